@@ -1,0 +1,2 @@
+.PHONY: demo test check
+PYTHON ?= python3

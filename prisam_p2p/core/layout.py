@@ -1,0 +1,221 @@
+"""Where every weight of a network stands, and which mask bits it lives by.
+
+A *channel set* is a set of coupled channels: one mask bit decides over one channel in
+every layer of the set (in a VGG each BN layer is a set of its own; in a residual network
+all BN layers that touch one residual stream are one set). A *layout* says, for each tensor
+of the network and each of its axes, which bit governs each position. Everything else
+(slim shapes, kept entries, their flat bytes) follows from the layout and a mask.
+
+A weight is kept where the bits of ALL its axes are kept: a convolution's weight where its
+out-channel and its in-channel are (algorithm of PRISAM, section IV-C).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+Mask = npt.NDArray[np.bool_]
+Array = npt.NDArray[np.generic]
+State = Mapping[str, Array]
+"""Tensor name -> array, in the layout's order; full shapes or slim ones, as the name says."""
+
+UNGOVERNED = -1
+"""In an axis' bits: this position is always kept."""
+
+
+@dataclass(frozen=True)
+class BnView:
+    """The part of one BN layer that one channel set looks at.
+
+    Attributes:
+        layer: the BN layer's name; its scale factors are the tensor `layer + ".weight"`.
+        positions: shape (size of the set,): where the set's channels stand in the layer.
+    """
+
+    layer: str
+    positions: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class ChannelSet:
+    """Channels that live or die together, one mask bit each; `name` is its first BN layer's."""
+
+    name: str
+    size: int
+    views: tuple[BnView, ...]
+
+
+@dataclass(frozen=True)
+class TensorLayout:
+    """One tensor of the dense network.
+
+    Attributes:
+        name: as in torch's state_dict.
+        shape: dense shape.
+        dtype: little-endian, `<f4` for weights and statistics, `<i8` for counters.
+        trainable: a parameter, not a buffer.
+        bits: axis -> governing mask bit of each position, shape (shape[axis],), `UNGOVERNED`
+            where a position is always kept. Axes that are absent are kept whole.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    trainable: bool
+    bits: Mapping[int, npt.NDArray[np.intp]]
+
+    def kept(self, mask: Mask) -> tuple[npt.NDArray[np.intp], ...]:
+        """Return, for each axis, the positions that `mask` keeps, ascending."""
+        return tuple(
+            self._kept_on(axis, size, mask) for axis, size in enumerate(self.shape)
+        )
+
+    def slim_shape(self, mask: Mask) -> tuple[int, ...]:
+        """Return the tensor's shape under `mask`."""
+        return tuple(len(positions) for positions in self.kept(mask))
+
+    def _kept_on(self, axis: int, size: int, mask: Mask) -> npt.NDArray[np.intp]:
+        bits = self.bits.get(axis)
+        if bits is None:
+            return np.arange(size, dtype=np.intp)
+        return np.flatnonzero(mask[bits] | (bits == UNGOVERNED))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The whole network: `sets` in the order of their mask bits, `tensors` in wire order."""
+
+    sets: tuple[ChannelSet, ...]
+    tensors: tuple[TensorLayout, ...]
+
+    @cached_property
+    def n_bits(self) -> int:
+        """Bits of a mask."""
+        return sum(channel_set.size for channel_set in self.sets)
+
+    @cached_property
+    def n_bn_channels(self) -> int:
+        """Channels of all BN layers, coupled ones counted each."""
+        return sum(
+            math.prod(tensor.shape)
+            for tensor in self.tensors
+            if tensor.name.endswith(".running_mean")
+        )
+
+    @cached_property
+    def spans(self) -> tuple[slice, ...]:
+        """For each set, where its bits stand in a mask."""
+        ends = np.cumsum([channel_set.size for channel_set in self.sets]).tolist()
+        return tuple(slice(end - s.size, end) for end, s in zip(ends, self.sets, strict=True))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """16 bytes that differ between networks whose weights cannot be exchanged."""
+        text = repr(
+            [(s.name, s.size) for s in self.sets]
+            + [
+                (t.name, t.shape, t.dtype.str, [(a, b.tolist()) for a, b in sorted(t.bits.items())])
+                for t in self.tensors
+            ]
+        )
+        return xxhash.xxh3_128_digest(text.encode())
+
+    def full_mask(self) -> Mask:
+        """Return the mask that keeps everything."""
+        return np.ones(self.n_bits, np.bool_)
+
+    def n_parameters(self, mask: Mask) -> int:
+        """Count the trainable parameters of the slim network under `mask`."""
+        return sum(math.prod(t.slim_shape(mask)) for t in self.tensors if t.trainable)
+
+    def n_bytes(self, mask: Mask) -> int:
+        """Count the bytes of the slim network's flat buffer (statistics and counters too)."""
+        return sum(math.prod(t.slim_shape(mask)) * t.dtype.itemsize for t in self.tensors)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A slim network: the entries that `mask` keeps, and nothing else.
+
+    Attributes:
+        mask: shape (layout.n_bits,), True = kept.
+        tensors: name -> array of the slim shape. Treat them as immutable.
+    """
+
+    mask: Mask
+    tensors: dict[str, Array]
+
+
+def narrow(layout: Layout, weights: Weights, mask: Mask) -> Weights:
+    """Return the entries of `weights` that `mask` keeps; `mask` must keep no bit that it lacks.
+
+    Raises:
+        ValueError: `mask` keeps a channel that `weights` does not have.
+    """
+    if (mask & ~weights.mask).any():
+        raise ValueError("the mask keeps channels that the weights do not have")
+    if (mask == weights.mask).all():
+        return weights
+    slim: dict[str, Array] = {}
+    for tensor in layout.tensors:
+        chosen = [
+            np.searchsorted(have, keep)
+            for have, keep in zip(tensor.kept(weights.mask), tensor.kept(mask), strict=True)
+        ]
+        array = weights.tensors[tensor.name]
+        slim[tensor.name] = array[np.ix_(*chosen)] if chosen else array
+    return Weights(mask, slim)
+
+
+def widen(layout: Layout, weights: Weights) -> Weights:
+    """Return `weights` in full coordinates, zero where they have no entry, mask all ones.
+
+    A network with the zeros computes the same as the slim one: a dropped channel's gamma,
+    beta, filter and kernel are all zero.
+    """
+    full: dict[str, Array] = {}
+    for tensor in layout.tensors:
+        array = np.zeros(tensor.shape, tensor.dtype)
+        kept = tensor.kept(weights.mask)
+        array[np.ix_(*kept) if kept else ()] = weights.tensors[tensor.name]
+        full[tensor.name] = array
+    return Weights(layout.full_mask(), full)
+
+
+def pack(layout: Layout, weights: Weights) -> memoryview:
+    """Return the flat little-endian buffer of `weights`: tensors in layout order, C order."""
+    buffer = bytearray(layout.n_bytes(weights.mask))
+    offset = 0
+    for tensor in layout.tensors:
+        array = weights.tensors[tensor.name]
+        flat = np.frombuffer(buffer, tensor.dtype, array.size, offset)
+        flat[:] = array.reshape(-1)
+        offset += flat.nbytes
+    return memoryview(buffer).toreadonly()
+
+
+def unpack(layout: Layout, mask: Mask, buffer: bytes | bytearray | memoryview) -> Weights:
+    """Return the weights in `buffer`, as read-only views into it; the inverse of `pack`.
+
+    Raises:
+        ValueError: the buffer's length is not what the layout and the mask require.
+    """
+    if len(buffer) != layout.n_bytes(mask):
+        raise ValueError(f"{len(buffer)} bytes for a layout of {layout.n_bytes(mask)}")
+    tensors: dict[str, Array] = {}
+    offset = 0
+    for tensor in layout.tensors:
+        shape = tensor.slim_shape(mask)
+        count = math.prod(shape)
+        flat = np.frombuffer(buffer, tensor.dtype, count, offset)
+        flat.flags.writeable = False
+        tensors[tensor.name] = flat.reshape(shape)
+        offset += count * tensor.dtype.itemsize
+    return Weights(mask, tensors)

@@ -1,0 +1,54 @@
+"""Every error a user can meet, and the exit code each one ends the program with.
+
+`ValueError` and `TypeError` are not here: they mean a bug in this project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class PrisamError(Exception):
+    """Something the user can act on. `exit_code` is what the command ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(PrisamError):
+    """The input is wrong, and nothing was started.
+
+    Args:
+        where: the file or the command-line option that holds the value.
+        key: dotted path of the key in that file, "" for the file as a whole.
+        value: what stands there.
+        right: what would be right, as the rest of the sentence "expected ...".
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, key: str, value: object, right: str) -> None:
+        self.where, self.key, self.value, self.right = where, key, value, right
+        place = f"{where}: {key}" if key else where
+        super().__init__(f"{place} = {value!r}: expected {right}")
+
+
+class LaunchError(PrisamError):
+    """A process of the run did not start; `last_lines` is the end of what it wrote."""
+
+    exit_code = 3
+
+    def __init__(self, child: str, reason: str, last_lines: Sequence[str] = ()) -> None:
+        self.child, self.reason, self.last_lines = child, reason, tuple(last_lines)
+        tail = "".join(f"\n  | {line}" for line in self.last_lines)
+        super().__init__(f"{child}: {reason}{tail}")
+
+
+class CheckFailed(PrisamError):
+    """A finished run broke an invariant."""
+
+    exit_code = 4
+
+
+class WireError(PrisamError):
+    """A neighbor's frames are not a message. Count it, drop it, carry on."""

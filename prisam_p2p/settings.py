@@ -1,0 +1,179 @@
+"""What a run can be told: the one list behind `--help`, `[run]` in a topology and plan.json.
+
+The defaults are those of the default topology's run: scikit-learn's digits on VGG-S.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Algorithm(StrEnum):
+    """What every peer does in a round."""
+
+    PRISAM = "prisam"
+    LOCAL = "local"
+
+
+class Baseline(StrEnum):
+    """What is run beside the algorithm, with the same peers and data."""
+
+    NONE = "none"
+    LOCAL = "local"
+
+
+class Split(StrEnum):
+    """How the images are dealt to the peers."""
+
+    CLUSTER_DIRICHLET = "cluster-dirichlet"
+    CLUSTER_PATHOLOGICAL = "cluster-pathological"
+    DIRICHLET = "dirichlet"
+    PATHOLOGICAL = "pathological"
+    IID = "iid"
+
+
+class PruneOrder(StrEnum):
+    """Which of Algorithm 1's steps 7 (train) and 8 (prune) comes first."""
+
+    AFTER_AGGREGATION = "after-aggregation"
+    AFTER_TRAINING = "after-training"
+
+
+class Grouping(StrEnum):
+    """How a peer finds its group among the masks that it heard."""
+
+    KMEANS = "kmeans"
+    DBSCAN = "dbscan"
+    TOP_M = "top-m"
+
+
+class Start(StrEnum):
+    """How peer processes come to life."""
+
+    ZYGOTE = "zygote"
+    SPAWN = "spawn"
+
+
+class Device(StrEnum):
+    """What trains."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+SimilarityLayers = Annotated[str, StringConstraints(pattern=r"^(all|last-[1-9][0-9]*)$")]
+
+
+class RunSettings(BaseModel):
+    """The settings of a run. Field descriptions are the help texts; units stand in them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    algorithm: Algorithm = Field(Algorithm.PRISAM, description="What every peer does in a round.")
+    baseline: Baseline = Field(
+        Baseline.NONE, description="Run this too, first, on the same peers and data, and compare."
+    )
+    rounds: int = Field(12, ge=1, le=100_000, description="Rounds; each ends on an aggregation.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything random in the run.")
+
+    dataset: str = Field(
+        "digits",
+        description="digits, fashion-mnist, cifar10, cifar100, svhn, folder (train/CLASS/*, "
+        "test/CLASS/* images under --data-dir), or the path of an .npz with x_train, y_train, "
+        "x_test, y_test.",
+    )
+    data_dir: Path | None = Field(None, description="Directory that holds the dataset.")
+    download: bool = Field(False, description="Let torchvision download a missing dataset.")
+    image_size: int | None = Field(
+        None, ge=4, le=1024, description="Resize images to this many pixels a side. [the dataset's]"
+    )
+    split: Split = Field(Split.CLUSTER_PATHOLOGICAL, description="How images are dealt to peers.")
+    groups: int = Field(
+        3, ge=1, le=10_000, description="Groups of peers with similar data in a cluster split."
+    )
+    classes_per_group: int = Field(
+        4, ge=1, description="Classes of a group (or of a peer) in a pathological split."
+    )
+    alpha: float = Field(0.2, gt=0, description="Concentration of a Dirichlet split.")
+    images_per_peer: int = Field(
+        40, ge=8, description="Training images of a peer, a fifth of them held for validation."
+    )
+    test_images_per_peer: int = Field(150, ge=1, description="Test images of a peer, at most.")
+
+    model: str = Field(
+        "vgg-s",
+        description="vgg-s, vgg11, resnet20, resnet18, or a torchvision classifier with BN layers "
+        "by its torchvision name (torchvision:resnet18 where the two collide).",
+    )
+    width: float = Field(1.0, gt=0, le=16, description="Factor on the channels of our own models.")
+
+    prune_ratio: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="rho of every peer: fraction of channels dropped. [from the device profiles]",
+    )
+    prune_order: PruneOrder = Field(
+        PruneOrder.AFTER_AGGREGATION,
+        description="Train the slim model (after-aggregation), or the union of the group's "
+        "channels and prune then (after-training, Algorithm 1 to the letter).",
+    )
+    regrowth_every: int = Field(
+        5,
+        ge=0,
+        description="With after-aggregation: every so many rounds train the union; 0 = never.",
+    )
+    accuracy_guard: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Lower rho by 0.05, as far as the budget lets, when validation accuracy falls "
+        "this much below its best. [off]",
+    )
+    grouping: Grouping = Field(Grouping.KMEANS, description="How a peer finds its group.")
+    clusters: int | None = Field(
+        None, ge=1, description="k of K-means. [the number of groups in the data]"
+    )
+    dbscan_eps: float = Field(
+        0.3, gt=0, le=1, description="DBSCAN's radius, a share of the compact mask's bits."
+    )
+    top_m: int = Field(4, ge=1, description="Neighbors that top-m chooses.")
+    similarity_layers: SimilarityLayers = Field(
+        "all", description="Layers whose bits are announced: all, or last-N (last-3: fewer bytes)."
+    )
+    similarity_ratio: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Prune ratio of the announced mask, common to the run. [the largest rho]",
+    )
+    bn_recalibration: bool = Field(
+        True, description="Renew BN statistics by one pass over own data after aggregation."
+    )
+
+    epochs: int = Field(2, ge=1, description="Passes over the local data in a round.")
+    warmup_epochs: int = Field(3, ge=1, description="Passes before the first mask.")
+    batch_size: int = Field(16, ge=4, description="Images in a training step.")
+    learning_rate: float = Field(0.05, gt=0, description="SGD's learning rate in round 0.")
+    lr_decay: float = Field(0.9, gt=0, le=1, description="Factor on the learning rate per round.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum.")
+    gamma_l1: float = Field(0.0, ge=0, description="L1 penalty on BN gammas (lambda).")
+
+    round_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds a peer waits for its neighbors' masks in a round."
+    )
+    pull_timeout_s: float = Field(
+        60.0, gt=0, description="Seconds without progress after which a pull is given up."
+    )
+    ready_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds within which all peers must be up and connected."
+    )
+    chunk_kib: int = Field(512, ge=256, le=1024, description="KiB of a chunk of weights.")
+    start: Start = Field(
+        Start.ZYGOTE, description="Fork peers from a warm process, or spawn fresh interpreters."
+    )
+    device: Device = Field(Device.CPU, description="What trains.")
