@@ -73,9 +73,7 @@ class TensorLayout:
 
     def kept(self, mask: Mask) -> tuple[npt.NDArray[np.intp], ...]:
         """Return, for each axis, the positions that `mask` keeps, ascending."""
-        return tuple(
-            self._kept_on(axis, size, mask) for axis, size in enumerate(self.shape)
-        )
+        return tuple(self._kept_on(axis, size, mask) for axis, size in enumerate(self.shape))
 
     def slim_shape(self, mask: Mask) -> tuple[int, ...]:
         """Return the tensor's shape under `mask`."""

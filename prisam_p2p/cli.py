@@ -1,0 +1,146 @@
+"""Commands: parse, call, exit code. Nothing is decided here."""
+
+from __future__ import annotations
+
+import os
+
+# One thread a process, before NumPy and torch are imported: peers share the cores, and a warm
+# process that ran a thread pool could not be forked.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import json  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import click  # noqa: E402
+
+from prisam_p2p import __version__  # noqa: E402
+from prisam_p2p.errors import CheckFailed, PrisamError  # noqa: E402
+from prisam_p2p.options import settings_options  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+DEFAULT_TOPOLOGY = ROOT / "topologies" / "clusters-12.toml"
+PEERS = ROOT / "peers"
+
+EXIT_INTERRUPTED = 130
+
+
+class Command(click.Command):
+    """Ends with the exit code of a PrisamError, and one line instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See click."""
+        try:
+            return super().invoke(ctx)
+        except PrisamError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+class Group(click.Group):
+    """Holds Commands."""
+
+    command_class = Command
+
+
+@click.group(cls=Group)
+@click.version_option(__version__)
+def main() -> None:
+    """PRISAM on real processes: personalized decentralized federated learning, emulated.
+
+    Exit codes: 0 done, 1 other error, 2 wrong input, 3 a process did not start, 4 a finished run
+    broke a rule, 130 interrupted.
+    """
+
+
+@main.command()
+@click.argument("topology", type=click.Path(path_type=Path), default=DEFAULT_TOPOLOGY)
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of the run; must not exist. [runs/TOPOLOGY-ALGORITHM-TIME]",
+)
+@click.option("--quiet", is_flag=True, help="No progress, no table: only errors.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What is printed at the end: a table, or summary.json with the run's path. [table]",
+)
+@settings_options
+def launch(topology: Path, run_dir: Path | None, quiet: bool, output: str, **given: object) -> None:
+    """Run a network of peers, each its own process, and report what it learned and sent.
+
+    TOPOLOGY is a file of peers, links and settings (topologies/*.toml), or the plan.json of an
+    earlier run, to run that again. Options win over the file's [run].
+    """
+    from prisam_p2p.emulate.launch import launch as launch_run
+    from prisam_p2p.emulate.run import INTERRUPTED
+
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    overrides = {name: value for name, value in given.items() if value is not None}
+    launched = launch_run(topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet)
+    _report(launched.run_dir, launched.baseline_dir, quiet, output)
+    if launched.status == INTERRUPTED:
+        sys.exit(EXIT_INTERRUPTED)
+    lost = sorted(peer for peer, state in launched.states.items() if state != "completed")
+    if lost:
+        fates = ", ".join(f"{peer} {launched.states[peer]}" for peer in lost)
+        raise CheckFailed(f"{launched.run_dir}: not every peer completed: {fates}")
+
+
+def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> None:
+    from rich.console import Console
+
+    from prisam_p2p.report.run_folder import RunFolder
+    from prisam_p2p.report.summary import write_summary
+    from prisam_p2p.report.table import print_summary
+
+    baseline = write_summary(RunFolder(baseline_dir)) if baseline_dir else None
+    run = RunFolder(run_dir)
+    summary = write_summary(run)
+    if output == "json":
+        beside = {"baseline": baseline} if baseline else {}
+        click.echo(json.dumps({"run_dir": str(run_dir), **summary, **beside}, indent=1))
+    elif not quiet:
+        width = None if sys.stdout.isatty() else 160
+        print_summary(Console(width=width), summary, run.plan["model"], baseline)
+        click.echo(f"run folder: {run_dir}")
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+def summary(run: Path, output: str) -> None:
+    """Write a run folder's summary.json anew, also of a run that was killed, and print it."""
+    from prisam_p2p.emulate.launch import BASELINE_DIR
+
+    baseline = run / BASELINE_DIR
+    _report(run, baseline if baseline.exists() else None, quiet=False, output=output)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run2", type=click.Path(path_type=Path))
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text")
+def verify(run: Path, run2: Path, output: str) -> None:
+    """Compare two runs: masks, groups, chosen peers and final weights; exit 4 if they differ."""
+    from prisam_p2p.report.run_folder import RunFolder
+    from prisam_p2p.report.verify import compare, compared
+
+    one, other = RunFolder(run), RunFolder(run2)
+    differences, counts = compare(one, other), compared(one)
+    if output == "json":
+        texts = [str(each) for each in differences]
+        click.echo(json.dumps({"same": not texts, "compared": counts, "differences": texts}))
+    else:
+        for each in differences:
+            click.echo(str(each))
+        total = ", ".join(f"{n} {aspect}" for aspect, n in counts.items())
+        click.echo(f"{'different' if differences else 'the same'}: {total}")
+    if differences:
+        sys.exit(CheckFailed.exit_code)

@@ -1,0 +1,115 @@
+"""Which channels survive: from BN scale factors to masks (PRISAM, section IV-A)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from prisam_p2p.core.layout import Layout, Mask, State, Weights, narrow
+
+Importance = npt.NDArray[np.float64]
+
+
+def kept_count(n_channels: int, prune_ratio: float) -> int:
+    """Return n - floor(rho * n), never less than 1: a layer is never cut off.
+
+    `prune_ratio` means the decimal it was written as: 0.29 of 100 channels is 29, although
+    0.29 * 100 is 28.999999999999996 in binary.
+
+    Raises:
+        ValueError: prune_ratio is outside [0, 1).
+    """
+    if not 0.0 <= prune_ratio < 1.0:
+        raise ValueError(f"prune_ratio must be in [0, 1), got {prune_ratio}")
+    return max(1, n_channels - math.floor(round(prune_ratio * n_channels, 9)))
+
+
+def importance(layout: Layout, full: State) -> Importance:
+    """Score every mask bit by the scale factors of the BN layers that it governs.
+
+    A set of one BN layer scores its channels by |gamma|. Coupled layers share one score:
+    the mean over them of |gamma| / mean |gamma|, so that no layer outweighs another.
+
+    Args:
+        full: tensors in dense shapes; an absent channel's gamma is 0 and scores 0.
+
+    Returns:
+        Shape (layout.n_bits,), >= 0; comparable within a set only.
+
+    Source: |gamma| as importance is the paper's (section IV-A); the sharing in coupled layers
+        is ours: docs/decisions/0003-channel-sets.md.
+    """
+    scores = np.zeros(layout.n_bits)
+    for channel_set, span in zip(layout.sets, layout.spans, strict=True):
+        for view in channel_set.views:
+            gamma = np.abs(np.asarray(full[f"{view.layer}.weight"], np.float64))[view.positions]
+            scores[span] += gamma / (gamma.mean() or 1.0)
+        scores[span] /= len(channel_set.views)
+    return scores
+
+
+def prune_mask(layout: Layout, scores: Importance, prune_ratio: float) -> Mask:
+    """Drop the lowest fraction `prune_ratio` of every channel set.
+
+    Args:
+        scores: shape (layout.n_bits,), finite.
+
+    Returns:
+        Shape (layout.n_bits,); `kept_count` bits of each set are True, the highest scores
+        first, ties to the lower index (a stable sort: peers must agree on a mask).
+
+    Raises:
+        ValueError: prune_ratio is outside [0, 1), or a score is NaN or infinite.
+
+    Source: PRISAM Fig. 2 and section IV-A, one threshold per layer.
+    """
+    if not np.isfinite(scores).all():
+        raise ValueError("a channel's importance is not finite")
+    mask = np.zeros(layout.n_bits, np.bool_)
+    for channel_set, span in zip(layout.sets, layout.spans, strict=True):
+        strongest = np.argsort(-scores[span], kind="stable")
+        mask[span.start + strongest[: kept_count(channel_set.size, prune_ratio)]] = True
+    return mask
+
+
+def prune(layout: Layout, full: Weights, retained: Mask, prune_ratio: float) -> Weights:
+    """Prune(W, rho) of Algorithm 1: re-rank all `retained` channels and keep the best.
+
+    Args:
+        full: weights in full coordinates (mask all ones), zero where absent.
+        retained: the channels that exist; no other is kept.
+
+    Returns:
+        The slim weights. Where fewer channels exist than rho asks to keep, all of them stay.
+    """
+    scores = np.where(retained, importance(layout, full.tensors), -1.0)  # a dead channel's is 0
+    return narrow(layout, full, prune_mask(layout, scores, prune_ratio) & retained)
+
+
+def similarity_mask(layout: Layout, full: State, ratio: float, layers: str) -> Mask:
+    """Return the bits that are announced: the top channels at one ratio common to the run.
+
+    With equal prune ratios this is the structure mask; with mixed ones, structure masks would
+    tell devices apart by their ratio, not by their data.
+
+    Args:
+        ratio: rho_m, the run's common prune ratio.
+        layers: `all`, or `last-N` for the last N channel sets.
+
+    Returns:
+        Shape (the chosen sets' bits,).
+
+    Source: ours, docs/decisions/0004-similarity-mask.md.
+    """
+    mask = prune_mask(layout, importance(layout, full), ratio)
+    return mask[-similarity_bits(layout, layers) :]
+
+
+def similarity_bits(layout: Layout, layers: str) -> int:
+    """Count the bits of an announced mask for `layers` (`all` or `last-N`)."""
+    if layers == "all":
+        return layout.n_bits
+    n_sets = int(layers.removeprefix("last-"))
+    return sum(channel_set.size for channel_set in layout.sets[-n_sets:])

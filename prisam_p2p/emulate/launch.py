@@ -1,0 +1,85 @@
+"""A launch: resolve the input, then run the baseline beside the algorithm, and the algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prisam_p2p.emulate.plan import read_plan
+from prisam_p2p.emulate.planning import Prepared, prepare, topology_of
+from prisam_p2p.emulate.run import create_run_dir, run
+from prisam_p2p.emulate.toml_file import no_such_file
+from prisam_p2p.emulate.topology import Topology, load_topology, resolve_settings
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.warm_up import warm_imports
+from prisam_p2p.settings import Algorithm, Baseline, RunSettings
+
+BASELINE_DIR = "baseline-local"
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What a launch came to.
+
+    Attributes:
+        states: peer -> final state.
+        baseline_dir: run folder of the baseline, inside `run_dir`.
+    """
+
+    run_dir: Path
+    status: str
+    states: Mapping[str, str]
+    baseline_dir: Path | None
+
+
+def launch(
+    source: Path,
+    peers_folder: Path,
+    overrides: Mapping[str, object],
+    run_dir: Path | None,
+    runs_folder: Path,
+    stamp: str,
+    quiet: bool,
+) -> Launched:
+    """Run what `source` describes.
+
+    Args:
+        source: a topology (.toml), or the plan.json of an earlier run.
+        overrides: settings given on the command line.
+        run_dir: must not exist; None = a folder in `runs_folder`, named with `stamp`.
+
+    Raises:
+        ConfigError: the input is wrong; no process was started and no folder made.
+        LaunchError: a peer did not come up; the run folder says "failed".
+    """
+    topology = _topology(source, peers_folder)
+    settings = resolve_settings(topology, overrides)
+    folder = run_dir or runs_folder / f"{topology.name}-{settings.algorithm.value}-{stamp}"
+    if folder.exists():
+        raise ConfigError("--run-dir", "", str(folder), "a folder that does not exist yet")
+    prepared = prepare(topology, settings)
+    warm_imports(settings.grouping)
+    create_run_dir(folder)
+    baseline_dir = _run_baseline(prepared, settings, folder, quiet)
+    status, states = run(prepared, prepared.plan, folder, quiet)
+    return Launched(folder, status, states, baseline_dir)
+
+
+def _run_baseline(
+    prepared: Prepared, settings: RunSettings, folder: Path, quiet: bool
+) -> Path | None:
+    if settings.baseline is Baseline.NONE or settings.algorithm is Algorithm.LOCAL:
+        return None
+    baseline_dir = folder / BASELINE_DIR
+    create_run_dir(baseline_dir)
+    run(prepared, prepared.plan.silent_twin(), baseline_dir, quiet)
+    return baseline_dir
+
+
+def _topology(source: Path, peers_folder: Path) -> Topology:
+    if not source.is_file():
+        raise no_such_file(str(source), "", source)
+    if source.suffix == ".json":
+        return topology_of(read_plan(source), source)
+    return load_topology(source, peers_folder)

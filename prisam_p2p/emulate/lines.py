@@ -1,0 +1,48 @@
+"""JSON lines over a stream socket, read as they come."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+from contextlib import suppress
+from typing import Any
+
+_AT_ONCE = 1 << 16
+
+
+class Lines:
+    """The lines that the other end of `line` writes; descriptors may come with them."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self.line = line
+        self.descriptors: list[int] = []
+        self._rest = b""
+
+    def receive(self) -> list[dict[str, Any]] | None:
+        """Wait for bytes and return the whole lines among them, None at the end of the file."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self.line, _AT_ONCE, 4)
+        except ConnectionResetError:
+            return None
+        self.descriptors += descriptors
+        if not data:
+            return None
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return [json.loads(text) for text in whole]
+
+    def waiting(self) -> bool:
+        """Tell whether `receive` would return at once."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.line, selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+
+def write_line(
+    line: socket.socket, message: dict[str, Any], descriptors: tuple[int, ...] = ()
+) -> None:
+    """Send a message; one whose other end is gone is lost, its exit tells the reader why."""
+    data = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    with suppress(BrokenPipeError, ConnectionResetError):
+        sent = socket.send_fds(line, [data], descriptors) if descriptors else 0
+        line.sendall(data[sent:])

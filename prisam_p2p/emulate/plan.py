@@ -1,0 +1,122 @@
+"""The plan: a whole run, resolved. What plan.json holds, and all that is needed to run again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from prisam_p2p.emulate.profile import DeviceProfile
+from prisam_p2p.emulate.toml_file import validate
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.settings import Algorithm, Baseline, RunSettings
+
+SCHEMA = 1
+
+
+class PeerPlan(BaseModel):
+    """One peer of a plan.
+
+    Attributes:
+        least_prune_ratio: the smallest on the grid that fits the device's budgets.
+        parameters, n_bytes, macs: counted, of the slim model at `prune_ratio`.
+        group: of the peer in the data, None where the split has no groups.
+        classes: training and validation images per class.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: DeviceProfile
+    neighbors: list[str]
+    prune_ratio: float
+    least_prune_ratio: float
+    parameters: int
+    n_bytes: int
+    macs: int
+    group: int | None
+    classes: list[int]
+
+
+class ModelPlan(BaseModel):
+    """The dense model: what budgets that are shares refer to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_classes: int
+    image_shape: tuple[int, int, int]
+    parameters: int
+    n_bytes: int
+    macs: int
+    bn_channels: int
+    mask_bits: int
+
+
+class HostFacts(BaseModel):
+    """Where a run happened: its figures hold for such a machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: str
+    processor: str
+    cores: int
+    memory_mib: int
+    python: str
+    versions: dict[str, str]
+    git_commit: str | None
+    reference_step_ms: float
+    """CPU time of one training step of the dense model on one core: speed 1.0."""
+
+
+class Plan(BaseModel):
+    """Everything that decides a run.
+
+    Attributes:
+        topology: name of the topology; peers and links stand in `peers`.
+        similarity_ratio: prune ratio of the announced masks, common to all peers.
+        clusters: k of K-means.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA
+    topology: str
+    settings: RunSettings
+    model: ModelPlan
+    similarity_ratio: float
+    clusters: int
+    peers: dict[str, PeerPlan]
+    host: HostFacts
+
+    def silent_twin(self) -> Plan:
+        """Return the plan of the baseline `local`: same peers and data, dense, no exchange."""
+        settings = self.settings.model_copy(
+            update={
+                "algorithm": Algorithm.LOCAL,
+                "baseline": Baseline.NONE,
+                "prune_ratio": 0.0,
+            }
+        )
+        dense = {
+            "prune_ratio": 0.0,
+            "parameters": self.model.parameters,
+            "n_bytes": self.model.n_bytes,
+            "macs": self.model.macs,
+        }
+        peers = {peer: plan.model_copy(update=dense) for peer, plan in self.peers.items()}
+        return self.model_copy(update={"settings": settings, "peers": peers})
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan in a run folder's plan.json.
+
+    Raises:
+        ConfigError: it is no plan.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(path), "", "no JSON", f"the plan.json of a run: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(str(path), "", type(data).__name__, "the plan.json of a run")
+    return validate(data, Plan, str(path))

@@ -1,0 +1,142 @@
+"""One run: its folder, its processes, and the status it ends with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prisam_p2p.emulate.engine import Engine, SpawnEngine
+from prisam_p2p.emulate.plan import Plan
+from prisam_p2p.emulate.planning import Prepared
+from prisam_p2p.emulate.progress import observer_for
+from prisam_p2p.emulate.supervisor import Interrupted, Supervisor
+from prisam_p2p.emulate.zygote import ZygoteEngine
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure import records
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.spec import DataSpec, DeviceSpec, PeerSpec
+from prisam_p2p.settings import Start
+
+LAUNCHER = "launcher"
+COMPLETED, INTERRUPTED, FAILED = "completed", "interrupted", "failed"
+
+
+def create_run_dir(path: Path) -> None:
+    """Make the run folder.
+
+    Raises:
+        ConfigError: it exists, or cannot be made.
+    """
+    if path.exists():
+        raise ConfigError("--run-dir", "", str(path), "a folder that does not exist yet")
+    try:
+        for name in ("journal", "logs", "models"):
+            (path / name).mkdir(parents=True)
+    except OSError as error:
+        right = f"a folder that can be made: {error.strerror}"
+        raise ConfigError("--run-dir", "", str(path), right) from error
+
+
+def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str, dict[str, str]]:
+    """Run `plan` in `run_dir`, which exists; return its status and each peer's final state.
+
+    Raises:
+        LaunchError: a peer did not come up; the folder then says "failed".
+    """
+    write_whole(run_dir / "plan.json", plan.model_dump_json(indent=1) + "\n")
+    write_whole(run_dir / "split.txt", prepared.split_table)
+    epoch_s, run_id = time.monotonic(), os.urandom(8).hex()
+    specs = _specs(prepared, plan, run_dir, epoch_s, run_id)
+    status = FAILED
+    with (
+        Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s) as journal,
+        _stop_requests() as stopping,
+    ):
+        algorithm = plan.settings.algorithm.value
+        journal.write(records.RunStarted(run_id, algorithm, len(specs), os.getpid()))
+        supervisor = Supervisor(
+            _engine(plan.settings.start), specs, journal, observer_for(quiet), stopping
+        )
+        try:
+            supervisor.run()
+            status = COMPLETED
+        except Interrupted:
+            status = INTERRUPTED
+        finally:
+            duration_s = round(time.monotonic() - epoch_s, 3)
+            journal.write(records.RunEnded(status, duration_s, supervisor.states()))
+    return status, supervisor.states()
+
+
+def _engine(start: Start) -> Engine:
+    return ZygoteEngine() if start is Start.ZYGOTE else SpawnEngine()
+
+
+def _specs(
+    prepared: Prepared, plan: Plan, run_dir: Path, epoch_s: float, run_id: str
+) -> list[PeerSpec]:
+    return [
+        PeerSpec(
+            peer_id=peer,
+            index=index,
+            incarnation=0,
+            run_id=run_id,
+            run_dir=run_dir.resolve(),
+            epoch_s=epoch_s,
+            address=_address(run_id, index),
+            neighbors=each.neighbors,
+            settings=plan.settings,
+            n_classes=plan.model.n_classes,
+            image_shape=plan.model.image_shape,
+            similarity_ratio=plan.similarity_ratio,
+            clusters=plan.clusters,
+            device=DeviceSpec(
+                profile=each.profile.name,
+                speed=each.profile.speed,
+                threads=each.profile.threads,
+                memory_mib=each.profile.memory_mib,
+                up_mbit_s=each.profile.up_mbit_s,
+                down_mbit_s=each.profile.down_mbit_s,
+                prune_ratio=each.prune_ratio,
+                least_prune_ratio=each.least_prune_ratio,
+            ),
+            data=DataSpec(
+                fd=prepared.images.fd,
+                n_images=prepared.images.n_images,
+                train=prepared.rows[peer].train.tolist(),
+                validation=prepared.rows[peer].validation.tolist(),
+                test=prepared.rows[peer].test.tolist(),
+            ),
+        )
+        for index, (peer, each) in enumerate(plan.peers.items())
+    ]
+
+
+def _address(run_id: str, index: int) -> str:
+    """Return a loopback address of the peer's own, so an address pair is a directed link.
+
+    Only Linux answers on all of 127.0.0.0/8. Runs side by side differ in the second byte, as a
+    rule.
+    """
+    if sys.platform != "linux":
+        return "127.0.0.1"
+    return f"127.{1 + int(run_id[:2], 16) % 254}.{index // 250}.{1 + index % 250}"
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turn SIGINT and SIGTERM into a request that the supervisor asks for."""
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(n, lambda number, _frame: asked.append(number)) for n in numbers]
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,263 @@
+"""Start the peers, watch them, end them: the launcher's part of a run, and no more.
+
+Peers talk to each other only; what passes here is addresses, starts and reports.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from prisam_p2p.emulate.engine import Engine
+from prisam_p2p.emulate.lines import Lines, write_line
+from prisam_p2p.emulate.progress import Observer, View
+from prisam_p2p.errors import LaunchError
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.spec import PeerSpec
+
+STOP_TIMEOUT_S = 8.0
+"""Peers that were told to stop, or to exit, are killed after so long."""
+
+SILENCE_TIMEOUT_S = 1800.0
+"""A run in which no peer has reported for so long is stopped: something of ours hangs."""
+
+_LOOK_EVERY_S = 0.2
+_LAST_LINES = 15
+
+
+class Interrupted(Exception):
+    """Somebody asked the launcher to stop."""
+
+
+@dataclass
+class _Child:
+    """What the launcher knows of one peer."""
+
+    spec: PeerSpec
+    pid: int
+    lines: Lines
+    port: int | None = None
+    ready: bool = False
+    rounds_done: int = 0
+    accuracy: dict[str, float] = field(default_factory=dict)
+    n_bytes: int = 0
+    result: dict[str, Any] | None = None
+    exit_code: int | None = None
+
+
+class Supervisor:
+    """One run of `specs` on `engine`.
+
+    Args:
+        stopping: tells whether the run is to be stopped; asked several times a second.
+        silent: the algorithm does not communicate.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        specs: Sequence[PeerSpec],
+        journal: Journal,
+        observer: Observer,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._engine, self._specs, self._journal = engine, specs, journal
+        self._observer, self._stopping = observer, stopping
+        self._children: dict[str, _Child] = {}
+        self._selector = selectors.DefaultSelector()
+        self._phase = "starting"
+        self._began_s = self._heard_s = time.monotonic()
+        self._went_s: float | None = None
+
+    def run(self) -> dict[str, str]:
+        """Play the whole run and return peer -> final state.
+
+        Raises:
+            LaunchError: a peer did not come up.
+            Interrupted: `stopping` said so; the peers were given time to stop and are gone.
+        """
+        try:
+            self._start()
+            self._introduce()
+            self._watch_rounds()
+            self._end("exit")
+        except Interrupted:
+            self._phase = "stopping"
+            self._signal_all(signal.SIGTERM)
+            self._end(None)
+            raise
+        finally:
+            self._observer.end()
+            self._note_exits()
+            self._engine.close()
+            for child in self._children.values():
+                child.lines.line.close()
+            self._selector.close()
+        return self.states()
+
+    def states(self) -> dict[str, str]:
+        """Return each peer's final state: its own word, or how its process ended."""
+        return {
+            peer: child.result["state"] if child.result else _fate(child.exit_code)
+            for peer, child in self._children.items()
+        }
+
+    # -- phases --------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._engine.watch(self._selector)
+        for spec in self._specs:
+            pid, line = self._engine.start(spec)
+            child = self._children[spec.peer_id] = _Child(spec, pid, Lines(line))
+            self._selector.register(line, selectors.EVENT_READ, child)
+            self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
+            self._look(0)
+        self._wait("starting", lambda c: c.port is not None, self._ready_timeout_s)
+
+    def _introduce(self) -> None:
+        """Tell all peers where the others are; begin when each has met its neighbors."""
+        roster = {p: (c.spec.address, c.port) for p, c in self._children.items()}
+        for child in self._children.values():
+            neighbors = {n: roster[n] for n in child.spec.neighbors}
+            write_line(child.lines.line, {"order": "roster", "roster": neighbors})
+        self._wait("connecting", lambda c: c.ready, self._ready_timeout_s)
+        self._journal.write(self._all_ready())
+        self._went_s = time.monotonic()
+        for child in self._children.values():
+            write_line(child.lines.line, {"order": "go"})
+
+    def _watch_rounds(self) -> None:
+        self._phase = "running"
+        while not all(c.result or c.exit_code is not None for c in self._children.values()):
+            self._look(_LOOK_EVERY_S)
+            if time.monotonic() - self._heard_s > SILENCE_TIMEOUT_S:
+                raise LaunchError("peers", f"none reported for {SILENCE_TIMEOUT_S:g} s")
+
+    def _end(self, order: str | None) -> None:
+        """Let the peers exit; who has not in time is killed by the engine's close."""
+        if order:
+            for child in self._children.values():
+                write_line(child.lines.line, {"order": order})
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while time.monotonic() < deadline and not all(
+            c.exit_code is not None for c in self._children.values()
+        ):
+            self._look(_LOOK_EVERY_S, stoppable=False)
+
+    def _wait(self, phase: str, done: Callable[[_Child], bool], timeout_s: float) -> None:
+        """Wait until all peers are `done`; before the rounds a peer that ends is fatal."""
+        self._phase = phase
+        deadline = time.monotonic() + timeout_s
+        while not all(done(child) for child in self._children.values()):
+            self._look(_LOOK_EVERY_S)
+            for peer, child in self._children.items():
+                if child.exit_code is not None:
+                    reason = f"ended with {child.exit_code} while {phase}"
+                    raise LaunchError(f"peer {peer}", reason, _last_lines(child.spec))
+            if time.monotonic() > deadline:
+                late = sorted(p for p, c in self._children.items() if not done(c))
+                reason = f"not done with {phase} within {timeout_s:g} s"
+                raise LaunchError(f"peers {', '.join(late[:5])}", reason)
+
+    # -- watching ------------------------------------------------------------------------
+
+    def _look(self, timeout_s: float, stoppable: bool = True) -> None:
+        """Take in what the peers reported and who ended; wait for something at most so long."""
+        for key, _ in self._selector.select(timeout_s):
+            if key.data is not None:
+                self._hear(key.data)
+        self._note_exits()
+        self._observer.show(self._view())
+        if stoppable and self._stopping():
+            raise Interrupted
+
+    def _hear(self, child: _Child) -> None:
+        reports = child.lines.receive()
+        if reports is None:
+            self._selector.unregister(child.lines.line)
+            return
+        for report in reports:
+            self._heard_s = time.monotonic()
+            self._take_in(child, report)
+
+    def _take_in(self, child: _Child, report: Mapping[str, Any]) -> None:
+        match report["event"]:
+            case "up":
+                child.port = report["port"]
+            case "ready":
+                child.ready = True
+            case "round":
+                child.rounds_done = report["round"] + 1
+                child.accuracy = report["accuracy"]
+                child.n_bytes = sum(row[4] + row[5] for row in report["traffic"] if row[0] == "out")
+            case "done":
+                child.result = dict(report)
+
+    def _note_exits(self) -> None:
+        by_pid = {child.pid: peer for peer, child in self._children.items()}
+        for gone in self._engine.exits():
+            peer = by_pid[gone.pid]
+            self._children[peer].exit_code = gone.code
+            self._journal.write(records.PeerEnded(peer, gone.pid, gone.code))
+
+    def _signal_all(self, number: int) -> None:
+        for child in self._children.values():
+            if child.exit_code is None:
+                self._engine.signal(child.pid, number)
+
+    def _view(self) -> View:
+        children = self._children.values()
+        done = sum(c.rounds_done for c in children)
+        rounds = self._specs[0].settings.rounds
+        latest = [list(c.accuracy.values())[-1] for c in children if c.accuracy]
+        left_s = None
+        if done and self._went_s:
+            elapsed_s = time.monotonic() - self._went_s
+            left_s = elapsed_s / done * (rounds * len(self._specs) - done)
+        return View(
+            label=self._specs[0].settings.algorithm.value,
+            phase=self._phase,
+            peers_ready=sum(c.ready for c in children),
+            peers=len(self._specs),
+            rounds_done=done,
+            rounds=rounds,
+            slowest_round=min((c.rounds_done for c in children), default=0),
+            accuracy=sum(latest) / len(latest) if latest else None,
+            n_bytes=sum(c.n_bytes for c in children),
+            left_s=left_s,
+        )
+
+    def _all_ready(self) -> records.AllReady:
+        """Measure what starting cost."""
+        n = len(self._children)
+        processes = [psutil.Process(c.pid) for c in self._children.values()]
+        cpu_s = sum(sum(p.cpu_times()[:2]) for p in processes)
+        pss = [getattr(p.memory_full_info(), "pss", None) for p in processes]
+        pss_mib = sum(x for x in pss if x) / n / 2**20 if all(pss) else None
+        return records.AllReady(
+            wall_s=round(time.monotonic() - self._began_s, 3),
+            cpu_s_per_peer=round(cpu_s / n, 4),
+            pss_mib_per_peer=round(pss_mib, 2) if pss_mib else None,
+        )
+
+    @property
+    def _ready_timeout_s(self) -> float:
+        return self._specs[0].settings.ready_timeout_s
+
+
+def _fate(exit_code: int | None) -> str:
+    return "killed by the launcher" if exit_code is None else f"died with {exit_code}"
+
+
+def _last_lines(spec: PeerSpec) -> list[str]:
+    try:
+        return spec.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    except OSError:
+        return []

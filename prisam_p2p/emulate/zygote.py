@@ -1,0 +1,158 @@
+"""Fork peers from a warm process: a child is ready in milliseconds and shares its pages.
+
+The zygote is forked from the launcher once everything heavy is imported and cached, while that
+still has one thread, no ZeroMQ context and no CUDA; it stays that way, so its forks are sound.
+When the launcher dies the kernel kills the zygote, and with it the peers.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import traceback
+from contextlib import suppress
+from typing import NoReturn
+
+from prisam_p2p.emulate.engine import Exit
+from prisam_p2p.emulate.lines import Lines, write_line
+from prisam_p2p.errors import LaunchError
+from prisam_p2p.peer.limits import die_with_parent
+from prisam_p2p.peer.spec import ENTRY, PeerSpec
+
+
+class ZygoteEngine:
+    """The launcher's end: asks the zygote to fork, and hears of exits. See engine.Engine."""
+
+    def __init__(self) -> None:
+        importlib.import_module(ENTRY)
+        gc.collect()
+        gc.freeze()  # children's collections then write to no shared page
+        self._line, theirs = socket.socketpair()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._line.close()
+            _Zygote(theirs).run()
+        theirs.close()
+        gc.unfreeze()
+        self._answers = Lines(self._line)
+        self._exits: list[Exit] = []
+
+    def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
+        """See Engine."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            write_line(self._line, {"fork": spec.model_dump_json()}, (theirs.fileno(),))
+        while True:
+            for answer in self._receive():
+                if "forked" in answer:
+                    return answer["forked"], ours
+
+    def exits(self) -> list[Exit]:
+        """See Engine."""
+        while self._answers.waiting():
+            self._receive()
+        ended, self._exits = self._exits, []
+        return ended
+
+    def signal(self, pid: int, number: int) -> None:
+        """See Engine. The zygote does it: it knows which of its children are still its own."""
+        write_line(self._line, {"signal": number, "pid": pid})
+
+    def watch(self, selector: selectors.BaseSelector) -> None:
+        """See Engine."""
+        selector.register(self._line, selectors.EVENT_READ, None)
+
+    def close(self) -> None:
+        """See Engine: at the end of its line the zygote kills its children and ends."""
+        self._line.close()
+        os.waitpid(self._pid, 0)
+
+    def _receive(self) -> list[dict[str, int]]:
+        answers = self._answers.receive()
+        if answers is None:
+            raise LaunchError("zygote", "it ended before the run did")
+        self._exits += [Exit(a["exited"], a["code"]) for a in answers if "exited" in a]
+        return answers
+
+
+class _Zygote:
+    """The forked end: one thread, a line of orders, and children."""
+
+    def __init__(self, line: socket.socket) -> None:
+        die_with_parent()
+        self._line, self._orders = line, Lines(line)
+        self._children: set[int] = set()
+
+    def run(self) -> NoReturn:
+        """Obey until the launcher closes the line."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        woken, wake = socket.socketpair()
+        wake.setblocking(False)
+        signal.set_wakeup_fd(wake.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # only to write to the wakeup descriptor
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._line, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if woken in ready:
+                    woken.recv(4096)
+                    self._reap()
+                if self._line in ready and not self._obey():
+                    break
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+        os._exit(0)
+
+    def _obey(self) -> bool:
+        orders = self._orders.receive()
+        for order in orders or ():
+            if "fork" in order:
+                self._fork(order["fork"])
+            elif order["pid"] in self._children:
+                os.kill(order["pid"], order["signal"])
+        return orders is not None
+
+    def _fork(self, spec: str) -> None:
+        control = self._orders.descriptors.pop(0)
+        pid = os.fork()
+        if pid == 0:
+            self._line.close()
+            _become(PeerSpec.model_validate_json(spec), control)
+        os.close(control)
+        self._children.add(pid)
+        write_line(self._line, {"forked": pid})
+
+    def _reap(self) -> None:
+        for pid in list(self._children):
+            with suppress(ChildProcessError):
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    self._children.remove(pid)
+                    code = os.waitstatus_to_exitcode(status)
+                    write_line(self._line, {"exited": pid, "code": code})
+
+
+def _become(spec: PeerSpec, control: int) -> NoReturn:
+    """Turn this fork into the peer of `spec`; never returns into the zygote's code."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        log = os.open(spec.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        importlib.import_module(ENTRY).main(spec, socket.socket(fileno=control))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)

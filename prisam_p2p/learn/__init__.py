@@ -1,0 +1,5 @@
+"""Models, their structure, data and training: the only room that knows torch.
+
+torchvision and torch_pruning are imported inside the functions that use them: they cost
+seconds, and the built-in models on built-in data need no torchvision.
+"""

@@ -1,0 +1,60 @@
+"""What one image costs a slim network: multiply-accumulates, counted on the network itself.
+
+torch.utils.flop_counter counts the same (a test compares), but using it loads torch._dynamo,
+2 s of CPU in every process that weighs a budget.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from prisam_p2p.core.layout import Mask
+from prisam_p2p.learn.dry_run import single_thread
+from prisam_p2p.learn.models import Architecture, empty
+from prisam_p2p.learn.structure import dress, layout_of
+
+
+def macs(architecture: Architecture, mask: Mask) -> int:
+    """Count the multiply-accumulates of convolutions and linear layers, for one image.
+
+    Biases, BN and activations are not counted (as the paper's 153 MMAC of VGG-11 are not).
+
+    Args:
+        mask: shape (layout.n_bits,), True = kept.
+
+    Raises:
+        ConfigError: `layout_of` refuses the architecture.
+    """
+    net = _zero_net(architecture, mask)
+    counted: list[int] = []
+
+    def count(layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        counted.append(output.numel() * _macs_per_output(layer))
+
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(count)
+    with torch.no_grad(), single_thread():
+        net.eval()(torch.zeros(1, *architecture.image_shape, device="cpu"))
+    return sum(counted)
+
+
+def _zero_net(architecture: Architecture, mask: Mask) -> nn.Module:
+    zero = torch.zeros((), device="cpu")  # expanded: no memory but this
+    counter = torch.zeros((), dtype=torch.int64, device="cpu")
+    tensors = {
+        tensor.name: (zero if tensor.dtype.kind == "f" else counter).expand(tensor.slim_shape(mask))
+        for tensor in layout_of(architecture).tensors
+    }
+    return dress(empty(architecture), tensors)
+
+
+def _macs_per_output(layer: nn.Module) -> int:
+    if isinstance(layer, nn.Conv2d):
+        return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+    if isinstance(layer, nn.Linear):
+        return layer.in_features
+    raise TypeError(f"no multiply-accumulates are counted in {type(layer).__name__}")

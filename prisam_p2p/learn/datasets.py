@@ -1,0 +1,57 @@
+"""`--dataset`: from a name or a path to a `Dataset`. How each is read: the `dataset_*` modules."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.dataset_digits import load_digits
+from prisam_p2p.learn.dataset_folder import load_folder
+from prisam_p2p.learn.dataset_idx import load_fashion_mnist
+from prisam_p2p.learn.dataset_npz import load_npz
+from prisam_p2p.learn.dataset_pools import Dataset, Part
+from prisam_p2p.learn.dataset_torchvision import load_torchvision
+
+__all__ = ["NAMES", "Dataset", "Part", "load_dataset"]
+
+NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "svhn", "folder")
+
+
+def load_dataset(
+    name: str, data_dir: Path | None, download: bool, image_size: int | None
+) -> Dataset:
+    """Open a dataset: its labels are read now, its images when they are asked for.
+
+    Args:
+        name: one of `NAMES`, or the path of an .npz file (relative to the working directory).
+        data_dir: where its files lie; digits and .npz files need none.
+        download: let torchvision fetch into `data_dir` what is missing there.
+        image_size: pixels a side that images are resized to; None = as they are.
+
+    Raises:
+        ConfigError: no such dataset, or its files are missing, damaged or inconsistent.
+    """
+    dataset = _open(name, data_dir, download, image_size)
+    if image_size is None:
+        return dataset
+    return replace(dataset, image_shape=(dataset.image_shape[0], image_size, image_size))
+
+
+def _open(name: str, data_dir: Path | None, download: bool, image_size: int | None) -> Dataset:
+    match name:
+        case "digits":
+            return load_digits()
+        case "fashion-mnist":
+            return load_fashion_mnist(data_dir, download)
+        case "cifar10" | "cifar100" | "svhn":
+            return load_torchvision(name, data_dir, download)
+        case "folder":
+            return load_folder(data_dir, image_size)
+        case _ if name.endswith(".npz"):
+            return load_npz(name)
+    nearest = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.5)
+    hint = f"{nearest[0]}? Otherwise " if nearest else ""
+    right = f"{hint}one of {', '.join(NAMES)}, or the path of an .npz file"
+    raise ConfigError("--dataset", "", name, right)

@@ -1,0 +1,103 @@
+"""One device's learning: NumPy weights in, NumPy weights out, torch inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import nn
+
+from prisam_p2p.core.layout import Array, Weights
+from prisam_p2p.learn import training
+from prisam_p2p.learn.dataset_pools import Images, Labels
+from prisam_p2p.learn.models import Architecture, build
+from prisam_p2p.learn.pace import Pace
+from prisam_p2p.learn.splits import PeerData
+from prisam_p2p.learn.structure import layout_of, slim_module, state_of, weights_of
+
+
+@lru_cache(maxsize=2)
+def initial_weights(architecture: Architecture, seed: int) -> Weights:
+    """Return W0, the same on every peer of a run; cached, so that forked peers share it."""
+    tensors = state_of(build(architecture, seed))
+    for array in tensors.values():
+        array.flags.writeable = False
+    return Weights(layout_of(architecture).full_mask(), tensors)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Shares of right answers in [0, 1] on a device's two held-out sets."""
+
+    validation: float
+    test: float
+
+
+class Learner:
+    """Trains, recalibrates and evaluates weights on one device's images.
+
+    Args:
+        images, labels: all images of the run, shapes (n, C, H, W) and (n,).
+        data: which of them are this device's.
+        seed: of this device; each round shuffles from (seed, round).
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        images: Images,
+        labels: Labels,
+        data: PeerData,
+        how: training.Hyperparameters,
+        seed: int,
+        device: str,
+    ) -> None:
+        self._architecture, self._how, self._seed = architecture, how, seed
+        self._device = torch.device(device)
+        self._train = self._tensors(images, labels, data.train)
+        self._validation = self._tensors(images, labels, data.validation)
+        self._test = self._tensors(images, labels, data.test)
+
+    def train(
+        self, weights: Weights, *, round_index: int, epochs: int, learning_rate: float, pace: Pace
+    ) -> tuple[Weights, training.TrainingOutcome]:
+        """Return `weights` after local training (Algorithm 1, step 7), same mask."""
+        net = self._net(weights)
+        images, labels = self._train
+        seeds = np.random.SeedSequence([self._seed, round_index])
+        outcome = training.train(
+            net,
+            images,
+            labels,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            how=self._how,
+            seed=int(seeds.generate_state(1)[0]),
+            after_step=pace.after_step,
+        )
+        return weights_of(net, weights.mask), outcome
+
+    def recalibrate(self, weights: Weights) -> Weights:
+        """Return `weights` with BN statistics of one pass over the training images."""
+        net = self._net(weights)
+        training.recalibrate(net, self._train[0])
+        return weights_of(net, weights.mask)
+
+    def accuracy(self, weights: Weights) -> Accuracy:
+        """Return the accuracy of `weights` on the validation and on the test images."""
+        net = self._net(weights)
+        return Accuracy(
+            training.accuracy(net, *self._validation), training.accuracy(net, *self._test)
+        )
+
+    def _net(self, weights: Weights) -> nn.Module:
+        return slim_module(self._architecture, weights).to(self._device)
+
+    def _tensors(
+        self, images: Images, labels: Labels, indices: Array
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        pixels = torch.from_numpy(images[indices]).to(self._device)
+        return pixels, torch.from_numpy(labels[indices]).to(self._device)

@@ -1,0 +1,158 @@
+"""From a model's name to a network: ours, or any torchvision classifier with BN layers.
+
+Every peer builds the same W0 from the run's seed, with gamma = 0.5 everywhere: with another W0
+per peer, or random gammas, masks carry no group information.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import torch
+from torch import nn
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.dry_run import classifies, zeros
+from prisam_p2p.learn.resnet import ResNet18, ResNet20
+from prisam_p2p.learn.torchvision_shim import import_torchvision
+from prisam_p2p.learn.vgg import VGG_11, VGG_S, Vgg
+
+INITIAL_GAMMA = 0.5
+TORCHVISION_PREFIX = "torchvision:"
+
+BUILT_IN: dict[str, Callable[[float, int, int], nn.Module]] = {
+    "vgg-s": partial(Vgg, VGG_S),
+    "vgg11": partial(Vgg, VGG_11),
+    "resnet20": ResNet20,
+    "resnet18": ResNet18,
+}
+"""Name -> constructor of (width, n_classes, in_channels)."""
+
+_IMAGE_SIDES = (8, 16, 24, 28, 32, 48, 64, 96, 128, 224)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network looks like, without its weights.
+
+    Attributes:
+        name: a key of `BUILT_IN`, or a torchvision classifier's name, which "torchvision:"
+            may precede (and must where the two collide).
+        width: factor on the channels of the built-in models, 1 for torchvision's.
+        n_classes: outputs.
+        image_shape: (C, H, W) of an image.
+    """
+
+    name: str
+    width: float
+    n_classes: int
+    image_shape: tuple[int, int, int]
+
+
+class GrayAsRgb(nn.Module):
+    """Shows a network of three-channel images the one channel thrice."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits, shape (batch, n_classes), of images, shape (batch, 1, H, W)."""
+        logits: torch.Tensor = self.net(x.expand(-1, 3, -1, -1))
+        return logits
+
+
+def build(architecture: Architecture, seed: int) -> nn.Module:
+    """Return W0: the same for the same seed, gamma 0.5 and beta 0 in every BN layer.
+
+    Torch's global generator is left as it was.
+
+    Raises:
+        ConfigError: no such model, or it cannot be pruned by BN masks, or cannot see such images.
+    """
+    empty(architecture)  # refuses what cannot be built
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        net = _construct(architecture)
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d):
+            nn.init.constant_(layer.weight, INITIAL_GAMMA)
+            nn.init.zeros_(layer.bias)
+    return net
+
+
+def empty(architecture: Architecture) -> nn.Module:
+    """Return the network's modules on the meta device: shapes, no memory, no initialization.
+
+    Do not run it: forward on the meta device loads torch._dynamo, 2 s of CPU.
+
+    Raises:
+        ConfigError: as `build`.
+    """
+    skeleton = _checked_skeleton(architecture)
+    meta = [*skeleton.parameters(), *skeleton.buffers()]
+    return deepcopy(skeleton, memo={id(tensor): tensor for tensor in meta})  # shared: 3x faster
+
+
+@lru_cache(maxsize=8)
+def _checked_skeleton(architecture: Architecture) -> nn.Module:
+    skeleton = _skeleton(architecture)
+    if not any(isinstance(layer, nn.BatchNorm2d) for layer in skeleton.modules()):
+        raise ConfigError("--model", "", architecture.name, "a model with BatchNorm2d layers")
+    _check_images(architecture, zeros(deepcopy(skeleton)))
+    return skeleton
+
+
+def _skeleton(architecture: Architecture) -> nn.Module:
+    try:
+        with torch.device("meta"):
+            return _construct(architecture)
+    except NotImplementedError:  # RegNet computes its widths with tensors
+        with torch.random.fork_rng(devices=[]):
+            return _construct(architecture).to("meta")
+
+
+def _construct(architecture: Architecture) -> nn.Module:
+    if architecture.name in BUILT_IN:
+        make = BUILT_IN[architecture.name]
+        return make(architecture.width, architecture.n_classes, architecture.image_shape[0])
+    return _construct_torchvision(architecture)
+
+
+def _construct_torchvision(architecture: Architecture) -> nn.Module:
+    models = import_torchvision().models
+    name = architecture.name.removeprefix(TORCHVISION_PREFIX)
+    known: list[str] = models.list_models(module=models)
+    if name not in known:
+        _refuse_name(architecture.name, [*BUILT_IN, *known])
+    if architecture.width != 1:
+        right = f"1 with torchvision's {name}: only built-in models ({', '.join(BUILT_IN)}) scale"
+        raise ConfigError("--width", "", architecture.width, right)
+    if architecture.image_shape[0] not in (1, 3):
+        right = f"a built-in model for images of {architecture.image_shape[0]} channels"
+        raise ConfigError("--model", "", architecture.name, right)
+    net: nn.Module = models.get_model(name, weights=None, num_classes=architecture.n_classes)
+    return net if architecture.image_shape[0] == 3 else GrayAsRgb(net)
+
+
+def _refuse_name(name: str, known: list[str]) -> None:
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.5)
+    right = f"one of {', '.join(near)}" if near else f"one of {', '.join(BUILT_IN)}"
+    raise ConfigError("--model", "", name, f"{right} (or another torchvision classifier)")
+
+
+def _check_images(architecture: Architecture, net: nn.Module) -> None:
+    channels, height, width = architecture.image_shape
+    if classifies(net, architecture.image_shape, architecture.n_classes):
+        return
+    for side in _IMAGE_SIDES:
+        larger = (channels, side, side)
+        if side > min(height, width) and classifies(net, larger, architecture.n_classes):
+            right = f"images of {side}x{side} for this model (--image-size {side})"
+            raise ConfigError("--model", "", architecture.name, f"{right}, not {height}x{width}")
+    right = "a classifier of one input and one output (no auxiliary heads), of any image size"
+    raise ConfigError("--model", "", architecture.name, right)

@@ -1,0 +1,101 @@
+"""A peer's final product on disk: its slim network, one safetensors file.
+
+Use it anywhere this package is installed:
+
+    from prisam_p2p.learn.personalized import load_personalized
+
+    net = load_personalized("peer-007.safetensors")  # an nn.Module in evaluation mode
+    logits = net(images)  # shape (batch, n_classes); images of the run's shape and scaling
+
+The tensors are the slim network's, under torch's state_dict names. The file's metadata says how
+to build it: `architecture` (JSON: name, width, n_classes, image_shape), `mask` (hex, bit 0 in
+the high bit of the first byte, True = kept), `sets` (JSON: name and number of bits of each
+channel set, in the mask's order), and what the caller added.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pydantic
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import nn
+
+from prisam_p2p.core.layout import Layout, Weights
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.models import Architecture, empty
+from prisam_p2p.learn.structure import dress
+
+_ARCHITECTURE = pydantic.TypeAdapter(Architecture)
+
+
+def save_personalized(
+    path: Path | str,
+    architecture: Architecture,
+    layout: Layout,
+    weights: Weights,
+    extra: dict[str, str],
+) -> None:
+    """Write a slim network: beside `path` first, then renamed, so that no half file is seen.
+
+    Args:
+        extra: more metadata, such as accuracy or rho.
+
+    Raises:
+        ValueError: a key of `extra` is one of this module's own.
+        OSError: the file cannot be written.
+    """
+    own = {
+        "architecture": json.dumps(asdict(architecture)),
+        "mask": np.packbits(weights.mask).tobytes().hex(),
+        "sets": json.dumps([[s.name, s.size] for s in layout.sets]),
+    }
+    if own.keys() & extra.keys():
+        raise ValueError(f"taken metadata keys: {sorted(own.keys() & extra.keys())}")
+    beside = Path(f"{path}.{os.getpid()}.part")
+    arrays = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()}
+    try:
+        save_file(arrays, beside, metadata=own | extra)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_personalized(path: Path | str) -> nn.Module:
+    """Return the network that `save_personalized` wrote, in evaluation mode.
+
+    Raises:
+        ConfigError: the file is not there, is not such a file, or contradicts itself.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: torch.from_numpy(file.get_tensor(name)) for name in list(file.keys())}
+    except (OSError, SafetensorError, TypeError) as error:  # TypeError: of no torch type
+        raise ConfigError(str(path), "", str(error), "a readable safetensors file") from error
+    try:
+        architecture = _ARCHITECTURE.validate_json(metadata.get("architecture", ""))
+    except pydantic.ValidationError as error:
+        right = "the metadata that save_personalized writes"
+        raise ConfigError(str(path), "architecture", metadata.get("architecture"), right) from error
+    return _network(str(path), architecture, tensors)
+
+
+def _network(path: str, architecture: Architecture, tensors: dict[str, torch.Tensor]) -> nn.Module:
+    try:
+        net = dress(empty(architecture), tensors).eval()
+        with torch.no_grad():  # refuses layers whose shapes do not fit each other
+            logits = net(torch.zeros(1, *architecture.image_shape))
+    except (ValueError, RuntimeError) as error:
+        right = f"the tensors of a slim {architecture.name}"
+        raise ConfigError(path, "", str(error), right) from error
+    if logits.shape != (1, architecture.n_classes):
+        right = f"the tensors' {logits.shape[-1]}"
+        raise ConfigError(path, "n_classes", architecture.n_classes, right)
+    return net

@@ -1,0 +1,1 @@
+"""What a process writes down: typed records, an append-only journal, traffic counts."""

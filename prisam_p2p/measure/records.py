@@ -1,0 +1,286 @@
+"""Every line a journal can hold. docs/run-folder.md documents them for readers of a run.
+
+A record is written as one JSON object: {"t_s": seconds since the run began, "record": its
+class name in snake case, **fields}. Bits are hexadecimal, high bit first. Add fields freely;
+never change what one means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A peer process is up and its ROUTER is bound."""
+
+    peer: str
+    pid: int
+    incarnation: int
+    address: str
+    port: int
+    prune_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Neighbors that welcomed this peer, and those that did not in time."""
+
+    neighbors: list[str]
+    missing: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """One round's local training; asked and achieved speed relative to this host."""
+
+    round: int
+    epochs: int
+    steps: int
+    images: int
+    loss: float | None
+    learning_rate: float
+    parameters: int
+    cpu_s: float
+    wall_s: float
+    speed_asked: float
+    speed_achieved: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """The structure mask that this round's weights are pruned to, and what is announced."""
+
+    round: int
+    prune_ratio: float
+    structure: str
+    similarity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The similarity mask went out to the neighbors that could be reached."""
+
+    round: int
+    reached: list[str]
+    unreachable: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The wait for the neighbors' masks is over; `missing` says who was left out, and why."""
+
+    round: int
+    peers: list[str]
+    missing: dict[str, str]
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """This peer's clustering: `labels` of all peers heard (none for top-m), its own `group`."""
+
+    round: int
+    labels: dict[str, int]
+    group: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A chosen peer's weights arrived whole."""
+
+    round: int
+    donor: str
+    n_bytes: int
+    digest: str
+    wall_s: float
+    mbit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PullFailed:
+    """A chosen peer's weights did not arrive; it is left out of this round."""
+
+    round: int
+    donor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """The members averaged; how many channels exist in their union, and are kept of them."""
+
+    round: int
+    members: list[str]
+    union_channels: int
+    kept_channels: int
+    regrowth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Accuracy in [0, 1] of one of the round's two models, at one prune ratio: deployable."""
+
+    round: int
+    moment: str
+    validation: float
+    test: float
+
+
+@dataclass(frozen=True, slots=True)
+class GuardActed:
+    """Validation accuracy fell too far: the prune ratio goes down as far as the budget lets."""
+
+    round: int
+    validation: float
+    best: float
+    prune_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A message or a sender was not accepted: a stranger, stale, malformed, .. ; `count` so far."""
+
+    sender: str
+    verdict: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborLeft:
+    """A neighbor's connection is gone, or it said goodbye."""
+
+    neighbor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborJoined:
+    """A neighbor connected (again)."""
+
+    neighbor: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bytes so far: [direction, neighbor, kind, messages, payload bytes, header bytes] rows."""
+
+    round: int
+    rows: list[list[str | int]]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryExceeded:
+    """An allocation beyond the device's memory was refused and caught."""
+
+    round: int
+    asked_mib: float
+    used_mib: float | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The model this device ends with: the better of the two on its validation images."""
+
+    moment: str
+    validation: float
+    test: float
+    prune_ratio: float
+    parameters: int
+    macs: int
+    n_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last line of a peer: completed, stopped, out-of-memory or failed.
+
+    `peak_mib` is memory above what the process had when the rounds began; the rates are
+    the most weights that it sent, and asked for, in any one second.
+    """
+
+    state: str
+    rounds: int
+    reason: str = ""
+    cpu_s: float = 0.0
+    peak_mib: float | None = None
+    up_mbit_s: float | None = None
+    down_mbit_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The launcher has the run folder and begins to start processes."""
+
+    run_id: str
+    algorithm: str
+    peers: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStarted:
+    """The launcher started a peer process."""
+
+    peer: str
+    pid: int
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class AllReady:
+    """Every peer is up and connected; rounds begin."""
+
+    wall_s: float
+    cpu_s_per_peer: float | None
+    pss_mib_per_peer: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerEnded:
+    """A peer process is gone."""
+
+    peer: str
+    pid: int
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The launcher's last line."""
+
+    status: str
+    duration_s: float
+    states: dict[str, str]
+
+
+Record = (
+    Started
+    | Connected
+    | Trained
+    | Masked
+    | Announced
+    | Heard
+    | Grouped
+    | Pulled
+    | PullFailed
+    | Aggregated
+    | Evaluated
+    | GuardActed
+    | Turned
+    | NeighborLeft
+    | NeighborJoined
+    | Traffic
+    | MemoryExceeded
+    | Deployed
+    | Finished
+    | RunStarted
+    | PeerStarted
+    | AllReady
+    | PeerEnded
+    | RunEnded
+)

@@ -1,0 +1,75 @@
+"""The peer's line to its launcher: JSON lines over an inherited socket pair.
+
+It carries addresses, starts and reports; nothing that peers say to each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from prisam_p2p.errors import PrisamError
+
+
+class LauncherGone(PrisamError):
+    """The launcher does not answer any more."""
+
+
+class Stopped(PrisamError):
+    """The process was told to stop; not an error of its own."""
+
+
+class Control:
+    """Reads orders in a thread of its own; when the launcher dies, so does this process.
+
+    (On Linux the kernel kills the process as well, with PR_SET_PDEATHSIG.)
+
+    Args:
+        on_order: called in that thread when an order has come.
+    """
+
+    def __init__(self, line: socket.socket, on_order: Callable[[], None]) -> None:
+        self._line, self._on_order = line, on_order
+        self._orders: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        threading.Thread(target=self._read, name="control", daemon=True).start()
+
+    def send(self, report: dict[str, Any]) -> None:
+        """Report to the launcher."""
+        self._line.sendall(json.dumps(report, separators=(",", ":")).encode() + b"\n")
+
+    def expect(self, order: str, timeout_s: float) -> dict[str, Any]:
+        """Return the next order, which must be `order`.
+
+        Raises:
+            LauncherGone: none came in time, or another did.
+            Stopped: `interrupt` was called.
+        """
+        try:
+            got = self._orders.get(timeout=timeout_s)
+        except Empty:
+            raise LauncherGone(f"no order {order!r} within {timeout_s:g} s") from None
+        if got["order"] == "stop":
+            raise Stopped("told to stop")
+        if got["order"] != order:
+            raise LauncherGone(f"order {got['order']!r} where {order!r} was due")
+        return got
+
+    def has_order(self) -> bool:
+        """Tell whether an order waits."""
+        return not self._orders.empty()
+
+    def interrupt(self) -> None:
+        """Make `expect` raise Stopped. Safe in a signal handler."""
+        self._orders.put({"order": "stop"})
+
+    def _read(self) -> None:
+        with self._line.makefile("rb") as lines:
+            for line in lines:
+                self._orders.put(json.loads(line))
+                self._on_order()
+        os._exit(1)  # end of file: nobody is left to run for

@@ -1,0 +1,76 @@
+"""Hold a process to its device's limits, as far as this system can."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MIB = 2**20
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends, however that ends (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def data_bytes() -> int | None:
+    """Return the bytes of this process' private writable memory, None where it is not told."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+class MemoryMeter:
+    """The most private writable memory seen above what there was at `start`."""
+
+    def __init__(self) -> None:
+        self._baseline: int | None = None
+        self._peak_bytes = 0
+
+    def start(self) -> None:
+        """What there is now is the baseline."""
+        self._baseline = data_bytes()
+
+    @property
+    def peak_mib(self) -> float | None:
+        """MiB above the baseline, None where the system does not tell."""
+        return None if self._baseline is None else round(self._peak_bytes / MIB, 2)
+
+    def sample(self) -> None:
+        """Look now."""
+        if self._baseline is not None:
+            self._peak_bytes = max(self._peak_bytes, (data_bytes() or 0) - self._baseline)
+
+
+@contextlib.contextmanager
+def memory_above_baseline(memory_mib: int | None) -> Iterator[None]:
+    """Let this process allocate `memory_mib` beyond what it has now; more raises.
+
+    The baseline is what imports and sockets took. An excess is an exception that can be caught
+    (MemoryError, or torch's RuntimeError); the limit is lifted again on the way out. Where the
+    system does not tell the baseline there is no limit.
+    """
+    baseline = data_bytes()
+    if memory_mib is None or baseline is None:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (baseline + memory_mib * MIB, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether `error` is a refused allocation."""
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)

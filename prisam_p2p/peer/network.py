@@ -1,0 +1,163 @@
+"""A peer's neighbors as the loop sees them: announce, hear, pull; every wait has a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+
+from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.layout import Layout, Mask, Weights
+from prisam_p2p.errors import WireError
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer import events
+from prisam_p2p.peer.control import Stopped
+from prisam_p2p.peer.round_book import RoundBook, Verdict
+from prisam_p2p.peer.snapshots import snapshot_of
+from prisam_p2p.peer.transport import Endpoint, Transport
+from prisam_p2p.wire.messages import MaskAnnounce
+
+
+class Network:
+    """Turns the transport's events into what a round needs, and journals who was left out.
+
+    Args:
+        book: decides over masks.
+        inbox: where the transport puts events; a StopAsked in it raises Stopped from any wait.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        book: RoundBook,
+        inbox: SimpleQueue[events.Event],
+        journal: Journal,
+        layout: Layout,
+        round_timeout_s: float,
+    ) -> None:
+        self._transport, self._book, self._inbox = transport, book, inbox
+        self._journal, self._layout = journal, layout
+        self._round_timeout_s = round_timeout_s
+        self._unwelcomed: set[str] = set()
+        self._unjoined: set[str] = set()
+        self._pulls: dict[str, Weights | None] = {}
+        self._turned: Counter[tuple[str, str]] = Counter()
+
+    def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
+        """Say Hello to every neighbor in `roster` and wait until each way is open."""
+        self._unwelcomed, self._unjoined = set(roster), set(roster)
+        self._transport.connect(roster)
+        self._wait(lambda: not self._unwelcomed | self._unjoined, timeout_s)
+        missing = self._unwelcomed | self._unjoined
+        for neighbor in missing:
+            self._book.leave(neighbor, f"did not connect within {timeout_s:g} s")
+        present = sorted(set(roster) - missing)
+        self._journal.write(records.Connected(present, sorted(missing)))
+
+    def announce(self, round_index: int, similarity: Mask, weights: Weights) -> None:
+        """Offer `weights` and send the similarity mask to every neighbor."""
+        message = MaskAnnounce(round_index, len(similarity), pack_bits(similarity))
+        self._transport.announce(message, snapshot_of(self._layout, round_index, weights))
+
+    def hear(self, round_index: int) -> dict[str, Mask]:
+        """Return the neighbors' masks of this round; who misses the deadline is journalled."""
+        self._book.open(round_index)
+        began = time.monotonic()
+        self._wait(lambda: not self._book.awaited(), self._round_timeout_s)
+        masks = self._book.masks()
+        missing = self._book.missing(f"no mask within {self._round_timeout_s:g} s")
+        waited_s = round(time.monotonic() - began, 6)
+        self._journal.write(records.Heard(round_index, list(masks), missing, waited_s))
+        return masks
+
+    def pull(self, round_index: int, donors: Sequence[str]) -> dict[str, Weights]:
+        """Return the weights of the donors that delivered; the others are journalled.
+
+        A pull without progress is given up by the transport, so this wait ends.
+        """
+        self._pulls = {}
+        self._transport.pull(donors, round_index)
+        self._wait(lambda: len(self._pulls) == len(donors), None)
+        return {donor: w for donor, w in sorted(self._pulls.items()) if w is not None}
+
+    def leave(self, round_index: int) -> None:
+        """Tell the neighbors not to wait for this peer from `round_index` on."""
+        self._transport.say_bye(round_index)
+
+    def traffic(self) -> list[list[str | int]]:
+        """Return the bytes so far (`TrafficCounter.rows`)."""
+        return self._transport.traffic()
+
+    def peak_mbit_s(self) -> tuple[float, float]:
+        """Return the most weights that went up, and came down, in any one second."""
+        return self._transport.peak_mbit_s()
+
+    def serve_until(self, done: Callable[[], bool], timeout_s: float) -> None:
+        """Answer requests until `done`; neighbors may still pull the last weights."""
+        self._wait(done, timeout_s)
+
+    def _wait(self, enough: Callable[[], bool], timeout_s: float | None) -> None:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not enough():
+            left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                self._take_in(self._inbox.get(timeout=left_s))
+            except Empty:
+                return
+
+    def _take_in(self, event: events.Event) -> None:
+        match event:
+            case events.Welcomed(neighbor):
+                self._unwelcomed.discard(neighbor)
+            case events.Joined(neighbor, incarnation):
+                self._unjoined.discard(neighbor)
+                self._book.join(neighbor)
+                self._journal.write(records.NeighborJoined(neighbor, incarnation))
+            case events.Left(neighbor, reason):
+                self._book.leave(neighbor, reason)
+                self._journal.write(records.NeighborLeft(neighbor, reason))
+            case events.MaskHeard(neighbor, message):
+                verdict = self._book.receive(neighbor, message)
+                if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
+                    self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
+            case events.AnnounceDone(round_index, reached, unreachable):
+                self._journal.write(records.Announced(round_index, reached, unreachable))
+            case events.PullDone():
+                self._finish_pull(event)
+            case events.PullLost(donor, round_index, reason):
+                self._pulls[donor] = None
+                self._journal.write(records.PullFailed(round_index, donor, reason))
+            case events.TurnedAway(sender, verdict_name, reason):
+                self._turn_away(sender, verdict_name, reason)
+            case events.Broken(error):
+                raise RuntimeError(f"the transport broke: {error}")
+            case events.StopAsked():
+                raise Stopped("told to stop")
+            case events.OrderCame():
+                pass  # woke the wait
+
+    def _finish_pull(self, event: events.PullDone) -> None:
+        pull = event.pull
+        try:
+            self._pulls[pull.donor] = pull.weights()
+        except WireError as error:
+            self._pulls[pull.donor] = None
+            self._journal.write(records.PullFailed(pull.round_index, pull.donor, str(error)))
+            return
+        mbit_s = pull.n_bytes * 8 / 1e6 / max(event.wall_s, 1e-9)
+        self._journal.write(
+            records.Pulled(
+                pull.round_index,
+                pull.donor,
+                pull.n_bytes,
+                pull.digest.hex(),
+                round(event.wall_s, 6),
+                round(mbit_s, 3),
+            )
+        )
+
+    def _turn_away(self, sender: str, verdict: str, reason: str) -> None:
+        self._turned[sender, verdict] += 1
+        self._journal.write(records.Turned(sender, verdict, reason, self._turned[sender, verdict]))

@@ -1,0 +1,203 @@
+"""One peer's steps: what loop.py composes. Each step does one thing and journals it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prisam_p2p.core import grouping
+from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.budget import GRID_STEP
+from prisam_p2p.core.layout import Layout, Mask, Weights, widen
+from prisam_p2p.core.masks import importance, prune, prune_mask, similarity_bits
+from prisam_p2p.learn.learner import Accuracy, Learner
+from prisam_p2p.learn.pace import Pace
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.network import Network
+from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.settings import Grouping, PruneOrder
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The model a device ends with, and which moment of the last round it is from."""
+
+    moment: str
+    weights: Weights
+    accuracy: Accuracy
+
+
+class Peer:
+    """The state of a peer between its steps.
+
+    Args:
+        network: None for an algorithm that never communicates.
+        w0: the run's common initial weights, full.
+        sleep: waits so many seconds, or raises where the process is to stop.
+        report: tells the launcher how far this peer is.
+    """
+
+    def __init__(
+        self,
+        spec: PeerSpec,
+        layout: Layout,
+        w0: Weights,
+        learner: Learner,
+        network: Network | None,
+        journal: Journal,
+        sleep: Callable[[float], None],
+        report: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.spec, self.layout, self.learner = spec, layout, learner
+        self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds
+        self.prune_ratio = spec.device.prune_ratio
+        self.rounds_done = 0
+        self.accuracy: dict[str, Accuracy] = {}
+        self.group: list[str] = [spec.peer_id]
+        self.deployment: Deployment | None = None
+        self._w0, self._network, self._journal = w0, network, journal
+        self._sleep, self._report = sleep, report
+        self._affinity: grouping.Affinity = {}
+        self._best_validation = 0.0
+
+    def initial_weights(self) -> Weights:
+        """Return W0, the same on every peer."""
+        return self._w0
+
+    def train(self, t: int, weights: Weights) -> Weights:
+        """Train on own data, at the device's speed (step 7)."""
+        s = self.spec.settings
+        pace = Pace(self.spec.device.speed, self._sleep)
+        epochs = s.warmup_epochs if t == 0 else s.epochs
+        rate = s.learning_rate * s.lr_decay**t
+        trained, outcome = self.learner.train(
+            weights, round_index=t, epochs=epochs, learning_rate=rate, pace=pace
+        )
+        achieved = round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None
+        self._journal.write(
+            records.Trained(
+                round=t,
+                epochs=epochs,
+                steps=outcome.steps,
+                images=outcome.images,
+                loss=outcome.loss,
+                learning_rate=rate,
+                parameters=self.layout.n_parameters(weights.mask),
+                cpu_s=round(pace.cpu_s, 6),
+                wall_s=round(pace.wall_s, 6),
+                speed_asked=self.spec.device.speed,
+                speed_achieved=achieved,
+            )
+        )
+        return trained
+
+    def prune(self, t: int, trained: Weights) -> Weights:
+        """Return the slim weights at this device's prune ratio (step 8)."""
+        full = widen(self.layout, trained)
+        return prune(self.layout, full, trained.mask, self.prune_ratio)
+
+    def announce(self, t: int, trained: Weights, own: Weights) -> None:
+        """Send the similarity mask to the neighbors, offer the slim weights (step 1)."""
+        ratio, layers = self.spec.similarity_ratio, self.spec.settings.similarity_layers
+        scores = importance(self.layout, widen(self.layout, trained).tensors)
+        top = prune_mask(self.layout, scores, ratio)
+        self._similarity = top[-similarity_bits(self.layout, layers) :]
+        self._journal.write(
+            records.Masked(
+                t, self.prune_ratio, pack_bits(own.mask).hex(), pack_bits(self._similarity).hex()
+            )
+        )
+        self._neighbors.announce(t, self._similarity, own)
+
+    def hear(self, t: int) -> dict[str, Mask]:
+        """Return the masks of this round by peer, the own one included (step 1)."""
+        return {**self._neighbors.hear(t), self.peer_id: self._similarity}
+
+    def find_group(self, t: int, masks: Mapping[str, Mask]) -> tuple[str, ...]:
+        """Return this peer's group, itself included (steps 2 and 3)."""
+        s = self.spec.settings
+        self._affinity = grouping.add_affinity(self._affinity, self.peer_id, masks)
+        labels: dict[str, int] = {}
+        if s.grouping is Grouping.TOP_M:
+            group = grouping.top_m(self._affinity, self.peer_id, masks, s.top_m)
+        else:
+            found = (
+                grouping.kmeans(masks, self.spec.clusters, s.seed, t)
+                if s.grouping is Grouping.KMEANS
+                else grouping.dbscan(masks, s.dbscan_eps)
+            )
+            labels, group = found.labels, found.of(self.peer_id)
+        self.group = list(group)
+        self._journal.write(records.Grouped(t, labels, self.group))
+        return group
+
+    def pull(self, t: int, group: Sequence[str]) -> dict[str, Weights]:
+        """Return the weights of the group's other members, of those that deliver (step 4)."""
+        return self._neighbors.pull(t, [peer for peer in group if peer != self.peer_id])
+
+    def recalibrate(self, weights: Weights) -> Weights:
+        """Renew the BN statistics of averaged weights on own data, where the run wants it."""
+        return self.learner.recalibrate(weights) if self._recalibrates else weights
+
+    def note_aggregation(self, t: int, members: list[str], union: Mask, slim: Weights) -> None:
+        """Journal who was averaged."""
+        regrowth = self.spec.settings.prune_order is not PruneOrder.AFTER_TRAINING
+        self._journal.write(
+            records.Aggregated(
+                round=t,
+                members=sorted(members),
+                union_channels=int(union.sum()),
+                kept_channels=int(slim.mask.sum()),
+                regrowth=regrowth and self.trains_union(t + 1),
+            )
+        )
+
+    def evaluate(self, t: int, moment: str, weights: Weights) -> None:
+        """Measure a model that the device could deploy, on its own held-out images."""
+        result = self.learner.accuracy(weights)
+        self.accuracy[moment] = result
+        self._journal.write(records.Evaluated(t, moment, result.validation, result.test))
+
+    def guard_accuracy(self, t: int) -> None:
+        """Give channels back when accuracy falls too far; the budget's minimum always wins."""
+        margin = self.spec.settings.accuracy_guard
+        validation = self.accuracy["after_aggregation"].validation
+        best = self._best_validation = max(self._best_validation, validation)
+        relaxed = max(self.spec.device.least_prune_ratio, round(self.prune_ratio - GRID_STEP, 2))
+        if margin is not None and validation < best - margin and relaxed < self.prune_ratio:
+            self.prune_ratio = relaxed
+            self._journal.write(records.GuardActed(t, validation, best, relaxed))
+
+    def trains_union(self, t: int) -> bool:
+        """Tell whether round `t` trains all of the group's channels instead of the own ones."""
+        s = self.spec.settings
+        if s.prune_order is PruneOrder.AFTER_TRAINING:
+            return True
+        return s.regrowth_every > 0 and t % s.regrowth_every == 0
+
+    def end_round(self, t: int) -> None:
+        """Journal the bytes so far and tell the launcher."""
+        self.rounds_done = t + 1
+        rows = self._network.traffic() if self._network else []
+        self._journal.write(records.Traffic(t, rows))
+        tests = {moment: accuracy.test for moment, accuracy in self.accuracy.items()}
+        self._report({"event": "round", "round": t, "accuracy": tests, "traffic": rows})
+
+    def deploy(self, candidates: Mapping[str, Weights]) -> None:
+        """Keep the candidate that is better on the validation images; a tie goes to the last.
+
+        One rule for every algorithm: docs/decisions/0006-deployment-rule.md.
+        """
+        moment = max(reversed(list(candidates)), key=lambda m: self.accuracy[m].validation)
+        self.deployment = Deployment(moment, candidates[moment], self.accuracy[moment])
+
+    @property
+    def _neighbors(self) -> Network:
+        assert self._network is not None, "this algorithm does not communicate"
+        return self._network
+
+    @property
+    def _recalibrates(self) -> bool:
+        return self.spec.settings.bn_recalibration

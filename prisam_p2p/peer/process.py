@@ -1,0 +1,275 @@
+"""From a spec to a running peer: what a peer's process does from its first line to its last."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+import xxhash
+
+from prisam_p2p.core.layout import Layout, Weights, pack
+from prisam_p2p.core.masks import similarity_bits
+from prisam_p2p.learn.cost import macs
+from prisam_p2p.learn.learner import Learner, initial_weights
+from prisam_p2p.learn.models import Architecture
+from prisam_p2p.learn.personalized import save_personalized
+from prisam_p2p.learn.shared_data import SharedImages, open_shared
+from prisam_p2p.learn.splits import PeerData
+from prisam_p2p.learn.structure import layout_of
+from prisam_p2p.learn.training import Hyperparameters
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer import events, loop
+from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.control import Control, Stopped
+from prisam_p2p.peer.limits import (
+    MemoryMeter,
+    die_with_parent,
+    is_out_of_memory,
+    memory_above_baseline,
+)
+from prisam_p2p.peer.network import Network
+from prisam_p2p.peer.pacing import bytes_per_second
+from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.round_book import RoundBook
+from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.peer.transport import Rates, Transport
+from prisam_p2p.settings import Algorithm
+
+ORDER_TIMEOUT_S = 600.0
+"""The launcher answers or dies; this bound is for a launcher that is stopped in a debugger."""
+
+_LOOPS: dict[Algorithm, Callable[[Peer], None]] = {
+    Algorithm.PRISAM: loop.prisam,
+    Algorithm.LOCAL: loop.local,
+}
+_SILENT = frozenset({Algorithm.LOCAL})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a peer ended: completed, stopped, out-of-memory."""
+
+    state: str
+    reason: str = ""
+
+
+def main(spec: PeerSpec, line: socket.socket) -> None:
+    """Play the peer of `spec` until the launcher says exit, or SIGTERM."""
+    die_with_parent()
+    inbox: SimpleQueue[events.Event] = SimpleQueue()
+    stop = threading.Event()
+    control = Control(line, on_order=lambda: inbox.put(events.OrderCame()))
+    _on_sigterm(stop, inbox, control)
+    torch.set_num_threads(spec.device.threads)
+    with Journal(spec.journal_path, spec.epoch_s) as journal:
+        try:
+            _play(spec, control, inbox, stop, journal)
+        except Exception as error:
+            journal.write(records.Finished("failed", 0, f"{type(error).__name__}: {error}"))
+            traceback.print_exc()
+            raise
+
+
+def _play(
+    spec: PeerSpec,
+    control: Control,
+    inbox: SimpleQueue[events.Event],
+    stop: threading.Event,
+    journal: Journal,
+) -> None:
+    architecture = Architecture(
+        spec.settings.model, spec.settings.width, spec.n_classes, spec.image_shape
+    )
+    layout = layout_of(architecture)
+    w0 = initial_weights(architecture, spec.settings.seed)
+    learner = _learner(spec, architecture)
+    network, transport = _network(spec, layout, w0, inbox, journal)
+    port = transport.port if transport else 0
+    journal.write(
+        records.Started(
+            spec.peer_id, os.getpid(), spec.incarnation, spec.address, port, spec.device.prune_ratio
+        )
+    )
+    control.send({"event": "up", "port": port})
+    meter = MemoryMeter()
+    sleep = _sleeper(stop, meter if spec.device.memory_mib else None)
+    peer = Peer(spec, layout, w0, learner, network, journal, sleep, control.send)
+    try:
+        outcome = _run(peer, network, control, journal, meter)
+        if outcome.state == "completed":
+            _save(peer, architecture, journal)
+        journal.write(_finished(peer, outcome, meter, network))
+        control.send({"event": "done", "state": outcome.state})
+        if outcome.state != "stopped":
+            with contextlib.suppress(Stopped):
+                _serve_until_exit(network, control)
+    finally:
+        if transport:
+            transport.close()
+
+
+def _serve_until_exit(network: Network | None, control: Control) -> None:
+    """Answer neighbors that still pull the last weights, until all peers are done."""
+    if network:
+        network.serve_until(control.has_order, ORDER_TIMEOUT_S)
+    control.expect("exit", ORDER_TIMEOUT_S)
+
+
+def _finished(
+    peer: Peer, outcome: Outcome, meter: MemoryMeter, network: Network | None
+) -> records.Finished:
+    up_mbit_s, down_mbit_s = network.peak_mbit_s() if network else (None, None)
+    return records.Finished(
+        state=outcome.state,
+        rounds=peer.rounds_done,
+        reason=outcome.reason,
+        cpu_s=round(time.process_time(), 6),
+        peak_mib=meter.peak_mib,
+        up_mbit_s=up_mbit_s,
+        down_mbit_s=down_mbit_s,
+    )
+
+
+def _run(
+    peer: Peer,
+    network: Network | None,
+    control: Control,
+    journal: Journal,
+    meter: MemoryMeter,
+) -> Outcome:
+    """Wait for the start, then run the algorithm within the device's memory."""
+    asked_mib = peer.spec.device.memory_mib
+    try:
+        roster = control.expect("roster", ORDER_TIMEOUT_S)["roster"]
+        if network:
+            neighbors = {n: (roster[n][0], roster[n][1]) for n in peer.spec.neighbors}
+            network.connect(neighbors, peer.spec.settings.ready_timeout_s)
+        control.send({"event": "ready"})
+        control.expect("go", ORDER_TIMEOUT_S)
+        meter.start()
+        try:
+            with memory_above_baseline(asked_mib):
+                _LOOPS[peer.spec.settings.algorithm](peer)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            meter.sample()
+            text = str(error).splitlines()[0] if str(error) else "MemoryError"
+            t = peer.rounds_done
+            journal.write(records.MemoryExceeded(t, asked_mib or 0, meter.peak_mib, text))
+            if network:
+                network.leave(t)
+            return Outcome("out-of-memory", f"more than {asked_mib} MiB above the baseline")
+    except Stopped:
+        return Outcome("stopped", "told to stop")
+    return Outcome("completed")
+
+
+def _learner(spec: PeerSpec, architecture: Architecture) -> Learner:
+    shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape)
+    images, labels = open_shared(shared)
+    data = PeerData(
+        np.array(spec.data.train), np.array(spec.data.validation), np.array(spec.data.test), None
+    )
+    s = spec.settings
+    how = Hyperparameters(s.batch_size, s.momentum, s.gamma_l1)
+    seed = int(np.random.SeedSequence([s.seed, spec.index]).generate_state(1)[0])
+    return Learner(architecture, images, labels, data, how, seed, s.device)
+
+
+def _network(
+    spec: PeerSpec,
+    layout: Layout,
+    w0: Weights,
+    inbox: SimpleQueue[events.Event],
+    journal: Journal,
+) -> tuple[Network | None, Transport | None]:
+    s = spec.settings
+    if s.algorithm in _SILENT:
+        return None, None
+    digest = xxhash.xxh3_128_digest(pack(layout, w0))
+    me = Identity(bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest)
+    rates = Rates(
+        bytes_per_second(spec.device.up_mbit_s), bytes_per_second(spec.device.down_mbit_s)
+    )
+    transport = Transport(
+        me,
+        spec.address,
+        spec.neighbors,
+        layout,
+        inbox,
+        chunk_bytes=s.chunk_kib * 1024,
+        pull_timeout_s=s.pull_timeout_s,
+        rates=rates,
+    )
+    book = RoundBook(spec.neighbors, similarity_bits(layout, s.similarity_layers))
+    return Network(transport, book, inbox, journal, layout, s.round_timeout_s), transport
+
+
+def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
+    """Write the personalized model and journal what was deployed."""
+    deployed = peer.deployment
+    assert deployed is not None
+    buffer = pack(peer.layout, deployed.weights)
+    extra = {
+        "peer": peer.peer_id,
+        "run": peer.spec.run_id,
+        "prune_ratio": str(peer.prune_ratio),
+        "moment": deployed.moment,
+        "test_accuracy": str(deployed.accuracy.test),
+    }
+    save_personalized(peer.spec.model_path, architecture, peer.layout, deployed.weights, extra)
+    journal.write(
+        records.Deployed(
+            deployed.moment,
+            deployed.accuracy.validation,
+            deployed.accuracy.test,
+            peer.prune_ratio,
+            peer.layout.n_parameters(deployed.weights.mask),
+            macs(architecture, deployed.weights.mask),
+            len(buffer),
+            xxhash.xxh3_128_hexdigest(buffer),
+        )
+    )
+
+
+def _sleeper(stop: threading.Event, meter: MemoryMeter | None) -> Callable[[float], None]:
+    """Return what runs after each training step: sleep, or raise where the process is to stop."""
+
+    def sleep(seconds: float) -> None:
+        if meter:
+            meter.sample()
+        if stop.wait(seconds) if seconds > 0 else stop.is_set():
+            raise Stopped("told to stop")
+
+    return sleep
+
+
+def _on_sigterm(stop: threading.Event, inbox: SimpleQueue[events.Event], control: Control) -> None:
+    """Make SIGTERM end every wait; Ctrl-C in a terminal is the launcher's to handle."""
+
+    def handle(_signal: int, _frame: object) -> None:
+        stop.set()
+        inbox.put(events.StopAsked())
+        control.interrupt()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+if __name__ == "__main__":  # spawned: the spec comes first on the line, then orders as usual
+    _line = socket.socket(fileno=int(sys.argv[1]))
+    _size = int.from_bytes(_line.recv(4, socket.MSG_WAITALL), "big")
+    main(PeerSpec.model_validate_json(_line.recv(_size, socket.MSG_WAITALL)), _line)

@@ -1,0 +1,101 @@
+"""Who said what, in which round: what is accepted, and who is still waited for.
+
+Pure: messages in, verdicts out. No socket, no clock: deadlines are the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from prisam_p2p.core.bits import unpack_bits
+from prisam_p2p.core.layout import Mask
+from prisam_p2p.wire.messages import MaskAnnounce
+
+MAX_EARLY = 4
+"""Masks of coming rounds that are kept for a neighbor that is ahead; further ones are refused."""
+
+
+class Verdict(StrEnum):
+    """What the book makes of a mask. All but ACCEPTED and EARLY are turned away and counted."""
+
+    ACCEPTED = "accepted"
+    EARLY = "early"
+    STALE = "stale"
+    DUPLICATE = "duplicate"
+    STRANGER = "stranger"
+    MISMATCHED = "mismatched"
+    TOO_EARLY = "too-early"
+
+
+class RoundBook:
+    """The masks of one peer's neighbors, round by round.
+
+    A neighbor that is missing is an absent key, never an exception.
+
+    Args:
+        neighbors: whose masks count.
+        n_bits: of every similarity mask of the run.
+    """
+
+    def __init__(self, neighbors: Iterable[str], n_bits: int) -> None:
+        self._neighbors = frozenset(neighbors)
+        self._n_bits = n_bits
+        self._round = 0
+        self._masks: dict[int, dict[str, Mask]] = {0: {}}
+        self._gone: dict[str, str] = {}
+
+    def open(self, round_index: int) -> None:
+        """Begin a round; what came early for it counts, what was older is forgotten."""
+        if round_index < self._round:
+            raise ValueError(f"round {round_index} after {self._round}")
+        self._round = round_index
+        self._masks = {t: heard for t, heard in self._masks.items() if t >= round_index}
+
+    def receive(self, sender: str, message: MaskAnnounce) -> Verdict:
+        """Enter a mask and say what became of it."""
+        if sender not in self._neighbors:
+            return Verdict.STRANGER
+        if message.n_bits != self._n_bits:
+            return Verdict.MISMATCHED
+        if message.round_index < self._round:
+            return Verdict.STALE
+        if sender in self._masks.get(message.round_index, {}):
+            return Verdict.DUPLICATE
+        if len(self._ahead(sender)) >= MAX_EARLY:
+            return Verdict.TOO_EARLY
+        mask = unpack_bits(message.bits, message.n_bits)
+        self._masks.setdefault(message.round_index, {})[sender] = mask
+        return Verdict.ACCEPTED if message.round_index == self._round else Verdict.EARLY
+
+    def leave(self, neighbor: str, reason: str) -> None:
+        """Wait for `neighbor` no more."""
+        self._gone.setdefault(neighbor, reason)
+
+    def join(self, neighbor: str) -> None:
+        """Wait for `neighbor` again."""
+        self._gone.pop(neighbor, None)
+
+    def masks(self) -> dict[str, Mask]:
+        """Return the masks of this round by sender, ascending."""
+        return dict(sorted(self._masks.get(self._round, {}).items()))
+
+    def awaited(self) -> set[str]:
+        """Return the neighbors whose mask of this round can still come.
+
+        One whose later mask is here already will not send this round's: a connection delivers
+        in order.
+        """
+        heard = self._masks.get(self._round, {})
+        return {p for p in self._neighbors - heard.keys() - self._gone.keys() if not self._ahead(p)}
+
+    def missing(self, otherwise: str) -> dict[str, str]:
+        """Return why each neighbor without a mask has none: it left, is ahead, or `otherwise`."""
+        absent = sorted(self._neighbors - self._masks.get(self._round, {}).keys())
+        return {
+            p: self._gone.get(p) or ("is past this round" if self._ahead(p) else otherwise)
+            for p in absent
+        }
+
+    def _ahead(self, sender: str) -> list[int]:
+        return [t for t, heard in self._masks.items() if t > self._round and sender in heard]

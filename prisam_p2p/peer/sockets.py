@@ -1,0 +1,74 @@
+"""ZeroMQ sockets with the options this project needs; why each is set stands beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import zmq
+
+from prisam_p2p.peer.admission import routing_id
+from prisam_p2p.wire.messages import Channel
+
+Context = zmq.Context[zmq.Socket[bytes]]
+Socket = zmq.Socket[bytes]
+
+
+@dataclass(frozen=True)
+class SocketLimits:
+    """Bounds that follow from the run.
+
+    Attributes:
+        heartbeat_ms: between ZMTP pings on control connections; three unanswered = gone.
+        largest_request, largest_reply: bytes of the biggest frame that a ROUTER, a DEALER may get.
+    """
+
+    heartbeat_ms: int
+    largest_request: int
+    largest_reply: int
+
+
+def bind_router(context: Context, address: str, limits: SocketLimits) -> tuple[Socket, int]:
+    """Return a ROUTER bound to `address` and the port that the system chose."""
+    router = context.socket(zmq.ROUTER)
+    _common(router, limits.largest_request)
+    router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
+    router.set(zmq.ROUTER_HANDOVER, 1)  # else a restarted peer with its old id is ignored
+    router.bind(f"tcp://{address}:0")
+    port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
+    return router, port
+
+
+def watch_router(router: Socket) -> Socket:
+    """Return the socket that tells of the ROUTER's closed connections, by file descriptor."""
+    return router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+
+
+def connect_dealer(
+    context: Context,
+    me: str,
+    channel: Channel,
+    source: str,
+    to: tuple[str, int],
+    limits: SocketLimits,
+) -> Socket:
+    """Return a DEALER that connects from `source`, so the address pair is the directed link."""
+    dealer = context.socket(zmq.DEALER)
+    _common(dealer, limits.largest_reply)
+    dealer.set(zmq.ROUTING_ID, routing_id(me, channel))
+    dealer.set(zmq.IMMEDIATE, 1)  # else an absent peer's queue fills with stale messages
+    dealer.set(zmq.CONNECT_TIMEOUT, 1000)  # with the next two: traffic resumes within a second
+    dealer.set(zmq.RECONNECT_IVL, 100)
+    dealer.set(zmq.RECONNECT_IVL_MAX, 1000)
+    if channel is Channel.CONTROL:  # on a bulk connection a heartbeat would cut a slow frame
+        dealer.set(zmq.HEARTBEAT_IVL, limits.heartbeat_ms)
+        dealer.set(zmq.HEARTBEAT_TIMEOUT, 3 * limits.heartbeat_ms)
+        dealer.set(zmq.HEARTBEAT_TTL, min(3 * limits.heartbeat_ms, 6_553_500))
+    dealer.connect(f"tcp://{source}:0;{to[0]}:{to[1]}")
+    return dealer
+
+
+def _common(socket: Socket, largest_frame: int) -> None:
+    socket.set(zmq.LINGER, 0)
+    socket.set(zmq.MAXMSGSIZE, largest_frame)  # a hostile length ends its sender's connection
+    socket.set(zmq.SNDHWM, 64)  # messages, not bytes: chunks are large
+    socket.set(zmq.RCVHWM, 64)

@@ -1,0 +1,77 @@
+"""One peer's start data: everything that a process needs to become that peer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from prisam_p2p.settings import RunSettings
+
+ENTRY = "prisam_p2p.peer.process"
+"""The module whose `main(spec, control)` plays a peer: a name, so that who starts peers need
+not import what they are made of."""
+
+
+class DataSpec(BaseModel):
+    """Which of the shared images are this peer's, and where the shared images are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fd: int
+    n_images: int
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+
+
+class DeviceSpec(BaseModel):
+    """The limits of the device that this process plays; None = no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: str
+    speed: float
+    threads: int
+    memory_mib: int | None
+    up_mbit_s: float | None
+    down_mbit_s: float | None
+    prune_ratio: float
+    least_prune_ratio: float
+
+
+class PeerSpec(BaseModel):
+    """A peer of a run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    peer_id: str
+    index: int
+    incarnation: int
+    run_id: str
+    run_dir: Path
+    epoch_s: float
+    address: str
+    neighbors: list[str]
+    settings: RunSettings
+    n_classes: int
+    image_shape: tuple[int, int, int]
+    similarity_ratio: float
+    clusters: int
+    device: DeviceSpec
+    data: DataSpec
+
+    @property
+    def journal_path(self) -> Path:
+        """The file of this peer's records."""
+        return self.run_dir / "journal" / f"{self.peer_id}.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        """The file of what this peer's process prints."""
+        return self.run_dir / "logs" / f"{self.peer_id}.log"
+
+    @property
+    def model_path(self) -> Path:
+        """The file of this peer's personalized model."""
+        return self.run_dir / "models" / f"{self.peer_id}.safetensors"

@@ -1,0 +1,442 @@
+"""The sockets of one peer and the thread that owns them: frames in, events out.
+
+With sockets.py the only place that knows ZeroMQ. Every method without an underscore may be
+called from any thread; everything else runs in the transport's own, so training never delays an
+answer.
+
+One ROUTER announces masks to the neighbors that connected to it and answers their requests. To
+each neighbor's ROUTER goes a control DEALER, which hears its masks, and, from the first pull
+on, a bulk DEALER, so weights never hold up a mask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket as std_socket
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from prisam_p2p.core.bits import packed_size
+from prisam_p2p.core.layout import Layout
+from prisam_p2p.errors import WireError
+from prisam_p2p.measure.traffic import TrafficCounter
+from prisam_p2p.peer import events
+from prisam_p2p.peer.admission import Identity, objection, routing_id
+from prisam_p2p.peer.pacing import Pacer
+from prisam_p2p.peer.pull import Pull
+from prisam_p2p.peer.snapshots import Snapshot, SnapshotStore
+from prisam_p2p.peer.sockets import (
+    Socket,
+    SocketLimits,
+    bind_router,
+    connect_dealer,
+    watch_router,
+)
+from prisam_p2p.wire.codec import MAX_HEADER_BYTES, Frame, decode, encode, kind_of
+from prisam_p2p.wire.messages import (
+    Bye,
+    Channel,
+    Chunk,
+    ChunkRequest,
+    Hello,
+    MaskAnnounce,
+    Message,
+    Refuse,
+    Unavailable,
+    WeightsOffer,
+    WeightsRequest,
+    Welcome,
+)
+
+Endpoint = tuple[str, int]
+
+_SAY_HELLO_FIRST = "say hello first"
+_MESSAGES_AT_ONCE = 64
+"""So many messages are read from one socket before the others get their turn."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A device's network, bytes per second each way; None = no limit."""
+
+    up_bytes_s: float | None = None
+    down_bytes_s: float | None = None
+
+
+class Transport:
+    """Binds at once; `connect` starts the conversation.
+
+    Args:
+        neighbors: who may connect.
+        inbox: where events go.
+        pull_timeout_s: without a byte for so long, a pull is lost.
+    """
+
+    def __init__(
+        self,
+        me: Identity,
+        address: str,
+        neighbors: Sequence[str],
+        layout: Layout,
+        inbox: SimpleQueue[events.Event],
+        *,
+        chunk_bytes: int,
+        pull_timeout_s: float,
+        rates: Rates,
+    ) -> None:
+        self._me, self._address, self._neighbors = me, address, frozenset(neighbors)
+        self._layout, self._inbox = layout, inbox
+        self._chunk_bytes, self._pull_timeout_s = chunk_bytes, pull_timeout_s
+        mask_bytes = packed_size(layout.n_bits)
+        self._limits = SocketLimits(
+            heartbeat_ms=max(1000, 100 * len(neighbors)),  # at most ten pings a second
+            largest_request=MAX_HEADER_BYTES,
+            largest_reply=max(MAX_HEADER_BYTES, mask_bytes, chunk_bytes),
+        )
+        self._up = Pacer(rates.up_bytes_s)
+        self._down = Pacer(rates.down_bytes_s)
+        self._store = SnapshotStore(chunk_bytes)
+        self._traffic = TrafficCounter()
+        self._admitted: dict[bytes, str] = {}
+        self._connections: dict[int, tuple[bytes, str]] = {}
+        self._last_mask: MaskAnnounce | None = None
+        self._control: dict[str, Socket] = {}
+        self._bulk: dict[str, Socket] = {}
+        self._welcomed: set[Socket] = set()
+        self._pulls: dict[str, tuple[Pull, float, float]] = {}
+        self._owed: deque[tuple[bytes, ChunkRequest]] = deque()
+        self._roster: Mapping[str, Endpoint] = {}
+        self._commands: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._waker, self._wake = std_socket.socketpair()
+        self._wake.setblocking(False)
+        self._closing = False
+        self._context = zmq.Context[Socket](io_threads=1)
+        self._context.set(zmq.MAX_SOCKETS, 2 * len(neighbors) + 16)
+        self._router, self.port = bind_router(self._context, address, self._limits)
+        self._monitor = watch_router(self._router)
+        self._handlers: dict[object, Callable[[int], None]] = {}
+        self._poller = zmq.Poller()
+        self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
+
+    # -- for any thread ------------------------------------------------------------------
+
+    def connect(self, roster: Mapping[str, Endpoint]) -> None:
+        """Say Hello to all neighbors, whose ROUTERs are where `roster` says."""
+        self._roster = roster
+        self._thread.start()
+
+    def announce(self, mask: MaskAnnounce, snapshot: Snapshot) -> None:
+        """Offer `snapshot` and send `mask` to every neighbor that is connected."""
+        self._store.publish(snapshot)
+        self._tell(partial(self._announce, mask))
+
+    def pull(self, donors: Sequence[str], round_index: int) -> None:
+        """Fetch the weights of a round from `donors`; each ends as PullDone or PullLost."""
+        self._tell(partial(self._start_pulls, donors, round_index))
+
+    def say_bye(self, round_index: int) -> None:
+        """Tell the neighbors not to wait for this peer from `round_index` on."""
+        self._tell(partial(self._broadcast, Bye(round_index)))
+
+    def traffic(self) -> list[list[str | int]]:
+        """Return the bytes so far (`TrafficCounter.rows`)."""
+        return self._traffic.rows()
+
+    def peak_mbit_s(self) -> tuple[float, float]:
+        """Return the most weights that went up, and were asked down, in any one second."""
+        up, down = (pacer.peak_bytes_s * 8 / 1e6 for pacer in (self._up, self._down))
+        return round(up, 3), round(down, 3)
+
+    def close(self) -> None:
+        """Close every socket and end the thread."""
+        if self._thread.ident is None:
+            self._close_sockets()
+            return
+        self._closing = True
+        self._tell(lambda: None)
+        self._thread.join(timeout=5)
+
+    def _tell(self, command: Callable[[], object]) -> None:
+        self._commands.put(command)
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes the thread as well
+            self._wake.send(b"\0")
+
+    # -- the thread ----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._listen(self._waker.fileno(), self._obey)
+            self._listen(self._monitor, self._on_monitor)
+            self._listen(self._router, self._on_router)
+            for neighbor in sorted(self._neighbors):
+                self._control[neighbor] = self._open(neighbor, Channel.CONTROL)
+            while not self._closing:
+                for source, flags in self._poller.poll(self._patience_ms()):
+                    self._handlers[source](flags)
+                self._keep_time()
+        except Exception:
+            self._inbox.put(events.Broken(traceback.format_exc()))
+        finally:
+            self._close_sockets()
+
+    def _listen(self, source: Socket | int, handler: Callable[[int], None]) -> None:
+        self._handlers[source] = handler
+        self._poller.register(source, zmq.POLLIN)
+
+    def _obey(self, _flags: int) -> None:
+        self._waker.recv(4096)
+        while not self._commands.empty():
+            self._commands.get()()
+
+    def _patience_ms(self) -> int | None:
+        """Return when there is something to do though nobody wrote, in ms from now."""
+        now = time.monotonic()
+        waits = [moved + self._pull_timeout_s - now for _, _, moved in self._pulls.values()]
+        if self._owed:
+            waits.append(self._up.delay_s(now))
+        if any(pull.wants_more for pull, _, _ in self._pulls.values()):
+            waits.append(self._down.delay_s(now))
+        return max(0, int(min(waits) * 1000) + 1) if waits else None
+
+    def _keep_time(self) -> None:
+        self._serve_owed()
+        now = time.monotonic()
+        for donor, (pull, _, moved) in list(self._pulls.items()):
+            if now - moved >= self._pull_timeout_s:
+                self._lose(donor, f"no byte for {self._pull_timeout_s:g} s")
+            elif pull.wants_more:
+                self._ask_more(donor)
+
+    def _close_sockets(self) -> None:
+        self._router.disable_monitor()  # before term(), or it hangs
+        for each in (*self._control.values(), *self._bulk.values(), self._monitor, self._router):
+            each.close(linger=0)
+        self._context.term()
+        self._waker.close()
+        self._wake.close()
+
+    # -- as the one that is connected to -------------------------------------------------
+
+    def _on_monitor(self, _flags: int) -> None:
+        while self._monitor.poll(0):
+            gone = recv_monitor_message(self._monitor, zmq.DONTWAIT)
+            sender, neighbor = self._connections.pop(int(gone["value"]), (b"", ""))
+            was_admitted = self._admitted.pop(sender, "") != ""
+            if was_admitted and sender == routing_id(neighbor, Channel.CONTROL):
+                self._inbox.put(events.Left(neighbor, "connection closed"))
+                self._greet_when_writable(neighbor)
+
+    def _on_router(self, _flags: int) -> None:
+        self._on_monitor(0)  # a closed connection's descriptor may be a new one's by now
+        for _ in range(_MESSAGES_AT_ONCE):
+            try:
+                sender, *frames = self._router.recv_multipart(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return
+            who = self._admitted.get(sender.bytes, sender.bytes.decode("latin-1"))
+            message = self._read(who, [frame.buffer for frame in frames])
+            if message is not None:
+                self._serve(sender.bytes, message, frames[0])
+
+    def _serve(self, sender: bytes, message: Message, frame: zmq.Frame) -> None:
+        match message:
+            case Hello():
+                self._admit(sender, message, frame.get(zmq.SRCFD))
+            case _ if sender not in self._admitted:
+                self._turn_away(sender.decode("latin-1"), "stranger", _SAY_HELLO_FIRST)
+                self._reply(sender, Refuse(_SAY_HELLO_FIRST))
+            case WeightsRequest():
+                self._reply(sender, self._store.answer(message))
+            case ChunkRequest():
+                self._owed.append((sender, message))
+                self._serve_owed()
+            case _:
+                self._turn_away(self._admitted[sender], "unexpected", type(message).__name__)
+
+    def _admit(self, sender: bytes, hello: Hello, descriptor: int) -> None:
+        reason = objection(self._me, self._neighbors, sender, hello)
+        if reason is not None:
+            self._turn_away(hello.peer_id, "refused", reason)
+            self._reply(sender, Refuse(reason))
+            return
+        self._admitted[sender] = hello.peer_id
+        self._connections[descriptor] = (sender, hello.peer_id)
+        self._reply(sender, Welcome(self._me.incarnation))
+        if hello.channel is Channel.CONTROL:
+            self._inbox.put(events.Joined(hello.peer_id, hello.incarnation))
+            if self._last_mask is not None:  # a late or returning neighbor
+                self._reply(sender, self._last_mask)
+
+    def _serve_owed(self) -> None:
+        while self._owed and self._up.delay_s(time.monotonic()) <= 0:
+            sender, request = self._owed.popleft()
+            answer = self._store.answer(request)
+            if self._reply(sender, answer) and isinstance(answer, Chunk):
+                self._up.spend(len(answer.data), time.monotonic())
+
+    def _announce(self, mask: MaskAnnounce) -> None:
+        self._last_mask = mask
+        reached = self._broadcast(mask)
+        unreachable = sorted(self._neighbors - set(reached))
+        self._inbox.put(events.AnnounceDone(mask.round_index, reached, unreachable))
+
+    def _broadcast(self, message: Message) -> list[str]:
+        return [
+            neighbor
+            for neighbor in sorted(self._neighbors)
+            if routing_id(neighbor, Channel.CONTROL) in self._admitted
+            and self._reply(routing_id(neighbor, Channel.CONTROL), message)
+        ]
+
+    def _reply(self, to: bytes, message: Message) -> bool:
+        """Send through the ROUTER; False where `to` is gone or takes nothing in."""
+        frames = encode(message)
+        try:
+            self._router.send_multipart([to, *frames], zmq.DONTWAIT, copy=False)
+        except zmq.ZMQError as error:
+            name = self._admitted.get(to, to.decode("latin-1"))
+            self._turn_away(name, "unreachable", f"{type(message).__name__}: {error}")
+            return False
+        if to in self._admitted:
+            self._count("out", self._admitted[to], message, frames)
+        return True
+
+    # -- as the one that connects --------------------------------------------------------
+
+    def _open(self, neighbor: str, channel: Channel) -> Socket:
+        dealer = connect_dealer(
+            self._context,
+            self._me.peer_id,
+            channel,
+            self._address,
+            self._roster[neighbor],
+            self._limits,
+        )
+        self._handlers[dealer] = partial(self._on_dealer, neighbor, channel, dealer)
+        self._poller.register(dealer, zmq.POLLOUT)  # writable = connected: time to say Hello
+        return dealer
+
+    def _greet_when_writable(self, neighbor: str) -> None:
+        self._poller.register(self._control[neighbor], zmq.POLLIN | zmq.POLLOUT)
+
+    def _on_dealer(self, neighbor: str, channel: Channel, dealer: Socket, flags: int) -> None:
+        if flags & zmq.POLLOUT and self._request(neighbor, dealer, self._me.hello(channel)):
+            self._poller.register(dealer, zmq.POLLIN)
+        if not flags & zmq.POLLIN:
+            return
+        for _ in range(_MESSAGES_AT_ONCE):
+            try:
+                frames = dealer.recv_multipart(zmq.DONTWAIT, copy=channel is Channel.CONTROL)
+            except zmq.Again:
+                return
+            views: list[Frame] = [f.buffer if isinstance(f, zmq.Frame) else f for f in frames]
+            message = self._read(neighbor, views)
+            if message is not None:
+                self._hear(neighbor, channel, dealer, message)
+
+    def _hear(self, neighbor: str, channel: Channel, dealer: Socket, message: Message) -> None:
+        match message, channel:
+            case Welcome(), Channel.CONTROL:
+                self._inbox.put(events.Welcomed(neighbor))
+            case Welcome(), Channel.BULK:
+                self._welcomed.add(dealer)
+                if neighbor in self._pulls:
+                    self._request(neighbor, dealer, self._pulls[neighbor][0].first_request())
+            case Refuse(reason), Channel.CONTROL:
+                self._inbox.put(events.Left(neighbor, f"refused us: {reason}"))
+            case Refuse(reason), Channel.BULK:
+                self._welcomed.discard(dealer)
+                self._lose(neighbor, f"refused us: {reason}")
+            case MaskAnnounce(), Channel.CONTROL:
+                self._inbox.put(events.MaskHeard(neighbor, message))
+            case Bye(round_index), Channel.CONTROL:
+                self._inbox.put(events.Left(neighbor, f"left before round {round_index}"))
+            case ((WeightsOffer() | Chunk() | Unavailable()), Channel.BULK):
+                self._advance(neighbor, message)
+            case _:
+                self._turn_away(neighbor, "unexpected", type(message).__name__)
+
+    def _request(self, neighbor: str, dealer: Socket, message: Message) -> bool:
+        frames = encode(message)
+        try:
+            dealer.send_multipart(frames, zmq.DONTWAIT)
+        except zmq.Again:  # not connected: IMMEDIATE queues nothing
+            return False
+        self._count("out", neighbor, message, frames)
+        return True
+
+    # -- pulls ---------------------------------------------------------------------------
+
+    def _start_pulls(self, donors: Sequence[str], round_index: int) -> None:
+        now = time.monotonic()
+        for donor in donors:
+            pull = Pull(self._layout, donor, round_index, self._chunk_bytes)
+            self._pulls[donor] = (pull, now, now)
+            if donor not in self._bulk:
+                self._bulk[donor] = self._open(donor, Channel.BULK)
+            elif self._bulk[donor] not in self._welcomed:
+                self._poller.register(self._bulk[donor], zmq.POLLIN | zmq.POLLOUT)
+            elif not self._request(donor, self._bulk[donor], pull.first_request()):
+                self._welcomed.discard(self._bulk[donor])
+                self._poller.register(self._bulk[donor], zmq.POLLIN | zmq.POLLOUT)
+
+    def _advance(self, donor: str, message: WeightsOffer | Chunk | Unavailable) -> None:
+        pull, started, _ = self._pulls.get(donor, (None, 0.0, 0.0))
+        if pull is None or not pull.expects(message):
+            self._turn_away(donor, "stale", f"{type(message).__name__} of an ended pull")
+            return
+        try:
+            pull.receive(message)
+        except WireError as error:
+            self._lose(donor, str(error))
+            return
+        now = time.monotonic()
+        self._pulls[donor] = (pull, started, now)
+        if pull.done:
+            del self._pulls[donor]
+            self._inbox.put(events.PullDone(pull, now - started))
+        else:
+            self._ask_more(donor)
+
+    def _ask_more(self, donor: str) -> None:
+        pull = self._pulls[donor][0]
+        while pull.wants_more and self._down.delay_s(time.monotonic()) <= 0:
+            request = pull.next_request()
+            if not self._request(donor, self._bulk[donor], request):
+                self._welcomed.discard(self._bulk[donor])
+                self._lose(donor, "connection closed")
+                return
+            self._down.spend(request.length, time.monotonic())
+
+    def _lose(self, donor: str, reason: str) -> None:
+        if donor in self._pulls:
+            pull, _, _ = self._pulls.pop(donor)
+            self._inbox.put(events.PullLost(donor, pull.round_index, reason))
+
+    # -- what both sides do --------------------------------------------------------------
+
+    def _read(self, sender: str, frames: list[Frame]) -> Message | None:
+        try:
+            message = decode(frames)
+        except WireError as error:
+            self._turn_away(sender, "malformed", str(error))
+            return None
+        if sender in self._neighbors or isinstance(message, Hello):
+            name = message.peer_id if isinstance(message, Hello) else sender
+            self._count("in", name, message, frames)
+        return message
+
+    def _count(self, direction: str, name: str, message: Message, frames: Sequence[Frame]) -> None:
+        self._traffic.add(direction, name, kind_of(message), [len(frame) for frame in frames])
+
+    def _turn_away(self, sender: str, verdict: str, reason: str) -> None:
+        self._inbox.put(events.TurnedAway(sender, verdict, reason))

@@ -1,0 +1,61 @@
+"""What a run left in its folder, read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure.journal import read_journal
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder, whether its run completed, was interrupted, or was killed."""
+
+    path: Path
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """plan.json.
+
+        Raises:
+            ConfigError: this is no run folder.
+        """
+        try:
+            plan: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                str(self.path), "", "no readable plan.json", "a run folder"
+            ) from error
+        return plan
+
+    @property
+    def peers(self) -> list[str]:
+        """The peers of the plan, ascending."""
+        return sorted(self.plan["peers"])
+
+    @cached_property
+    def journals(self) -> dict[str, list[Line]]:
+        """Peer (and "launcher") -> its records, in the order written; empty where none are."""
+        return {name: list(self._lines(name)) for name in [*self.peers, "launcher"]}
+
+    def records(self, peer: str, kind: str) -> list[Line]:
+        """Return a peer's records of one kind, in the order written."""
+        return [line for line in self.journals[peer] if line["record"] == kind]
+
+    def last(self, peer: str, kind: str) -> Line | None:
+        """Return a peer's last record of one kind, if it wrote one."""
+        found = self.records(peer, kind)
+        return found[-1] if found else None
+
+    def _lines(self, name: str) -> Iterator[Line]:
+        path = self.path / "journal" / f"{name}.jsonl"
+        if path.exists():
+            yield from read_journal(path)

@@ -1,0 +1,131 @@
+"""summary.json: a run in one file, made from what its processes wrote down."""
+
+from __future__ import annotations
+
+import json
+from statistics import fmean
+from typing import Any
+
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.measure.traffic import KINDS, total
+from prisam_p2p.report.groups import ari_by_round, chosen_in_group
+from prisam_p2p.report.run_folder import RunFolder
+
+SCHEMA = 1
+MOMENTS = ("after_aggregation", "after_training")
+
+
+def write_summary(run: RunFolder) -> dict[str, Any]:
+    """Write the run's summary.json and return it; docs/run-folder.md documents its keys."""
+    summary = summarize(run)
+    write_whole(run.path / "summary.json", json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def summarize(run: RunFolder) -> dict[str, Any]:
+    """Return the summary of a run folder, whatever its run came to."""
+    settings = run.plan["settings"]
+    ended = run.last("launcher", "run_ended")
+    ready = run.last("launcher", "all_ready")
+    peers = {peer: _peer(run, peer, (ended or {}).get("states", {})) for peer in run.peers}
+    accuracy = {
+        which: _mean([p["accuracy"][which] for p in peers.values()])
+        for which in (*MOMENTS, "deployed")
+    }
+    ari = ari_by_round(run)
+    return {
+        "schema": SCHEMA,
+        "status": ended["status"] if ended else "killed",
+        "algorithm": settings["algorithm"],
+        "seed": settings["seed"],
+        "rounds": settings["rounds"],
+        "duration_s": ended["duration_s"] if ended else None,
+        "topology": run.plan["topology"],
+        "start": {k: v for k, v in (ready or {}).items() if k not in ("t_s", "record")},
+        "peers": peers,
+        "accuracy": accuracy,
+        "grouping": {
+            "ari": list(ari.values())[-1] if ari else None,
+            "ari_by_round": list(ari.values()),
+            "chosen_in_group": chosen_in_group(run),
+        },
+        "bytes": {kind: _sum([p["bytes"]["out"][kind] for p in peers.values()]) for kind in KINDS},
+    }
+
+
+def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
+    plan, started = run.plan["peers"][peer], run.last(peer, "started")
+    deployed, grouped = run.last(peer, "deployed"), run.last(peer, "grouped")
+    traffic = run.last(peer, "traffic")
+    rows = traffic["rows"] if traffic else []
+    evaluated = {line["moment"]: line for line in run.records(peer, "evaluated")}
+    masked = run.last(peer, "masked")
+    return {
+        "pid": started["pid"] if started else None,
+        "state": states.get(peer, "unknown"),
+        "profile": plan["profile"]["name"],
+        "prune_ratio": masked["prune_ratio"] if masked else plan["prune_ratio"],
+        "group": grouped["group"] if grouped else [peer],
+        "data_group": plan["group"],
+        "params": deployed["parameters"] if deployed else None,
+        "macs": deployed["macs"] if deployed else None,
+        "accuracy": {
+            **{m: evaluated[m]["test"] if m in evaluated else None for m in MOMENTS},
+            "deployed": deployed["test"] if deployed else None,
+        },
+        "deployed_from": deployed["moment"] if deployed else None,
+        "bytes": {way: total(rows, way) for way in ("in", "out")},
+        "budgets": _asked_and_achieved(run, peer),
+    }
+
+
+def _asked_and_achieved(run: RunFolder, peer: str) -> dict[str, Any]:
+    """Return what the device's profile asks for beside what the run came to."""
+    plan, profile = run.plan["peers"][peer], run.plan["peers"][peer]["profile"]
+    trained = run.records(peer, "trained")
+    cpu_s, wall_s = (sum(line[key] for line in trained) for key in ("cpu_s", "wall_s"))
+    finished, exceeded = run.last(peer, "finished"), run.last(peer, "memory_exceeded")
+    return {
+        "speed": {"asked": profile["speed"], "achieved": _ratio(cpu_s, wall_s)},
+        "memory_mib": {
+            "asked": profile["memory_mib"],
+            "achieved": finished["peak_mib"] if finished else None,
+            "exceeded": exceeded is not None,
+        },
+        "storage_share": {
+            "asked": _share(profile["storage_mib"], profile["storage_share"], run, "n_bytes"),
+            "achieved": _ratio(plan["n_bytes"], run.plan["model"]["n_bytes"]),
+        },
+        "macs_share": {
+            "asked": _share(profile["macs"], profile["macs_share"], run, "macs"),
+            "achieved": _ratio(plan["macs"], run.plan["model"]["macs"]),
+        },
+        "down_mbit_s": {
+            "asked": profile["down_mbit_s"],
+            "achieved": finished["down_mbit_s"] if finished else None,
+        },
+        "up_mbit_s": {
+            "asked": profile["up_mbit_s"],
+            "achieved": finished["up_mbit_s"] if finished else None,
+        },
+    }
+
+
+def _share(absolute: float | None, share: float | None, run: RunFolder, key: str) -> float | None:
+    if absolute is None:
+        return share
+    unit = 2**20 if key == "n_bytes" else 1
+    return _ratio(absolute * unit, run.plan["model"][key])
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(fmean(known), 6) if known else None
+
+
+def _sum(counts: list[dict[str, int]]) -> dict[str, int]:
+    return {key: sum(count[key] for count in counts) for key in counts[0]}

@@ -1,0 +1,63 @@
+"""Are two runs the same? Masks, groups, chosen peers and final weights, compared exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prisam_p2p.report.run_folder import Line, RunFolder
+
+# What is compared -> (record, its fields that must be equal in every round).
+_ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "masks": ("masked", ("round", "structure", "similarity")),
+    "groups": ("grouped", ("round", "labels")),
+    "chosen peers": ("grouped", ("round", "group")),
+    "averaged members": ("aggregated", ("round", "members")),
+    "accuracy": ("evaluated", ("round", "moment", "test")),
+    "final weights": ("deployed", ("digest",)),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where two runs part: the first differing record of one peer in one aspect."""
+
+    aspect: str
+    peer: str
+    one: dict[str, Any]
+    other: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.aspect} of {self.peer}: {_short(self.one)} against {_short(self.other)}"
+
+
+def compare(one: RunFolder, other: RunFolder) -> list[Difference]:
+    """Return the first difference of each peer in each aspect; none = the same run twice."""
+    differences = []
+    for aspect, (record, fields) in _ASPECTS.items():
+        for peer in sorted({*one.peers, *other.peers}):
+            mine, theirs = (_values(run, peer, record, fields) for run in (one, other))
+            for i in range(max(len(mine), len(theirs))):
+                a, b = (lines[i] if i < len(lines) else {} for lines in (mine, theirs))
+                if a != b:
+                    differences.append(Difference(aspect, peer, a, b))
+                    break
+    return differences
+
+
+def compared(run: RunFolder) -> dict[str, int]:
+    """Return aspect -> number of records that a comparison with `run` looks at."""
+    return {
+        aspect: sum(len(run.records(peer, record)) for peer in run.peers)
+        for aspect, (record, _) in _ASPECTS.items()
+    }
+
+
+def _values(run: RunFolder, peer: str, record: str, fields: tuple[str, ...]) -> list[Line]:
+    lines = run.records(peer, record) if peer in run.peers else []
+    return [{field: line[field] for field in fields} for line in lines]
+
+
+def _short(values: dict[str, Any]) -> str:
+    shown = (f"{k} {str(v)[:40]}" for k, v in values.items())
+    return ", ".join(shown) if values else "nothing"

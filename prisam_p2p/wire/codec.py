@@ -1,0 +1,132 @@
+"""Messages to frames and back; the canonical encoding, and nothing else, is accepted.
+
+Frame 0 is a msgpack array [version, kind, *fields]. Bulk bytes follow as a frame of their own:
+never copied into msgpack, and their cost on the wire is their length plus ZMTP framing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import msgpack
+
+from prisam_p2p.errors import WireError
+from prisam_p2p.wire.messages import (
+    Bye,
+    Channel,
+    Chunk,
+    ChunkRequest,
+    Hello,
+    Kind,
+    MaskAnnounce,
+    Message,
+    Refuse,
+    Unavailable,
+    WeightsOffer,
+    WeightsRequest,
+    Welcome,
+)
+
+WIRE_VERSION = 1
+MAX_HEADER_BYTES = 1024
+
+Frame = bytes | memoryview
+Frames = Sequence[Frame]
+
+
+def encode(message: Message) -> list[Frame]:
+    """Return the frames of `message`, without the ROUTER's identity frame."""
+    match message:
+        case Hello(run_id, peer_id, incarnation, channel, w0, layout):
+            return [_header(Kind.HELLO, run_id, peer_id, incarnation, int(channel), w0, layout)]
+        case Welcome(incarnation):
+            return [_header(Kind.WELCOME, incarnation)]
+        case Refuse(reason):
+            return [_header(Kind.REFUSE, reason)]
+        case MaskAnnounce(round_index, n_bits, bits):
+            return [_header(Kind.MASK, round_index, n_bits), bits]
+        case WeightsRequest(round_index):
+            return [_header(Kind.WEIGHTS_REQUEST, round_index)]
+        case WeightsOffer(round_index, digest, n_bits, bits):
+            return [_header(Kind.WEIGHTS_OFFER, round_index, digest, n_bits), bits]
+        case ChunkRequest(digest, offset, length):
+            return [_header(Kind.CHUNK_REQUEST, digest, offset, length)]
+        case Chunk(digest, offset, data):
+            return [_header(Kind.CHUNK, digest, offset), data]
+        case Unavailable(round_index):
+            return [_header(Kind.UNAVAILABLE, round_index)]
+        case Bye(round_index):
+            return [_header(Kind.BYE, round_index)]
+        case _:
+            assert_never(message)
+
+
+def decode(frames: Frames) -> Message:
+    """Return the message in `frames`. Raise WireError, and nothing else."""
+    if not frames:
+        raise WireError("no frames")
+    if len(frames[0]) > MAX_HEADER_BYTES:
+        raise WireError(f"a header of {len(frames[0])} bytes")
+    try:
+        version, kind, *fields = msgpack.unpackb(frames[0])
+        if version != WIRE_VERSION:
+            raise WireError(f"wire version {version!r}; this peer speaks {WIRE_VERSION}")
+        message = _build(kind, fields, frames[1:])
+    except WireError:
+        raise
+    except Exception as error:  # msgpack raises many types on hostile bytes
+        raise WireError(str(error) or type(error).__name__) from error
+    if encode(message)[0] != frames[0]:  # 1.0 for 1, True for 1, overlong integers
+        raise WireError("not the canonical encoding")
+    return message
+
+
+def kind_of(message: Message) -> Kind:
+    """Return the number on the wire of `message`'s kind."""
+    return _KINDS[type(message)]
+
+
+_KINDS: dict[type, Kind] = {
+    Hello: Kind.HELLO,
+    Welcome: Kind.WELCOME,
+    Refuse: Kind.REFUSE,
+    MaskAnnounce: Kind.MASK,
+    WeightsRequest: Kind.WEIGHTS_REQUEST,
+    WeightsOffer: Kind.WEIGHTS_OFFER,
+    ChunkRequest: Kind.CHUNK_REQUEST,
+    Chunk: Kind.CHUNK,
+    Unavailable: Kind.UNAVAILABLE,
+    Bye: Kind.BYE,
+}
+
+
+def _header(kind: Kind, *fields: int | str | bytes) -> bytes:
+    numbers = [int(field) if isinstance(field, int) else field for field in fields]  # True is 1
+    return bytes(msgpack.packb([WIRE_VERSION, int(kind), *numbers]))
+
+
+def _build(kind: object, fields: list[object], bulk: Frames) -> Message:
+    match kind, fields, bulk:
+        case Kind.HELLO, [bytes(run), str(peer), int(inc), int(ch), bytes(w0), bytes(lay)], []:
+            return Hello(run, peer, inc, Channel(ch), w0, lay)
+        case Kind.WELCOME, [int(incarnation)], []:
+            return Welcome(incarnation)
+        case Kind.REFUSE, [str(reason)], []:
+            return Refuse(reason)
+        case Kind.MASK, [int(round_index), int(n_bits)], [bits]:
+            return MaskAnnounce(round_index, n_bits, bytes(bits))
+        case Kind.WEIGHTS_REQUEST, [int(round_index)], []:
+            return WeightsRequest(round_index)
+        case Kind.WEIGHTS_OFFER, [int(round_index), bytes(digest), int(n_bits)], [bits]:
+            return WeightsOffer(round_index, digest, n_bits, bytes(bits))
+        case Kind.CHUNK_REQUEST, [bytes(digest), int(offset), int(length)], []:
+            return ChunkRequest(digest, offset, length)
+        case Kind.CHUNK, [bytes(digest), int(offset)], [data]:
+            return Chunk(digest, offset, data)
+        case Kind.UNAVAILABLE, [int(round_index)], []:
+            return Unavailable(round_index)
+        case Kind.BYE, [int(round_index)], []:
+            return Bye(round_index)
+        case _:
+            raise WireError(f"no message has kind {kind!r} and this shape")

@@ -1,0 +1,216 @@
+"""Every message a peer can send. An invalid one cannot be built.
+
+Adding a message takes a class, a Kind, one case in codec.encode, one in codec.decode, a golden
+vector and rows in the refusal table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+from prisam_p2p.core.bits import packed_size
+
+DIGEST_BYTES = 16
+RUN_ID_BYTES = 8
+MAX_REASON = 200
+PEER_ID = re.compile(r"[a-z0-9_-]{1,32}")
+
+
+class Kind(IntEnum):
+    """Numbers on the wire. Never renumber one; never reuse a retired one."""
+
+    HELLO = 1
+    WELCOME = 2
+    REFUSE = 3
+    MASK = 4
+    WEIGHTS_REQUEST = 5
+    WEIGHTS_OFFER = 6
+    CHUNK_REQUEST = 7
+    CHUNK = 8
+    UNAVAILABLE = 9
+    BYE = 10
+
+
+class Channel(IntEnum):
+    """What a connection is for: small messages that must not wait, or weights."""
+
+    CONTROL = 0
+    BULK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Opens a connection: who I am, and what I can exchange weights with.
+
+    Attributes:
+        run_id: 8 bytes, the same for all peers of a run.
+        peer_id: 1-32 characters of a-z 0-9 _ -.
+        incarnation: 0 for a peer's first process, one more after each restart.
+        w0_digest, layout_digest: 16 bytes each; masks of networks that started elsewhere
+            carry no group information, weights of another layout no meaning.
+    """
+
+    run_id: bytes
+    peer_id: str
+    incarnation: int
+    channel: Channel
+    w0_digest: bytes
+    layout_digest: bytes
+
+    def __post_init__(self) -> None:
+        _require(len(self.run_id) == RUN_ID_BYTES, f"run id of {len(self.run_id)} bytes")
+        _require(PEER_ID.fullmatch(self.peer_id) is not None, f"peer id {self.peer_id!r}")
+        _require(self.incarnation >= 0, f"incarnation {self.incarnation} is negative")
+        _digest(self.w0_digest)
+        _digest(self.layout_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Answers a Hello that fits: announcements follow, requests are served."""
+
+    incarnation: int
+
+    def __post_init__(self) -> None:
+        _require(self.incarnation >= 0, f"incarnation {self.incarnation} is negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answers a Hello that does not fit, and anything sent before a Welcome."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        _require(0 < len(self.reason) <= MAX_REASON, f"reason of {len(self.reason)} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskAnnounce:
+    """The sender's similarity mask of one round; goes to every neighbor.
+
+    Attributes:
+        round_index: the sender's round, from 0.
+        n_bits: bits of the mask, the same on every peer of the run.
+        bits: ceil(n_bits / 8) bytes, bit 0 in the high bit of byte 0, padding bits zero.
+    """
+
+    round_index: int
+    n_bits: int
+    bits: bytes
+
+    def __post_init__(self) -> None:
+        _round(self.round_index)
+        _bits(self.n_bits, self.bits)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRequest:
+    """Asks a chosen peer what it offers of one round."""
+
+    round_index: int
+
+    def __post_init__(self) -> None:
+        _round(self.round_index)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsOffer:
+    """Names a snapshot: its structure mask, from which the flat buffer's layout follows.
+
+    Attributes:
+        digest: 16 bytes of xxh3-128 over the flat buffer.
+    """
+
+    round_index: int
+    digest: bytes
+    n_bits: int
+    bits: bytes
+
+    def __post_init__(self) -> None:
+        _round(self.round_index)
+        _digest(self.digest)
+        _bits(self.n_bits, self.bits)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRequest:
+    """Asks for `length` bytes of a snapshot's flat buffer from `offset` on."""
+
+    digest: bytes
+    offset: int
+    length: int
+
+    def __post_init__(self) -> None:
+        _digest(self.digest)
+        _require(self.offset >= 0, f"offset {self.offset} is negative")
+        _require(self.length > 0, f"length {self.length}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes of a snapshot's flat buffer."""
+
+    digest: bytes
+    offset: int
+    data: bytes | memoryview
+
+    def __post_init__(self) -> None:
+        _digest(self.digest)
+        _require(self.offset >= 0, f"offset {self.offset} is negative")
+        _require(len(self.data) > 0, "an empty chunk")
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Answers a request for a round (or a snapshot) that the sender does not hold."""
+
+    round_index: int
+
+    def __post_init__(self) -> None:
+        _round(self.round_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """The sender takes part in no round from `round_index` on."""
+
+    round_index: int
+
+    def __post_init__(self) -> None:
+        _round(self.round_index)
+
+
+Message = (
+    Hello
+    | Welcome
+    | Refuse
+    | MaskAnnounce
+    | WeightsRequest
+    | WeightsOffer
+    | ChunkRequest
+    | Chunk
+    | Unavailable
+    | Bye
+)
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
+
+
+def _round(round_index: int) -> None:
+    _require(round_index >= 0, f"round {round_index} is negative")
+
+
+def _digest(digest: bytes) -> None:
+    _require(len(digest) == DIGEST_BYTES, f"digest of {len(digest)} bytes")
+
+
+def _bits(n_bits: int, bits: bytes) -> None:
+    _require(n_bits >= 1, f"a mask of {n_bits} bits")
+    _require(len(bits) == packed_size(n_bits), f"{len(bits)} bytes for {n_bits} bits")
+    _require(not bits[-1] & ((1 << (-n_bits % 8)) - 1), "padding bits are not zero")

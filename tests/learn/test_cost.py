@@ -1,0 +1,63 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from prisam_p2p.learn.cost import macs
+from prisam_p2p.learn.models import Architecture, build
+from prisam_p2p.learn.structure import layout_of
+
+
+def architecture(name, n_classes=10, image=(3, 32, 32)):
+    return Architecture(name, 1.0, n_classes, image)
+
+
+def first_of_each_set(layout, rho):
+    mask = np.zeros(layout.n_bits, np.bool_)
+    for span in layout.spans:
+        n = span.stop - span.start
+        mask[span.start : span.start + max(1, n - math.floor(rho * n))] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("name", "n_classes", "rho", "mega"),
+    [
+        ("vgg11", 10, 0.0, 152.8),
+        ("vgg11", 100, 0.0, 152.8),
+        ("vgg11", 10, 0.3, 75.7),
+        ("vgg11", 10, 0.5, 38.6),
+        ("vgg11", 10, 0.7, 14.3),
+        ("resnet20", 10, 0.0, 33.7),
+    ],
+)
+def test_the_papers_costs_come_out(name, n_classes, rho, mega):
+    asked = architecture(name, n_classes)
+    assert macs(asked, first_of_each_set(layout_of(asked), rho)) / 1e6 == pytest.approx(
+        mega, abs=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        architecture("vgg-s", image=(1, 8, 8)),
+        architecture("resnet20", image=(3, 16, 16)),
+        architecture("mobilenet_v2"),  # depthwise convolutions
+    ],
+    ids=lambda asked: asked.name,
+)
+def test_the_count_agrees_with_torchs_own(asked):
+    net = build(asked, 0).eval()
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, *asked.image_shape))
+    assert 2 * macs(asked, layout_of(asked).full_mask()) == counter.get_total_flops()
+
+
+def test_a_cost_by_hand():
+    """VGG-S on 8x8 with one channel a layer: 8x8, 4x4, 2x2 and 1x1 outputs of 3x3 kernels."""
+    asked = architecture("vgg-s", n_classes=3, image=(1, 8, 8))
+    one_each = first_of_each_set(layout_of(asked), 0.999)
+    assert macs(asked, one_each) == 9 * (64 + 16 + 4 + 1) + 3
