@@ -155,6 +155,10 @@ class RunSettings(BaseModel):
         True, description="Renew BN statistics by one pass over own data after aggregation."
     )
 
+    evaluate_every: int = Field(
+        1, ge=1, description="Rounds between evaluations; the last round is always evaluated."
+    )
+
     epochs: int = Field(2, ge=1, description="Passes over the local data in a round.")
     warmup_epochs: int = Field(3, ge=1, description="Passes before the first mask.")
     batch_size: int = Field(16, ge=4, description="Images in a training step.")

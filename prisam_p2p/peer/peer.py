@@ -156,6 +156,8 @@ class Peer:
 
     def evaluate(self, t: int, moment: str, weights: Weights) -> None:
         """Measure a model that the device could deploy, on its own held-out images."""
+        if (t + 1) % self.spec.settings.evaluate_every and t + 1 < self.rounds:
+            return
         result = self.learner.accuracy(weights)
         self.accuracy[moment] = result
         self._journal.write(records.Evaluated(t, moment, result.validation, result.test))
@@ -163,10 +165,12 @@ class Peer:
     def guard_accuracy(self, t: int) -> None:
         """Give channels back when accuracy falls too far; the budget's minimum always wins."""
         margin = self.spec.settings.accuracy_guard
+        if margin is None or "after_aggregation" not in self.accuracy:
+            return
         validation = self.accuracy["after_aggregation"].validation
         best = self._best_validation = max(self._best_validation, validation)
         relaxed = max(self.spec.device.least_prune_ratio, round(self.prune_ratio - GRID_STEP, 2))
-        if margin is not None and validation < best - margin and relaxed < self.prune_ratio:
+        if validation < best - margin and relaxed < self.prune_ratio:
             self.prune_ratio = relaxed
             self._journal.write(records.GuardActed(t, validation, best, relaxed))
 

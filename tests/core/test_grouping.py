@@ -77,10 +77,11 @@ def test_kmeans_is_seeded_by_run_and_round_alone():
 
 
 def test_kmeans_starts_often_enough_to_find_many_groups_in_every_round():
-    planted = [i % 8 for i in range(24)]
-    masks = noisy(planted)
+    """A single start misses half of these; which one finds them depends on the round."""
+    planted = [i % 12 for i in range(48)]
+    masks = noisy(planted, n_bits=100)
     for round_index in range(10):
-        groups = kmeans(masks, 8, seed=0, round_index=round_index)
+        groups = kmeans(masks, 12, seed=0, round_index=round_index)
         assert list(groups.labels.values()) == planted
 
 

@@ -1,0 +1,102 @@
+"""What it costs to be a network of processes: against the same training in one plain loop.
+
+python benchmarks/cost.py [--repeats N] [--format json]
+
+Both sides run in turn, as whole processes (imports included), on random images of CIFAR-10's
+shape (times do not depend on what they show). CPU is that of the whole process tree, as the
+kernel accounts it when the last process is reaped; PSS is the largest sum over the tree seen in
+samples 0.2 s apart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import numpy as np
+import psutil
+
+HERE = Path(__file__).parent
+
+
+def images(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    parts = {}
+    for part, n in (("train", 4000), ("test", 2000)):
+        parts[f"x_{part}"] = rng.integers(0, 256, (n, 32, 32, 3), np.uint8)
+        parts[f"y_{part}"] = np.arange(n) % 10
+    np.savez(path, **parts)
+
+
+def measure(command: list[str]) -> dict[str, float]:
+    """Run `command`; return wall s, CPU s of its whole tree and the peak PSS of it in MB."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    peak = 0
+    while child.poll() is None:
+        peak = max(peak, tree_pss(child.pid))
+        time.sleep(0.2)
+    if child.returncode:
+        raise click.ClickException(f"{' '.join(command)} ended with {child.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall_s": time.monotonic() - began, "cpu_s": cpu_s, "pss_mb": peak / 1e6}
+
+
+def tree_pss(pid: int) -> int:
+    total = 0
+    with suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += process.memory_full_info().pss
+    return total
+
+
+@click.command()
+@click.option("--repeats", default=3, help="Pairs of runs. [3]")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+def main(repeats: int, output: str) -> None:
+    """Compare 12 peers with a plain PyTorch loop."""
+    rows: dict[str, list[dict[str, float]]] = {"peers": [], "plain": []}
+    with tempfile.TemporaryDirectory() as folder:
+        npz = Path(folder) / "images.npz"
+        images(npz)
+        for i in range(repeats):
+            plain = [sys.executable, str(HERE / "plain_loop.py"), str(npz)]
+            ours = [sys.executable, str(HERE.parent / "launch.py"), str(HERE / "cost.toml")]
+            ours += ["--dataset", str(npz), "--quiet", "--run-dir", f"{folder}/run{i}"]
+            rows["plain"].append(measure(plain))
+            rows["peers"].append(measure(ours))
+    keys = ("cpu_s", "wall_s", "pss_mb")
+    ratios = {
+        key: [a[key] / b[key] for a, b in zip(rows["peers"], rows["plain"], strict=True)]
+        for key in keys
+    }
+    hardware = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    if output == "json":
+        print(json.dumps({"hardware": hardware, "n": repeats, "runs": rows, "ratios": ratios}))
+        return
+    print(f"{hardware}, n = {repeats}: median (min - max)")
+    for side, runs in rows.items():
+        print(f"{side:>6}", *(f"{key} {spread([r[key] for r in runs])}" for key in keys))
+    print("peers / plain", *(f"{key} {spread(values)}" for key, values in ratios.items()))
+
+
+def spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} - {max(values):.2f})"
+
+
+if __name__ == "__main__":
+    main()
