@@ -4,8 +4,8 @@ python benchmarks/cost.py [--repeats N] [--format json]
 
 Both sides run in turn, as whole processes (imports included), on random images of CIFAR-10's
 shape (times do not depend on what they show). CPU is that of the whole process tree, as the
-kernel accounts it when the last process is reaped; PSS is the largest sum over the tree seen in
-samples 0.2 s apart.
+kernel accounts it when the last process is reaped. PSS is the largest sum over the tree seen in
+samples 0.25 s apart, in runs of their own: looking takes a third of a core.
 """
 
 from __future__ import annotations
@@ -38,20 +38,21 @@ def images(path: Path) -> None:
     np.savez(path, **parts)
 
 
-def measure(command: list[str]) -> dict[str, float]:
-    """Run `command`; return wall s, CPU s of its whole tree and the peak PSS of it in MB."""
+def measure(command: list[str], memory: bool) -> dict[str, float]:
+    """Run `command`; return wall s and CPU s of its whole tree, or the peak PSS of it in MB."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     peak = 0
-    while child.poll() is None:
+    while memory and child.poll() is None:
         peak = max(peak, tree_pss(child.pid))
-        time.sleep(0.2)
-    if child.returncode:
+        time.sleep(0.25)
+    if child.wait():
         raise click.ClickException(f"{' '.join(command)} ended with {child.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall_s": time.monotonic() - began, "cpu_s": cpu_s, "pss_mb": peak / 1e6}
+    wall_s = time.monotonic() - began
+    return {"pss_mb": peak / 1e6} if memory else {"wall_s": wall_s, "cpu_s": cpu_s}
 
 
 def tree_pss(pid: int) -> int:
@@ -76,9 +77,13 @@ def main(repeats: int, output: str) -> None:
         for i in range(repeats):
             plain = [sys.executable, str(HERE / "plain_loop.py"), str(npz)]
             ours = [sys.executable, str(HERE.parent / "launch.py"), str(HERE / "cost.toml")]
-            ours += ["--dataset", str(npz), "--quiet", "--run-dir", f"{folder}/run{i}"]
-            rows["plain"].append(measure(plain))
-            rows["peers"].append(measure(ours))
+            ours += ["--dataset", str(npz), "--quiet"]
+            for side, command in (("plain", plain), ("peers", ours)):
+                runs = ([*command], [*command])
+                if side == "peers":
+                    runs = tuple(r + ["--run-dir", f"{folder}/{i}-{j}"] for j, r in enumerate(runs))
+                times, space = measure(runs[0], False), measure(runs[1], True)
+                rows[side].append(times | space)
     keys = ("cpu_s", "wall_s", "pss_mb")
     ratios = {
         key: [a[key] / b[key] for a, b in zip(rows["peers"], rows["plain"], strict=True)]

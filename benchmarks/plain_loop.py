@@ -57,7 +57,7 @@ def main(npz: str) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     data = np.load(npz)
-    images = torch.from_numpy(data["x_train"]).permute(0, 3, 1, 2).float() / 255
+    images = torch.from_numpy(data["x_train"]).permute(0, 3, 1, 2).float() / 255  # channels last
     labels = torch.from_numpy(data["y_train"]).long()
     graph = nx.random_regular_graph(4, PEERS, seed=0)
     net = vgg_s(10)

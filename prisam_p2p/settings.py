@@ -177,6 +177,11 @@ class RunSettings(BaseModel):
         120.0, gt=0, description="Seconds within which all peers must be up and connected."
     )
     chunk_kib: int = Field(512, ge=256, le=1024, description="KiB of a chunk of weights.")
+    turns: bool = Field(
+        True,
+        description="Full-speed devices train as many at a time as the host has cores: less "
+        "memory and CPU, the same results.",
+    )
     start: Start = Field(
         Start.ZYGOTE, description="Fork peers from a warm process, or spawn fresh interpreters."
     )

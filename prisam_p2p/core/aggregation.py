@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from prisam_p2p.core.layout import Array, Layout, Mask, TensorLayout, Weights
 from prisam_p2p.core.similarity import PeerId
@@ -38,22 +37,14 @@ def _mean_over_retainers(tensor: TensorLayout, members: list[Weights]) -> Array:
     if tensor.dtype.kind == "i":
         return np.asarray(np.maximum.reduce([w.tensors[tensor.name] for w in members]))
     total = np.zeros(tensor.shape, np.float32)
-    retainers = np.zeros(_governed_shape(tensor), np.float32)
+    # Who retains an entry varies along governed axes only; beyond the last of them it broadcasts.
+    n_leading = max(tensor.bits, default=-1) + 1
+    retainers = np.zeros(tensor.shape[:n_leading], np.float32)
     for weights in members:
-        kept = tensor.kept(weights.mask)
-        total[np.ix_(*kept) if kept else ()] += np.asarray(weights.tensors[tensor.name], np.float32)
-        retainers[_governed(tensor, kept)] += 1
-    return np.asarray(total / np.maximum(retainers, 1), np.float32)
-
-
-def _governed_shape(tensor: TensorLayout) -> tuple[int, ...]:
-    """Retention varies along governed axes only: the others have length 1 and broadcast."""
-    return tuple(n if axis in tensor.bits else 1 for axis, n in enumerate(tensor.shape))
-
-
-def _governed(
-    tensor: TensorLayout, kept: tuple[npt.NDArray[np.intp], ...]
-) -> tuple[npt.NDArray[np.intp], ...]:
-    zero = np.zeros(1, np.intp)
-    axes = [positions if axis in tensor.bits else zero for axis, positions in enumerate(kept)]
-    return np.ix_(*axes) if axes else ()
+        kept = tensor.at(weights.mask)
+        total[kept] += np.asarray(weights.tensors[tensor.name], np.float32)
+        retainers[kept] += 1
+    n_trailing = len(tensor.shape) - n_leading
+    retainers = np.maximum(retainers, 1).reshape(retainers.shape + (1,) * n_trailing)
+    total /= retainers
+    return total

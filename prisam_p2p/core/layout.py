@@ -13,7 +13,7 @@ out-channel and its in-channel are (algorithm of PRISAM, section IV-C).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,10 @@ Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.generic]
 State = Mapping[str, Array]
 """Tensor name -> array, in the layout's order; full shapes or slim ones, as the name says."""
+
+Positions = npt.NDArray[np.intp]
+Index = tuple[slice | Positions, ...]
+"""Selects a block of a tensor."""
 
 UNGOVERNED = -1
 """In an axis' bits: this position is always kept."""
@@ -71,19 +75,27 @@ class TensorLayout:
     trainable: bool
     bits: Mapping[int, npt.NDArray[np.intp]]
 
-    def kept(self, mask: Mask) -> tuple[npt.NDArray[np.intp], ...]:
-        """Return, for each axis, the positions that `mask` keeps, ascending."""
-        return tuple(self._kept_on(axis, size, mask) for axis, size in enumerate(self.shape))
+    def kept(self, mask: Mask) -> tuple[Positions | None, ...]:
+        """Return, for each axis, the positions that `mask` keeps, ascending; None = all."""
+        return tuple(self._kept_on(axis, mask) for axis in range(len(self.shape)))
+
+    def at(self, mask: Mask) -> Index:
+        """Return the index that selects the kept entries of the dense tensor."""
+        return _index(self.kept(mask), self.shape)
 
     def slim_shape(self, mask: Mask) -> tuple[int, ...]:
         """Return the tensor's shape under `mask`."""
-        return tuple(len(positions) for positions in self.kept(mask))
+        return tuple(
+            size if kept is None else len(kept)
+            for kept, size in zip(self.kept(mask), self.shape, strict=True)
+        )
 
-    def _kept_on(self, axis: int, size: int, mask: Mask) -> npt.NDArray[np.intp]:
+    def _kept_on(self, axis: int, mask: Mask) -> Positions | None:
         bits = self.bits.get(axis)
         if bits is None:
-            return np.arange(size, dtype=np.intp)
-        return np.flatnonzero(mask[bits] | (bits == UNGOVERNED))
+            return None
+        kept = mask[bits] | (bits == UNGOVERNED)
+        return None if kept.all() else np.flatnonzero(kept)
 
 
 @dataclass(frozen=True)
@@ -164,11 +176,12 @@ def narrow(layout: Layout, weights: Weights, mask: Mask) -> Weights:
     slim: dict[str, Array] = {}
     for tensor in layout.tensors:
         chosen = [
-            np.searchsorted(have, keep)
+            keep if have is None or keep is None else np.searchsorted(have, keep)
             for have, keep in zip(tensor.kept(weights.mask), tensor.kept(mask), strict=True)
         ]
         array = weights.tensors[tensor.name]
-        slim[tensor.name] = array[np.ix_(*chosen)] if chosen else array
+        block = _index(chosen, array.shape)
+        slim[tensor.name] = array[block] if block else array
     return Weights(mask, slim)
 
 
@@ -181,8 +194,7 @@ def widen(layout: Layout, weights: Weights) -> Weights:
     full: dict[str, Array] = {}
     for tensor in layout.tensors:
         array = np.zeros(tensor.shape, tensor.dtype)
-        kept = tensor.kept(weights.mask)
-        array[np.ix_(*kept) if kept else ()] = weights.tensors[tensor.name]
+        array[tensor.at(weights.mask)] = weights.tensors[tensor.name]
         full[tensor.name] = array
     return Weights(layout.full_mask(), full)
 
@@ -217,3 +229,15 @@ def unpack(layout: Layout, mask: Mask, buffer: bytes | bytearray | memoryview) -
         tensors[tensor.name] = flat.reshape(shape)
         offset += count * tensor.dtype.itemsize
     return Weights(mask, tensors)
+
+
+def _index(chosen: Sequence[Positions | None], shape: Sequence[int]) -> Index:
+    """Return the index of the block `chosen`: positions along each axis, None = all of it.
+
+    Whole axes are slices or left out, so that NumPy moves blocks and not single numbers.
+    """
+    partial = [axis for axis, positions in enumerate(chosen) if positions is not None]
+    leading = list(zip(chosen, shape, strict=True))[: partial[-1] + 1 if partial else 0]
+    if len(partial) > 1:
+        return np.ix_(*(np.arange(size) if each is None else each for each, size in leading))
+    return tuple(slice(None) if each is None else each for each, _ in leading)

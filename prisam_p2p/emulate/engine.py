@@ -53,10 +53,11 @@ class SpawnEngine:
     def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
         """See Engine."""
         ours, theirs = socket.socketpair()
+        fds = (theirs.fileno(), spec.data.fd, spec.turns_fd)
         with theirs, spec.log_path.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", ENTRY, str(theirs.fileno())],
-                pass_fds=[theirs.fileno(), spec.data.fd],
+                pass_fds=[fd for fd in fds if fd is not None],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

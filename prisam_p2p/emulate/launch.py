@@ -12,6 +12,7 @@ from prisam_p2p.emulate.run import create_run_dir, run
 from prisam_p2p.emulate.toml_file import no_such_file
 from prisam_p2p.emulate.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.settings import Algorithm, Baseline, RunSettings
 
@@ -60,6 +61,7 @@ def launch(
         raise ConfigError("--run-dir", "", str(folder), "a folder that does not exist yet")
     prepared = prepare(topology, settings)
     warm_imports(settings.grouping)
+    give_memory_back()  # what loading the data took: every fork would carry it along
     create_run_dir(folder)
     baseline_dir = _run_baseline(prepared, settings, folder, quiet)
     status, states = run(prepared, prepared.plan, folder, quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,12 +53,14 @@ def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str
     write_whole(run_dir / "plan.json", plan.model_dump_json(indent=1) + "\n")
     write_whole(run_dir / "split.txt", prepared.split_table)
     epoch_s, run_id = time.monotonic(), os.urandom(8).hex()
-    specs = _specs(prepared, plan, run_dir, epoch_s, run_id)
     status = FAILED
     with (
+        tempfile.TemporaryFile(prefix="prisam-turns-") as turns,
         Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s) as journal,
         _stop_requests() as stopping,
     ):
+        turns_fd = turns.fileno() if plan.settings.turns else None
+        specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd)
         algorithm = plan.settings.algorithm.value
         journal.write(records.RunStarted(run_id, algorithm, len(specs), os.getpid()))
         supervisor = Supervisor(
@@ -79,7 +82,12 @@ def _engine(start: Start) -> Engine:
 
 
 def _specs(
-    prepared: Prepared, plan: Plan, run_dir: Path, epoch_s: float, run_id: str
+    prepared: Prepared,
+    plan: Plan,
+    run_dir: Path,
+    epoch_s: float,
+    run_id: str,
+    turns_fd: int | None,
 ) -> list[PeerSpec]:
     return [
         PeerSpec(
@@ -113,6 +121,8 @@ def _specs(
                 validation=prepared.rows[peer].validation.tolist(),
                 test=prepared.rows[peer].test.tolist(),
             ),
+            turns_fd=turns_fd,
+            cores=plan.host.cores,
         )
         for index, (peer, each) in enumerate(plan.peers.items())
     ]

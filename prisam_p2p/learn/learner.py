@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from prisam_p2p.core.layout import Array, Weights
+from prisam_p2p.core.layout import Weights
 from prisam_p2p.learn import training
-from prisam_p2p.learn.dataset_pools import Images, Labels
+from prisam_p2p.learn.dataset_pools import Images, Indices, Labels
+from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.models import Architecture, build
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.learn.splits import PeerData
@@ -57,9 +58,8 @@ class Learner:
     ) -> None:
         self._architecture, self._how, self._seed = architecture, how, seed
         self._device = torch.device(device)
-        self._train = self._tensors(images, labels, data.train)
-        self._validation = self._tensors(images, labels, data.validation)
-        self._test = self._tensors(images, labels, data.test)
+        self._images, self._labels, self._data = images, labels, data
+        self._train = self._tensors(data.train)
 
     def train(
         self, weights: Weights, *, round_index: int, epochs: int, learning_rate: float, pace: Pace
@@ -78,7 +78,10 @@ class Learner:
             seed=int(seeds.generate_state(1)[0]),
             after_step=pace.after_step,
         )
-        return weights_of(net, weights.mask), outcome
+        trained = weights_of(net, weights.mask)
+        del net
+        give_memory_back()
+        return trained, outcome
 
     def recalibrate(self, weights: Weights) -> Weights:
         """Return `weights` with BN statistics of one pass over the training images."""
@@ -89,15 +92,22 @@ class Learner:
     def accuracy(self, weights: Weights) -> Accuracy:
         """Return the accuracy of `weights` on the validation and on the test images."""
         net = self._net(weights)
-        return Accuracy(
-            training.accuracy(net, *self._validation), training.accuracy(net, *self._test)
+        validation, test = (
+            training.accuracy(net, *self._tensors(rows))  # mapped, copied while in use only
+            for rows in (self._data.validation, self._data.test)
         )
+        give_memory_back()
+        return Accuracy(validation, test)
 
     def _net(self, weights: Weights) -> nn.Module:
-        return slim_module(self._architecture, weights).to(self._device)
+        # channels last: a step takes 0.67 to 0.88 of the time (benchmarks/memory_format.py)
+        net: nn.Module = slim_module(self._architecture, weights).to(
+            self._device,
+            memory_format=torch.channels_last,  # type: ignore[call-overload]
+        )
+        return net
 
-    def _tensors(
-        self, images: Images, labels: Labels, indices: Array
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        pixels = torch.from_numpy(images[indices]).to(self._device)
-        return pixels, torch.from_numpy(labels[indices]).to(self._device)
+    def _tensors(self, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        pixels = torch.from_numpy(self._images[rows]).to(self._device)
+        labels = torch.from_numpy(self._labels[rows]).to(self._device)
+        return pixels.contiguous(memory_format=torch.channels_last), labels

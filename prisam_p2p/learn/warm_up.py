@@ -11,6 +11,7 @@ from prisam_p2p.learn.dry_run import single_thread
 from prisam_p2p.learn.learner import initial_weights
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import slim_module
+from prisam_p2p.learn.training import Sgd
 from prisam_p2p.settings import Device, Grouping
 
 
@@ -27,18 +28,18 @@ def usable_device(device: Device) -> None:
 def training_step(architecture: Architecture, seed: int, batch_size: int) -> Callable[[], None]:
     """Return what makes one training step of the dense model, single-threaded.
 
-    The first call pays for torch's lazy imports (torch._dynamo with the first optimizer) and
-    fills the caches of the layout and W0; forked peers inherit both. A second thread here would
-    make every forked peer hang.
+    The first call pays for torch's lazy initialization and fills the caches of the layout and
+    W0; forked peers inherit both. A second thread here would make every forked peer hang.
     """
     net = slim_module(architecture, initial_weights(architecture, seed))
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = Sgd(net, learning_rate=1e-3, momentum=0.9)
     images = torch.zeros(batch_size, *architecture.image_shape)
     labels = torch.zeros(batch_size, dtype=torch.int64)
 
     def step() -> None:
         with single_thread():
-            optimizer.zero_grad(set_to_none=True)
+            net.zero_grad(set_to_none=True)
             loss = torch.nn.functional.cross_entropy(net(images), labels)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

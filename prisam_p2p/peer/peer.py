@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder
 
 
@@ -59,6 +61,7 @@ class Peer:
         self.deployment: Deployment | None = None
         self._w0, self._network, self._journal = w0, network, journal
         self._sleep, self._report = sleep, report
+        self._turns = Turns(spec.turns_fd, spec.cores, sleep)
         self._affinity: grouping.Affinity = {}
         self._best_validation = 0.0
 
@@ -69,12 +72,13 @@ class Peer:
     def train(self, t: int, weights: Weights) -> Weights:
         """Train on own data, at the device's speed (step 7)."""
         s = self.spec.settings
-        pace = Pace(self.spec.device.speed, self._sleep)
         epochs = s.warmup_epochs if t == 0 else s.epochs
         rate = s.learning_rate * s.lr_decay**t
-        trained, outcome = self.learner.train(
-            weights, round_index=t, epochs=epochs, learning_rate=rate, pace=pace
-        )
+        with self._turns.turn() if self.spec.device.speed == 1 else nullcontext():
+            pace = Pace(self.spec.device.speed, self._sleep)
+            trained, outcome = self.learner.train(
+                weights, round_index=t, epochs=epochs, learning_rate=rate, pace=pace
+            )
         achieved = round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None
         self._journal.write(
             records.Trained(
@@ -139,7 +143,10 @@ class Peer:
 
     def recalibrate(self, weights: Weights) -> Weights:
         """Renew the BN statistics of averaged weights on own data, where the run wants it."""
-        return self.learner.recalibrate(weights) if self._recalibrates else weights
+        if not self.spec.settings.bn_recalibration:
+            return weights
+        with self._turns.turn():
+            return self.learner.recalibrate(weights)
 
     def note_aggregation(self, t: int, members: list[str], union: Mask, slim: Weights) -> None:
         """Journal who was averaged."""
@@ -158,7 +165,8 @@ class Peer:
         """Measure a model that the device could deploy, on its own held-out images."""
         if (t + 1) % self.spec.settings.evaluate_every and t + 1 < self.rounds:
             return
-        result = self.learner.accuracy(weights)
+        with self._turns.turn():
+            result = self.learner.accuracy(weights)
         self.accuracy[moment] = result
         self._journal.write(records.Evaluated(t, moment, result.validation, result.test))
 
@@ -201,7 +209,3 @@ class Peer:
     def _neighbors(self) -> Network:
         assert self._network is not None, "this algorithm does not communicate"
         return self._network
-
-    @property
-    def _recalibrates(self) -> bool:
-        return self.spec.settings.bn_recalibration

@@ -60,6 +60,8 @@ class PeerSpec(BaseModel):
     clusters: int
     device: DeviceSpec
     data: DataSpec
+    turns_fd: int | None
+    cores: int
 
     @property
     def journal_path(self) -> Path:

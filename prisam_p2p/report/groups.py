@@ -13,11 +13,12 @@ def ari_by_round(run: RunFolder) -> dict[int, float]:
     Each peer clusters what it heard, itself included; the index is the mean over the peers.
     Rounds without a clustering (top-m has none), and splits without groups, have none.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     truth = {peer: plan["group"] for peer, plan in run.plan["peers"].items()}
-    if None in truth.values():
+    clusterings = any(line["labels"] for p in run.peers for line in run.records(p, "grouped"))
+    if None in truth.values() or not clusterings:
         return {}
+    from sklearn.metrics import adjusted_rand_score  # here: it takes a second to import
+
     scores: dict[int, list[float]] = {}
     for peer in run.peers:
         for line in run.records(peer, "grouped"):
