@@ -81,7 +81,7 @@ def main(repeats: int, output: str) -> None:
             for side, command in (("plain", plain), ("peers", ours)):
                 runs = ([*command], [*command])
                 if side == "peers":
-                    runs = tuple(r + ["--run-dir", f"{folder}/{i}-{j}"] for j, r in enumerate(runs))
+                    runs = tuple([*r, "--run-dir", f"{folder}/{i}-{j}"] for j, r in enumerate(runs))
                 times, space = measure(runs[0], False), measure(runs[1], True)
                 rows[side].append(times | space)
     keys = ("cpu_s", "wall_s", "pss_mb")

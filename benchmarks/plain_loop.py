@@ -67,11 +67,11 @@ def main(npz: str) -> None:
         for net, mine in zip(nets, rows, strict=True):
             train(net, images[mine[:TRAIN]], labels[mine[:TRAIN]], 0.05 * 0.9**t)
         if t == ROUNDS - 1:
-            [accuracy(n, images[m[TRAIN:]], labels[m[TRAIN:]]) for n, m in zip(nets, rows)]
+            [accuracy(n, images[m[TRAIN:]], labels[m[TRAIN:]]) for n, m in zip(nets, rows, strict=False)]
         states = [copy.deepcopy(net.state_dict()) for net in nets]
         for i, net in enumerate(nets):
             net.load_state_dict(average([states[j] for j in (i, *graph.neighbors(i))]))
-    print([accuracy(n, images[m[TRAIN:]], labels[m[TRAIN:]]) for n, m in zip(nets, rows)])
+    print([accuracy(n, images[m[TRAIN:]], labels[m[TRAIN:]]) for n, m in zip(nets, rows, strict=False)])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ def usable_device(device: Device) -> None:
         raise ConfigError("--device", "", device.value, "cpu: torch finds no CUDA device here")
 
 
+def use_threads(n_threads: int) -> None:
+    """Compute with so many threads in this process; a fresh pool is made where there was none."""
+    torch.set_num_threads(n_threads)
+
+
 def training_step(architecture: Architecture, seed: int, batch_size: int) -> Callable[[], None]:
     """Return what makes one training step of the dense model, single-threaded.
 

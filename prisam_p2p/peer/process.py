@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 import numpy as np
-import torch
 import xxhash
 
 from prisam_p2p.core.layout import Layout, Weights, pack
@@ -28,6 +27,7 @@ from prisam_p2p.learn.shared_data import SharedImages, open_shared
 from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.training import Hyperparameters
+from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import events, loop
@@ -72,7 +72,7 @@ def main(spec: PeerSpec, line: socket.socket) -> None:
     stop = threading.Event()
     control = Control(line, on_order=lambda: inbox.put(events.OrderCame()))
     _on_sigterm(stop, inbox, control)
-    torch.set_num_threads(spec.device.threads)
+    use_threads(spec.device.threads)
     with Journal(spec.journal_path, spec.epoch_s) as journal:
         try:
             _play(spec, control, inbox, stop, journal)
