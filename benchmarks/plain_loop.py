@@ -53,6 +53,17 @@ def accuracy(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> floa
         return float((net(images).argmax(1) == labels).float().mean())
 
 
+def report(
+    nets: list[nn.Module],
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    rows: tuple[torch.Tensor, ...],
+) -> None:
+    for net, mine in zip(nets, rows, strict=True):
+        held = mine[TRAIN:]
+        print(accuracy(net, images[held], labels[held]))
+
+
 def main(npz: str) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -67,11 +78,11 @@ def main(npz: str) -> None:
         for net, mine in zip(nets, rows, strict=True):
             train(net, images[mine[:TRAIN]], labels[mine[:TRAIN]], 0.05 * 0.9**t)
         if t == ROUNDS - 1:
-            [accuracy(n, images[m[TRAIN:]], labels[m[TRAIN:]]) for n, m in zip(nets, rows, strict=False)]
+            report(nets, images, labels, rows)
         states = [copy.deepcopy(net.state_dict()) for net in nets]
         for i, net in enumerate(nets):
             net.load_state_dict(average([states[j] for j in (i, *graph.neighbors(i))]))
-    print([accuracy(n, images[m[TRAIN:]], labels[m[TRAIN:]]) for n, m in zip(nets, rows, strict=False)])
+    report(nets, images, labels, rows)
 
 
 if __name__ == "__main__":

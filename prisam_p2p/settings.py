@@ -75,7 +75,7 @@ class RunSettings(BaseModel):
 
     algorithm: Algorithm = Field(Algorithm.PRISAM, description="What every peer does in a round.")
     baseline: Baseline = Field(
-        Baseline.NONE, description="Run this too, first, on the same peers and data, and compare."
+        Baseline.NONE, description="Run this too, on the same peers and data, and compare."
     )
     rounds: int = Field(12, ge=1, le=100_000, description="Rounds; each ends on an aggregation.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything random in the run.")

@@ -1,4 +1,4 @@
-"""A launch: resolve the input, then run the baseline beside the algorithm, and the algorithm."""
+"""A launch: resolve the input, run the algorithm, and the baseline beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prisam_p2p.emulate.plan import read_plan
 from prisam_p2p.emulate.planning import Prepared, prepare, topology_of
-from prisam_p2p.emulate.run import create_run_dir, run
+from prisam_p2p.emulate.run import COMPLETED, create_run_dir, run
 from prisam_p2p.emulate.toml_file import no_such_file
 from prisam_p2p.emulate.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.errors import ConfigError
@@ -24,6 +24,7 @@ class Launched:
     """What a launch came to.
 
     Attributes:
+        status: completed, or interrupted (the run, or the baseline after it).
         states: peer -> final state.
         baseline_dir: run folder of the baseline, inside `run_dir`.
     """
@@ -63,20 +64,17 @@ def launch(
     warm_imports(settings.grouping)
     give_memory_back()  # what loading the data took: every fork would carry it along
     create_run_dir(folder)
-    baseline_dir = _run_baseline(prepared, settings, folder, quiet)
     status, states = run(prepared, prepared.plan, folder, quiet)
+    if status != COMPLETED or not _has_baseline(settings):
+        return Launched(folder, status, states, None)
+    baseline_dir = folder / BASELINE_DIR
+    create_run_dir(baseline_dir)
+    status, _ = run(prepared, prepared.plan.silent_twin(), baseline_dir, quiet)
     return Launched(folder, status, states, baseline_dir)
 
 
-def _run_baseline(
-    prepared: Prepared, settings: RunSettings, folder: Path, quiet: bool
-) -> Path | None:
-    if settings.baseline is Baseline.NONE or settings.algorithm is Algorithm.LOCAL:
-        return None
-    baseline_dir = folder / BASELINE_DIR
-    create_run_dir(baseline_dir)
-    run(prepared, prepared.plan.silent_twin(), baseline_dir, quiet)
-    return baseline_dir
+def _has_baseline(settings: RunSettings) -> bool:
+    return settings.baseline is not Baseline.NONE and settings.algorithm is not Algorithm.LOCAL
 
 
 def _topology(source: Path, peers_folder: Path) -> Topology:

@@ -39,6 +39,7 @@ def summarize(run: RunFolder) -> dict[str, Any]:
         "algorithm": settings["algorithm"],
         "seed": settings["seed"],
         "rounds": settings["rounds"],
+        "rounds_done": min(len(run.records(peer, "traffic")) for peer in run.peers),
         "duration_s": ended["duration_s"] if ended else None,
         "topology": run.plan["topology"],
         "start": {k: v for k, v in (ready or {}).items() if k not in ("t_s", "record")},

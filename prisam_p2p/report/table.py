@@ -42,7 +42,7 @@ def _title(summary: dict[str, Any]) -> str:
     took = f" in {duration:.1f} s" if duration is not None else ""
     return (
         f"{summary['algorithm']} on {summary['topology']}: {summary['status']}, "
-        f"{summary['rounds']} rounds{took}"
+        f"{summary['rounds_done']} of {summary['rounds']} rounds{took}"
     )
 
 
