@@ -71,7 +71,7 @@ SimilarityLayers = Annotated[str, StringConstraints(pattern=r"^(all|last-[1-9][0
 class RunSettings(BaseModel):
     """The settings of a run. Field descriptions are the help texts; units stand in them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     algorithm: Algorithm = Field(Algorithm.PRISAM, description="What every peer does in a round.")
     baseline: Baseline = Field(

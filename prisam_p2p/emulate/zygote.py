@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import traceback
 from contextlib import suppress
 from typing import NoReturn
@@ -150,6 +151,7 @@ def _become(spec: PeerSpec, control: int) -> NoReturn:
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
+        sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         importlib.import_module(ENTRY).main(spec, socket.socket(fileno=control))
         code = 0
     except BaseException:

@@ -110,11 +110,11 @@ def _play(
         outcome = _run(peer, network, control, journal, meter)
         if outcome.state == "completed":
             _save(peer, architecture, journal)
-        journal.write(_finished(peer, outcome, meter, network))
         control.send({"event": "done", "state": outcome.state})
         if outcome.state != "stopped":
             with contextlib.suppress(Stopped):
                 _serve_until_exit(network, control)
+        journal.write(_finished(peer, outcome, meter, network))
     finally:
         if transport:
             transport.close()

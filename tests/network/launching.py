@@ -1,0 +1,131 @@
+"""Start real runs as a user would: the launcher as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 120.0
+
+SMALL = """
+[peers]
+count = 6
+profiles = ["fast"]
+[links]
+generator = "full"
+[run]
+rounds = 3
+groups = 2
+images_per_peer = 24
+"""
+
+FAST = """
+description = "a device that is not slowed down"
+source = "none: for tests"
+"""
+
+
+def topology(folder: Path, text: str = SMALL, **profiles: str) -> Path:
+    """Write a topology and the device profiles it names beside it."""
+    for name, profile in {"fast": FAST, **profiles}.items():
+        (folder / f"{name}.toml").write_text(profile)
+        text = text.replace(f'"{name}"', f'"./{name}.toml"')
+    path = folder / "net.toml"
+    path.write_text(text)
+    return path
+
+
+def launcher(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start the launcher and do not wait."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "launch.py"), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+    )
+
+
+def launch(*arguments: object, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """Run the launcher to its end; return exit code, stdout and stderr."""
+    with launcher(*arguments, env=env) as process:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    return process.returncode, out, err
+
+
+def prisam(*arguments: object) -> tuple[int, str]:
+    """Run the `prisam` command; return exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from prisam_p2p.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def journal(run: Path, name: str) -> list[dict]:
+    """Return the whole lines of a journal, none where it is not there yet."""
+    path = run / "journal" / f"{name}.jsonl"
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def peer_pids(run: Path) -> dict[str, int]:
+    """Return peer -> pid, of those that the launcher started."""
+    return {x["peer"]: x["pid"] for x in journal(run, "launcher") if x["record"] == "peer_started"}
+
+
+def wait_for(what: str, holds: Callable[[], bool], deadline_s: float = DEADLINE_S) -> float:
+    """Wait until `holds`; return how long it took in seconds."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < deadline_s, f"no {what} within {deadline_s} s"
+        select_nothing()
+    return time.monotonic() - began
+
+
+def select_nothing() -> None:
+    """Let others run for a moment; what is waited for has no descriptor to select on."""
+    signal.sigtimedwait([], 0.02)
+
+
+def round_done(run: Path, peers: Sequence[str], t: int) -> Callable[[], bool]:
+    """Return what tells whether all of `peers` have finished round `t`."""
+
+    def done() -> bool:
+        return all(
+            any(x["record"] == "traffic" and x["round"] >= t for x in journal(run, p))
+            for p in peers
+        )
+
+    return done
+
+
+def alive(pids: Sequence[int]) -> list[int]:
+    """Return which of `pids` are running (a zombie is not)."""
+    return [p for p in pids if psutil.pid_exists(p) and _status(p) != psutil.STATUS_ZOMBIE]
+
+
+def _status(pid: int) -> str:
+    try:
+        return str(psutil.Process(pid).status())
+    except psutil.NoSuchProcess:
+        return str(psutil.STATUS_ZOMBIE)
+
+
+def family(launcher_pid: int) -> list[int]:
+    """Return the pids of a launcher and everything below it."""
+    root = psutil.Process(launcher_pid)
+    return [launcher_pid, *(child.pid for child in root.children(recursive=True))]

@@ -1,0 +1,147 @@
+"""Every way a run can end: nothing is left behind, and the folder says what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from launching import (
+    FAST,
+    SMALL,
+    alive,
+    family,
+    journal,
+    launch,
+    launcher,
+    peer_pids,
+    prisam,
+    round_done,
+    topology,
+    wait_for,
+)
+
+pytestmark = pytest.mark.network
+
+LONG = SMALL.replace("rounds = 3", "rounds = 500")
+PEERS = [f"p0{i}" for i in range(6)]
+
+
+def nobody_listens(run: Path) -> bool:
+    for peer in PEERS:
+        started = journal(run, peer)[0]
+        with socket.socket() as probe:
+            if probe.connect_ex((started["address"], started["port"])) == 0:
+                return False
+    return True
+
+
+def test_a_killed_launcher_leaves_no_process(tmp_path):
+    process = launcher(topology(tmp_path, LONG), "--run-dir", tmp_path / "run", "--quiet")
+    wait_for("first round", round_done(tmp_path / "run", PEERS, 0))
+    pids = family(process.pid)
+    assert len(pids) == 1 + 1 + len(PEERS)  # launcher, zygote, peers
+    process.kill()
+    process.communicate()
+    assert wait_for("end of all processes", lambda: not alive(pids), 5.0) < 5.0
+    wait_for("end of all sockets", lambda: nobody_listens(tmp_path / "run"), 5.0)
+    code, out = prisam("summary", tmp_path / "run", "--format", "json")
+    assert (code, json.loads(out)["status"]) == (0, "killed")
+
+
+def test_a_killed_launcher_leaves_no_spawned_process(tmp_path):
+    text = LONG.replace("count = 6", "count = 2").replace("groups = 2", "groups = 1")
+    run = tmp_path / "run"
+    process = launcher(topology(tmp_path, text), "--run-dir", run, "--quiet", "--start", "spawn")
+    wait_for("first round", round_done(run, PEERS[:2], 0))
+    pids = family(process.pid)
+    process.kill()
+    process.communicate()
+    wait_for("end of all processes", lambda: not alive(pids), 5.0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_readable(tmp_path, number):
+    run = tmp_path / "run"
+    process = launcher(topology(tmp_path, LONG), "--run-dir", run)
+    wait_for("first round", round_done(run, PEERS, 0))
+    pids = family(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert not alive(pids)
+    wait_for("end of all sockets", lambda: nobody_listens(run), 5.0)
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    assert {peer["state"] for peer in summary["peers"].values()} == {"stopped"}
+    assert summary["accuracy"]["after_training"] > 0
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_interrupt_while_starting_ends_it_too(tmp_path):
+    run = tmp_path / "run"
+    process = launcher(topology(tmp_path, LONG), "--run-dir", run, "--quiet")
+    wait_for("first process", lambda: bool(peer_pids(run)))
+    pids = family(process.pid)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert not alive(pids)
+
+
+def test_a_peer_that_dies_at_start_is_told_with_its_last_lines(tmp_path):
+    """A real process that cannot start: its interpreter is broken from outside."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'prisam_p2p.peer.process' in sys.orig_argv:\n"
+        "    raise SystemExit('this device has no luck today')\n"
+    )
+    run = tmp_path / "run"
+    code, _, err = launch(
+        topology(tmp_path, LONG),
+        *("--run-dir", run, "--start", "spawn"),
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert code == 3
+    assert "peer p0" in err
+    assert "this device has no luck today" in err
+    assert not alive(list(peer_pids(run).values()))
+    assert journal(run, "launcher")[-1]["status"] == "failed"
+
+
+def test_a_killed_peer_is_left_out_by_name_and_the_others_complete(tmp_path):
+    run = tmp_path / "run"
+    text = SMALL.replace("rounds = 3", "rounds = 12")
+    process = launcher(topology(tmp_path, text), "--run-dir", run, "--quiet")
+    wait_for("first round", round_done(run, PEERS, 0))
+    os.kill(peer_pids(run)["p01"], signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "p01 died with -9" in err
+    summary = json.loads((run / "summary.json").read_text())
+    states = {peer: result["state"] for peer, result in summary["peers"].items()}
+    assert states == {**dict.fromkeys(PEERS, "completed"), "p01": "died with -9"}
+    for peer in ("p00", "p02", "p03", "p04", "p05"):
+        last = [x for x in journal(run, peer) if x["record"] == "heard"][-1]
+        assert last["missing"] == {"p01": "connection closed"}
+        assert last["waited_s"] < 30
+
+
+def test_a_peer_beyond_its_memory_says_so_and_the_others_complete(tmp_path):
+    text = SMALL.replace('["fast"]', '["fast"]\nexceptions = { p02 = "tiny" }')
+    text = text.replace("[run]", "[run]\nimage_size = 64\nbatch_size = 24")
+    run = tmp_path / "run"
+    code, _, err = launch(
+        topology(tmp_path, text, tiny=FAST + "memory_mib = 4\n"), "--run-dir", run, "--quiet"
+    )
+    assert code == 4
+    assert "p02 out-of-memory" in err
+    event = next(x for x in journal(run, "p02") if x["record"] == "memory_exceeded")
+    assert event["asked_mib"] == 4
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["peers"]["p02"]["budgets"]["memory_mib"]["exceeded"]
+    done = [p for p, result in summary["peers"].items() if result["state"] == "completed"]
+    assert done == [p for p in PEERS if p != "p02"]

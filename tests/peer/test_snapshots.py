@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import xxhash
+from tiny_layouts import one_layer, random_weights
+
+from prisam_p2p.core.layout import pack
+from prisam_p2p.peer.snapshots import KEPT_ROUNDS, SnapshotStore, snapshot_of
+from prisam_p2p.wire.messages import Chunk, ChunkRequest, Unavailable, WeightsRequest
+
+LAYOUT = one_layer()
+KEPT = np.array([True, False, True, True, False])
+
+
+def snapshot(round_index, seed=None):
+    weights = random_weights(LAYOUT, seed=round_index if seed is None else seed, mask=KEPT)
+    return snapshot_of(LAYOUT, round_index, weights)
+
+
+def store_of(*rounds, chunk_bytes=16):
+    store = SnapshotStore(chunk_bytes)
+    for round_index in rounds:
+        store.publish(snapshot(round_index))
+    return store
+
+
+def test_a_snapshot_names_its_round_its_mask_and_its_bytes():
+    weights = random_weights(LAYOUT, mask=KEPT)
+    frozen = snapshot_of(LAYOUT, 7, weights)
+    assert frozen.offer.round_index == 7
+    assert (frozen.offer.n_bits, frozen.offer.bits) == (5, bytes([0b10110000]))
+    assert bytes(frozen.buffer) == bytes(pack(LAYOUT, weights))
+    assert frozen.offer.digest == xxhash.xxh3_128_digest(frozen.buffer)
+
+
+def test_a_snapshot_does_not_change_with_the_weights_it_is_of():
+    weights = random_weights(LAYOUT)
+    frozen = snapshot_of(LAYOUT, 0, weights)
+    before = bytes(frozen.buffer)
+    for array in weights.tensors.values():
+        array[...] = 0
+    assert bytes(frozen.buffer) == before
+    assert frozen.buffer.readonly
+
+
+def test_an_empty_store_has_nothing():
+    assert store_of().answer(WeightsRequest(0)) == Unavailable(0)
+    assert store_of().answer(ChunkRequest(b"d" * 16, 0, 1)) == Unavailable(0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "round_index"), [(3, None), (4, 4), (5, 5), (6, None), (0, None)]
+)
+def test_the_latest_two_rounds_are_offered(asked, round_index):
+    answer = store_of(3, 4, 5).answer(WeightsRequest(asked))
+    expected = Unavailable(5) if round_index is None else snapshot(round_index).offer
+    assert answer == expected
+    assert KEPT_ROUNDS == 2
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "begin", "end"),
+    [
+        (0, 16, 0, 16),
+        (0, 1, 0, 1),
+        (5, 3, 5, 8),
+        (16, 99, 16, 32),  # at most a chunk
+        (0, 2**60, 0, 16),
+        (108, 16, 108, 124),
+        (123, 16, 123, 124),  # what is left
+    ],
+)
+def test_a_chunk_is_those_bytes_and_no_more(offset, length, begin, end):
+    store, wanted = store_of(3, 4), snapshot(3)
+    assert len(wanted.buffer) == 124
+    answer = store.answer(ChunkRequest(wanted.offer.digest, offset, length))
+    assert answer == Chunk(wanted.offer.digest, offset, wanted.buffer[begin:end])
+
+
+def test_a_chunk_is_not_copied():
+    store, frozen = store_of(), snapshot(0)
+    store.publish(frozen)
+    answer = store.answer(ChunkRequest(frozen.offer.digest, 4, 8))
+    assert isinstance(answer.data, memoryview)
+    assert answer.data.obj is frozen.buffer.obj
+
+
+@pytest.mark.parametrize("offset", [124, 125, 2**63])
+def test_there_is_nothing_behind_the_end(offset):
+    request = ChunkRequest(snapshot(3).offer.digest, offset, 16)
+    assert store_of(3, 4).answer(request) == Unavailable(4)
+
+
+def test_chunks_go_by_content_not_by_round():
+    """Two rounds of equal weights: the digest serves both."""
+    store = store_of(3)
+    store.publish(snapshot(4, seed=3))
+    first, second = (store.answer(WeightsRequest(t)) for t in (3, 4))
+    assert first.digest == second.digest
+    assert store.answer(ChunkRequest(first.digest, 0, 16)).data == snapshot(3).buffer[:16]
+
+
+def test_chunks_of_a_forgotten_round_are_gone():
+    request = ChunkRequest(snapshot(3).offer.digest, 0, 16)
+    assert isinstance(store_of(3, 4).answer(request), Chunk)
+    assert store_of(3, 4, 5).answer(request) == Unavailable(5)

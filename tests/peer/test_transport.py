@@ -1,0 +1,828 @@
+"""Real transports of one process on loopback, and raw ZeroMQ sockets that are no peers."""
+
+import contextlib
+import gc
+import socket
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+
+import msgpack
+import numpy as np
+import psutil
+import pytest
+import zmq
+from tiny_layouts import one_layer, random_weights, same
+from zmq.utils.monitor import recv_monitor_message
+
+from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.measure.traffic import total
+from prisam_p2p.peer import events
+from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.snapshots import snapshot_of
+from prisam_p2p.peer.transport import Rates, Transport
+from prisam_p2p.wire.codec import decode, encode
+from prisam_p2p.wire.messages import (
+    Bye,
+    Channel,
+    Chunk,
+    ChunkRequest,
+    Hello,
+    MaskAnnounce,
+    Refuse,
+    Unavailable,
+    WeightsOffer,
+    WeightsRequest,
+    Welcome,
+)
+
+pytestmark = pytest.mark.network
+
+DEADLINE_S = 30
+CHUNK = 16 * 1024
+LAYOUT = one_layer(channels=128, inputs=150)  # 80 kB dense: five chunks and a part
+WEIGHTS = random_weights(LAYOUT)
+W0, RUN = b"w" * 16, b"run-id-8"
+NO_REASON_TO_WAIT_S = 10 * DEADLINE_S
+
+
+def identity(peer, incarnation=0):
+    return Identity(RUN, peer, incarnation, W0, LAYOUT.digest)
+
+
+def hello(peer, channel=Channel.CONTROL, **changes):
+    return replace(identity(peer).hello(channel), **changes)
+
+
+def mask_of(round_index, seed=0):
+    bits = np.random.default_rng(seed).random(LAYOUT.n_bits) < 0.5
+    return MaskAnnounce(round_index, LAYOUT.n_bits, pack_bits(bits))
+
+
+class End:
+    """A transport and what it told."""
+
+    def __init__(self, peer, neighbors, *, incarnation=0, rates=None, timeout_s=None):
+        self.peer, self.address = peer, f"127.1.0.{ord(peer) - ord('a') + 1}"
+        self.inbox, self.told = SimpleQueue(), deque()
+        self.transport = Transport(
+            identity(peer, incarnation),
+            self.address,
+            neighbors,
+            LAYOUT,
+            self.inbox,
+            chunk_bytes=CHUNK,
+            pull_timeout_s=timeout_s or NO_REASON_TO_WAIT_S,
+            rates=rates or Rates(),
+        )
+        self.endpoint = (self.address, self.transport.port)
+
+    def wait(self, kind, **fields):
+        """Return the first event, not returned before, of this kind and with these fields."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            for event in self.told:
+                if isinstance(event, kind) and fields.items() <= _fields(event).items():
+                    self.told.remove(event)
+                    return event
+            try:
+                event = self.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                pytest.fail(f"{self.peer} was not told {kind.__name__} {fields}, but {self.told}")
+            assert not isinstance(event, events.Broken), event.error
+            self.told.append(event)
+
+    def heard_of(self, kind):
+        """Return all events of this kind that came so far and were not waited for."""
+        with contextlib.suppress(Empty):
+            while True:
+                self.told.append(self.inbox.get_nowait())
+        return [event for event in self.told if isinstance(event, kind)]
+
+    def announce(self, round_index, weights=WEIGHTS):
+        message = mask_of(round_index)
+        self.transport.announce(message, snapshot_of(LAYOUT, round_index, weights))
+        return message
+
+    def traffic(self, direction, neighbor):
+        """Return kind -> (messages, payload, header) with one neighbor."""
+        rows = [row for row in self.transport.traffic() if row[1] == neighbor]
+        return {kind: tuple(c.values()) for kind, c in total(rows, direction).items()}
+
+
+def _fields(event):
+    return {name: getattr(event, name) for name in event.__slots__}
+
+
+class Raw:
+    """A bare ZeroMQ socket: a DEALER to an end's ROUTER, or a ROUTER for an end to connect to."""
+
+    def __init__(self, socket):
+        self.socket = socket
+
+    def connect(self, routing_id, to):
+        self.socket.set(zmq.ROUTING_ID, routing_id)
+        self.socket.connect(f"tcp://{to.address}:{to.transport.port}")
+
+    def bind(self, address):
+        return address, self.socket.bind_to_random_port(f"tcp://{address}")
+
+    def send(self, *parts):
+        """Send messages and bare frames as one multipart."""
+        frames = [encode(p) if not isinstance(p, bytes) else [p] for p in parts]
+        self.socket.send_multipart([frame for part in frames for frame in part])
+
+    def frames(self):
+        assert self.socket.poll(DEADLINE_S * 1000), "no answer"
+        return self.socket.recv_multipart()
+
+    def answer(self):
+        return decode(self.frames())
+
+    def asked(self):
+        """Return who asks what, as a ROUTER."""
+        sender, *frames = self.frames()
+        return sender, decode(frames)
+
+
+@pytest.fixture
+def net():
+    with contextlib.ExitStack() as stack:
+        yield Net(stack)
+
+
+class Net:
+    def __init__(self, stack):
+        self._stack = stack
+        self._context = stack.enter_context(zmq.Context())
+
+    def end(self, *args, **kwargs):
+        end = End(*args, **kwargs)
+        self._stack.callback(end.transport.close)
+        return end
+
+    def pair(self, **kwargs):
+        """Return a and b, connected both ways."""
+        return self.mesh("ab", **kwargs)
+
+    def mesh(self, peers, **kwargs):
+        ends = [self.end(p, [q for q in peers if q != p], **kwargs) for p in peers]
+        for end in ends:
+            end.transport.connect({e.peer: e.endpoint for e in ends if e is not end})
+        for end in ends:
+            for other in ends:
+                if other is not end:
+                    end.wait(events.Welcomed, neighbor=other.peer)
+                    end.wait(events.Joined, neighbor=other.peer)
+        return ends
+
+    def raw(self, kind=zmq.DEALER):
+        socket = self._context.socket(kind)
+        socket.set(zmq.LINGER, 0)
+        self._stack.callback(socket.close)
+        return Raw(socket)
+
+    def stranger(self, to, routing_id=b"c:b"):
+        raw = self.raw()
+        raw.connect(routing_id, to)
+        return raw
+
+    def proxy(self, to):
+        proxy = Proxy(to)
+        self._stack.callback(proxy.close)
+        return proxy
+
+
+class Proxy:
+    """A TCP connection that can be cut: what comes in goes to `to`, and back."""
+
+    def __init__(self, to):
+        self._to, self._sockets = to, []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = self._listening.getsockname()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self._listening.accept()
+                other = socket.create_connection(self._to)
+                self._sockets += [one, other]
+                for source, sink in ((one, other), (other, one)):
+                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def cut(self):
+        """End all connections; new ones are let through."""
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.cut()
+        for each in self._sockets:
+            each.close()
+
+
+# -- hello, masks, pulls -------------------------------------------------------------------
+
+
+def test_neighbors_greet_each_other(net):
+    a, b = net.end("a", ["b"], incarnation=2), net.end("b", ["a"])
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    assert a.wait(events.Welcomed) == events.Welcomed("b")
+    assert a.wait(events.Joined) == events.Joined("b", 0)
+    assert b.wait(events.Welcomed) == events.Welcomed("a")
+    assert b.wait(events.Joined) == events.Joined("a", 2)
+
+
+def test_one_that_comes_later_is_found(net):
+    """The ROUTER is bound at once, but nobody answers before `connect`."""
+    a, b = net.end("a", ["b"]), net.end("b", ["a"])
+    a.transport.connect({"b": b.endpoint})
+    a.announce(0)
+    assert a.wait(events.AnnounceDone) == events.AnnounceDone(0, [], ["b"])
+    b.transport.connect({"a": a.endpoint})
+    b.wait(events.Welcomed, neighbor="a")
+    a.wait(events.Welcomed, neighbor="b")
+    assert b.wait(events.MaskHeard) == events.MaskHeard("a", mask_of(0))
+
+
+def test_a_mask_reaches_every_neighbor(net):
+    a, b, c = net.mesh("abc")
+    sent = a.announce(4)
+    assert a.wait(events.AnnounceDone) == events.AnnounceDone(4, ["b", "c"], [])
+    for end in (b, c):
+        assert end.wait(events.MaskHeard) == events.MaskHeard("a", sent)
+
+
+def test_masks_arrive_in_order(net):
+    a, b = net.pair()
+    sent = [a.announce(t) for t in range(20)]
+    assert [b.wait(events.MaskHeard).message for _ in sent] == sent
+
+
+def test_only_neighbors_that_are_connected_are_reached(net):
+    a, b, c = net.mesh("abc")
+    c.transport.close()
+    a.wait(events.Left, neighbor="c")
+    a.announce(0)
+    assert a.wait(events.AnnounceDone) == events.AnnounceDone(0, ["b"], ["c"])
+    b.wait(events.MaskHeard, neighbor="a")
+
+
+def test_weights_arrive_bit_by_bit_while_this_thread_is_busy(net):
+    a, b = net.pair()
+    b.announce(3)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 3)
+    deadline, work = time.monotonic() + DEADLINE_S, np.ones((64, 64))
+    while not a.heard_of(events.PullDone) and time.monotonic() < deadline:
+        work = np.tanh(work @ work)  # nothing here answers anybody
+    done = a.wait(events.PullDone)
+    assert (done.pull.donor, done.pull.round_index) == ("b", 3)
+    assert same(done.pull.weights(), WEIGHTS)
+    assert done.pull.n_bytes > 4 * CHUNK
+    assert 0 < done.wall_s < DEADLINE_S
+
+
+def test_two_donors_and_two_rounds(net):
+    a, b, c = net.mesh("abc")
+    weights = {
+        (e.peer, t): random_weights(LAYOUT, seed=t * 2 + (e is b)) for e in (b, c) for t in (5, 6)
+    }
+    for (peer, t), each in weights.items():
+        {"b": b, "c": c}[peer].announce(t, each)
+    for end in (b, c):
+        end.wait(events.AnnounceDone, round_index=6)
+    for t in (6, 5):  # the one before is still offered
+        a.transport.pull(["b", "c"], t)
+        for _ in range(2):
+            pull = a.wait(events.PullDone).pull
+            assert pull.round_index == t
+            assert same(pull.weights(), weights.pop((pull.donor, t)))
+    assert not weights
+
+
+def test_a_round_that_the_donor_does_not_hold_is_lost_at_once(net):
+    a, b = net.pair()
+    b.announce(3)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 4)
+    lost = a.wait(events.PullLost)
+    assert lost == events.PullLost("b", 4, "holds no weights of round 4, is at 3")
+    a.transport.pull(["b"], 3)  # and the next pull is none the worse
+    assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
+
+
+@pytest.mark.parametrize("who", ["donor", "taker"])
+def test_a_pull_takes_as_long_as_the_slower_device_needs(net, who):
+    rate = 400_000.0
+    slow = Rates(up_bytes_s=rate) if who == "donor" else Rates(down_bytes_s=rate)
+    a = net.end("a", ["b"], rates=slow if who == "taker" else None)
+    b = net.end("b", ["a"], rates=slow if who == "donor" else None)
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    a.wait(events.Welcomed)
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    done = a.wait(events.PullDone)
+    assert done.wall_s >= (done.pull.n_bytes - CHUNK) / rate
+    up, down = b.transport.peak_mbit_s()[0], a.transport.peak_mbit_s()[1]
+    mbit = done.pull.n_bytes * 8 / 1e6
+    assert mbit / 3 < up <= round(mbit, 3)  # in one clock second, or in two or three
+    assert mbit / 3 < down <= round(mbit, 3)
+    assert a.transport.peak_mbit_s()[0] == b.transport.peak_mbit_s()[1] == 0
+
+
+def test_goodbye(net):
+    a, b = net.pair()
+    a.transport.say_bye(7)
+    assert b.wait(events.Left) == events.Left("a", "left before round 7")
+
+
+# -- the connections -----------------------------------------------------------------------
+
+
+def test_control_and_bulk_are_connections_of_their_own(net):
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.asked() == (b"c:a", hello("a"))
+    router.send(b"c:a", Welcome(4))
+    assert a.wait(events.Welcomed) == events.Welcomed("b")
+    a.transport.pull(["b"], 2)
+    assert router.asked() == (b"b:a", hello("a", Channel.BULK))
+    router.send(b"b:a", Welcome(4))
+    assert router.asked() == (b"b:a", WeightsRequest(2))
+
+
+def test_a_second_pull_uses_the_same_connection(net):
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.asked() == (b"c:a", hello("a"))
+    for t in (0, 1):
+        a.transport.pull(["b"], t)
+        if t == 0:
+            assert router.asked() == (b"b:a", hello("a", Channel.BULK))
+            router.send(b"b:a", Welcome(0))
+        assert router.asked() == (b"b:a", WeightsRequest(t))
+        router.send(b"b:a", Unavailable(9))
+        a.wait(events.PullLost, round_index=t)
+
+
+def test_a_neighbor_that_closes_has_left(net):
+    a, b = net.pair()
+    b.transport.close()
+    assert a.wait(events.Left) == events.Left("b", "connection closed")
+
+
+def test_a_restarted_neighbor_is_welcome_and_hears_the_last_mask(net):
+    a, b, c = net.mesh("abc")
+    a.announce(0)
+    last = a.announce(1)
+    b.wait(events.MaskHeard, message=last)
+    b.transport.close()
+    a.wait(events.Left, neighbor="b")
+    again = net.end("b", ["a", "c"], incarnation=1)
+    again.transport.connect({"a": a.endpoint, "c": c.endpoint})
+    assert a.wait(events.Joined) == events.Joined("b", 1)
+    again.wait(events.Welcomed, neighbor="a")
+    assert again.wait(events.MaskHeard) == events.MaskHeard("a", last)
+    again.transport.pull(["a"], 1)
+    assert same(again.wait(events.PullDone).pull.weights(), WEIGHTS)
+    a.announce(2)
+    assert a.wait(events.AnnounceDone, round_index=2).reached == ["b", "c"]
+
+
+def test_a_successor_outlives_the_connection_that_it_took_over(net):
+    """The old connection of a restarted neighbor may be noticed to be gone after the new one."""
+    a = net.end("a", ["b", "c"])
+    a.transport.connect({"b": ("127.1.0.2", 9), "c": ("127.1.0.3", 9)})
+    old, new, other = net.stranger(a), net.stranger(a), net.stranger(a, b"c:c")
+    other.send(hello("c"))
+    a.wait(events.Joined, neighbor="c")
+    for incarnation, raw in enumerate((old, new)):
+        raw.send(hello("b", incarnation=incarnation))
+        assert a.wait(events.Joined, neighbor="b").incarnation == incarnation
+    assert new.answer() == Welcome(0)
+    old.socket.close()
+    other.socket.close()
+    a.wait(events.Left, neighbor="c")
+    sent = a.announce(0)
+    assert a.wait(events.AnnounceDone).reached == ["b"]
+    assert new.answer() == sent
+    assert a.heard_of(events.Left) == []
+
+
+def test_a_control_connection_that_was_cut_greets_again(net):
+    a, b = net.end("a", ["b"]), net.end("b", ["a"])
+    proxy = net.proxy(a.endpoint)
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": proxy.endpoint})
+    for end in (a, b):
+        end.wait(events.Joined)
+        end.wait(events.Welcomed)
+    for t in range(3):
+        proxy.cut()
+        a.wait(events.Left, neighbor="b")
+        a.wait(events.Joined, neighbor="b")
+        sent = a.announce(t)
+        b.wait(events.MaskHeard, message=sent)
+
+
+def test_a_bulk_connection_that_was_cut_serves_the_next_pull(net):
+    a, b = net.end("a", ["b"]), net.end("b", ["a"])
+    proxy = net.proxy(b.endpoint)
+    a.transport.connect({"b": proxy.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    a.wait(events.Welcomed)
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    for _ in range(3):
+        a.transport.pull(["b"], 0)
+        assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
+        proxy.cut()
+        a.wait(events.Welcomed)  # control is back; bulk comes back when it is needed, or before
+
+
+def test_a_pull_whose_connection_is_cut_is_lost(net):
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    proxy = net.proxy(router.bind("127.1.0.2"))
+    a.transport.connect({"b": proxy.endpoint})
+    assert router.asked() == (b"c:a", hello("a"))
+    a.transport.pull(["b"], 0)
+    assert router.asked() == (b"b:a", hello("a", Channel.BULK))
+    router.send(b"b:a", Welcome(0))
+    assert router.asked() == (b"b:a", WeightsRequest(0))
+    router.send(b"b:a", snapshot_of(LAYOUT, 0, WEIGHTS).offer)
+    assert isinstance(router.asked()[1], ChunkRequest)
+    proxy.cut()
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, "connection closed")
+
+
+# -- donors that do not deliver --------------------------------------------------------------
+
+
+def silent_donor(net, timeout_s):
+    """Return a, pulling round 0 from b that is a bare ROUTER, and the ROUTER after n steps."""
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"], timeout_s=timeout_s)
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.asked() == (b"c:a", hello("a"))
+    a.transport.pull(["b"], 0)
+    assert router.asked() == (b"b:a", hello("a", Channel.BULK))
+    return a, router
+
+
+@pytest.mark.parametrize("answers", [0, 1, 2, 3])
+def test_a_donor_that_stops_answering_is_given_up(net, answers):
+    a, router = silent_donor(net, timeout_s=0.2)
+    snapshot = snapshot_of(LAYOUT, 0, WEIGHTS)
+    chunk = Chunk(snapshot.offer.digest, 0, snapshot.buffer[:CHUNK])
+    began = time.monotonic()
+    for answer in (Welcome(0), snapshot.offer, chunk)[:answers]:
+        router.send(b"b:a", answer)
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, "no byte for 0.2 s")
+    assert time.monotonic() - began >= 0.15
+
+
+def test_an_absent_donor_is_given_up(net):
+    a = net.end("a", ["b"], timeout_s=0.2)
+    with socket.create_server(("127.1.0.2", 0)) as nobody:
+        endpoint = nobody.getsockname()
+    a.transport.connect({"b": endpoint})
+    a.transport.pull(["b"], 0)
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, "no byte for 0.2 s")
+
+
+def test_a_donor_that_was_slow_once_can_be_pulled_from_again(net):
+    a, router = silent_donor(net, timeout_s=0.2)
+    a.wait(events.PullLost)
+    router.send(b"b:a", Welcome(0))  # at last
+    snapshot = snapshot_of(LAYOUT, 1, WEIGHTS)
+    a.transport.pull(["b"], 1)
+    while not (done := a.heard_of((events.PullDone, events.PullLost))):
+        if not router.socket.poll(50):
+            continue
+        sender, asked = router.asked()
+        match asked:
+            case Hello():
+                router.send(sender, Welcome(0))
+            case WeightsRequest(1):
+                router.send(sender, snapshot.offer)
+            case ChunkRequest(digest, offset, length):
+                router.send(
+                    sender, Chunk(digest, offset, snapshot.buffer[offset : offset + length])
+                )
+    assert isinstance(done[0], events.PullDone), done
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([Refuse("not you")], "refused us: not you"),
+        ([Welcome(0), Unavailable(3)], "holds no weights of round 0, is at 3"),
+        ([Welcome(0), WeightsOffer(0, b"d" * 16, 9, b"\xff\x80")], "a structure mask of 9 bits"),
+        ([Welcome(0), *2 * [snapshot_of(LAYOUT, 0, WEIGHTS).offer]], "a second offer of round 0"),
+    ],
+)
+def test_a_donor_that_answers_something_else_is_lost(net, answers, reason):
+    a, router = silent_donor(net, timeout_s=None)
+    for answer in answers:
+        router.send(b"b:a", answer)
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, reason)
+    assert a.transport.traffic()  # and the transport is up
+
+
+@pytest.mark.parametrize(
+    "late", [snapshot_of(LAYOUT, 3, WEIGHTS).offer, Chunk(b"d" * 16, 0, b"x"), Unavailable(2)]
+)
+def test_an_answer_that_nobody_waits_for_is_turned_away(net, late):
+    a, router = silent_donor(net, timeout_s=0.1)
+    a.wait(events.PullLost)
+    router.send(b"b:a", late)
+    turned = a.wait(events.TurnedAway)
+    assert (turned.sender, turned.verdict) == ("b", "stale")
+
+
+def test_a_refusal_of_the_control_connection_is_a_neighbor_that_left(net):
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.asked() == (b"c:a", hello("a"))
+    router.send(b"c:a", Refuse("another run"))
+    assert a.wait(events.Left) == events.Left("b", "refused us: another run")
+
+
+@pytest.mark.parametrize(
+    ("frames", "verdict", "reason"),
+    [
+        ((b"noise",), "malformed", ""),
+        ((snapshot_of(LAYOUT, 0, WEIGHTS).offer,), "unexpected", "WeightsOffer"),  # on control
+        ((hello("b"),), "unexpected", "Hello"),
+        ((WeightsRequest(0),), "unexpected", "WeightsRequest"),
+    ],
+)
+def test_what_no_neighbor_would_say_is_turned_away(net, frames, verdict, reason):
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.asked() == (b"c:a", hello("a"))
+    router.send(b"c:a", *frames)
+    turned = a.wait(events.TurnedAway)
+    assert (turned.sender, turned.verdict) == ("b", verdict)
+    assert reason in turned.reason
+    router.send(b"c:a", mask_of(0))
+    assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(0))
+
+
+# -- strangers -------------------------------------------------------------------------------
+
+FOREIGN = {
+    "another run": (b"c:c", hello("c", run_id=b"other-id")),
+    "other initial weights W0": (b"c:c", hello("c", w0_digest=b"x" * 16)),
+    "a model of another layout": (b"c:c", hello("c", layout_digest=b"x" * 16)),
+    "d is no neighbor of a": (b"c:d", hello("d")),
+    "routing id b'c:d' is not that of c": (b"c:d", hello("c")),
+    "routing id b'c:c' is not that of c": (b"c:c", hello("c", Channel.BULK)),
+}
+
+
+def still_answers(a, b):
+    """Assert that a announces to, and serves, its neighbor as ever."""
+    before = len(b.heard_of(events.MaskHeard))
+    sent = a.announce(before)
+    assert b.wait(events.MaskHeard, message=sent).neighbor == "a"
+    b.transport.pull(["a"], before)
+    assert same(b.wait(events.PullDone).pull.weights(), WEIGHTS)
+
+
+def alone_with_b(net):
+    """Return a and b, connected, where c would be a's neighbor too but is not there."""
+    a, b = net.end("a", ["b", "c"]), net.end("b", ["a"])
+    a.transport.connect({"b": b.endpoint, "c": ("127.1.0.3", 9)})
+    b.transport.connect({"a": a.endpoint})
+    for end in (a, b):
+        end.wait(events.Joined)
+        end.wait(events.Welcomed)
+    return a, b
+
+
+@pytest.mark.parametrize("reason", FOREIGN)
+def test_a_stranger_is_told_why_it_is_refused(net, reason):
+    a, b = alone_with_b(net)
+    routing_id, greeting = FOREIGN[reason]
+    stranger = net.stranger(a, routing_id)
+    stranger.send(greeting)
+    assert stranger.answer() == Refuse(reason)
+    assert a.wait(events.TurnedAway) == events.TurnedAway(greeting.peer_id, "refused", reason)
+    stranger.send(WeightsRequest(0))  # it is as unknown as before
+    assert stranger.answer() == Refuse("say hello first")
+    assert a.wait(events.TurnedAway).verdict == "stranger"
+    still_answers(a, b)
+    assert a.heard_of(events.Joined) == []
+    assert a.traffic("out", "c")["weights"] == a.traffic("out", "d")["weights"] == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        WeightsRequest(0),
+        ChunkRequest(b"d" * 16, 0, 1),
+        mask_of(0),
+        Chunk(b"d" * 16, 0, b"x"),
+        Welcome(0),
+        Bye(0),
+        Refuse("you"),
+    ],
+)
+def test_hello_comes_first(net, message):
+    a, b = alone_with_b(net)
+    stranger = net.stranger(a, b"c:c")
+    stranger.send(message)
+    assert stranger.answer() == Refuse("say hello first")
+    assert a.wait(events.TurnedAway) == events.TurnedAway("c:c", "stranger", "say hello first")
+    assert a.traffic("in", "c")["control"] == (0, 0, 0)
+    still_answers(a, b)
+
+
+@pytest.mark.parametrize(
+    ("frames", "why"),
+    [
+        ((msgpack.packb([2, 2, 0]),), "wire version 2; this peer speaks 1"),
+        ((msgpack.packb([1, 99]),), "kind 99"),
+        ((b"",), ""),
+        ((b"\xc1" * 40,), ""),
+        ((b"\x00", b"\xff" * 900, b""), ""),
+        ((hello("c"), b"one frame more"), "this shape"),
+    ],
+)
+def test_garbage_is_turned_away(net, frames, why):
+    a, b = alone_with_b(net)
+    stranger = net.stranger(a, b"\x01\x02\xff")
+    stranger.send(*frames)
+    turned = a.wait(events.TurnedAway)
+    assert (turned.sender, turned.verdict) == ("\x01\x02\xff", "malformed")
+    assert why in turned.reason
+    still_answers(a, b)
+
+
+def test_a_stranger_does_not_inherit_the_welcome_of_the_id_it_took(net):
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": ("127.1.0.2", 9)})
+    neighbor, thief = net.stranger(a), net.stranger(a)
+    neighbor.send(hello("b"))
+    a.wait(events.Joined)
+    thief.send(WeightsRequest(0))
+    assert thief.answer() == Refuse("say hello first")
+    assert a.wait(events.TurnedAway).verdict == "stranger"
+
+
+@pytest.mark.parametrize("routing_id", [b"b", b"c:b"])
+def test_a_strangers_bytes_are_not_a_neighbors(net, routing_id):
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": ("127.1.0.2", 9)})
+    stranger = net.stranger(a, routing_id)
+    stranger.send(hello("b", run_id=b"other-id"))
+    stranger.answer()
+    stranger.send(WeightsRequest(0))
+    stranger.answer()
+    assert a.transport.traffic() == []
+
+
+@pytest.mark.parametrize(
+    ("message", "name"), [(mask_of(0), "MaskAnnounce"), (Bye(3), "Bye"), (Welcome(0), "Welcome")]
+)
+def test_a_neighbor_announces_only_through_its_own_router(net, message, name):
+    a, _ = alone_with_b(net)
+    c = net.stranger(a, b"c:c")
+    c.send(hello("c"))
+    assert c.answer() == Welcome(0)
+    c.send(message)
+    assert a.wait(events.TurnedAway) == events.TurnedAway("c", "unexpected", name)
+    assert a.heard_of((events.MaskHeard, events.Left)) == []
+
+
+def test_an_oversize_frame_ends_its_senders_connection_only(net):
+    a, b = alone_with_b(net)
+    rude = net.raw()
+    watch = rude.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    rude.connect(b"c:c", a)
+    rude.send(hello("c"))
+    assert rude.answer() == Welcome(0)
+    rude.send(bytes(1025))
+    assert watch.poll(DEADLINE_S * 1000)
+    assert recv_monitor_message(watch)["event"] == zmq.EVENT_DISCONNECTED
+    rude.socket.disable_monitor()
+    watch.close()
+    assert a.wait(events.Left).neighbor == "c"
+    still_answers(a, b)
+    assert a.heard_of(events.Left) == []
+
+
+def test_a_largest_request_is_let_through(net):
+    a, _ = alone_with_b(net)
+    c = net.stranger(a, b"c:c")
+    c.send(bytes(1024))
+    assert a.wait(events.TurnedAway).verdict == "malformed"
+
+
+# -- what it counts, and what it leaves ------------------------------------------------------
+
+
+def test_both_ends_count_the_same_bytes(net):
+    a, b = net.pair()
+    kept = np.arange(LAYOUT.n_bits) % 3 > 0
+    weights = random_weights(LAYOUT, mask=kept)
+    for t in range(3):
+        b.announce(t, weights)
+        a.wait(events.MaskHeard)
+    a.transport.pull(["b"], 2)
+    n_bytes = a.wait(events.PullDone).pull.n_bytes
+    assert n_bytes == LAYOUT.n_bytes(kept)
+    b.wait(events.AnnounceDone, round_index=2)
+
+    sent, got = b.traffic("out", "a"), a.traffic("in", "b")
+    assert sent == got
+    assert sent["mask"][:2] == (3, 3 * LAYOUT.n_bits // 8)
+    assert sent["weights"][:2] == (-(-n_bytes // CHUNK), n_bytes)
+    asked, heard = a.traffic("out", "b"), b.traffic("in", "a")
+    assert asked == heard
+    assert asked["mask"] == asked["weights"] == (0, 0, 0)
+    n_chunks = sent["weights"][0]
+    assert asked["control"][0] == 2 + 1 + 1 + n_chunks  # hellos, welcome, request, chunk requests
+    assert asked["control"][1] == 0
+
+
+def test_headers_are_what_is_not_payload(net):
+    a, b = net.pair()
+    sent = b.announce(0)
+    a.wait(events.MaskHeard)
+    header, bits = encode(sent)
+    assert a.traffic("in", "b")["mask"] == (1, len(bits), len(header))
+    opening = len(encode(hello("b"))[0]) + len(encode(Welcome(0))[0])
+    assert a.traffic("in", "b")["control"] == (2, 0, opening)
+
+
+def test_close_leaves_nothing_behind(net):
+    gc.collect()
+    me = psutil.Process()
+    before = me.num_fds(), me.num_threads(), threading.active_count()
+    a, b = End("a", ["b"]), End("b", ["a"])
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    a.wait(events.Welcomed)
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    a.wait(events.PullDone)
+    for end in (a, b):
+        end.transport.close()
+    assert (me.num_fds(), me.num_threads(), threading.active_count()) == before
+    assert not {"transport"} & {thread.name for thread in threading.enumerate()}
+
+
+def test_close_ends_a_transport_that_never_connected():
+    before = psutil.Process().num_fds()
+    End("a", ["b"]).transport.close()
+    assert psutil.Process().num_fds() == before
+
+
+def test_close_interrupts_whatever_goes_on(net):
+    a, b = net.pair(rates=Rates(up_bytes_s=10.0, down_bytes_s=10.0))
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    a.transport.close()
+    a.transport.close()  # twice is as good as once
+    assert b.wait(events.Left).neighbor == "a"
+
+
+def test_a_transport_that_breaks_says_so_and_can_be_closed(net, monkeypatch):
+    a, b = net.pair()
+    monkeypatch.setattr(a.transport, "_announce", lambda _mask: 1 / 0)
+    a.announce(0)
+    deadline = time.monotonic() + DEADLINE_S
+    broken = a.inbox.get(timeout=deadline - time.monotonic())
+    assert isinstance(broken, events.Broken)
+    assert "ZeroDivisionError" in broken.error
+    b.wait(events.Left, neighbor="a")
+    a.transport.close()
