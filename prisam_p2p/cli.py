@@ -18,7 +18,7 @@ from typing import Any  # noqa: E402
 import click  # noqa: E402
 
 from prisam_p2p import __version__  # noqa: E402
-from prisam_p2p.errors import CheckFailed, PrisamError  # noqa: E402
+from prisam_p2p.errors import CheckFailed, LaunchError, PrisamError  # noqa: E402
 from prisam_p2p.options import settings_options  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +83,12 @@ def launch(topology: Path, run_dir: Path | None, quiet: bool, output: str, **giv
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     overrides = {name: value for name, value in given.items() if value is not None}
-    launched = launch_run(topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet)
+    try:
+        launched = launch_run(topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet)
+    except LaunchError as error:
+        if error.run_dir:
+            _report(error.run_dir, None, quiet=True, output="table")
+        raise
     _report(launched.run_dir, launched.baseline_dir, quiet, output)
     if launched.status == INTERRUPTED:
         sys.exit(EXIT_INTERRUPTED)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prisam_p2p.emulate.plan import read_plan
+from prisam_p2p.emulate.plan import Plan, read_plan
 from prisam_p2p.emulate.planning import Prepared, prepare, topology_of
 from prisam_p2p.emulate.run import COMPLETED, create_run_dir, run
 from prisam_p2p.emulate.toml_file import no_such_file
 from prisam_p2p.emulate.topology import Topology, load_topology, resolve_settings
-from prisam_p2p.errors import ConfigError
+from prisam_p2p.errors import ConfigError, LaunchError
 from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.settings import Algorithm, Baseline, RunSettings
@@ -64,13 +64,22 @@ def launch(
     warm_imports(settings.grouping)
     give_memory_back()  # what loading the data took: every fork would carry it along
     create_run_dir(folder)
-    status, states = run(prepared, prepared.plan, folder, quiet)
+    status, states = _run(prepared, prepared.plan, folder, quiet)
     if status != COMPLETED or not _has_baseline(settings):
         return Launched(folder, status, states, None)
     baseline_dir = folder / BASELINE_DIR
     create_run_dir(baseline_dir)
-    status, _ = run(prepared, prepared.plan.silent_twin(), baseline_dir, quiet)
+    status, beside = _run(prepared, prepared.plan.silent_twin(), baseline_dir, quiet)
+    states |= {f"{peer} of the baseline": state for peer, state in beside.items()}
     return Launched(folder, status, states, baseline_dir)
+
+
+def _run(prepared: Prepared, plan: Plan, folder: Path, quiet: bool) -> tuple[str, dict[str, str]]:
+    try:
+        return run(prepared, plan, folder, quiet)
+    except LaunchError as error:
+        error.run_dir = folder
+        raise
 
 
 def _has_baseline(settings: RunSettings) -> bool:

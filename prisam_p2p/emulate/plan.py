@@ -39,12 +39,18 @@ class PeerPlan(BaseModel):
 
 
 class ModelPlan(BaseModel):
-    """The dense model: what budgets that are shares refer to."""
+    """The dense model, what budgets that are shares refer to, and how it sees images.
+
+    Attributes:
+        mean, std: per channel; pixels in [0, 1] less the mean, divided by std.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     n_classes: int
     image_shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     parameters: int
     n_bytes: int
     macs: int

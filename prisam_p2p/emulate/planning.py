@@ -69,6 +69,8 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
     model = ModelPlan(
         n_classes=dataset.n_classes,
         image_shape=dataset.image_shape,
+        mean=dataset.mean,
+        std=dataset.std,
         parameters=dense.parameters,
         n_bytes=dense.n_bytes,
         macs=dense.macs,

@@ -65,15 +65,20 @@ def list_profiles(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def load_profile(name_or_path: str, folder: Path) -> DeviceProfile:
+def load_profile(
+    name_or_path: str, folder: Path, named_in: tuple[str, str] | None = None
+) -> DeviceProfile:
     """Return the profile of this name in `folder`, or the one in the file at this path.
+
+    Args:
+        named_in: file and key that name it, for the error where it is not there.
 
     Raises:
         ConfigError: there is no such profile (the nearest are named), or its file is wrong.
     """
     path = Path(name_or_path) if is_path(name_or_path) else folder / f"{name_or_path}.toml"
     if not is_path(name_or_path) and not path.exists():
-        raise _unknown_profile(name_or_path, folder)
+        raise _unknown_profile(name_or_path, folder, named_in or (str(folder), ""))
     data = read_toml(path)
     if "name" in data:
         raise ConfigError(str(path), "name", data["name"], "no such key: the file's name is it")
@@ -85,7 +90,7 @@ def is_path(name_or_path: str) -> bool:
     return name_or_path.endswith(".toml") or os.sep in name_or_path
 
 
-def _unknown_profile(name: str, folder: Path) -> ConfigError:
+def _unknown_profile(name: str, folder: Path, named_in: tuple[str, str]) -> ConfigError:
     names = list_profiles(folder)
     right = f"a device profile; {near(name, names)}" if names else "a folder with profiles"
-    return ConfigError(str(folder), "", name, right)
+    return ConfigError(*named_in, name, right)

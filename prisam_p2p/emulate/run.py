@@ -17,7 +17,7 @@ from prisam_p2p.emulate.planning import Prepared
 from prisam_p2p.emulate.progress import observer_for
 from prisam_p2p.emulate.supervisor import Interrupted, Supervisor
 from prisam_p2p.emulate.zygote import ZygoteEngine
-from prisam_p2p.errors import ConfigError
+from prisam_p2p.errors import ConfigError, LaunchError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
@@ -63,18 +63,20 @@ def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str
         specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd)
         algorithm = plan.settings.algorithm.value
         journal.write(records.RunStarted(run_id, algorithm, len(specs), os.getpid()))
-        supervisor = Supervisor(
-            _engine(plan.settings.start), specs, journal, observer_for(quiet), stopping
-        )
+        states = dict.fromkeys(plan.peers, "not started")
         try:
+            engine = _engine(plan.settings.start)
+            supervisor = Supervisor(engine, specs, journal, observer_for(quiet), stopping, states)
             supervisor.run()
             status = COMPLETED
         except Interrupted:
             status = INTERRUPTED
+        except OSError as error:
+            raise LaunchError("launcher", f"the system refused: {error}") from error
         finally:
             duration_s = round(time.monotonic() - epoch_s, 3)
-            journal.write(records.RunEnded(status, duration_s, supervisor.states()))
-    return status, supervisor.states()
+            journal.write(records.RunEnded(status, duration_s, states))
+    return status, states
 
 
 def _engine(start: Start) -> Engine:
@@ -102,6 +104,8 @@ def _specs(
             settings=plan.settings,
             n_classes=plan.model.n_classes,
             image_shape=plan.model.image_shape,
+            mean=plan.model.mean,
+            std=plan.model.std,
             similarity_ratio=plan.similarity_ratio,
             clusters=plan.clusters,
             device=DeviceSpec(

@@ -57,7 +57,7 @@ class Supervisor:
 
     Args:
         stopping: tells whether the run is to be stopped; asked several times a second.
-        silent: the algorithm does not communicate.
+        states: peer -> final state, brought up to date however the run ends.
     """
 
     def __init__(
@@ -67,17 +67,18 @@ class Supervisor:
         journal: Journal,
         observer: Observer,
         stopping: Callable[[], bool],
+        states: dict[str, str],
     ) -> None:
         self._engine, self._specs, self._journal = engine, specs, journal
-        self._observer, self._stopping = observer, stopping
+        self._observer, self._stopping, self._states = observer, stopping, states
         self._children: dict[str, _Child] = {}
         self._selector = selectors.DefaultSelector()
         self._phase = "starting"
         self._began_s = self._heard_s = time.monotonic()
         self._went_s: float | None = None
 
-    def run(self) -> dict[str, str]:
-        """Play the whole run and return peer -> final state.
+    def run(self) -> None:
+        """Play the whole run.
 
         Raises:
             LaunchError: a peer did not come up.
@@ -100,14 +101,9 @@ class Supervisor:
             for child in self._children.values():
                 child.lines.line.close()
             self._selector.close()
-        return self.states()
-
-    def states(self) -> dict[str, str]:
-        """Return each peer's final state: its own word, or how its process ended."""
-        return {
-            peer: child.result["state"] if child.result else _fate(child.exit_code)
-            for peer, child in self._children.items()
-        }
+            for peer, child in self._children.items():
+                told = child.result["state"] if child.result else None
+                self._states[peer] = told or _fate(child.exit_code)
 
     # -- phases --------------------------------------------------------------------------
 
@@ -127,7 +123,9 @@ class Supervisor:
         for child in self._children.values():
             neighbors = {n: roster[n] for n in child.spec.neighbors}
             write_line(child.lines.line, {"order": "roster", "roster": neighbors})
-        self._wait("connecting", lambda c: c.ready, self._ready_timeout_s)
+        # A peer gives a missing neighbor up after the same time, and begins without it.
+        patience_s = self._ready_timeout_s + STOP_TIMEOUT_S
+        self._wait("connecting", lambda c: c.ready, patience_s)
         self._journal.write(self._all_ready())
         self._went_s = time.monotonic()
         for child in self._children.values():

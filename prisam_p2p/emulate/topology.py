@@ -16,13 +16,12 @@ from typing import Annotated, Self
 import networkx as nx
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from prisam_p2p.emulate.profile import DeviceProfile, is_path, list_profiles, load_profile
+from prisam_p2p.emulate.profile import DeviceProfile, is_path, load_profile
 from prisam_p2p.emulate.toml_file import (
     MISSING,
     Misfit,
     Told,
     load_toml,
-    near,
     no_such_file,
     validate,
 )
@@ -227,13 +226,8 @@ def _spread(counts: Mapping[str, int]) -> list[str]:
 
 def _profile(name: str, path: Path, peers_folder: Path) -> DeviceProfile:
     """Return a profile by its name, or by its path from the topology's folder."""
-    if is_path(name):
-        return load_profile(str(path.parent / name), peers_folder)
-    known = list_profiles(peers_folder)
-    if name not in known:
-        right = f"a device profile of {peers_folder}; {near(name, known)}"
-        raise ConfigError(str(path), "peers.profiles", name, right)
-    return load_profile(name, peers_folder)
+    beside = str(path.parent / name) if is_path(name) else name
+    return load_profile(beside, peers_folder, named_in=(str(path), "peers.profiles"))
 
 
 def _a_peer(peer_ids: tuple[str, ...]) -> str:

@@ -38,9 +38,9 @@ class TrafficCounter:
     def __init__(self) -> None:
         self._counts: defaultdict[tuple[str, str, str], Count] = defaultdict(Count)
 
-    def add(self, direction: str, neighbor: str, kind: Kind | None, sizes: Sequence[int]) -> None:
-        """Count one message of frames of `sizes` bytes; kind None = it could not be read."""
-        carried = _CARRIES.get(kind, CONTROL) if kind is not None else CONTROL
+    def add(self, direction: str, neighbor: str, kind: Kind, sizes: Sequence[int]) -> None:
+        """Count one message of frames of `sizes` bytes."""
+        carried = _CARRIES.get(kind, CONTROL)
         payload = sum(sizes[1:]) if carried != CONTROL else 0
         self._counts[direction, neighbor, carried].add(Count(1, payload, sum(sizes) - payload))
 

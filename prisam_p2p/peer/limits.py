@@ -34,7 +34,7 @@ class MemoryMeter:
 
     def __init__(self) -> None:
         self._baseline: int | None = None
-        self._peak_bytes = 0
+        self._peak_bytes: int | None = None
 
     def start(self) -> None:
         """What there is now is the baseline."""
@@ -42,13 +42,13 @@ class MemoryMeter:
 
     @property
     def peak_mib(self) -> float | None:
-        """MiB above the baseline, None where the system does not tell."""
-        return None if self._baseline is None else round(self._peak_bytes / MIB, 2)
+        """MiB above the baseline, None where nobody looked or the system does not tell."""
+        return None if self._peak_bytes is None else round(self._peak_bytes / MIB, 2)
 
     def sample(self) -> None:
         """Look now."""
         if self._baseline is not None:
-            self._peak_bytes = max(self._peak_bytes, (data_bytes() or 0) - self._baseline)
+            self._peak_bytes = max(self._peak_bytes or 0, (data_bytes() or 0) - self._baseline)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from prisam_p2p.core import grouping
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.layout import Layout, Mask, Weights, widen
-from prisam_p2p.core.masks import importance, prune, prune_mask, similarity_bits
+from prisam_p2p.core.masks import prune, similarity_mask
 from prisam_p2p.learn.learner import Accuracy, Learner
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.measure import records
@@ -105,9 +105,8 @@ class Peer:
     def announce(self, t: int, trained: Weights, own: Weights) -> None:
         """Send the similarity mask to the neighbors, offer the slim weights (step 1)."""
         ratio, layers = self.spec.similarity_ratio, self.spec.settings.similarity_layers
-        scores = importance(self.layout, widen(self.layout, trained).tensors)
-        top = prune_mask(self.layout, scores, ratio)
-        self._similarity = top[-similarity_bits(self.layout, layers) :]
+        full = widen(self.layout, trained).tensors
+        self._similarity = similarity_mask(self.layout, full, ratio, layers)
         self._journal.write(
             records.Masked(
                 t, self.prune_ratio, pack_bits(own.mask).hex(), pack_bits(self._similarity).hex()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -114,6 +115,8 @@ def _play(
         if outcome.state != "stopped":
             with contextlib.suppress(Stopped):
                 _serve_until_exit(network, control)
+        if network:  # what slower neighbors pulled after this peer's last round is in it
+            journal.write(records.Traffic(peer.rounds_done, network.traffic()))
         journal.write(_finished(peer, outcome, meter, network))
     finally:
         if transport:
@@ -225,6 +228,9 @@ def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
     buffer = pack(peer.layout, deployed.weights)
     extra = {
         "peer": peer.peer_id,
+        "dataset": peer.spec.settings.dataset,
+        "mean": json.dumps(peer.spec.mean),
+        "std": json.dumps(peer.spec.std),
         "run": peer.spec.run_id,
         "prune_ratio": str(peer.prune_ratio),
         "moment": deployed.moment,

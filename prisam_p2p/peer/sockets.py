@@ -50,8 +50,12 @@ def connect_dealer(
     source: str,
     to: tuple[str, int],
     limits: SocketLimits,
-) -> Socket:
-    """Return a DEALER that connects from `source`, so the address pair is the directed link."""
+) -> tuple[Socket, Socket | None]:
+    """Return a DEALER that connects from `source`, so the address pair is the directed link.
+
+    With it comes, for control connections, the socket that tells of each new connection: one
+    that is lost comes back by itself.
+    """
     dealer = context.socket(zmq.DEALER)
     _common(dealer, limits.largest_reply)
     dealer.set(zmq.ROUTING_ID, routing_id(me, channel))
@@ -59,12 +63,14 @@ def connect_dealer(
     dealer.set(zmq.CONNECT_TIMEOUT, 1000)  # with the next two: traffic resumes within a second
     dealer.set(zmq.RECONNECT_IVL, 100)
     dealer.set(zmq.RECONNECT_IVL_MAX, 1000)
+    handshakes = None
     if channel is Channel.CONTROL:  # on a bulk connection a heartbeat would cut a slow frame
+        handshakes = dealer.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         dealer.set(zmq.HEARTBEAT_IVL, limits.heartbeat_ms)
         dealer.set(zmq.HEARTBEAT_TIMEOUT, 3 * limits.heartbeat_ms)
         dealer.set(zmq.HEARTBEAT_TTL, min(3 * limits.heartbeat_ms, 6_553_500))
     dealer.connect(f"tcp://{source}:0;{to[0]}:{to[1]}")
-    return dealer
+    return dealer, handshakes
 
 
 def _common(socket: Socket, largest_frame: int) -> None:

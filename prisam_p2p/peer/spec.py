@@ -56,6 +56,8 @@ class PeerSpec(BaseModel):
     settings: RunSettings
     n_classes: int
     image_shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     similarity_ratio: float
     clusters: int
     device: DeviceSpec

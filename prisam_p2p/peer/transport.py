@@ -107,9 +107,10 @@ class Transport:
         self._store = SnapshotStore(chunk_bytes)
         self._traffic = TrafficCounter()
         self._admitted: dict[bytes, str] = {}
-        self._connections: dict[int, tuple[bytes, str]] = {}
+        self._descriptors: dict[bytes, int] = {}
         self._last_mask: MaskAnnounce | None = None
         self._control: dict[str, Socket] = {}
+        self._handshakes: list[Socket] = []
         self._bulk: dict[str, Socket] = {}
         self._welcomed: set[Socket] = set()
         self._pulls: dict[str, tuple[Pull, float, float]] = {}
@@ -120,7 +121,7 @@ class Transport:
         self._wake.setblocking(False)
         self._closing = False
         self._context = zmq.Context[Socket](io_threads=1)
-        self._context.set(zmq.MAX_SOCKETS, 2 * len(neighbors) + 16)
+        self._context.set(zmq.MAX_SOCKETS, 4 * len(neighbors) + 16)
         self._router, self.port = bind_router(self._context, address, self._limits)
         self._monitor = watch_router(self._router)
         self._handlers: dict[object, Callable[[int], None]] = {}
@@ -157,17 +158,19 @@ class Transport:
         return round(up, 3), round(down, 3)
 
     def close(self) -> None:
-        """Close every socket and end the thread."""
-        if self._thread.ident is None:
-            self._close_sockets()
-            return
+        """Close every socket and end the thread. Once closed, it stays closed."""
         self._closing = True
-        self._tell(lambda: None)
-        self._thread.join(timeout=5)
+        if self._thread.ident is not None:
+            self._tell(lambda: None)
+            self._thread.join(timeout=5)
+        elif not self._context.closed:
+            self._close_sockets()
+        self._waker.close()  # here, for the thread may end before it is woken
+        self._wake.close()
 
     def _tell(self, command: Callable[[], object]) -> None:
         self._commands.put(command)
-        with contextlib.suppress(BlockingIOError):  # a full pipe wakes the thread as well
+        with contextlib.suppress(OSError):  # a full pipe wakes as well, a closed one has nobody to
             self._wake.send(b"\0")
 
     # -- the thread ----------------------------------------------------------------------
@@ -217,23 +220,23 @@ class Transport:
                 self._ask_more(donor)
 
     def _close_sockets(self) -> None:
-        self._router.disable_monitor()  # before term(), or it hangs
-        for each in (*self._control.values(), *self._bulk.values(), self._monitor, self._router):
+        for watched in (self._router, *self._control.values()):
+            watched.disable_monitor()  # before term(), or it hangs
+        watches = (self._monitor, *self._handshakes)
+        for each in (*self._control.values(), *self._bulk.values(), *watches, self._router):
             each.close(linger=0)
         self._context.term()
-        self._waker.close()
-        self._wake.close()
 
     # -- as the one that is connected to -------------------------------------------------
 
     def _on_monitor(self, _flags: int) -> None:
         while self._monitor.poll(0):
-            gone = recv_monitor_message(self._monitor, zmq.DONTWAIT)
-            sender, neighbor = self._connections.pop(int(gone["value"]), (b"", ""))
-            was_admitted = self._admitted.pop(sender, "") != ""
-            if was_admitted and sender == routing_id(neighbor, Channel.CONTROL):
-                self._inbox.put(events.Left(neighbor, "connection closed"))
-                self._greet_when_writable(neighbor)
+            gone = int(recv_monitor_message(self._monitor, zmq.DONTWAIT)["value"])
+            for sender in [s for s, descriptor in self._descriptors.items() if descriptor == gone]:
+                del self._descriptors[sender]
+                neighbor = self._admitted.pop(sender)
+                if sender == routing_id(neighbor, Channel.CONTROL):
+                    self._inbox.put(events.Left(neighbor, "connection closed"))
 
     def _on_router(self, _flags: int) -> None:
         self._on_monitor(0)  # a closed connection's descriptor may be a new one's by now
@@ -242,16 +245,18 @@ class Transport:
                 sender, *frames = self._router.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
-            who = self._admitted.get(sender.bytes, sender.bytes.decode("latin-1"))
-            message = self._read(who, [frame.buffer for frame in frames])
+            # The connection itself must have said Hello, not another one that had this id.
+            known = self._descriptors.get(sender.bytes) == frames[0].get(zmq.SRCFD)
+            who = self._admitted[sender.bytes] if known else sender.bytes.decode("latin-1")
+            message = self._read(who, [frame.buffer for frame in frames], counts=known)
             if message is not None:
-                self._serve(sender.bytes, message, frames[0])
+                self._serve(sender.bytes, message, frames[0], known)
 
-    def _serve(self, sender: bytes, message: Message, frame: zmq.Frame) -> None:
+    def _serve(self, sender: bytes, message: Message, frame: zmq.Frame, known: bool) -> None:
         match message:
             case Hello():
-                self._admit(sender, message, frame.get(zmq.SRCFD))
-            case _ if sender not in self._admitted:
+                self._admit(sender, message, frame)
+            case _ if not known:
                 self._turn_away(sender.decode("latin-1"), "stranger", _SAY_HELLO_FIRST)
                 self._reply(sender, Refuse(_SAY_HELLO_FIRST))
             case WeightsRequest():
@@ -262,14 +267,15 @@ class Transport:
             case _:
                 self._turn_away(self._admitted[sender], "unexpected", type(message).__name__)
 
-    def _admit(self, sender: bytes, hello: Hello, descriptor: int) -> None:
+    def _admit(self, sender: bytes, hello: Hello, frame: zmq.Frame) -> None:
         reason = objection(self._me, self._neighbors, sender, hello)
         if reason is not None:
             self._turn_away(hello.peer_id, "refused", reason)
             self._reply(sender, Refuse(reason))
             return
         self._admitted[sender] = hello.peer_id
-        self._connections[descriptor] = (sender, hello.peer_id)
+        self._descriptors[sender] = frame.get(zmq.SRCFD)
+        self._count("in", hello.peer_id, hello, [frame.buffer])
         self._reply(sender, Welcome(self._me.incarnation))
         if hello.channel is Channel.CONTROL:
             self._inbox.put(events.Joined(hello.peer_id, hello.incarnation))
@@ -313,7 +319,7 @@ class Transport:
     # -- as the one that connects --------------------------------------------------------
 
     def _open(self, neighbor: str, channel: Channel) -> Socket:
-        dealer = connect_dealer(
+        dealer, handshakes = connect_dealer(
             self._context,
             self._me.peer_id,
             channel,
@@ -322,11 +328,21 @@ class Transport:
             self._limits,
         )
         self._handlers[dealer] = partial(self._on_dealer, neighbor, channel, dealer)
-        self._poller.register(dealer, zmq.POLLOUT)  # writable = connected: time to say Hello
+        if handshakes is None:
+            self._greet_when_writable(dealer)
+        else:
+            self._handshakes.append(handshakes)
+            self._listen(handshakes, partial(self._on_handshake, dealer, handshakes))
         return dealer
 
-    def _greet_when_writable(self, neighbor: str) -> None:
-        self._poller.register(self._control[neighbor], zmq.POLLIN | zmq.POLLOUT)
+    def _greet_when_writable(self, dealer: Socket) -> None:
+        self._poller.register(dealer, zmq.POLLIN | zmq.POLLOUT)  # writable = connected
+
+    def _on_handshake(self, dealer: Socket, handshakes: Socket, _flags: int) -> None:
+        """Greet on every new connection: what was said on the one before does not count."""
+        while handshakes.poll(0):
+            recv_monitor_message(handshakes, zmq.DONTWAIT)
+        self._greet_when_writable(dealer)
 
     def _on_dealer(self, neighbor: str, channel: Channel, dealer: Socket, flags: int) -> None:
         if flags & zmq.POLLOUT and self._request(neighbor, dealer, self._me.hello(channel)):
@@ -339,7 +355,7 @@ class Transport:
             except zmq.Again:
                 return
             views: list[Frame] = [f.buffer if isinstance(f, zmq.Frame) else f for f in frames]
-            message = self._read(neighbor, views)
+            message = self._read(neighbor, views, counts=True)
             if message is not None:
                 self._hear(neighbor, channel, dealer, message)
 
@@ -348,13 +364,17 @@ class Transport:
             case Welcome(), Channel.CONTROL:
                 self._inbox.put(events.Welcomed(neighbor))
             case Welcome(), Channel.BULK:
-                self._welcomed.add(dealer)
-                if neighbor in self._pulls:
+                if neighbor in self._pulls and dealer not in self._welcomed:
                     self._request(neighbor, dealer, self._pulls[neighbor][0].first_request())
+                self._welcomed.add(dealer)
             case Refuse(reason), Channel.CONTROL:
                 self._inbox.put(events.Left(neighbor, f"refused us: {reason}"))
-            case Refuse(reason), Channel.BULK:
+            case Refuse(), Channel.BULK if (
+                dealer in self._welcomed
+            ):  # it was, on a connection before
                 self._welcomed.discard(dealer)
+                self._greet_when_writable(dealer)
+            case Refuse(reason), Channel.BULK:
                 self._lose(neighbor, f"refused us: {reason}")
             case MaskAnnounce(), Channel.CONTROL:
                 self._inbox.put(events.MaskHeard(neighbor, message))
@@ -384,10 +404,10 @@ class Transport:
             if donor not in self._bulk:
                 self._bulk[donor] = self._open(donor, Channel.BULK)
             elif self._bulk[donor] not in self._welcomed:
-                self._poller.register(self._bulk[donor], zmq.POLLIN | zmq.POLLOUT)
+                self._greet_when_writable(self._bulk[donor])
             elif not self._request(donor, self._bulk[donor], pull.first_request()):
                 self._welcomed.discard(self._bulk[donor])
-                self._poller.register(self._bulk[donor], zmq.POLLIN | zmq.POLLOUT)
+                self._greet_when_writable(self._bulk[donor])
 
     def _advance(self, donor: str, message: WeightsOffer | Chunk | Unavailable) -> None:
         pull, started, _ = self._pulls.get(donor, (None, 0.0, 0.0))
@@ -424,15 +444,14 @@ class Transport:
 
     # -- what both sides do --------------------------------------------------------------
 
-    def _read(self, sender: str, frames: list[Frame]) -> Message | None:
+    def _read(self, sender: str, frames: list[Frame], counts: bool) -> Message | None:
         try:
             message = decode(frames)
         except WireError as error:
             self._turn_away(sender, "malformed", str(error))
             return None
-        if sender in self._neighbors or isinstance(message, Hello):
-            name = message.peer_id if isinstance(message, Hello) else sender
-            self._count("in", name, message, frames)
+        if counts and not isinstance(message, Hello):  # a Hello counts when it is welcome
+            self._count("in", sender, message, frames)
         return message
 
     def _count(self, direction: str, name: str, message: Message, frames: Sequence[Frame]) -> None:

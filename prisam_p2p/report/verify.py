@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.report.run_folder import Line, RunFolder
 
 # What is compared -> (record, its fields that must be equal in every round).
@@ -32,7 +33,14 @@ class Difference:
 
 
 def compare(one: RunFolder, other: RunFolder) -> list[Difference]:
-    """Return the first difference of each peer in each aspect; none = the same run twice."""
+    """Return the first difference of each peer in each aspect; none = the same run twice.
+
+    Raises:
+        ConfigError: a run left nothing to compare.
+    """
+    for run in (one, other):
+        if not any(compared(run).values()):
+            raise ConfigError(str(run.path), "journal", "no records", "a run that trained")
     differences = []
     for aspect, (record, fields) in _ASPECTS.items():
         for peer in sorted({*one.peers, *other.peers}):

@@ -207,7 +207,10 @@ def test_the_graph_cannot_be_changed(tmp_path):
         (NAMED.replace("bob", "Bob") + FULL, r": peers\.ids\[0\] = 'Bob': expected text that matc"),
         (NAMED.replace("bob", "") + FULL, r": peers\.ids\[0\] = '': expected text that matches"),
         (NAMED.replace("bob", "b" * 33) + FULL, r": peers\.ids\[0\] = 'b+': expected text that"),
-        (FOUR.replace("laptop", "labtop") + FULL, r"peers = 'labtop': .*the nearest is laptop"),
+        (
+            FOUR.replace("laptop", "labtop") + FULL,
+            r"peers.profiles = 'labtop': .*the nearest is laptop",
+        ),
         (
             "[peers]\ncount = 4\n[peers.counts]\nlaptop = 3\n" + FULL,
             r": peers\.counts = \(3 in all\): expected counts that add up to the 4 peers",

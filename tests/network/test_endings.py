@@ -110,6 +110,7 @@ def test_a_peer_that_dies_at_start_is_told_with_its_last_lines(tmp_path):
     assert "this device has no luck today" in err
     assert not alive(list(peer_pids(run).values()))
     assert journal(run, "launcher")[-1]["status"] == "failed"
+    assert json.loads((run / "summary.json").read_text())["status"] == "failed"
 
 
 def test_a_killed_peer_is_left_out_by_name_and_the_others_complete(tmp_path):

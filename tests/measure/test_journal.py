@@ -1,0 +1,124 @@
+import dataclasses
+import json
+import time
+import types
+import typing
+
+import pytest
+
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal, read_journal
+
+LEFT = records.NeighborLeft("b", "closed")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.jsonl"
+
+
+def written(path, *lines, epoch_s=0.0):
+    with Journal(path, epoch_s) as journal:
+        for line in lines:
+            journal.write(line)
+    return list(read_journal(path))
+
+
+def example(hint):
+    """Return a value of a field's type."""
+    if isinstance(hint, types.UnionType):
+        return example(typing.get_args(hint)[0])
+    if origin := typing.get_origin(hint):
+        inside = [example(each) for each in typing.get_args(hint)]
+        return {inside[0]: inside[1]} if origin is dict else [inside[0]]
+    return {str: 'two\n"lines" é', int: 7, float: 0.25}[hint]
+
+
+@pytest.mark.parametrize("kind", typing.get_args(records.Record), ids=lambda kind: kind.__name__)
+def test_every_record_can_be_written_and_read(path, kind):
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: example(hints[field.name]) for field in dataclasses.fields(kind)}
+    [line] = written(path, kind(**fields))
+    assert line.pop("t_s") >= 0
+    name = line.pop("record")
+    assert name.replace("_", "") == kind.__name__.lower()
+    assert line == fields
+
+
+def test_every_record_class_is_listed():
+    classes = {c for c in vars(records).values() if dataclasses.is_dataclass(c)}
+    assert classes == set(typing.get_args(records.Record))
+
+
+def test_names_are_snake_case(path):
+    [one, other] = written(path, LEFT, records.PullFailed(0, "b", "late"))
+    assert (one["record"], other["record"]) == ("neighbor_left", "pull_failed")
+
+
+def test_a_line_is_one_line_of_compact_json(path):
+    written(path, records.NeighborLeft("b", "first\nsecond"))
+    text = path.read_bytes()
+    assert text.endswith(b"\n")
+    assert text.count(b"\n") == 1
+    assert b'"record":"neighbor_left","neighbor":"b"' in text
+
+
+def test_times_count_from_the_epoch_and_never_fall(path):
+    epoch_s = time.monotonic() - 100
+    times = [line["t_s"] for line in written(path, *[LEFT] * 50, epoch_s=epoch_s)]
+    assert times == sorted(times)
+    assert 100 <= times[0] <= times[-1] <= time.monotonic() - epoch_s + 1e-6
+
+
+def test_a_line_is_in_the_file_before_the_next_step(path):
+    with Journal(path, 0.0) as journal:
+        for n in range(1, 4):
+            journal.write(LEFT)
+            assert len(list(read_journal(path))) == n
+
+
+def test_a_later_incarnation_appends(path):
+    written(path, records.Started("a", 1, 0, "127.1.0.1", 5, 0.3))
+    lines = written(path, records.Started("a", 2, 1, "127.1.0.1", 6, 0.3))
+    assert [line["incarnation"] for line in lines] == [0, 1]
+
+
+@pytest.mark.parametrize("kept", [1, 20, -1])
+def test_a_last_line_that_was_cut_off_is_left_out(path, kept):
+    written(path, LEFT)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:kept])  # -1: all but the newline
+    assert [line["record"] for line in read_journal(path)] == ["neighbor_left"]
+
+
+def test_an_empty_journal_has_no_lines(path):
+    path.touch()
+    assert list(read_journal(path)) == []
+
+
+def test_what_follows_a_cut_off_line_is_not_lost(path):
+    """A killed incarnation's half line; its successor writes on."""
+    written(path, LEFT)
+    with path.open("ab") as file:
+        file.write(path.read_bytes()[:20])
+    lines = written(path, records.NeighborJoined("b", 1))
+    assert [line["record"] for line in lines] == ["neighbor_left", "neighbor_joined"]
+
+
+def test_a_journal_is_json_to_anyone(path):
+    written(path, records.Heard(2, ["b"], {"c": "late"}, 1.5))
+    line = json.loads(path.read_text())
+    assert list(line) == ["t_s", "record", "round", "peers", "missing", "waited_s"]
+
+
+def test_the_file_is_closed_whatever_happens(path):
+    def fail():
+        with Journal(path, 0.0) as journal:
+            opened.append(journal)
+            raise ZeroDivisionError
+
+    opened = []
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with pytest.raises(ValueError, match="closed"):
+        opened[0].write(LEFT)
