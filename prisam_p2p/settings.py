@@ -78,6 +78,15 @@ class RunSettings(BaseModel):
         Baseline.NONE, description="Run this too, on the same peers and data, and compare."
     )
     rounds: int = Field(12, ge=1, le=100_000, description="Rounds; each ends on an aggregation.")
+    target_loss: float | None = Field(
+        None, gt=0, description="A peer is done when its training loss is at most this. [off]"
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="A peer is done after so many evaluations without a better validation "
+        "accuracy. [off]",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything random in the run.")
 
     dataset: str = Field(

@@ -18,12 +18,14 @@ class Journal:
     """Writes records; a process that is killed leaves whole lines behind.
 
     Args:
-        path: the file; created, or appended to by a later incarnation.
+        path: the file; created, or appended to by a later incarnation, which first removes a
+            last line that was cut off.
         epoch_s: CLOCK_MONOTONIC at the run's beginning, one clock for all processes.
     """
 
     def __init__(self, path: Path, epoch_s: float) -> None:
         self._file = path.open("ab", buffering=0)
+        self._file.truncate(path.read_bytes().rfind(b"\n") + 1)
         self._epoch_s = epoch_s
 
     def write(self, record: Record) -> None:

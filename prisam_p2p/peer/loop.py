@@ -2,6 +2,7 @@
 
 The paper's loop is turned so that a run ends on an aggregation: a round here is its steps 7, 8,
 1, 2-3, 4, 5-6, and round 0 trains the common W0 for the warm-up epochs (the paper's init).
+It ends after all rounds, at a loss target, or when accuracy no longer rises.
 Who is missing in a round is just not among `masks` or `pulled`; the journal says who and why.
 """
 
@@ -34,6 +35,8 @@ def prisam(me: Peer) -> None:
         # What is trained next: a weak device's slim model, or (to let it regrow) the union.
         weights = narrow(me.layout, average, union) if me.trains_union(t + 1) else slim
         me.end_round(t)
+        if me.converged():
+            break
     me.deploy({"after_training": own, "after_aggregation": slim})
 
 
@@ -47,4 +50,6 @@ def local(me: Peer) -> None:
         weights = me.train(t, weights)
         me.evaluate(t, "after_training", weights)
         me.end_round(t)
+        if me.converged():
+            break
     me.deploy({"after_training": weights})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ class Peer:
         self._sleep, self._report = sleep, report
         self._turns = Turns(spec.turns_fd, spec.cores, sleep)
         self._affinity: grouping.Affinity = {}
-        self._best_validation = 0.0
+        self._loss: float | None = None
+        self._validations: list[float] = []
 
     def initial_weights(self) -> Weights:
         """Return W0, the same on every peer."""
@@ -95,6 +97,7 @@ class Peer:
                 speed_achieved=achieved,
             )
         )
+        self._loss = outcome.loss
         return trained
 
     def prune(self, t: int, trained: Weights) -> Weights:
@@ -167,15 +170,16 @@ class Peer:
         with self._turns.turn():
             result = self.learner.accuracy(weights)
         self.accuracy[moment] = result
+        if moment == self._final_moment:
+            self._validations.append(result.validation)
         self._journal.write(records.Evaluated(t, moment, result.validation, result.test))
 
     def guard_accuracy(self, t: int) -> None:
         """Give channels back when accuracy falls too far; the budget's minimum always wins."""
         margin = self.spec.settings.accuracy_guard
-        if margin is None or "after_aggregation" not in self.accuracy:
+        if margin is None or not self._validations:
             return
-        validation = self.accuracy["after_aggregation"].validation
-        best = self._best_validation = max(self._best_validation, validation)
+        validation, best = self._validations[-1], max(self._validations)
         relaxed = max(self.spec.device.least_prune_ratio, round(self.prune_ratio - GRID_STEP, 2))
         if validation < best - margin and relaxed < self.prune_ratio:
             self.prune_ratio = relaxed
@@ -187,6 +191,20 @@ class Peer:
         if s.prune_order is PruneOrder.AFTER_TRAINING:
             return True
         return s.regrowth_every > 0 and t % s.regrowth_every == 0
+
+    def converged(self) -> bool:
+        """Tell whether this peer is done before its rounds are over (Algorithm 1, "until").
+
+        Its neighbors are told not to wait for it; it answers pulls of its last weights on.
+        """
+        s = self.spec.settings
+        loss_reached = s.target_loss is not None and (self._loss or math.inf) <= s.target_loss
+        best_at = self._validations.index(max(self._validations)) if self._validations else 0
+        stale = len(self._validations) - 1 - best_at
+        done = loss_reached or (s.patience is not None and stale >= s.patience)
+        if done and self._network and self.rounds_done < self.rounds:
+            self._network.leave(self.rounds_done)
+        return done
 
     def end_round(self, t: int) -> None:
         """Journal the bytes so far and tell the launcher."""
@@ -203,6 +221,10 @@ class Peer:
         """
         moment = max(reversed(list(candidates)), key=lambda m: self.accuracy[m].validation)
         self.deployment = Deployment(moment, candidates[moment], self.accuracy[moment])
+
+    @property
+    def _final_moment(self) -> str:
+        return "after_aggregation" if self._network else "after_training"
 
     @property
     def _neighbors(self) -> Network:

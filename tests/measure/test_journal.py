@@ -31,7 +31,7 @@ def example(hint):
     if origin := typing.get_origin(hint):
         inside = [example(each) for each in typing.get_args(hint)]
         return {inside[0]: inside[1]} if origin is dict else [inside[0]]
-    return {str: 'two\n"lines" é', int: 7, float: 0.25}[hint]
+    return {str: 'two\n"lines" é', int: 7, float: 0.25, bool: True}[hint]
 
 
 @pytest.mark.parametrize("kind", typing.get_args(records.Record), ids=lambda kind: kind.__name__)

@@ -16,7 +16,6 @@ NOTHING = {"messages": 0, "payload": 0, "header": 0}
         (Kind.CHUNK_REQUEST, [25], ["control", 1, 0, 25]),
         (Kind.HELLO, [60], ["control", 1, 0, 60]),
         (Kind.BYE, [3], ["control", 1, 0, 3]),
-        (None, [9, 9], ["control", 1, 0, 18]),  # could not be read
     ],
 )
 def test_payload_is_mask_bits_and_weights_and_nothing_else(kind, sizes, row):

@@ -131,6 +131,21 @@ def test_another_seed_gives_another_run(run, folder):
     assert "masks of p00" in out
 
 
+def test_peers_that_reach_the_target_loss_leave_and_the_others_go_on(run, folder):
+    """Who leaves is not waited for: the deadline of a round (120 s) is never met."""
+    options = ["--rounds", 40, "--target-loss", 0.6, "--run-dir", folder / "target"]
+    code, out, err = launch(run / "plan.json", *options, "--format", "json")
+    assert code == 0, err
+    finished = {
+        peer: journal(folder / "target", peer)[-1]["rounds"] for peer in json.loads(out)["peers"]
+    }
+    assert max(finished.values()) < 40
+    for peer, rounds in finished.items():
+        losses = [x["loss"] for x in journal(folder / "target", peer) if x["record"] == "trained"]
+        assert len(losses) == rounds
+        assert losses[-1] <= 0.6 < min([*losses[:-1], 9.0])
+
+
 def test_local_sends_nothing_and_ends_dense(run, folder):
     code, out, err = launch(
         run / "plan.json", "--algorithm", "local", "--run-dir", folder / "local", "--format", "json"
@@ -157,6 +172,7 @@ def test_local_sends_nothing_and_ends_dense(run, folder):
         (["--model", "resnet20", "--width", "0.5", "--rounds", "1"], "completed"),
         (["--split", "cluster-dirichlet", "--accuracy-guard", "0.01"], "completed"),
         (["--split", "iid", "--evaluate-every", "2"], "completed"),
+        (["--split", "dirichlet", "--start", "zygote"], "completed"),
     ],
 )
 def test_every_choice_of_the_algorithm_runs(run, tmp_path, options, what):
