@@ -112,7 +112,7 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
         beside = {"baseline": baseline} if baseline else {}
         click.echo(json.dumps({"run_dir": str(run_dir), **summary, **beside}, indent=1))
     elif not quiet:
-        width = None if sys.stdout.isatty() else 160
+        width = None if sys.stdout.isatty() else 130
         print_summary(Console(width=width), summary, run.plan["model"], baseline)
         click.echo(f"run folder: {run_dir}")
 

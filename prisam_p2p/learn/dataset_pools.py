@@ -20,7 +20,7 @@ Labels = npt.NDArray[np.int64]
 Part = Literal["train", "test"]
 Shape = tuple[int, int, int]
 
-MOMENT_IMAGES = 5_000
+MOMENT_IMAGES = 1_000
 """`channel_moments` looks at no more images than this."""
 
 

@@ -30,6 +30,7 @@ def prisam(me: Peer) -> None:
         average, union = aggregate(me.layout, {me.peer_id: own, **pulled})  # 5, 6: W_G
         slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
         me.note_aggregation(t, [me.peer_id, *pulled], union, slim)
+        del trained, pulled  # a device does not hold its neighbors' models while it trains
         me.evaluate(t, "after_aggregation", slim)
         me.guard_accuracy(t)
         # What is trained next: a weak device's slim model, or (to let it regrow) the union.

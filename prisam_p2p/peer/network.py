@@ -80,7 +80,8 @@ class Network:
         self._pulls = {}
         self._transport.pull(donors, round_index)
         self._wait(lambda: len(self._pulls) == len(donors), None)
-        return {donor: w for donor, w in sorted(self._pulls.items()) if w is not None}
+        arrived, self._pulls = self._pulls, {}
+        return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
 
     def leave(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""

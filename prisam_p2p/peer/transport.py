@@ -239,12 +239,12 @@ class Transport:
                     self._inbox.put(events.Left(neighbor, "connection closed"))
 
     def _on_router(self, _flags: int) -> None:
-        self._on_monitor(0)  # a closed connection's descriptor may be a new one's by now
         for _ in range(_MESSAGES_AT_ONCE):
             try:
                 sender, *frames = self._router.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
+            self._on_monitor(0)  # a closed connection's descriptor may be this one's by now
             # The connection itself must have said Hello, not another one that had this id.
             known = self._descriptors.get(sender.bytes) == frames[0].get(zmq.SRCFD)
             who = self._admitted[sender.bytes] if known else sender.bytes.decode("latin-1")
@@ -369,10 +369,8 @@ class Transport:
                 self._welcomed.add(dealer)
             case Refuse(reason), Channel.CONTROL:
                 self._inbox.put(events.Left(neighbor, f"refused us: {reason}"))
-            case Refuse(), Channel.BULK if (
-                dealer in self._welcomed
-            ):  # it was, on a connection before
-                self._welcomed.discard(dealer)
+            case Refuse(), Channel.BULK if dealer in self._welcomed:
+                self._welcomed.discard(dealer)  # the welcome was on a connection that is lost
                 self._greet_when_writable(dealer)
             case Refuse(reason), Channel.BULK:
                 self._lose(neighbor, f"refused us: {reason}")

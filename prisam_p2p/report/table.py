@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 _MIB = 2**20
+_WIDE = 128
+"""From so many columns on there is room for counts beside the shares, and whole words."""
+
+Row = dict[str, str]
 
 
 def print_summary(
@@ -23,18 +28,19 @@ def print_summary(
         model: the plan's dense model.
         baseline: summary of the run beside it, if there was one.
     """
-    table = Table(title=_title(summary), title_justify="left")
-    columns = ["peer", "profile", "rho", "params", "of dense", "MACs", "of dense", "aggregated"]
-    columns += ["trained", "deployed"] + (["local", "gain"] if baseline else [])
-    columns += ["group", "in MiB", "out MiB"]
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("peer", "profile", "group") else "right")
-    for peer, result in summary["peers"].items():
-        beside = baseline["peers"][peer]["accuracy"]["deployed"] if baseline else None
-        table.add_row(*_row(peer, result, model, baseline is not None, beside))
+    wide = console.width >= _WIDE
+    rows = [_row(peer, result, model, baseline, wide) for peer, result in summary["peers"].items()]
+    table = Table(
+        title=_title(summary), title_justify="left", box=box.SIMPLE, padding=(0, 0, 0, int(wide))
+    )
+    for name in rows[0]:
+        text = name in ("peer", "profile", "group")
+        table.add_column(name, justify="left" if text else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row.values())
     console.print(table)
     for line in _totals(summary, baseline):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
 
 
 def _title(summary: dict[str, Any]) -> str:
@@ -47,31 +53,34 @@ def _title(summary: dict[str, Any]) -> str:
 
 
 def _row(
-    peer: str, result: dict[str, Any], model: dict[str, Any], compare: bool, beside: float | None
-) -> list[str]:
+    peer: str,
+    result: dict[str, Any],
+    model: dict[str, Any],
+    baseline: dict[str, Any] | None,
+    wide: bool,
+) -> Row:
+    """Return column -> text; shares are of the dense model."""
     accuracy = result["accuracy"]
-    row = [
-        peer,
-        result["profile"],
-        f"{result['prune_ratio']:.2f}",
-        _count(result["params"]),
-        _percent(result["params"], model["parameters"]),
-        _count(result["macs"]),
-        _percent(result["macs"], model["macs"]),
-        _figure(accuracy["after_aggregation"]),
-        _figure(accuracy["after_training"]),
-        _figure(accuracy["deployed"]),
-    ]
-    if compare:
-        row += [_figure(beside), _gain(accuracy["deployed"], beside)]
-    sent = {
-        way: sum(c["payload"] + c["header"] for c in result["bytes"][way].values())
-        for way in ("in", "out")
-    }
+    row = {"peer": peer, "profile": result["profile"], "rho": f"{result['prune_ratio']:.2f}"}
+    sizes = (("params" if wide else "par.", "params", "parameters"), ("MACs", "macs", "macs"))
+    for name, key, dense in sizes:
+        count = f"{_count(result[key])} " if wide else ""
+        row[name] = count + _percent(result[key], model[dense])
+    heads = ("aggregated", "trained", "deployed") if wide else ("aggr.", "train", "depl.")
+    moments = ("after_aggregation", "after_training", "deployed")
+    row |= {head: _figure(accuracy[m]) for head, m in zip(heads, moments, strict=True)}
+    if baseline:
+        beside = baseline["peers"][peer]["accuracy"]["deployed"]
+        row[baseline["algorithm"]] = _figure(beside)
+        if wide:
+            row["gain"] = _gain(accuracy["deployed"], beside)
     others = len(result["group"]) - 1
-    group = "alone" if others == 0 else f"{result['group'][0]} +{others}"
     state = "" if result["state"] == "completed" else f" ({result['state']})"
-    return [*row, group + state, f"{sent['in'] / _MIB:.2f}", f"{sent['out'] / _MIB:.2f}"]
+    row["group"] = ("alone" if others == 0 else f"{result['group'][0]} +{others}") + state
+    for way in ("in", "out"):
+        sent = sum(c["payload"] + c["header"] for c in result["bytes"][way].values())
+        row[f"{way} MiB" if wide else way] = f"{sent / _MIB:.2f}"
+    return row
 
 
 def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[str]:

@@ -140,6 +140,7 @@ def test_a_child_dies_with_its_parent():
     def child():
         ready_in, ready_out = os.pipe()
         if os.fork() == 0:
+            signal.alarm(2 * DEADLINE_S)  # should it fail, nothing is left behind
             die_with_parent()
             os.write(ready_out, b"r")
             signal.pause()

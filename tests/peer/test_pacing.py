@@ -47,6 +47,13 @@ def test_an_idle_time_is_not_saved_up():
     assert pacer.delay_s(50.2) == 0.0
 
 
+def test_what_goes_before_its_time_delays_all_the_same():
+    pacer = Pacer(RATE)
+    for _ in range(3):
+        pacer.spend(100, 2.0)
+    assert pacer.delay_s(2.0) == pytest.approx(0.3)
+
+
 def test_without_a_rate_nothing_waits():
     pacer = Pacer(None)
     pacer.spend(10**12, 0.0)

@@ -118,6 +118,7 @@ def test_a_hostile_structure_mask_allocates_at_most_the_dense_network(mask):
         ([offer(), Chunk(b"d" * 16, 0, bytes(15))], "15 bytes at 0: not the next one"),
         ([offer(), Chunk(b"d" * 16, 0, bytes(196))], "196 bytes at 0: not the next one"),
         ([offer(), Chunk(b"d" * 16, 2**60, bytes(16))], "not the next one"),
+        ([offer(), Chunk(b"d" * 16, 8, bytes(8))], "8 bytes at 8: not the next one"),
         ([offer(), Unavailable(7)], "holds no weights of round 3, is at 7"),
         ([Unavailable(2)], "holds no weights of round 3, is at 2"),
     ],

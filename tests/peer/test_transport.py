@@ -432,6 +432,46 @@ def test_a_successor_outlives_the_connection_that_it_took_over(net):
     assert a.heard_of(events.Left) == []
 
 
+def test_a_descriptor_that_is_used_again_is_not_its_last_users(net, monkeypatch):
+    """A connection closes while the transport is reading, and a neighbor's gets its number."""
+    a = net.end("a", ["b", "c"])
+    a.transport.connect({"b": ("127.1.0.2", 9), "c": ("127.1.0.3", 9)})
+    c = net.stranger(a, b"c:c")
+    c.send(greeting("c"))
+    a.wait(events.Joined, neighbor="c")
+    b = net.raw()
+    watch = b.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    reading, read_on, read = threading.Event(), threading.Event(), a.transport._read
+
+    def pause(*args, **kwargs):
+        reading.set()
+        assert read_on.wait(DEADLINE_S)
+        return read(*args, **kwargs)
+
+    before = psutil.Process().num_fds()
+    with socket.create_connection(a.endpoint) as nobody:
+        nobody.settimeout(DEADLINE_S)
+        assert nobody.recv(1)  # ZeroMQ's greeting: it has a descriptor at a
+        monkeypatch.setattr(a.transport, "_read", pause)
+        c.send(WeightsRequest(0))
+        assert reading.wait(DEADLINE_S)
+    deadline = time.monotonic() + DEADLINE_S
+    while psutil.Process().num_fds() > before and time.monotonic() < deadline:
+        pass
+    b.connect(b"c:b", a)
+    assert watch.poll(DEADLINE_S * 1000)
+    b.socket.disable_monitor()
+    watch.close()
+    b.send(greeting("b"))
+    for _ in range(20):  # these are read first, or the Hello is there already
+        c.send(WeightsRequest(0))
+    read_on.set()
+    a.wait(events.Joined, neighbor="b")
+    a.announce(0)
+    assert a.wait(events.AnnounceDone).reached == ["b", "c"]
+    assert a.heard_of(events.Left) == []
+
+
 def test_a_control_connection_that_was_cut_greets_again(net):
     a, b = net.end("a", ["b"]), net.end("b", ["a"])
     proxy = net.proxy(a.endpoint)

@@ -258,5 +258,5 @@ def test_the_summary_is_written_whole(folder):
 def test_what_is_no_run_folder_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "plan.json").write_text(text)
-    with pytest.raises(ConfigError, match="no readable plan.json"):
+    with pytest.raises(ConfigError, match="no readable plan"):
         summarize(RunFolder(tmp_path))

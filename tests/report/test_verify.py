@@ -33,7 +33,7 @@ def run(tmp_path):
     def write(name, changes=None, peers=("a", "b"), epoch_s=0.0):
         path = tmp_path / name
         (path / "journal").mkdir(parents=True)
-        (path / "plan.json").write_text(json.dumps({"peers": dict.fromkeys(peers, {})}))
+        (path / "plan.json").write_text(json.dumps({"peers": {peer: {} for peer in peers}}))
         for peer in peers:
             lines = dict(enumerate(journal_of(peer)))
             lines |= (changes or {}) if peer == "b" else {}
