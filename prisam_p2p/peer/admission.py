@@ -44,7 +44,7 @@ def objection(me: Identity, neighbors: Collection[str], sender: bytes, hello: He
     if hello.peer_id not in neighbors:
         return f"{hello.peer_id} is no neighbor of {me.peer_id}"
     if sender != routing_id(hello.peer_id, hello.channel):
-        return f"routing id {sender!r} is not that of {hello.peer_id}"
+        return f"a routing id that is not {hello.peer_id}'s"
     if hello.layout_digest != me.layout_digest:
         return "a model of another layout"
     if hello.w0_digest != me.w0_digest:

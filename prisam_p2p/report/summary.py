@@ -39,7 +39,7 @@ def summarize(run: RunFolder) -> dict[str, Any]:
         "algorithm": settings["algorithm"],
         "seed": settings["seed"],
         "rounds": settings["rounds"],
-        "rounds_done": min(len(run.records(peer, "traffic")) for peer in run.peers),
+        "rounds_done": min(_rounds_done(run, peer) for peer in run.peers),
         "duration_s": ended["duration_s"] if ended else None,
         "topology": run.plan["topology"],
         "start": {k: v for k, v in (ready or {}).items() if k not in ("t_s", "record")},
@@ -78,6 +78,11 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
         "bytes": {way: total(rows, way) for way in ("in", "out")},
         "budgets": _asked_and_achieved(run, peer),
     }
+
+
+def _rounds_done(run: RunFolder, peer: str) -> int:
+    finished = run.last(peer, "finished")
+    return int(finished["rounds"]) if finished else len(run.records(peer, "traffic"))
 
 
 def _asked_and_achieved(run: RunFolder, peer: str) -> dict[str, Any]:

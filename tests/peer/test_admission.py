@@ -40,11 +40,11 @@ def test_neighbors_of_the_same_run_are_welcome(sender, hello):
         (b"c:bob", {"run_id": b"other-id"}, "another run"),
         (b"c:dave", {"peer_id": "dave"}, "dave is no neighbor of alice"),
         (b"c:alice", {"peer_id": "alice"}, "alice is no neighbor of alice"),
-        (b"b:bob", {}, "routing id b'b:bob' is not that of bob"),  # bulk's, on control
-        (b"c:bob", {"channel": Channel.BULK}, "routing id b'c:bob' is not that of bob"),
-        (b"c:carol", {}, "routing id b'c:carol' is not that of bob"),
-        (b"bob", {}, "routing id b'bob' is not that of bob"),
-        (b"\x00\x80\x00\x00\x01", {}, "is not that of bob"),
+        (b"b:bob", {}, "routing id that is not bob's"),  # bulk's, on control
+        (b"c:bob", {"channel": Channel.BULK}, "routing id that is not bob's"),
+        (b"c:carol", {}, "routing id that is not bob's"),
+        (b"bob", {}, "routing id that is not bob's"),
+        (b"\x00\x80\x00\x00\x01", {}, "that is not bob's"),
         (b"c:bob", {"layout_digest": b"x" * 16}, "a model of another layout"),
         (b"c:bob", {"w0_digest": b"x" * 16}, "other initial weights W0"),
         (b"c:bob", {"run_id": b"other-id", "peer_id": "dave"}, "another run"),

@@ -605,6 +605,25 @@ def test_an_answer_that_nobody_waits_for_is_turned_away(net, late):
     assert (turned.sender, turned.verdict) == ("b", "stale")
 
 
+def test_a_late_answer_does_not_end_the_pull_that_goes_on(net):
+    a, router = silent_donor(net, timeout_s=0.5)
+    router.send(b"b:a", Welcome(0))
+    assert router.asked() == (b"b:a", WeightsRequest(0))
+    a.wait(events.PullLost, round_index=0)
+    a.transport.pull(["b"], 1)
+    assert router.asked() == (b"b:a", WeightsRequest(1))
+    router.send(b"b:a", snapshot_of(LAYOUT, 0, random_weights(LAYOUT, seed=9)).offer)
+    assert a.wait(events.TurnedAway).verdict == "stale"
+    snapshot = snapshot_of(LAYOUT, 1, WEIGHTS)
+    router.send(b"b:a", snapshot.offer)
+    for begin in range(0, len(snapshot.buffer), CHUNK):
+        _, asked = router.asked()
+        assert (asked.digest, asked.offset) == (snapshot.offer.digest, begin)
+        data = snapshot.buffer[begin : begin + asked.length]
+        router.send(b"b:a", Chunk(snapshot.offer.digest, begin, data))
+    assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
+
+
 def test_a_refusal_of_the_control_connection_is_a_neighbor_that_left(net):
     router = net.raw(zmq.ROUTER)
     a = net.end("a", ["b"])
@@ -643,8 +662,8 @@ FOREIGN = {
     "other initial weights W0": (b"c:c", greeting("c", w0_digest=b"x" * 16)),
     "a model of another layout": (b"c:c", greeting("c", layout_digest=b"x" * 16)),
     "d is no neighbor of a": (b"c:d", greeting("d")),
-    "routing id b'c:d' is not that of c": (b"c:d", greeting("c")),
-    "routing id b'c:c' is not that of c": (b"c:c", greeting("c", Channel.BULK)),
+    "routing id that is not c's": (b"c:d", greeting("c")),
+    "routing id that is not c's": (b"c:c", greeting("c", Channel.BULK)),
 }
 
 
@@ -823,6 +842,16 @@ def test_headers_are_what_is_not_payload(net):
     assert a.traffic("in", "b")["mask"] == (1, len(bits), len(header))
     opening = len(encode(greeting("b"))[0]) + len(encode(Welcome(0))[0])
     assert a.traffic("in", "b")["control"] == (2, 0, opening)
+
+
+def test_a_second_hello_counts_once_more_and_not_twice(net):
+    a, _ = alone_with_b(net)
+    c = net.stranger(a, b"c:c")
+    for _ in range(2):
+        c.send(greeting("c"))
+        assert c.answer() == Welcome(0)
+        a.wait(events.Joined, neighbor="c")
+    assert a.traffic("in", "c")["control"][0] == 2
 
 
 def test_close_leaves_nothing_behind(net):
