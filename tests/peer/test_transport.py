@@ -657,14 +657,15 @@ def test_what_no_neighbor_would_say_is_turned_away(net, frames, verdict, reason)
 
 # -- strangers -------------------------------------------------------------------------------
 
-FOREIGN = {
-    "another run": (b"c:c", greeting("c", run_id=b"other-id")),
-    "other initial weights W0": (b"c:c", greeting("c", w0_digest=b"x" * 16)),
-    "a model of another layout": (b"c:c", greeting("c", layout_digest=b"x" * 16)),
-    "d is no neighbor of a": (b"c:d", greeting("d")),
-    "routing id that is not c's": (b"c:d", greeting("c")),
-    "routing id that is not c's": (b"c:c", greeting("c", Channel.BULK)),
-}
+FOREIGN = [
+    ("another run", b"c:c", greeting("c", run_id=b"other-id")),
+    ("other initial weights W0", b"c:c", greeting("c", w0_digest=b"x" * 16)),
+    ("a model of another layout", b"c:c", greeting("c", layout_digest=b"x" * 16)),
+    ("d is no neighbor of a", b"c:d", greeting("d")),
+    ("a routing id that is not c's", b"c:d", greeting("c")),
+    ("a routing id that is not c's", b"c:c", greeting("c", Channel.BULK)),
+    ("a routing id that is not c's", b"\xff" * 255, greeting("c")),
+]
 
 
 def still_answers(a, b):
@@ -687,10 +688,9 @@ def alone_with_b(net):
     return a, b
 
 
-@pytest.mark.parametrize("reason", FOREIGN)
-def test_a_stranger_is_told_why_it_is_refused(net, reason):
+@pytest.mark.parametrize(("reason", "routing_id", "hello"), FOREIGN)
+def test_a_stranger_is_told_why_it_is_refused(net, reason, routing_id, hello):
     a, b = alone_with_b(net)
-    routing_id, hello = FOREIGN[reason]
     stranger = net.stranger(a, routing_id)
     stranger.send(hello)
     assert stranger.answer() == Refuse(reason)
