@@ -153,6 +153,7 @@ def test_recalibration_is_the_plain_mean_of_the_batches_statistics():
     net = small_net()
     images, _ = images_and_labels(70)  # 32, 32 and 6 images
     net[1].running_mean += 3  # what was there is forgotten
+    net[1].num_batches_tracked += 11
     before = parameters(net)
     training.recalibrate(net, images)
     with torch.no_grad():

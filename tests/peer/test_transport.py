@@ -371,6 +371,16 @@ def test_control_and_bulk_are_connections_of_their_own(net):
     assert router.asked() == (b"b:a", WeightsRequest(2))
 
 
+def test_a_connection_comes_from_its_peers_own_address(net):
+    """So that an address pair is a directed link, to whoever counts bytes outside."""
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.socket.poll(DEADLINE_S * 1000)
+    frame = router.socket.recv_multipart(copy=False)[-1]
+    assert frame.get("Peer-Address") == a.address
+
+
 def test_a_second_pull_uses_the_same_connection(net):
     router = net.raw(zmq.ROUTER)
     a = net.end("a", ["b"])
@@ -432,6 +442,46 @@ def test_a_successor_outlives_the_connection_that_it_took_over(net):
     assert a.heard_of(events.Left) == []
 
 
+def pause_reading(end, sender, monkeypatch):
+    """Return what lets `end` go on: it has a request of `sender` in its hand."""
+    reading, read_on, read = threading.Event(), threading.Event(), end.transport._read
+
+    def pause(*args, **kwargs):
+        reading.set()
+        assert read_on.wait(DEADLINE_S)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(end.transport, "_read", pause)
+    sender.send(WeightsRequest(0))
+    assert reading.wait(DEADLINE_S)
+    return read_on
+
+
+def wait_for_fds(n):
+    """Wait until this process has no more than `n` descriptors: connections are closed."""
+    deadline = time.monotonic() + DEADLINE_S
+    while psutil.Process().num_fds() > n and time.monotonic() < deadline:
+        pass
+
+
+def test_an_answer_to_one_that_is_gone_is_noticed(net, monkeypatch):
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": ("127.1.0.2", 9)})
+    b = net.raw()
+    before = psutil.Process().num_fds()
+    b.connect(b"c:b", a)
+    b.send(greeting("b"))
+    assert b.answer() == Welcome(0)
+    read_on = pause_reading(a, b, monkeypatch)
+    b.socket.close()
+    wait_for_fds(before - 1)  # that of the socket is gone too
+    read_on.set()
+    turned = a.wait(events.TurnedAway)
+    assert turned.verdict == "unreachable"
+    assert turned.reason.startswith("Unavailable: ")
+    a.wait(events.Left, neighbor="b")
+
+
 def test_a_descriptor_that_is_used_again_is_not_its_last_users(net, monkeypatch):
     """A connection closes while the transport is reading, and a neighbor's gets its number."""
     a = net.end("a", ["b", "c"])
@@ -441,23 +491,12 @@ def test_a_descriptor_that_is_used_again_is_not_its_last_users(net, monkeypatch)
     a.wait(events.Joined, neighbor="c")
     b = net.raw()
     watch = b.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-    reading, read_on, read = threading.Event(), threading.Event(), a.transport._read
-
-    def pause(*args, **kwargs):
-        reading.set()
-        assert read_on.wait(DEADLINE_S)
-        return read(*args, **kwargs)
-
     before = psutil.Process().num_fds()
     with socket.create_connection(a.endpoint) as nobody:
         nobody.settimeout(DEADLINE_S)
         assert nobody.recv(1)  # ZeroMQ's greeting: it has a descriptor at a
-        monkeypatch.setattr(a.transport, "_read", pause)
-        c.send(WeightsRequest(0))
-        assert reading.wait(DEADLINE_S)
-    deadline = time.monotonic() + DEADLINE_S
-    while psutil.Process().num_fds() > before and time.monotonic() < deadline:
-        pass
+        read_on = pause_reading(a, c, monkeypatch)
+    wait_for_fds(before)
     b.connect(b"c:b", a)
     assert watch.poll(DEADLINE_S * 1000)
     b.socket.disable_monitor()
@@ -603,6 +642,15 @@ def test_an_answer_that_nobody_waits_for_is_turned_away(net, late):
     router.send(b"b:a", late)
     turned = a.wait(events.TurnedAway)
     assert (turned.sender, turned.verdict) == ("b", "stale")
+
+
+@pytest.mark.parametrize("message", [mask_of(0), Bye(0)])
+def test_what_belongs_on_control_is_not_taken_from_bulk(net, message):
+    a, router = silent_donor(net, timeout_s=None)
+    router.send(b"b:a", message)
+    turned = events.TurnedAway("b", "unexpected", type(message).__name__)
+    assert a.wait(events.TurnedAway) == turned
+    assert a.heard_of((events.MaskHeard, events.Left)) == []
 
 
 def test_a_late_answer_does_not_end_the_pull_that_goes_on(net):
@@ -820,7 +868,9 @@ def test_both_ends_count_the_same_bytes(net):
     a.transport.pull(["b"], 2)
     n_bytes = a.wait(events.PullDone).pull.n_bytes
     assert n_bytes == LAYOUT.n_bytes(kept)
-    b.wait(events.AnnounceDone, round_index=2)
+    deadline = time.monotonic() + DEADLINE_S
+    while b.traffic("out", "a") != a.traffic("in", "b") and time.monotonic() < deadline:
+        pass  # what was sent is counted a moment after
 
     sent, got = b.traffic("out", "a"), a.traffic("in", "b")
     assert sent == got
