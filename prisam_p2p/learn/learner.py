@@ -59,14 +59,13 @@ class Learner:
         self._architecture, self._how, self._seed = architecture, how, seed
         self._device = torch.device(device)
         self._images, self._labels, self._data = images, labels, data
-        self._train = self._tensors(data.train)
 
     def train(
         self, weights: Weights, *, round_index: int, epochs: int, learning_rate: float, pace: Pace
     ) -> tuple[Weights, training.TrainingOutcome]:
         """Return `weights` after local training (Algorithm 1, step 7), same mask."""
         net = self._net(weights)
-        images, labels = self._train
+        images, labels = self._tensors(self._data.train)
         seeds = np.random.SeedSequence([self._seed, round_index])
         outcome = training.train(
             net,
@@ -79,14 +78,14 @@ class Learner:
             after_step=pace.after_step,
         )
         trained = weights_of(net, weights.mask)
-        del net
+        del net, images, labels
         give_memory_back()
         return trained, outcome
 
     def recalibrate(self, weights: Weights) -> Weights:
         """Return `weights` with BN statistics of one pass over the training images."""
         net = self._net(weights)
-        training.recalibrate(net, self._train[0])
+        training.recalibrate(net, self._tensors(self._data.train)[0])
         return weights_of(net, weights.mask)
 
     def accuracy(self, weights: Weights) -> Accuracy:
@@ -108,6 +107,7 @@ class Learner:
         return net
 
     def _tensors(self, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        """Copy images and labels out of what all peers share, for as long as they are in use."""
         pixels = torch.from_numpy(self._images[rows]).to(self._device)
         labels = torch.from_numpy(self._labels[rows]).to(self._device)
         return pixels.contiguous(memory_format=torch.channels_last), labels

@@ -6,6 +6,19 @@ import contextlib
 import ctypes
 
 
+_M_ARENA_MAX = -8
+
+
+def one_heap() -> None:
+    """Let all threads of this process share one heap, where the C library can (glibc).
+
+    A peer's few threads do not contend for it, and each heap of its own would keep what it once
+    needed.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 def give_memory_back() -> None:
     """Return freed memory to the system, where the C library can (glibc).
 

@@ -30,11 +30,11 @@ def prisam(me: Peer) -> None:
         average, union = aggregate(me.layout, {me.peer_id: own, **pulled})  # 5, 6: W_G
         slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
         me.note_aggregation(t, [me.peer_id, *pulled], union, slim)
-        del trained, pulled  # a device does not hold its neighbors' models while it trains
         me.evaluate(t, "after_aggregation", slim)
         me.guard_accuracy(t)
         # What is trained next: a weak device's slim model, or (to let it regrow) the union.
         weights = narrow(me.layout, average, union) if me.trains_union(t + 1) else slim
+        del trained, pulled, average  # nobody holds its neighbors' models while it trains
         me.end_round(t)
         if me.converged():
             break

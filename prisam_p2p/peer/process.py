@@ -22,6 +22,7 @@ from prisam_p2p.core.layout import Layout, Weights, pack
 from prisam_p2p.core.masks import similarity_bits
 from prisam_p2p.learn.cost import macs
 from prisam_p2p.learn.learner import Learner, initial_weights
+from prisam_p2p.learn.memory import one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.personalized import save_personalized
 from prisam_p2p.learn.shared_data import SharedImages, open_shared
@@ -69,6 +70,7 @@ class Outcome:
 def main(spec: PeerSpec, line: socket.socket) -> None:
     """Play the peer of `spec` until the launcher says exit, or SIGTERM."""
     die_with_parent()
+    one_heap()  # before there is a second thread
     inbox: SimpleQueue[events.Event] = SimpleQueue()
     stop = threading.Event()
     control = Control(line, on_order=lambda: inbox.put(events.OrderCame()))

@@ -457,24 +457,24 @@ def pause_reading(end, sender, monkeypatch):
     return read_on
 
 
-def wait_for_fds(n):
-    """Wait until this process has no more than `n` descriptors: connections are closed."""
-    deadline = time.monotonic() + DEADLINE_S
-    while psutil.Process().num_fds() > n and time.monotonic() < deadline:
-        pass
+def wait_for_connections(end, n):
+    """Wait until no more than `n` connections to `end` are open at its side."""
+    deadline, me = time.monotonic() + DEADLINE_S, psutil.Process()
+    while time.monotonic() < deadline:
+        here = [c for c in me.net_connections("tcp") if c.laddr == end.endpoint and c.raddr]
+        if len(here) <= n:
+            break
 
 
 def test_an_answer_to_one_that_is_gone_is_noticed(net, monkeypatch):
     a = net.end("a", ["b"])
     a.transport.connect({"b": ("127.1.0.2", 9)})
-    b = net.raw()
-    before = psutil.Process().num_fds()
-    b.connect(b"c:b", a)
+    b = net.stranger(a)
     b.send(greeting("b"))
     assert b.answer() == Welcome(0)
     read_on = pause_reading(a, b, monkeypatch)
     b.socket.close()
-    wait_for_fds(before - 1)  # that of the socket is gone too
+    wait_for_connections(a, 0)
     read_on.set()
     turned = a.wait(events.TurnedAway)
     assert turned.verdict == "unreachable"
@@ -491,12 +491,11 @@ def test_a_descriptor_that_is_used_again_is_not_its_last_users(net, monkeypatch)
     a.wait(events.Joined, neighbor="c")
     b = net.raw()
     watch = b.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-    before = psutil.Process().num_fds()
     with socket.create_connection(a.endpoint) as nobody:
         nobody.settimeout(DEADLINE_S)
         assert nobody.recv(1)  # ZeroMQ's greeting: it has a descriptor at a
         read_on = pause_reading(a, c, monkeypatch)
-    wait_for_fds(before)
+    wait_for_connections(a, 1)
     b.connect(b"c:b", a)
     assert watch.poll(DEADLINE_S * 1000)
     b.socket.disable_monitor()
