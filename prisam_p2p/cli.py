@@ -7,7 +7,7 @@ import os
 # One thread a process, before NumPy and torch are imported: peers share the cores, and a warm
 # process that ran a thread pool could not be forked.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
+    os.environ[_variable] = "1"
 
 import json  # noqa: E402
 import sys  # noqa: E402
@@ -18,7 +18,7 @@ from typing import Any  # noqa: E402
 import click  # noqa: E402
 
 from prisam_p2p import __version__  # noqa: E402
-from prisam_p2p.errors import CheckFailed, LaunchError, PrisamError  # noqa: E402
+from prisam_p2p.errors import CheckFailed, PrisamError  # noqa: E402
 from prisam_p2p.options import settings_options  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +38,11 @@ class Command(click.Command):
         except PrisamError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:  # a full disk, say: nothing of ours to explain
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:  # before the run began; nothing was started
+            sys.exit(EXIT_INTERRUPTED)
 
 
 class Group(click.Group):
@@ -83,12 +88,9 @@ def launch(topology: Path, run_dir: Path | None, quiet: bool, output: str, **giv
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     overrides = {name: value for name, value in given.items() if value is not None}
-    try:
-        launched = launch_run(topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet)
-    except LaunchError as error:
-        if error.run_dir:
-            _report(error.run_dir, None, quiet=True, output="table")
-        raise
+    launched = launch_run(
+        topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet, _summarize
+    )
     _report(launched.run_dir, launched.baseline_dir, quiet, output)
     if launched.status == INTERRUPTED:
         sys.exit(EXIT_INTERRUPTED)
@@ -96,6 +98,13 @@ def launch(topology: Path, run_dir: Path | None, quiet: bool, output: str, **giv
     if lost:
         fates = ", ".join(f"{peer} {launched.states[peer]}" for peer in lost)
         raise CheckFailed(f"{launched.run_dir}: not every peer completed: {fates}")
+
+
+def _summarize(run_dir: Path) -> None:
+    from prisam_p2p.report.run_folder import RunFolder
+    from prisam_p2p.report.summary import write_summary
+
+    write_summary(RunFolder(run_dir))
 
 
 def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> None:

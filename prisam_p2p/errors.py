@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 
@@ -41,7 +40,6 @@ class LaunchError(PrisamError):
 
     def __init__(self, child: str, reason: str, last_lines: Sequence[str] = ()) -> None:
         self.child, self.reason, self.last_lines = child, reason, tuple(last_lines)
-        self.run_dir: Path | None = None  # set by who knows it
         tail = "".join(f"\n  | {line}" for line in self.last_lines)
         super().__init__(f"{child}: {reason}{tail}")
 

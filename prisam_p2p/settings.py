@@ -182,6 +182,9 @@ class RunSettings(BaseModel):
     pull_timeout_s: float = Field(
         60.0, gt=0, description="Seconds without progress after which a pull is given up."
     )
+    pull_deadline_s: float = Field(
+        600.0, gt=0, description="Seconds after which all pulls of a round end."
+    )
     ready_timeout_s: float = Field(
         120.0, gt=0, description="Seconds within which all peers must be up and connected."
     )

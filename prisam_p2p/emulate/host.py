@@ -70,10 +70,10 @@ def _processor() -> str:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the checkout that this package is in, if it is in one."""
+    """Return the commit of the checkout that this package is in, with -dirty where it differs."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

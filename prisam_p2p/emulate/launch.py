@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from prisam_p2p.emulate.planning import Prepared, prepare, topology_of
 from prisam_p2p.emulate.run import COMPLETED, create_run_dir, run
 from prisam_p2p.emulate.toml_file import no_such_file
 from prisam_p2p.emulate.topology import Topology, load_topology, resolve_settings
-from prisam_p2p.errors import ConfigError, LaunchError
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.warm_up import warm_imports
+from prisam_p2p.peer.limits import allow_many_files
 from prisam_p2p.settings import Algorithm, Baseline, RunSettings
 
 BASELINE_DIR = "baseline-local"
@@ -43,6 +44,7 @@ def launch(
     runs_folder: Path,
     stamp: str,
     quiet: bool,
+    after_run: Callable[[Path], object],
 ) -> Launched:
     """Run what `source` describes.
 
@@ -50,6 +52,7 @@ def launch(
         source: a topology (.toml), or the plan.json of an earlier run.
         overrides: settings given on the command line.
         run_dir: must not exist; None = a folder in `runs_folder`, named with `stamp`.
+        after_run: called with its folder when a run is over, however it ended.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
@@ -64,22 +67,28 @@ def launch(
     warm_imports(settings.grouping)
     give_memory_back()  # what loading the data took: every fork would carry it along
     create_run_dir(folder)
-    status, states = _run(prepared, prepared.plan, folder, quiet)
-    if status != COMPLETED or not _has_baseline(settings):
-        return Launched(folder, status, states, None)
-    baseline_dir = folder / BASELINE_DIR
-    create_run_dir(baseline_dir)
-    status, beside = _run(prepared, prepared.plan.silent_twin(), baseline_dir, quiet)
+    allow_many_files()
+    try:
+        status, states = _run(prepared, prepared.plan, folder, quiet, after_run)
+        if status != COMPLETED or not _has_baseline(settings):
+            return Launched(folder, status, states, None)
+        baseline_dir = folder / BASELINE_DIR
+        create_run_dir(baseline_dir)
+        twin = prepared.plan.silent_twin()
+        status, beside = _run(prepared, twin, baseline_dir, quiet, after_run)
+    finally:
+        prepared.images.close()
     states |= {f"{peer} of the baseline": state for peer, state in beside.items()}
     return Launched(folder, status, states, baseline_dir)
 
 
-def _run(prepared: Prepared, plan: Plan, folder: Path, quiet: bool) -> tuple[str, dict[str, str]]:
+def _run(
+    prepared: Prepared, plan: Plan, folder: Path, quiet: bool, after_run: Callable[[Path], object]
+) -> tuple[str, dict[str, str]]:
     try:
         return run(prepared, plan, folder, quiet)
-    except LaunchError as error:
-        error.run_dir = folder
-        raise
+    finally:
+        after_run(folder)
 
 
 def _has_baseline(settings: RunSettings) -> bool:

@@ -31,11 +31,11 @@ class Lines:
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [json.loads(text) for text in whole]
 
-    def waiting(self) -> bool:
-        """Tell whether `receive` would return at once."""
+    def waiting(self, timeout_s: float = 0.0) -> bool:
+        """Tell whether `receive` would return at once, after waiting at most so long for that."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.line, selectors.EVENT_READ)
-            return bool(selector.select(0))
+            return bool(selector.select(timeout_s))
 
 
 def write_line(

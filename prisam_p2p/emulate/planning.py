@@ -5,6 +5,7 @@ Everything that can be wrong with a run's input is found here, before any proces
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ from prisam_p2p.core.masks import prune_mask
 from prisam_p2p.emulate.host import host_facts
 from prisam_p2p.emulate.plan import ModelPlan, PeerPlan, Plan
 from prisam_p2p.emulate.profile import DeviceProfile
-from prisam_p2p.emulate.topology import Topology
+from prisam_p2p.emulate.topology import PEER_ID, Topology
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.cost import macs
 from prisam_p2p.learn.datasets import Dataset, load_dataset
@@ -92,7 +93,16 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
 
 
 def topology_of(plan: Plan, path: Path) -> Topology:
-    """Return the topology of an earlier run, its settings as [run]."""
+    """Return the topology of an earlier run, its settings as [run].
+
+    Raises:
+        ConfigError: a peer's name or a neighbor is none.
+    """
+    for peer, each in plan.peers.items():
+        if not re.fullmatch(PEER_ID, peer):
+            raise ConfigError(str(path), "peers", peer, f"text that matches {PEER_ID}")
+        for neighbor in set(each.neighbors) - plan.peers.keys():
+            raise ConfigError(str(path), f"peers.{peer}.neighbors", neighbor, "one of the peers")
     graph = nx.Graph()
     graph.add_nodes_from(plan.peers)
     graph.add_edges_from((p, n) for p, each in plan.peers.items() for n in each.neighbors)
@@ -198,9 +208,13 @@ def _budget(profile: DeviceProfile, dense: Cost) -> Budget:
 
 
 def _similarity_ratio(settings: RunSettings, peers: Mapping[str, PeerPlan]) -> float:
-    if settings.similarity_ratio is not None:
-        return settings.similarity_ratio
-    return max(plan.prune_ratio for plan in peers.values())
+    largest = max(plan.prune_ratio for plan in peers.values())
+    if settings.similarity_ratio is None:
+        return largest
+    if settings.similarity_ratio < largest:  # the mask would show what a peer lacks
+        right = f"at least {largest}, the largest prune ratio of a peer"
+        raise ConfigError("--similarity-ratio", "", settings.similarity_ratio, right)
+    return settings.similarity_ratio
 
 
 def _check_similarity_layers(settings: RunSettings, layout: Layout) -> None:

@@ -38,7 +38,10 @@ class DeviceProfile(BaseModel):
 
     storage_mib: float | None = Field(None, gt=0, description="MiB of the stored model, at most.")
     storage_share: float | None = Field(
-        None, gt=0, le=1, description="Parameters, at most, as a share of the dense model's."
+        None,
+        gt=0,
+        le=1,
+        description="Bytes of the stored model, at most, as a share of the dense one's.",
     )
     macs: int | None = Field(None, ge=1, description="MACs of one inference, at most.")
     macs_share: float | None = Field(

@@ -9,6 +9,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ import psutil
 from prisam_p2p.emulate.engine import Engine
 from prisam_p2p.emulate.lines import Lines, write_line
 from prisam_p2p.emulate.progress import Observer, View
-from prisam_p2p.errors import LaunchError
+from prisam_p2p.errors import CheckFailed, LaunchError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.spec import PeerSpec
@@ -25,8 +26,8 @@ from prisam_p2p.peer.spec import PeerSpec
 STOP_TIMEOUT_S = 8.0
 """Peers that were told to stop, or to exit, are killed after so long."""
 
-SILENCE_TIMEOUT_S = 1800.0
-"""A run in which no peer has reported for so long is stopped: something of ours hangs."""
+SILENCE_TIMEOUT_S = 21_600.0
+"""A run in which no peer has ended a round for so long is stopped: something of ours hangs."""
 
 _LOOK_EVERY_S = 0.2
 _LAST_LINES = 15
@@ -96,7 +97,8 @@ class Supervisor:
             raise
         finally:
             self._observer.end()
-            self._note_exits()
+            with suppress(LaunchError):  # a zygote that is gone has told already
+                self._note_exits()
             self._engine.close()
             for child in self._children.values():
                 child.lines.line.close()
@@ -136,7 +138,7 @@ class Supervisor:
         while not all(c.result or c.exit_code is not None for c in self._children.values()):
             self._look(_LOOK_EVERY_S)
             if time.monotonic() - self._heard_s > SILENCE_TIMEOUT_S:
-                raise LaunchError("peers", f"none reported for {SILENCE_TIMEOUT_S:g} s")
+                raise CheckFailed(f"no peer ended a round within {SILENCE_TIMEOUT_S:g} s")
 
     def _end(self, order: str | None) -> None:
         """Let the peers exit; who has not in time is killed by the engine's close."""

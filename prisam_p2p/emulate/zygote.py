@@ -14,6 +14,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 import traceback
 from contextlib import suppress
 from typing import NoReturn
@@ -23,6 +24,9 @@ from prisam_p2p.emulate.lines import Lines, write_line
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.peer.limits import die_with_parent
 from prisam_p2p.peer.spec import ENTRY, PeerSpec
+
+_ANSWER_S = 30.0
+"""A fork takes milliseconds; a zygote that takes so long is stopped or gone."""
 
 
 class ZygoteEngine:
@@ -47,10 +51,12 @@ class ZygoteEngine:
         ours, theirs = socket.socketpair()
         with theirs:
             write_line(self._line, {"fork": spec.model_dump_json()}, (theirs.fileno(),))
-        while True:
+        deadline = time.monotonic() + _ANSWER_S
+        while self._answers.waiting(max(0.0, deadline - time.monotonic())):
             for answer in self._receive():
                 if "forked" in answer:
                     return answer["forked"], ours
+        raise LaunchError("zygote", f"it did not fork {spec.peer_id} within {_ANSWER_S:g} s")
 
     def exits(self) -> list[Exit]:
         """See Engine."""
@@ -70,7 +76,11 @@ class ZygoteEngine:
     def close(self) -> None:
         """See Engine: at the end of its line the zygote kills its children and ends."""
         self._line.close()
-        os.waitpid(self._pid, 0)
+        deadline = time.monotonic() + _ANSWER_S
+        while os.waitpid(self._pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:  # stopped, perhaps; its peers die with it
+                os.kill(self._pid, signal.SIGKILL)
+            time.sleep(0.005)
 
     def _receive(self) -> list[dict[str, int]]:
         answers = self._answers.receive()

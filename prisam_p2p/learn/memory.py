@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-
 _M_ARENA_MAX = -8
 
 

@@ -111,7 +111,9 @@ def recalibrate(net: nn.Module, images: torch.Tensor) -> None:
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # cumulative average
-    net.train()
+    net.eval()  # no dropout
+    for layer in layers:
+        layer.train()
     with torch.no_grad():
         for block in torch.split(images, _EVALUATION_BATCH):
             if len(block) >= SMALLEST_BATCH:

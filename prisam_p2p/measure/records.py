@@ -139,7 +139,10 @@ class GuardActed:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A message or a sender was not accepted: a stranger, stale, malformed, .. ; `count` so far."""
+    """A message was not accepted: a stranger's, stale, malformed, ..
+
+    `count` of this sender and verdict so far; the 1st, 2nd, 4th, 8th, .. are written.
+    """
 
     sender: str
     verdict: str

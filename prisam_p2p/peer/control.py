@@ -68,8 +68,10 @@ class Control:
         self._orders.put({"order": "stop"})
 
     def _read(self) -> None:
-        with self._line.makefile("rb") as lines:
-            for line in lines:
-                self._orders.put(json.loads(line))
-                self._on_order()
-        os._exit(1)  # end of file: nobody is left to run for
+        try:
+            with self._line.makefile("rb") as lines:
+                for line in lines:
+                    self._orders.put(json.loads(line))
+                    self._on_order()
+        finally:
+            os._exit(1)  # end of file, or a reset: nobody is left to run for

@@ -25,10 +25,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A neighbor's connection is gone, it refused us, or it said goodbye."""
+    """A neighbor's connection is gone, it refused us, or (`for_good`) it said goodbye."""
 
     neighbor: str
     reason: str
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,16 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def allow_many_files() -> None:
+    """Let this process and its children open as many files as the system allows them.
+
+    A peer needs about six descriptors for each neighbor.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def data_bytes() -> int | None:
     """Return the bytes of this process' private writable memory, None where it is not told."""
     with contextlib.suppress(OSError):
@@ -71,6 +81,11 @@ def memory_above_baseline(memory_mib: int | None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
+_NO_MEMORY = ("can't allocate memory", "could not create a", "bad_alloc", "CUDA out of memory")
+"""How torch, oneDNN, C++ and CUDA say it in a RuntimeError."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether `error` is a refused allocation."""
-    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+    text = str(error)
+    return isinstance(error, MemoryError) or any(phrase in text for phrase in _NO_MEMORY)

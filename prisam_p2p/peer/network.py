@@ -19,6 +19,12 @@ from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Endpoint, Transport
 from prisam_p2p.wire.messages import MaskAnnounce
 
+_ANSWER_S = 5.0
+"""The transport's own thread answers at once; more means that it is gone."""
+
+_MOST_SENDERS = 1000
+"""Strangers may call themselves anything; so many names are counted one by one."""
+
 
 class Network:
     """Turns the transport's events into what a round needs, and journals who was left out.
@@ -36,10 +42,11 @@ class Network:
         journal: Journal,
         layout: Layout,
         round_timeout_s: float,
+        pull_deadline_s: float,
     ) -> None:
         self._transport, self._book, self._inbox = transport, book, inbox
         self._journal, self._layout = journal, layout
-        self._round_timeout_s = round_timeout_s
+        self._round_timeout_s, self._pull_deadline_s = round_timeout_s, pull_deadline_s
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
@@ -75,11 +82,14 @@ class Network:
     def pull(self, round_index: int, donors: Sequence[str]) -> dict[str, Weights]:
         """Return the weights of the donors that delivered; the others are journalled.
 
-        A pull without progress is given up by the transport, so this wait ends.
+        A pull without progress is given up by the transport, all of them at the deadline.
         """
         self._pulls = {}
         self._transport.pull(donors, round_index)
-        self._wait(lambda: len(self._pulls) == len(donors), None)
+        self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s)
+        if len(self._pulls) < len(donors):
+            self._transport.end_pulls(f"not whole within {self._pull_deadline_s:g} s")
+            self._wait(lambda: len(self._pulls) == len(donors), _ANSWER_S)
         arrived, self._pulls = self._pulls, {}
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
 
@@ -99,12 +109,11 @@ class Network:
         """Answer requests until `done`; neighbors may still pull the last weights."""
         self._wait(done, timeout_s)
 
-    def _wait(self, enough: Callable[[], bool], timeout_s: float | None) -> None:
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    def _wait(self, enough: Callable[[], bool], timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
         while not enough():
-            left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                self._take_in(self._inbox.get(timeout=left_s))
+                self._take_in(self._inbox.get(timeout=max(0.0, deadline - time.monotonic())))
             except Empty:
                 return
 
@@ -116,8 +125,8 @@ class Network:
                 self._unjoined.discard(neighbor)
                 self._book.join(neighbor)
                 self._journal.write(records.NeighborJoined(neighbor, incarnation))
-            case events.Left(neighbor, reason):
-                self._book.leave(neighbor, reason)
+            case events.Left(neighbor, reason, for_good):
+                (self._book.finish if for_good else self._book.leave)(neighbor, reason)
                 self._journal.write(records.NeighborLeft(neighbor, reason))
             case events.MaskHeard(neighbor, message):
                 verdict = self._book.receive(neighbor, message)
@@ -160,5 +169,9 @@ class Network:
         )
 
     def _turn_away(self, sender: str, verdict: str, reason: str) -> None:
+        if len(self._turned) >= _MOST_SENDERS and (sender, verdict) not in self._turned:
+            sender = "others"
         self._turned[sender, verdict] += 1
-        self._journal.write(records.Turned(sender, verdict, reason, self._turned[sender, verdict]))
+        count = self._turned[sender, verdict]
+        if count.bit_count() == 1:  # the 1st, 2nd, 4th, .. : a flood does not fill the disk
+            self._journal.write(records.Turned(sender, verdict, reason, count))

@@ -28,6 +28,7 @@ class Deployment:
     """The model a device ends with, and which moment of the last round it is from."""
 
     moment: str
+    prune_ratio: float
     weights: Weights
     accuracy: Accuracy
 
@@ -63,6 +64,8 @@ class Peer:
         self._w0, self._network, self._journal = w0, network, journal
         self._sleep, self._report = sleep, report
         self._turns = Turns(spec.turns_fd, spec.cores, sleep)
+        self.similarity_bits = ""
+        self._pruned_at = 0.0
         self._affinity: grouping.Affinity = {}
         self._loss: float | None = None
         self._validations: list[float] = []
@@ -102,6 +105,7 @@ class Peer:
 
     def prune(self, t: int, trained: Weights) -> Weights:
         """Return the slim weights at this device's prune ratio (step 8)."""
+        self._pruned_at = self.prune_ratio
         full = widen(self.layout, trained)
         return prune(self.layout, full, trained.mask, self.prune_ratio)
 
@@ -110,11 +114,10 @@ class Peer:
         ratio, layers = self.spec.similarity_ratio, self.spec.settings.similarity_layers
         full = widen(self.layout, trained).tensors
         self._similarity = similarity_mask(self.layout, full, ratio, layers)
-        self._journal.write(
-            records.Masked(
-                t, self.prune_ratio, pack_bits(own.mask).hex(), pack_bits(self._similarity).hex()
-            )
+        structure, self.similarity_bits = (
+            pack_bits(mask).hex() for mask in (own.mask, self._similarity)
         )
+        self._journal.write(records.Masked(t, self.prune_ratio, structure, self.similarity_bits))
         self._neighbors.announce(t, self._similarity, own)
 
     def hear(self, t: int) -> dict[str, Mask]:
@@ -165,7 +168,7 @@ class Peer:
 
     def evaluate(self, t: int, moment: str, weights: Weights) -> None:
         """Measure a model that the device could deploy, on its own held-out images."""
-        if (t + 1) % self.spec.settings.evaluate_every and t + 1 < self.rounds:
+        if not self._evaluates(t):
             return
         with self._turns.turn():
             result = self.learner.accuracy(weights)
@@ -177,7 +180,7 @@ class Peer:
     def guard_accuracy(self, t: int) -> None:
         """Give channels back when accuracy falls too far; the budget's minimum always wins."""
         margin = self.spec.settings.accuracy_guard
-        if margin is None or not self._validations:
+        if margin is None or not self._evaluates(t) or t + 1 == self.rounds:
             return
         validation, best = self._validations[-1], max(self._validations)
         relaxed = max(self.spec.device.least_prune_ratio, round(self.prune_ratio - GRID_STEP, 2))
@@ -195,12 +198,15 @@ class Peer:
     def converged(self) -> bool:
         """Tell whether this peer is done before its rounds are over (Algorithm 1, "until").
 
-        Its neighbors are told not to wait for it; it answers pulls of its last weights on.
+        Only after a round that was evaluated: that is what it deploys by. Its neighbors are told
+        not to wait for it; it answers pulls of its last weights on.
         """
         s = self.spec.settings
-        loss_reached = s.target_loss is not None and (self._loss or math.inf) <= s.target_loss
-        best_at = self._validations.index(max(self._validations)) if self._validations else 0
-        stale = len(self._validations) - 1 - best_at
+        if not self._evaluates(self.rounds_done - 1):
+            return False
+        loss = math.inf if self._loss is None else self._loss
+        loss_reached = s.target_loss is not None and loss <= s.target_loss
+        stale = len(self._validations) - 1 - self._validations.index(max(self._validations))
         done = loss_reached or (s.patience is not None and stale >= s.patience)
         if done and self._network and self.rounds_done < self.rounds:
             self._network.leave(self.rounds_done)
@@ -220,7 +226,12 @@ class Peer:
         One rule for every algorithm: docs/decisions/0006-deployment-rule.md.
         """
         moment = max(reversed(list(candidates)), key=lambda m: self.accuracy[m].validation)
-        self.deployment = Deployment(moment, candidates[moment], self.accuracy[moment])
+        self.deployment = Deployment(
+            moment, self._pruned_at, candidates[moment], self.accuracy[moment]
+        )
+
+    def _evaluates(self, t: int) -> bool:
+        return (t + 1) % self.spec.settings.evaluate_every == 0 or t + 1 == self.rounds
 
     @property
     def _final_moment(self) -> str:

@@ -8,12 +8,11 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import numpy as np
 import xxhash
@@ -49,8 +48,9 @@ from prisam_p2p.peer.spec import PeerSpec
 from prisam_p2p.peer.transport import Rates, Transport
 from prisam_p2p.settings import Algorithm
 
-ORDER_TIMEOUT_S = 600.0
-"""The launcher answers or dies; this bound is for a launcher that is stopped in a debugger."""
+ORDER_TIMEOUT_S = 86_400.0
+"""A launcher that dies ends this process (`Control`); this bound is for one that is stopped. It
+is long, for a peer that is done serves the others until all are."""
 
 _LOOPS: dict[Algorithm, Callable[[Peer], None]] = {
     Algorithm.PRISAM: loop.prisam,
@@ -72,7 +72,7 @@ def main(spec: PeerSpec, line: socket.socket) -> None:
     die_with_parent()
     one_heap()  # before there is a second thread
     inbox: SimpleQueue[events.Event] = SimpleQueue()
-    stop = threading.Event()
+    stop = _Stop()
     control = Control(line, on_order=lambda: inbox.put(events.OrderCame()))
     _on_sigterm(stop, inbox, control)
     use_threads(spec.device.threads)
@@ -89,7 +89,7 @@ def _play(
     spec: PeerSpec,
     control: Control,
     inbox: SimpleQueue[events.Event],
-    stop: threading.Event,
+    stop: _Stop,
     journal: Journal,
 ) -> None:
     architecture = Architecture(
@@ -220,7 +220,9 @@ def _network(
         rates=rates,
     )
     book = RoundBook(spec.neighbors, similarity_bits(layout, s.similarity_layers))
-    return Network(transport, book, inbox, journal, layout, s.round_timeout_s), transport
+    return Network(
+        transport, book, inbox, journal, layout, s.round_timeout_s, s.pull_deadline_s
+    ), transport
 
 
 def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
@@ -234,7 +236,8 @@ def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
         "mean": json.dumps(peer.spec.mean),
         "std": json.dumps(peer.spec.std),
         "run": peer.spec.run_id,
-        "prune_ratio": str(peer.prune_ratio),
+        "prune_ratio": str(deployed.prune_ratio),
+        "similarity_mask": peer.similarity_bits,
         "moment": deployed.moment,
         "test_accuracy": str(deployed.accuracy.test),
     }
@@ -244,7 +247,7 @@ def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
             deployed.moment,
             deployed.accuracy.validation,
             deployed.accuracy.test,
-            peer.prune_ratio,
+            deployed.prune_ratio,
             peer.layout.n_parameters(deployed.weights.mask),
             macs(architecture, deployed.weights.mask),
             len(buffer),
@@ -253,23 +256,47 @@ def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
     )
 
 
-def _sleeper(stop: threading.Event, meter: MemoryMeter | None) -> Callable[[float], None]:
+class _Stop:
+    """Whether this process was told to stop.
+
+    A signal handler may interrupt the very wait it wants to end, so there is no lock in it:
+    SimpleQueue is made for that, threading.Event is not.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+
+    def ask(self) -> None:
+        """End every `sleep`, now and later."""
+        self._asked = True
+        self._wake.put(None)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long, or raise Stopped."""
+        if seconds > 0 and not self._asked:
+            with contextlib.suppress(Empty):
+                self._wake.get(timeout=seconds)
+        if self._asked:
+            raise Stopped("told to stop")
+
+
+def _sleeper(stop: _Stop, meter: MemoryMeter | None) -> Callable[[float], None]:
     """Return what runs after each training step: sleep, or raise where the process is to stop."""
 
     def sleep(seconds: float) -> None:
         if meter:
             meter.sample()
-        if stop.wait(seconds) if seconds > 0 else stop.is_set():
-            raise Stopped("told to stop")
+        stop.sleep(seconds)
 
     return sleep
 
 
-def _on_sigterm(stop: threading.Event, inbox: SimpleQueue[events.Event], control: Control) -> None:
+def _on_sigterm(stop: _Stop, inbox: SimpleQueue[events.Event], control: Control) -> None:
     """Make SIGTERM end every wait; Ctrl-C in a terminal is the launcher's to handle."""
 
     def handle(_signal: int, _frame: object) -> None:
-        stop.set()
+        stop.ask()
         inbox.put(events.StopAsked())
         control.interrupt()
 

@@ -6,6 +6,7 @@ state of a transfer and never sends more than was asked for.
 
 from __future__ import annotations
 
+import numpy as np
 import xxhash
 
 from prisam_p2p.core.bits import unpack_bits
@@ -65,6 +66,11 @@ class Pull:
             and self._asked - self._have < WINDOW_CHUNKS * self._chunk_bytes
         )
 
+    @property
+    def waits_for_bytes(self) -> bool:
+        """Whether something was asked for that is not here yet."""
+        return self._offer is None or self._asked > self._have
+
     def next_request(self) -> ChunkRequest:
         """Return the next chunk request; `wants_more` must hold."""
         length = min(self._chunk_bytes, len(self._buffer) - self._asked)
@@ -110,10 +116,15 @@ class Pull:
         """Return the weights that arrived.
 
         Raises:
-            WireError: the buffer is not what the offer's digest says.
+            WireError: the buffer is not what the offer's digest says, or holds a NaN or an
+                infinity, which averaging would spread through the group.
         """
         assert self._offer is not None
         if xxhash.xxh3_128_digest(self._buffer) != self._offer.digest:
             raise WireError("the weights do not match their digest")
         mask = unpack_bits(self._offer.bits, self._offer.n_bits)
-        return unpack(self._layout, mask, self._buffer)
+        weights = unpack(self._layout, mask, self._buffer)
+        for name, array in weights.tensors.items():
+            if not np.isfinite(array).all():
+                raise WireError(f"{name} is not finite")
+        return weights

@@ -44,6 +44,7 @@ class RoundBook:
         self._round = 0
         self._masks: dict[int, dict[str, Mask]] = {0: {}}
         self._gone: dict[str, str] = {}
+        self._finished: set[str] = set()
 
     def open(self, round_index: int) -> None:
         """Begin a round; what came early for it counts, what was older is forgotten."""
@@ -72,9 +73,15 @@ class RoundBook:
         """Wait for `neighbor` no more."""
         self._gone.setdefault(neighbor, reason)
 
+    def finish(self, neighbor: str, reason: str) -> None:
+        """Wait for `neighbor` no more, though it may connect again: it said goodbye."""
+        self._finished.add(neighbor)
+        self.leave(neighbor, reason)
+
     def join(self, neighbor: str) -> None:
-        """Wait for `neighbor` again."""
-        self._gone.pop(neighbor, None)
+        """Wait for `neighbor` again, unless it is done."""
+        if neighbor not in self._finished:
+            self._gone.pop(neighbor, None)
 
     def masks(self) -> dict[str, Mask]:
         """Return the masks of this round by sender, ascending."""

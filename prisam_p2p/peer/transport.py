@@ -32,7 +32,7 @@ from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity, objection, routing_id
 from prisam_p2p.peer.pacing import Pacer
-from prisam_p2p.peer.pull import Pull
+from prisam_p2p.peer.pull import WINDOW_CHUNKS, Pull
 from prisam_p2p.peer.snapshots import Snapshot, SnapshotStore
 from prisam_p2p.peer.sockets import (
     Socket,
@@ -43,6 +43,7 @@ from prisam_p2p.peer.sockets import (
 )
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES, Frame, decode, encode, kind_of
 from prisam_p2p.wire.messages import (
+    MAX_REASON,
     Bye,
     Channel,
     Chunk,
@@ -144,6 +145,10 @@ class Transport:
         """Fetch the weights of a round from `donors`; each ends as PullDone or PullLost."""
         self._tell(partial(self._start_pulls, donors, round_index))
 
+    def end_pulls(self, reason: str) -> None:
+        """Give up what is not here yet; each such pull ends as PullLost."""
+        self._tell(partial(self._lose_all, reason))
+
     def say_bye(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
         self._tell(partial(self._broadcast, Bye(round_index)))
@@ -213,10 +218,12 @@ class Transport:
     def _keep_time(self) -> None:
         self._serve_owed()
         now = time.monotonic()
-        for donor, (pull, _, moved) in list(self._pulls.items()):
-            if now - moved >= self._pull_timeout_s:
+        for donor, (pull, started, moved) in list(self._pulls.items()):
+            if not pull.waits_for_bytes:  # our own rate holds it back, not the donor
+                self._pulls[donor] = (pull, started, now)
+            elif now - moved >= self._pull_timeout_s:
                 self._lose(donor, f"no byte for {self._pull_timeout_s:g} s")
-            elif pull.wants_more:
+            if donor in self._pulls and pull.wants_more:
                 self._ask_more(donor)
 
     def _close_sockets(self) -> None:
@@ -237,6 +244,7 @@ class Transport:
                 neighbor = self._admitted.pop(sender)
                 if sender == routing_id(neighbor, Channel.CONTROL):
                     self._inbox.put(events.Left(neighbor, "connection closed"))
+                    self._lose(neighbor, "connection closed")
 
     def _on_router(self, _flags: int) -> None:
         for _ in range(_MESSAGES_AT_ONCE):
@@ -246,41 +254,55 @@ class Transport:
                 return
             self._on_monitor(0)  # a closed connection's descriptor may be this one's by now
             # The connection itself must have said Hello, not another one that had this id.
-            known = self._descriptors.get(sender.bytes) == frames[0].get(zmq.SRCFD)
+            descriptor = _descriptor(frames[0])
+            if descriptor is None:
+                self._turn_away(sender.bytes.decode("latin-1"), "malformed", "an older ZMTP")
+                continue
+            known = self._descriptors.get(sender.bytes) == descriptor
             who = self._admitted[sender.bytes] if known else sender.bytes.decode("latin-1")
-            message = self._read(who, [frame.buffer for frame in frames], counts=known)
-            if message is not None:
-                self._serve(sender.bytes, message, frames[0], known)
+            try:
+                message = self._read(who, [frame.buffer for frame in frames], counts=known)
+            except WireError as error:
+                if not known:  # a neighbor of another wire version should learn why
+                    self._reply(sender.bytes, Refuse(str(error)[:MAX_REASON]))
+                continue
+            self._serve(sender.bytes, message, descriptor, known)
 
-    def _serve(self, sender: bytes, message: Message, frame: zmq.Frame, known: bool) -> None:
+    def _serve(self, sender: bytes, message: Message, descriptor: int, known: bool) -> None:
         match message:
             case Hello():
-                self._admit(sender, message, frame)
+                self._admit(sender, message, descriptor)
             case _ if not known:
                 self._turn_away(sender.decode("latin-1"), "stranger", _SAY_HELLO_FIRST)
                 self._reply(sender, Refuse(_SAY_HELLO_FIRST))
             case WeightsRequest():
                 self._reply(sender, self._store.answer(message))
             case ChunkRequest():
-                self._owed.append((sender, message))
-                self._serve_owed()
+                self._owe(sender, message)
             case _:
                 self._turn_away(self._admitted[sender], "unexpected", type(message).__name__)
 
-    def _admit(self, sender: bytes, hello: Hello, frame: zmq.Frame) -> None:
+    def _admit(self, sender: bytes, hello: Hello, descriptor: int) -> None:
         reason = objection(self._me, self._neighbors, sender, hello)
         if reason is not None:
             self._turn_away(hello.peer_id, "refused", reason)
             self._reply(sender, Refuse(reason))
             return
         self._admitted[sender] = hello.peer_id
-        self._descriptors[sender] = frame.get(zmq.SRCFD)
-        self._count("in", hello.peer_id, hello, [frame.buffer])
+        self._descriptors[sender] = descriptor
+        self._count("in", hello.peer_id, hello, encode(hello))
         self._reply(sender, Welcome(self._me.incarnation))
         if hello.channel is Channel.CONTROL:
             self._inbox.put(events.Joined(hello.peer_id, hello.incarnation))
             if self._last_mask is not None:  # a late or returning neighbor
                 self._reply(sender, self._last_mask)
+
+    def _owe(self, sender: bytes, request: ChunkRequest) -> None:
+        if sum(creditor == sender for creditor, _ in self._owed) > WINDOW_CHUNKS:
+            self._turn_away(self._admitted[sender], "unexpected", "more requests than the window")
+            return
+        self._owed.append((sender, request))
+        self._serve_owed()
 
     def _serve_owed(self) -> None:
         while self._owed and self._up.delay_s(time.monotonic()) <= 0:
@@ -355,9 +377,8 @@ class Transport:
             except zmq.Again:
                 return
             views: list[Frame] = [f.buffer if isinstance(f, zmq.Frame) else f for f in frames]
-            message = self._read(neighbor, views, counts=True)
-            if message is not None:
-                self._hear(neighbor, channel, dealer, message)
+            with contextlib.suppress(WireError):  # counted, dropped
+                self._hear(neighbor, channel, dealer, self._read(neighbor, views, counts=True))
 
     def _hear(self, neighbor: str, channel: Channel, dealer: Socket, message: Message) -> None:
         match message, channel:
@@ -377,7 +398,9 @@ class Transport:
             case MaskAnnounce(), Channel.CONTROL:
                 self._inbox.put(events.MaskHeard(neighbor, message))
             case Bye(round_index), Channel.CONTROL:
-                self._inbox.put(events.Left(neighbor, f"left before round {round_index}"))
+                self._inbox.put(
+                    events.Left(neighbor, f"left before round {round_index}", for_good=True)
+                )
             case ((WeightsOffer() | Chunk() | Unavailable()), Channel.BULK):
                 self._advance(neighbor, message)
             case _:
@@ -417,6 +440,9 @@ class Transport:
         except WireError as error:
             self._lose(donor, str(error))
             return
+        except MemoryError:
+            self._lose(donor, "no memory for it on this device")
+            return
         now = time.monotonic()
         self._pulls[donor] = (pull, started, now)
         if pull.done:
@@ -434,20 +460,25 @@ class Transport:
                 self._lose(donor, "connection closed")
                 return
             self._down.spend(request.length, time.monotonic())
+            self._pulls[donor] = self._pulls.pop(donor)  # to the end: now it is another's turn
 
     def _lose(self, donor: str, reason: str) -> None:
         if donor in self._pulls:
             pull, _, _ = self._pulls.pop(donor)
             self._inbox.put(events.PullLost(donor, pull.round_index, reason))
 
+    def _lose_all(self, reason: str) -> None:
+        for donor in list(self._pulls):
+            self._lose(donor, reason)
+
     # -- what both sides do --------------------------------------------------------------
 
-    def _read(self, sender: str, frames: list[Frame], counts: bool) -> Message | None:
+    def _read(self, sender: str, frames: list[Frame], counts: bool) -> Message:
         try:
             message = decode(frames)
         except WireError as error:
             self._turn_away(sender, "malformed", str(error))
-            return None
+            raise
         if counts and not isinstance(message, Hello):  # a Hello counts when it is welcome
             self._count("in", sender, message, frames)
         return message
@@ -457,3 +488,11 @@ class Transport:
 
     def _turn_away(self, sender: str, verdict: str, reason: str) -> None:
         self._inbox.put(events.TurnedAway(sender, verdict, reason))
+
+
+def _descriptor(frame: zmq.Frame) -> int | None:
+    """Return the descriptor of the connection that `frame` came by; ZMTP 1 and 2 tell none."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return None

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 PATIENCE_S = 10.0
-_LOOK_EVERY_S = 0.01
+_LOOK_EVERY_S = (0.01, 0.05)
+"""At first, and after a second: many waiters would else keep a core busy with looking."""
 
 
 class Turns:
@@ -40,12 +41,12 @@ class Turns:
 
     def _take(self) -> int | None:
         """Return the slot that was free, or None without one."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self._fd is not None and time.monotonic() < deadline:
+        began = time.monotonic()
+        while self._fd is not None and time.monotonic() - began < PATIENCE_S:
             for slot in range(self._slots):
                 if self._lock(slot):
                     return slot
-            self._sleep(_LOOK_EVERY_S)
+            self._sleep(_LOOK_EVERY_S[time.monotonic() - began > 1])
         return None
 
     def _lock(self, slot: int) -> bool:

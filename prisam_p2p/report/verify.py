@@ -14,7 +14,7 @@ _ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "groups": ("grouped", ("round", "labels")),
     "chosen peers": ("grouped", ("round", "group")),
     "averaged members": ("aggregated", ("round", "members")),
-    "accuracy": ("evaluated", ("round", "moment", "test")),
+    "accuracy": ("evaluated", ("round", "moment", "validation", "test")),
     "final weights": ("deployed", ("digest",)),
 }
 

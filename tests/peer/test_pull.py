@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tiny_layouts import one_layer, random_weights, same
 
 from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.layout import Weights
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer.pull import WINDOW_CHUNKS, Pull
 from prisam_p2p.peer.snapshots import SnapshotStore, snapshot_of
@@ -183,3 +184,15 @@ def test_the_digest_is_of_the_bytes_that_arrived():
     weights = pull.weights()
     flat = b"".join(array.tobytes() for array in weights.tensors.values())
     assert xxhash.xxh3_128_digest(flat) == pull.digest
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value):
+    """One NaN would end the run of every honest member of the group."""
+    weights = random_weights(LAYOUT)
+    tensors = {name: array.copy() for name, array in weights.tensors.items()}
+    next(iter(tensors.values())).flat[0] = value
+    pull, donor = opened(Weights(weights.mask, tensors))
+    finish(pull, donor)
+    with pytest.raises(WireError, match="not finite"):
+        pull.weights()

@@ -352,7 +352,7 @@ def test_a_pull_takes_as_long_as_the_slower_device_needs(net, who):
 def test_goodbye(net):
     a, b = net.pair()
     a.transport.say_bye(7)
-    assert b.wait(events.Left) == events.Left("a", "left before round 7")
+    assert b.wait(events.Left) == events.Left("a", "left before round 7", for_good=True)
 
 
 # -- the connections -----------------------------------------------------------------------
@@ -948,3 +948,27 @@ def test_a_transport_that_breaks_says_so_and_can_be_closed(net, monkeypatch):
     assert "ZeroDivisionError" in broken.error
     b.wait(events.Left, neighbor="a")
     a.transport.close()
+
+
+OLD_ZMTP = {
+    "ZMTP 1": "0400616263 0300 6869",
+    "ZMTP 2": "ff00000000000000017f 01 05 0003616263 00026869",
+}
+
+
+@pytest.mark.parametrize("greeting", OLD_ZMTP.values(), ids=OLD_ZMTP)
+def test_an_older_zmtp_cannot_end_the_transport(net, greeting):
+    """libzmq tells no descriptor for a connection of its older versions."""
+    a, b = net.pair()
+    with socket.create_connection(a.endpoint, timeout=10) as raw:
+        raw.sendall(bytes.fromhex(greeting))
+        assert a.wait(events.TurnedAway).verdict == "malformed"
+    still_answers(a, b)
+
+
+def test_a_stranger_of_another_wire_version_is_told_so(net):
+    a, b = net.pair()
+    stranger = net.stranger(a, b"nobody")
+    stranger.send(msgpack.packb([2, 1]))
+    assert "wire version 2" in stranger.answer().reason
+    still_answers(a, b)
