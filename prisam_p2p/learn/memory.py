@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-_M_ARENA_MAX = -8
+_M_ARENA_MAX, _M_TRIM_THRESHOLD = -8, -1
 
 
 def one_heap() -> None:
@@ -16,6 +16,7 @@ def one_heap() -> None:
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, 2**30)  # only `give_memory_back` does
 
 
 def give_memory_back() -> None:
