@@ -27,6 +27,8 @@ import numpy as np
 import psutil
 
 HERE = Path(__file__).parent
+PLAIN = {"plain": "contiguous", "plain channels last": "channels-last"}
+"""The loop as it is commonly written, and with the memory format that the peers use."""
 
 
 def images(path: Path) -> None:
@@ -70,24 +72,26 @@ def tree_pss(pid: int) -> int:
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
 def main(repeats: int, output: str) -> None:
     """Compare 12 peers with a plain PyTorch loop."""
-    rows: dict[str, list[dict[str, float]]] = {"peers": [], "plain": []}
+    rows: dict[str, list[dict[str, float]]] = {side: [] for side in ("peers", *PLAIN)}
     with tempfile.TemporaryDirectory() as folder:
         npz = Path(folder) / "images.npz"
         images(npz)
         for i in range(repeats):
-            plain = [sys.executable, str(HERE / "plain_loop.py"), str(npz)]
+            loop = [sys.executable, str(HERE / "plain_loop.py")]
             ours = [sys.executable, str(HERE.parent / "launch.py"), str(HERE / "cost.toml")]
             ours += ["--dataset", str(npz), "--quiet"]
-            for side, command in (("plain", plain), ("peers", ours)):
-                runs = ([*command], [*command])
-                if side == "peers":
-                    runs = tuple([*r, "--run-dir", f"{folder}/{i}-{j}"] for j, r in enumerate(runs))
-                times, space = measure(runs[0], False), measure(runs[1], True)
-                rows[side].append(times | space)
+            for side, memory_format in PLAIN.items():
+                command = [*loop, str(npz), memory_format]
+                rows[side].append(measure(command, False) | measure(command, True))
+            runs = [[*ours, "--run-dir", f"{folder}/{i}-{j}"] for j in range(2)]
+            rows["peers"].append(measure(runs[0], False) | measure(runs[1], True))
     keys = ("cpu_s", "wall_s", "pss_mb")
     ratios = {
-        key: [a[key] / b[key] for a, b in zip(rows["peers"], rows["plain"], strict=True)]
-        for key in keys
+        side: {
+            key: [a[key] / b[key] for a, b in zip(rows["peers"], rows[side], strict=True)]
+            for key in keys
+        }
+        for side in PLAIN
     }
     hardware = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     if output == "json":
@@ -95,8 +99,9 @@ def main(repeats: int, output: str) -> None:
         return
     print(f"{hardware}, n = {repeats}: median (min - max)")
     for side, runs in rows.items():
-        print(f"{side:>6}", *(f"{key} {spread([r[key] for r in runs])}" for key in keys))
-    print("peers / plain", *(f"{key} {spread(values)}" for key, values in ratios.items()))
+        print(f"{side:>24}", *(f"{key} {spread([r[key] for r in runs])}" for key in keys))
+    for side, values in ratios.items():
+        print(f"{'peers / ' + side:>24}", *(f"{k} {spread(v)}" for k, v in values.items()))
 
 
 def spread(values: list[float]) -> str:

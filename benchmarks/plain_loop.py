@@ -64,11 +64,15 @@ def report(
         print(accuracy(net, images[held], labels[held]))
 
 
-def main(npz: str) -> None:
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+
+
+def main(npz: str, memory_format: str = "contiguous") -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     data = np.load(npz)
-    images = torch.from_numpy(data["x_train"]).permute(0, 3, 1, 2).float() / 255  # channels last
+    images = torch.from_numpy(data["x_train"]).permute(0, 3, 1, 2).float() / 255
+    images = images.contiguous(memory_format=MEMORY_FORMATS[memory_format])
     labels = torch.from_numpy(data["y_train"]).long()
     graph = nx.random_regular_graph(4, PEERS, seed=0)
     net = vgg_s(10)
@@ -86,4 +90,4 @@ def main(npz: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

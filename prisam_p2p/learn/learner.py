@@ -15,6 +15,7 @@ from prisam_p2p.learn.dataset_pools import Images, Indices, Labels
 from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.models import Architecture, build
 from prisam_p2p.learn.pace import Pace
+from prisam_p2p.learn.shared_data import let_go
 from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.structure import layout_of, slim_module, state_of, weights_of
 
@@ -109,5 +110,6 @@ class Learner:
     def _tensors(self, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
         """Copy images and labels out of what all peers share, for as long as they are in use."""
         pixels = torch.from_numpy(self._images[rows]).to(self._device)
+        let_go(self._images)
         labels = torch.from_numpy(self._labels[rows]).to(self._device)
         return pixels.contiguous(memory_format=torch.channels_last), labels

@@ -96,6 +96,17 @@ def open_shared(shared: SharedImages) -> tuple[Images, Labels]:
     return images.reshape(shared.n_images, channels, height, width), labels
 
 
+def let_go(images: Images) -> None:
+    """Unmap the pages of shared images that were looked at; the next look maps them again."""
+    base: object = images
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
 def _used(indices: list[Indices]) -> Indices:
     return np.unique(np.concatenate(indices))
 
