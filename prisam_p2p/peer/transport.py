@@ -109,6 +109,7 @@ class Transport:
         self._traffic = TrafficCounter()
         self._admitted: dict[bytes, str] = {}
         self._descriptors: dict[bytes, int] = {}
+        self._gone: set[str] = set()
         self._last_mask: MaskAnnounce | None = None
         self._control: dict[str, Socket] = {}
         self._handshakes: list[Socket] = []
@@ -244,6 +245,7 @@ class Transport:
                 neighbor = self._admitted.pop(sender)
                 if sender == routing_id(neighbor, Channel.CONTROL):
                     self._inbox.put(events.Left(neighbor, "connection closed"))
+                    self._gone.add(neighbor)
                     self._lose(neighbor, "connection closed")
 
     def _on_router(self, _flags: int) -> None:
@@ -290,6 +292,7 @@ class Transport:
             return
         self._admitted[sender] = hello.peer_id
         self._descriptors[sender] = descriptor
+        self._gone.discard(hello.peer_id)
         self._count("in", hello.peer_id, hello, encode(hello))
         self._reply(sender, Welcome(self._me.incarnation))
         if hello.channel is Channel.CONTROL:
@@ -422,7 +425,9 @@ class Transport:
         for donor in donors:
             pull = Pull(self._layout, donor, round_index, self._chunk_bytes)
             self._pulls[donor] = (pull, now, now)
-            if donor not in self._bulk:
+            if donor in self._gone:  # since it announced
+                self._lose(donor, "connection closed")
+            elif donor not in self._bulk:
                 self._bulk[donor] = self._open(donor, Channel.BULK)
             elif self._bulk[donor] not in self._welcomed:
                 self._greet_when_writable(self._bulk[donor])

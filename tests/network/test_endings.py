@@ -129,6 +129,8 @@ def test_a_killed_peer_is_left_out_by_name_and_the_others_complete(tmp_path):
         last = [x for x in journal(run, peer) if x["record"] == "heard"][-1]
         assert last["missing"] == {"p01": "connection closed"}
         assert last["waited_s"] < 30
+        lost = [x["reason"] for x in journal(run, peer) if x["record"] == "pull_failed"]
+        assert set(lost) <= {"connection closed"}  # at once, not after a timeout
 
 
 def test_a_peer_beyond_its_memory_says_so_and_the_others_complete(tmp_path):
