@@ -18,14 +18,15 @@ from typing import Any  # noqa: E402
 import click  # noqa: E402
 
 from prisam_p2p import __version__  # noqa: E402
+from prisam_p2p.bench.commands import bench  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError  # noqa: E402
 from prisam_p2p.options import settings_options  # noqa: E402
-
-ROOT = Path(__file__).parent.parent
-DEFAULT_TOPOLOGY = ROOT / "topologies" / "clusters-12.toml"
-PEERS = ROOT / "peers"
+from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
 
 EXIT_INTERRUPTED = 130
+
+_FORMATS = click.Choice(["table", "json", "csv", "parquet"])
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 class Command(click.Command):
@@ -91,13 +92,15 @@ def launch(topology: Path, run_dir: Path | None, quiet: bool, output: str, **giv
     launched = launch_run(
         topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet, _summarize
     )
-    _report(launched.run_dir, launched.baseline_dir, quiet, output)
+    closed = _report(launched.run_dir, launched.baseline_dir, quiet, output)
     if launched.status == INTERRUPTED:
         sys.exit(EXIT_INTERRUPTED)
     lost = sorted(peer for peer, state in launched.states.items() if state != "completed")
-    if lost:
-        fates = ", ".join(f"{peer} {launched.states[peer]}" for peer in lost)
-        raise CheckFailed(f"{launched.run_dir}: not every peer completed: {fates}")
+    fates = ", ".join(f"{peer} {launched.states[peer]}" for peer in lost)
+    broken = [f"not every peer completed: {fates}"] if lost else []
+    broken += [closed] if closed else []
+    if broken:
+        raise CheckFailed(f"{launched.run_dir}: {'; '.join(broken)}")
 
 
 def _summarize(run_dir: Path) -> None:
@@ -107,16 +110,18 @@ def _summarize(run_dir: Path) -> None:
     write_summary(RunFolder(run_dir))
 
 
-def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> None:
+def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> str | None:
+    """Print a run's summary; return why its bytes do not close, None if they do."""
     from rich.console import Console
 
+    from prisam_p2p.report.closure import complaint
     from prisam_p2p.report.run_folder import RunFolder
-    from prisam_p2p.report.summary import write_summary
+    from prisam_p2p.report.summary import read_summary
     from prisam_p2p.report.table import print_summary
 
-    baseline = write_summary(RunFolder(baseline_dir)) if baseline_dir else None
+    baseline = read_summary(RunFolder(baseline_dir)) if baseline_dir else None
     run = RunFolder(run_dir)
-    summary = write_summary(run)
+    summary = read_summary(run)
     if output == "json":
         beside = {"baseline": baseline} if baseline else {}
         click.echo(json.dumps({"run_dir": str(run_dir), **summary, **beside}, indent=1))
@@ -124,6 +129,7 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
         width = None if sys.stdout.isatty() else 130
         print_summary(Console(width=width), summary, run.plan["model"], baseline)
         click.echo(f"run folder: {run_dir}")
+    return complaint(summary["closure"])
 
 
 @main.command()
@@ -133,8 +139,46 @@ def summary(run: Path, output: str) -> None:
     """Write a run folder's summary.json anew, also of a run that was killed, and print it."""
     from prisam_p2p.emulate.launch import BASELINE_DIR
 
-    baseline = run / BASELINE_DIR
-    _report(run, baseline if baseline.exists() else None, quiet=False, output=output)
+    baseline = run / BASELINE_DIR if (run / BASELINE_DIR).exists() else None
+    for each in (run, *([baseline] if baseline else [])):
+        _summarize(each)
+    _report(run, baseline, quiet=False, output=output)
+
+
+@main.command("bytes")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--by",
+    type=click.Choice(["kind", "link", "round", "layer", "peer"]),
+    help="One table alone. [all; csv and parquet: kind]",
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), default=10, help="Links, or peers, that are listed. [10]"
+)
+@click.option("--format", "output", type=_FORMATS, default="table", help="[table]")
+@click.option("--out", type=_FILE, help="File to write to; parquet needs one. [printed]")
+def bytes_(run: Path, by: str | None, top: int, output: str, out: Path | None) -> None:
+    """Show where a run's bytes went: by kind, layer, link and round, and what others would send.
+
+    Bytes on the wire are explained to the last one against the kernel's counts: docs/ledger.md.
+    """
+    from prisam_p2p.report.bytes_report import report_bytes
+    from prisam_p2p.report.run_folder import RunFolder
+
+    report_bytes(RunFolder(run), by, top, output, out)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("query")
+@click.option("--format", "output", type=_FORMATS, default="table", help="[table]")
+@click.option("--out", type=_FILE, help="File to write to; parquet needs one. [printed]")
+def sql(run: Path, query: str, output: str, out: Path | None) -> None:
+    """Answer QUERY, one SELECT, over a run's journals and ledger: docs/sql.md has the tables."""
+    from prisam_p2p.report.run_folder import RunFolder
+    from prisam_p2p.report.sql import answer
+
+    answer(RunFolder(run), query, output, out)
 
 
 @main.command()
@@ -158,3 +202,6 @@ def verify(run: Path, run2: Path, output: str) -> None:
         click.echo(f"{'different' if differences else 'the same'}: {total}")
     if differences:
         sys.exit(CheckFailed.exit_code)
+
+
+main.add_command(bench)

@@ -51,6 +51,20 @@ class Grouping(StrEnum):
     TOP_M = "top-m"
 
 
+class Dtype(StrEnum):
+    """Floats of weights on the wire."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+class PullPart(StrEnum):
+    """Which of a donor's weights are pulled."""
+
+    WHOLE = "whole"
+    OVERLAP = "overlap"
+
+
 class Start(StrEnum):
     """How peer processes come to life."""
 
@@ -188,7 +202,27 @@ class RunSettings(BaseModel):
     ready_timeout_s: float = Field(
         120.0, gt=0, description="Seconds within which all peers must be up and connected."
     )
-    chunk_kib: int = Field(512, ge=256, le=1024, description="KiB of a chunk of weights.")
+    pull_least_bytes_s: float = Field(
+        1024.0, ge=0, description="A pull slower than this over --pull-timeout-s is given up."
+    )
+    resume_timeout_s: float = Field(
+        5.0,
+        ge=0,
+        description="Seconds that a pull waits for a donor whose connection is gone to be back; "
+        "it then goes on where it was.",
+    )
+    serve_at_once: int = Field(
+        4, ge=1, description="Peers that a donor sends weights to at a time; others wait."
+    )
+    wire_dtype: Dtype = Field(
+        Dtype.FLOAT32, description="Floats of weights on the wire; float16 halves the bytes."
+    )
+    pull: PullPart = Field(
+        PullPart.WHOLE,
+        description="Pull a donor's whole slim model, or only its overlap with the own one "
+        "(then no channel grows back from the group).",
+    )
+    chunk_kib: int = Field(1024, ge=256, le=1024, description="KiB of a chunk of weights.")
     turns: bool = Field(
         True,
         description="Full-speed devices train as many at a time as the host has cores: less "

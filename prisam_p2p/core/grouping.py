@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import Mask
-from prisam_p2p.core.similarity import PeerId, compact, hamming
+from prisam_p2p.core.similarity import PeerId, compact, distances, hamming
 
 Labels = dict[PeerId, int]
 Affinity = dict[PeerId, tuple[float, int]]
@@ -65,8 +66,10 @@ def dbscan(masks: Mapping[PeerId, Mask], eps: float) -> Groups:
 
 def add_affinity(history: Affinity, me: PeerId, masks: Mapping[PeerId, Mask]) -> Affinity:
     """Return `history` with this round's share of agreeing bits between `me` and each peer."""
-    own = masks[me]
-    heard = {p: float((masks[p] == own).mean()) for p in sorted(masks) if p != me}
+    peers = [p for p in sorted(masks) if p != me]
+    n_bits = len(masks[me])
+    differing = distances(pack_bits(masks[me]), [pack_bits(masks[p]) for p in peers])
+    heard = {p: 1 - d / n_bits for p, d in zip(peers, differing.tolist(), strict=True)}
     sums = {p: history.get(p, (0.0, 0)) for p in heard}
     return history | {p: (sums[p][0] + heard[p], sums[p][1] + 1) for p in heard}
 

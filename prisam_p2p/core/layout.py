@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,11 @@ State = Mapping[str, Array]
 Positions = npt.NDArray[np.intp]
 Index = tuple[slice | Positions, ...]
 """Selects a block of a tensor."""
+
+Floats = np.dtype[np.floating[Any]]
+FLOAT32: Floats = np.dtype("<f4")
+FLOAT16: Floats = np.dtype("<f2")
+"""How a flat buffer holds the floats of a network; the network itself computes in FLOAT32."""
 
 UNGOVERNED = -1
 """In an axis' bits: this position is always kept."""
@@ -145,9 +151,11 @@ class Layout:
         """Count the trainable parameters of the slim network under `mask`."""
         return sum(math.prod(t.slim_shape(mask)) for t in self.tensors if t.trainable)
 
-    def n_bytes(self, mask: Mask) -> int:
+    def n_bytes(self, mask: Mask, floats: Floats = FLOAT32) -> int:
         """Count the bytes of the slim network's flat buffer (statistics and counters too)."""
-        return sum(math.prod(t.slim_shape(mask)) * t.dtype.itemsize for t in self.tensors)
+        return sum(
+            math.prod(t.slim_shape(mask)) * _packed_dtype(t, floats).itemsize for t in self.tensors
+        )
 
 
 @dataclass(frozen=True)
@@ -199,36 +207,52 @@ def widen(layout: Layout, weights: Weights) -> Weights:
     return Weights(layout.full_mask(), full)
 
 
-def pack(layout: Layout, weights: Weights) -> memoryview:
-    """Return the flat little-endian buffer of `weights`: tensors in layout order, C order."""
-    buffer = bytearray(layout.n_bytes(weights.mask))
+def pack(layout: Layout, weights: Weights, floats: Floats = FLOAT32) -> memoryview:
+    """Return the flat little-endian buffer of `weights`: tensors in layout order, C order.
+
+    FLOAT16 rounds to nearest, and to its largest finite value what is beyond that.
+    """
+    buffer = bytearray(layout.n_bytes(weights.mask, floats))
     offset = 0
     for tensor in layout.tensors:
         array = weights.tensors[tensor.name]
-        flat = np.frombuffer(buffer, tensor.dtype, array.size, offset)
-        flat[:] = array.reshape(-1)
+        dtype = _packed_dtype(tensor, floats)
+        flat = np.frombuffer(buffer, dtype, array.size, offset)
+        if dtype == FLOAT16:
+            most = np.finfo(np.float16).max
+            np.clip(array.reshape(-1), -most, most, out=flat, casting="same_kind")
+        else:
+            flat[:] = array.reshape(-1)
         offset += flat.nbytes
     return memoryview(buffer).toreadonly()
 
 
-def unpack(layout: Layout, mask: Mask, buffer: bytes | bytearray | memoryview) -> Weights:
-    """Return the weights in `buffer`, as read-only views into it; the inverse of `pack`.
+def unpack(
+    layout: Layout, mask: Mask, buffer: bytes | bytearray | memoryview, floats: Floats = FLOAT32
+) -> Weights:
+    """Return the weights in `buffer`, the inverse of `pack`; read-only views into it, or copies
+    where the buffer holds its floats in another width.
 
     Raises:
         ValueError: the buffer's length is not what the layout and the mask require.
     """
-    if len(buffer) != layout.n_bytes(mask):
-        raise ValueError(f"{len(buffer)} bytes for a layout of {layout.n_bytes(mask)}")
+    if len(buffer) != layout.n_bytes(mask, floats):
+        raise ValueError(f"{len(buffer)} bytes for a layout of {layout.n_bytes(mask, floats)}")
     tensors: dict[str, Array] = {}
     offset = 0
     for tensor in layout.tensors:
-        shape = tensor.slim_shape(mask)
+        shape, dtype = tensor.slim_shape(mask), _packed_dtype(tensor, floats)
         count = math.prod(shape)
-        flat = np.frombuffer(buffer, tensor.dtype, count, offset)
+        flat = np.frombuffer(buffer, dtype, count, offset).astype(tensor.dtype, copy=False)
         flat.flags.writeable = False
         tensors[tensor.name] = flat.reshape(shape)
-        offset += count * tensor.dtype.itemsize
+        offset += count * dtype.itemsize
     return Weights(mask, tensors)
+
+
+def _packed_dtype(tensor: TensorLayout, floats: Floats) -> np.dtype[np.generic]:
+    """Return what a flat buffer holds `tensor` as: counters keep their width."""
+    return floats if tensor.dtype == FLOAT32 else tensor.dtype
 
 
 def _index(chosen: Sequence[Positions | None], shape: Sequence[int]) -> Index:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -36,3 +36,13 @@ def hamming(rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     signs = rows.astype(np.float32) * 2 - 1
     agreeing_minus_differing = np.rint(signs @ signs.T).astype(np.int64)
     return np.asarray((rows.shape[1] - agreeing_minus_differing) // 2, np.int64)
+
+
+def distances(own: bytes, others: Sequence[bytes]) -> npt.NDArray[np.int64]:
+    """Return in how many bits each of `others` differs from `own`, shape (len(others),).
+
+    All are packed (core/bits.py), as they come off the wire, of one length.
+    """
+    rows = np.frombuffer(b"".join(others), np.uint8).reshape(len(others), len(own))
+    differing = np.bitwise_count(rows ^ np.frombuffer(own, np.uint8))
+    return np.asarray(differing.sum(axis=1, dtype=np.int64))

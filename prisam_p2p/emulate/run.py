@@ -7,11 +7,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from prisam_p2p.emulate.engine import Engine, SpawnEngine
+from prisam_p2p.emulate.kernel_watch import KernelWatch
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.planning import Prepared
 from prisam_p2p.emulate.progress import observer_for
@@ -24,7 +25,7 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.spec import DataSpec, DeviceSpec, PeerSpec
 from prisam_p2p.settings import Start
 
-LAUNCHER = "launcher"
+LAUNCHER, KERNEL = "launcher", "kernel"
 COMPLETED, INTERRUPTED, FAILED = "completed", "interrupted", "failed"
 
 
@@ -65,9 +66,13 @@ def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str
         journal.write(records.RunStarted(run_id, algorithm, len(specs), os.getpid()))
         states = dict.fromkeys(plan.peers, "not started")
         try:
-            engine = _engine(plan.settings.start)
-            supervisor = Supervisor(engine, specs, journal, observer_for(quiet), stopping, states)
-            supervisor.run()
+            engine = _engine(plan.settings.start)  # its zygote is forked before there is a thread
+            with _kernel_watch(specs) as watch:
+                observer = observer_for(quiet)
+                supervisor = Supervisor(
+                    engine, specs, journal, observer, stopping, states, watch.dump
+                )
+                supervisor.run()
             status = COMPLETED
         except Interrupted:
             status = INTERRUPTED
@@ -81,6 +86,11 @@ def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str
 
 def _engine(start: Start) -> Engine:
     return ZygoteEngine() if start is Start.ZYGOTE else SpawnEngine()
+
+
+def _kernel_watch(specs: Sequence[PeerSpec]) -> KernelWatch:
+    path = specs[0].run_dir / "journal" / f"{KERNEL}.jsonl"
+    return KernelWatch([spec.address for spec in specs], path, specs[0].epoch_s)
 
 
 def _specs(

@@ -60,6 +60,7 @@ class Supervisor:
     Args:
         stopping: tells whether the run is to be stopped; asked several times a second.
         states: peer -> final state, brought up to date however the run ends.
+        before_exit: called when all peers are done, just before they are told to exit.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class Supervisor:
         observer: Observer,
         stopping: Callable[[], bool],
         states: dict[str, str],
+        before_exit: Callable[[], object],
     ) -> None:
         self._engine, self._specs, self._journal = engine, specs, journal
         self._observer, self._stopping, self._states = observer, stopping, states
+        self._before_exit = before_exit
         self._children: dict[str, _Child] = {}
         self._selector = selectors.DefaultSelector()
         self._phase = "starting"
@@ -144,6 +147,7 @@ class Supervisor:
     def _end(self, order: str | None) -> None:
         """Let the peers exit; who has not in time is killed by the engine's close."""
         if order:
+            self._before_exit()
             for child in self._children.values():
                 write_line(child.lines.line, {"order": order})
         deadline = time.monotonic() + STOP_TIMEOUT_S
@@ -197,7 +201,7 @@ class Supervisor:
             case "round":
                 child.rounds_done = report["round"] + 1
                 child.accuracy = report["accuracy"]
-                child.n_bytes = sum(row[4] + row[5] for row in report["traffic"] if row[0] == "out")
+                child.n_bytes = report["bytes_out"]
             case "done":
                 child.result = dict(report)
 

@@ -28,6 +28,9 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.settings import RunSettings
 
 PEER_ID = r"^[a-z0-9_-]{1,32}$"
+RESERVED = frozenset({"launcher", "kernel"})
+"""Journals of these names are not a peer's."""
+
 PeerId = Annotated[str, StringConstraints(pattern=PEER_ID)]
 
 
@@ -54,6 +57,8 @@ class Peers(BaseModel):
             raise Misfit("counts", Told("a table"), "either profiles or counts, not both")
         if self.profiles is None and self.counts is None:
             raise Misfit("profiles", MISSING, "a list of device profiles, or a table counts")
+        for peer in RESERVED & set(self.ids or ()):
+            raise Misfit("ids", peer, "another name: that journal is the launcher's")
         for peer, times in Counter(self.ids).items():
             if times > 1:
                 raise Misfit("ids", peer, "every peer once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-_M_ARENA_MAX, _M_TRIM_THRESHOLD = -8, -1
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1
 
 
 def one_heap() -> None:
@@ -17,6 +17,8 @@ def one_heap() -> None:
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
         ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, 2**30)  # only `give_memory_back` does
+        # Messages of a chunk are used again, not mapped anew, page by page, each time.
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 4 * 2**20)
 
 
 def give_memory_back() -> None:

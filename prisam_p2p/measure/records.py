@@ -62,6 +62,7 @@ class Announced:
     """The similarity mask went out to the neighbors that could be reached."""
 
     round: int
+    n_bytes: int
     reached: list[str]
     unreachable: list[str]
 
@@ -92,6 +93,7 @@ class Pulled:
     round: int
     donor: str
     n_bytes: int
+    fetched_bytes: int
     digest: str
     wall_s: float
     mbit_s: float
@@ -167,10 +169,27 @@ class NeighborJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """A TCP connection with a neighbor, by a number of this peer's own; "" = with a stranger."""
+
+    connection: int
+    side: str
+    client: str
+    server: str
+    neighbor: str
+    channel: str
+    heartbeat_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
-    """Bytes so far: [direction, neighbor, kind, messages, payload bytes, header bytes] rows."""
+    """Counts so far that changed since the last such record (`measure.traffic.Row`).
+
+    `final`: written after the sockets were closed in order; nothing passed after it.
+    """
 
     round: int
+    final: bool
     rows: list[list[str | int]]
 
 
@@ -261,6 +280,36 @@ class RunEnded:
     states: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """What the kernel counted for one TCP socket, one end of a connection, up to `source`.
+
+    "destroyed": up to its end. "dump": a look at it, for want of the other.
+    """
+
+    local: str
+    remote: str
+    source: str
+    sent: int
+    retransmitted: int
+    received: int
+    segs_out: int
+    segs_in: int
+    data_segs_out: int
+    data_segs_in: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The last line of kernel.jsonl: whether the kernel told of its sockets, and what was lost."""
+
+    available: bool
+    reason: str
+    overruns: int
+    cpu_s: float
+
+
 Record = (
     Started
     | Connected
@@ -277,6 +326,7 @@ Record = (
     | Turned
     | NeighborLeft
     | NeighborJoined
+    | Connection
     | Traffic
     | MemoryExceeded
     | Deployed
@@ -286,4 +336,6 @@ Record = (
     | AllReady
     | PeerEnded
     | RunEnded
+    | Socket
+    | Watch
 )

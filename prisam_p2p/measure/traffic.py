@@ -1,7 +1,8 @@
-"""Bytes that a peer handed to, and took from, the transport: per neighbor and message kind.
+"""Bytes that a peer handed to, and took from, the transport: per connection, kind and round.
 
-payload = mask bits or weight bytes; header = our frames around them. A control message has no
-payload: all of it is header. ZMTP framing and TCP are not counted here.
+payload = mask bits or weight bytes; header = our frames around them; framing = what ZMTP adds to
+the frames. What a connection itself costs (handshake, heartbeats, TCP) is the ledger's to find:
+docs/ledger.md.
 """
 
 from __future__ import annotations
@@ -9,56 +10,85 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from prisam_p2p.wire.ethernet import segments
 from prisam_p2p.wire.messages import Kind
+from prisam_p2p.wire.zmtp import framing
 
-MASK, WEIGHTS, CONTROL = "mask", "weights", "control"
-KINDS = (MASK, WEIGHTS, CONTROL)
-_CARRIES = {Kind.MASK: MASK, Kind.CHUNK: WEIGHTS}
+Direction = Literal["in", "out"]
+Row = list[str | int]
+"""[connection, direction, kind, round, messages, payload, header, framing, segments]."""
+
+MASK, REQUEST, WEIGHTS, HELLO, CONTROL = "mask", "request", "weights", "hello", "control"
+KINDS = (MASK, REQUEST, WEIGHTS, HELLO, CONTROL)
+_CARRIES = {
+    Kind.MASK: MASK,
+    Kind.WEIGHTS_REQUEST: REQUEST,
+    Kind.CHUNK_REQUEST: REQUEST,
+    Kind.WEIGHTS_OFFER: WEIGHTS,
+    Kind.CHUNK: WEIGHTS,
+    Kind.HELLO: HELLO,
+    Kind.WELCOME: HELLO,
+    Kind.REFUSE: HELLO,
+}
+_WITH_PAYLOAD = frozenset({Kind.MASK, Kind.CHUNK})
+
+BEFORE_ROUNDS = -1
 
 
 @dataclass(slots=True)
 class Count:
-    """Messages and their bytes."""
+    """Messages, their bytes, and the fewest segments of 1448 bytes that carry them."""
 
     messages: int = 0
     payload: int = 0
     header: int = 0
-
-    def add(self, other: Count) -> None:
-        """Add `other` in place."""
-        self.messages += other.messages
-        self.payload += other.payload
-        self.header += other.header
+    framing: int = 0
+    segments: int = 0
 
 
 class TrafficCounter:
-    """Counts of one peer, by (direction "in" or "out", neighbor, kind)."""
+    """Counts of one peer. One thread adds; another may read.
+
+    Attributes:
+        round_index: counts go to this round; -1 before the first announcement.
+    """
 
     def __init__(self) -> None:
-        self._counts: defaultdict[tuple[str, str, str], Count] = defaultdict(Count)
+        self.round_index = BEFORE_ROUNDS
+        self._counts: defaultdict[tuple[int, str, str, int], Count] = defaultdict(Count)
+        self._written: dict[tuple[int, str, str, int], int] = {}
 
-    def add(self, direction: str, neighbor: str, kind: Kind, sizes: Sequence[int]) -> None:
-        """Count one message of frames of `sizes` bytes."""
-        carried = _CARRIES.get(kind, CONTROL)
-        payload = sum(sizes[1:]) if carried != CONTROL else 0
-        self._counts[direction, neighbor, carried].add(Count(1, payload, sum(sizes) - payload))
+    def add(
+        self, connection: int, direction: Direction, kind: Kind | None, sizes: Sequence[int]
+    ) -> None:
+        """Count one message of frames of `sizes` bytes; kind None = no message of ours."""
+        carried = _CARRIES.get(kind, CONTROL) if kind else CONTROL
+        own, added = sum(sizes), framing(sizes)
+        payload = own - sizes[0] if kind in _WITH_PAYLOAD else 0
+        count = self._counts[connection, direction, carried, self.round_index]
+        count.payload += payload
+        count.header += own - payload
+        count.framing += added
+        count.segments += segments(own + added)
+        count.messages += 1  # last: a reader that comes before sees that there is more
 
-    def rows(self) -> list[list[str | int]]:
-        """Return [direction, neighbor, kind, messages, payload, header] rows, sorted."""
-        return [
-            [*key, count.messages, count.payload, count.header]
-            for key, count in sorted(self._counts.copy().items())
-        ]
+    def changed_rows(self) -> list[Row]:
+        """Return the rows (`Row`) that changed since the last call: cumulative counts, sorted."""
+        rows: list[Row] = []
+        for key, count in sorted(self._counts.copy().items()):
+            messages = count.messages  # first: what is added from here on makes another row
+            if self._written.get(key) != messages:
+                self._written[key] = messages
+                numbers = (messages, count.payload, count.header, count.framing)
+                rows.append([*key, *numbers, count.segments])
+        return rows
 
-
-def total(rows: Sequence[Sequence[str | int]], direction: str) -> dict[str, dict[str, int]]:
-    """Return kind -> {messages, payload, header}, summed over the neighbors of one direction."""
-    sums = {kind: Count() for kind in KINDS}
-    for row_direction, _, kind, messages, payload, header in rows:
-        if row_direction == direction:
-            sums[str(kind)].add(Count(int(messages), int(payload), int(header)))
-    return {
-        kind: {"messages": c.messages, "payload": c.payload, "header": c.header}
-        for kind, c in sums.items()
-    }
+    def bytes_out(self) -> int:
+        """Return payload and header bytes that were handed over so far."""
+        return sum(
+            count.payload + count.header
+            for (_, direction, _, _), count in self._counts.copy().items()
+            if direction == "out"
+        )

@@ -13,11 +13,12 @@ from prisam_p2p.errors import WireError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import events
+from prisam_p2p.peer.calling import Endpoint
 from prisam_p2p.peer.control import Stopped
 from prisam_p2p.peer.round_book import RoundBook, Verdict
 from prisam_p2p.peer.snapshots import snapshot_of
-from prisam_p2p.peer.transport import Endpoint, Transport
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.peer.transport import Transport
+from prisam_p2p.wire.messages import MaskAnnounce, WireDtype
 
 _ANSWER_S = 5.0
 """The transport's own thread answers at once; more means that it is gone."""
@@ -43,10 +44,13 @@ class Network:
         layout: Layout,
         round_timeout_s: float,
         pull_deadline_s: float,
+        wire_dtype: WireDtype,
     ) -> None:
         self._transport, self._book, self._inbox = transport, book, inbox
         self._journal, self._layout = journal, layout
         self._round_timeout_s, self._pull_deadline_s = round_timeout_s, pull_deadline_s
+        self._wire_dtype = wire_dtype
+        self._offered_bytes = 0
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
@@ -66,7 +70,9 @@ class Network:
     def announce(self, round_index: int, similarity: Mask, weights: Weights) -> None:
         """Offer `weights` and send the similarity mask to every neighbor."""
         message = MaskAnnounce(round_index, len(similarity), pack_bits(similarity))
-        self._transport.announce(message, snapshot_of(self._layout, round_index, weights))
+        snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
+        self._offered_bytes = len(snapshot.buffer)
+        self._transport.announce(message, snapshot)
 
     def hear(self, round_index: int) -> dict[str, Mask]:
         """Return the neighbors' masks of this round; who misses the deadline is journalled."""
@@ -79,13 +85,18 @@ class Network:
         self._journal.write(records.Heard(round_index, list(masks), missing, waited_s))
         return masks
 
-    def pull(self, round_index: int, donors: Sequence[str]) -> dict[str, Weights]:
+    def pull(
+        self, round_index: int, donors: Sequence[str], wanted: Mask | None
+    ) -> dict[str, Weights]:
         """Return the weights of the donors that delivered; the others are journalled.
 
         A pull without progress is given up by the transport, all of them at the deadline.
+
+        Args:
+            wanted: fetch only channels that this mask keeps; None = all.
         """
         self._pulls = {}
-        self._transport.pull(donors, round_index)
+        self._transport.pull(donors, round_index, wanted)
         self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s)
         if len(self._pulls) < len(donors):
             self._transport.end_pulls(f"not whole within {self._pull_deadline_s:g} s")
@@ -97,9 +108,13 @@ class Network:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
         self._transport.say_bye(round_index)
 
-    def traffic(self) -> list[list[str | int]]:
-        """Return the bytes so far (`TrafficCounter.rows`)."""
-        return self._transport.traffic()
+    def bytes_out(self) -> int:
+        """Return payload and header bytes that were sent so far."""
+        return self._transport.bytes_out()
+
+    def write_traffic(self, round_index: int, final: bool = False) -> None:
+        """Journal the counts that changed since the last time; `final`: nothing will follow."""
+        self._journal.write(records.Traffic(round_index, final, self._transport.traffic()))
 
     def peak_mbit_s(self) -> tuple[float, float]:
         """Return the most weights that went up, and came down, in any one second."""
@@ -133,7 +148,9 @@ class Network:
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
                     self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):
-                self._journal.write(records.Announced(round_index, reached, unreachable))
+                self._journal.write(
+                    records.Announced(round_index, self._offered_bytes, reached, unreachable)
+                )
             case events.PullDone():
                 self._finish_pull(event)
             case events.PullLost(donor, round_index, reason):
@@ -156,12 +173,14 @@ class Network:
             self._pulls[pull.donor] = None
             self._journal.write(records.PullFailed(pull.round_index, pull.donor, str(error)))
             return
-        mbit_s = pull.n_bytes * 8 / 1e6 / max(event.wall_s, 1e-9)
+        self._transport.keep(pull)
+        mbit_s = pull.fetched_bytes * 8 / 1e6 / max(event.wall_s, 1e-9)
         self._journal.write(
             records.Pulled(
                 pull.round_index,
                 pull.donor,
                 pull.n_bytes,
+                pull.fetched_bytes,
                 pull.digest.hex(),
                 round(event.wall_s, 6),
                 round(mbit_s, 3),

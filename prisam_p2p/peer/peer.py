@@ -20,7 +20,7 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.spec import PeerSpec
 from prisam_p2p.peer.turns import Turns
-from prisam_p2p.settings import Grouping, PruneOrder
+from prisam_p2p.settings import Grouping, PruneOrder, PullPart
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ class Peer:
         """Send the similarity mask to the neighbors, offer the slim weights (step 1)."""
         ratio, layers = self.spec.similarity_ratio, self.spec.settings.similarity_layers
         full = widen(self.layout, trained).tensors
+        self._own_mask = own.mask
         self._similarity = similarity_mask(self.layout, full, ratio, layers)
         structure, self.similarity_bits = (
             pack_bits(mask).hex() for mask in (own.mask, self._similarity)
@@ -127,9 +128,9 @@ class Peer:
     def find_group(self, t: int, masks: Mapping[str, Mask]) -> tuple[str, ...]:
         """Return this peer's group, itself included (steps 2 and 3)."""
         s = self.spec.settings
-        self._affinity = grouping.add_affinity(self._affinity, self.peer_id, masks)
         labels: dict[str, int] = {}
         if s.grouping is Grouping.TOP_M:
+            self._affinity = grouping.add_affinity(self._affinity, self.peer_id, masks)
             group = grouping.top_m(self._affinity, self.peer_id, masks, s.top_m)
         else:
             found = (
@@ -144,7 +145,9 @@ class Peer:
 
     def pull(self, t: int, group: Sequence[str]) -> dict[str, Weights]:
         """Return the weights of the group's other members, of those that deliver (step 4)."""
-        return self._neighbors.pull(t, [peer for peer in group if peer != self.peer_id])
+        wanted = self._own_mask if self.spec.settings.pull is PullPart.OVERLAP else None
+        donors = [peer for peer in group if peer != self.peer_id]
+        return self._neighbors.pull(t, donors, wanted)
 
     def recalibrate(self, weights: Weights) -> Weights:
         """Renew the BN statistics of averaged weights on own data, where the run wants it."""
@@ -215,10 +218,11 @@ class Peer:
     def end_round(self, t: int) -> None:
         """Journal the bytes so far and tell the launcher."""
         self.rounds_done = t + 1
-        rows = self._network.traffic() if self._network else []
-        self._journal.write(records.Traffic(t, rows))
+        if self._network:
+            self._network.write_traffic(t)
         tests = {moment: accuracy.test for moment, accuracy in self.accuracy.items()}
-        self._report({"event": "round", "round": t, "accuracy": tests, "traffic": rows})
+        n_bytes = self._network.bytes_out() if self._network else 0
+        self._report({"event": "round", "round": t, "accuracy": tests, "bytes_out": n_bytes})
 
     def deploy(self, candidates: Mapping[str, Weights]) -> None:
         """Keep the candidate that is better on the validation images; a tie goes to the last.

@@ -43,10 +43,12 @@ from prisam_p2p.peer.limits import (
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.pacing import bytes_per_second
 from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.round_book import RoundBook
 from prisam_p2p.peer.spec import PeerSpec
-from prisam_p2p.peer.transport import Rates, Transport
+from prisam_p2p.peer.transport import Exchanging, Rates, Transport
 from prisam_p2p.settings import Algorithm
+from prisam_p2p.wire.messages import WireDtype
 
 ORDER_TIMEOUT_S = 86_400.0
 """A launcher that dies ends this process (`Control`); this bound is for one that is stopped. It
@@ -117,8 +119,10 @@ def _play(
         if outcome.state != "stopped":
             with contextlib.suppress(Stopped):
                 _serve_until_exit(network, control)
-        if network:  # what slower neighbors pulled after this peer's last round is in it
-            journal.write(records.Traffic(peer.rounds_done, network.traffic()))
+        if network and transport:
+            transport.close()
+            # What slower neighbors pulled after this peer's last round is in it.
+            network.write_traffic(peer.rounds_done, final=outcome.state != "stopped")
         journal.write(_finished(peer, outcome, meter, network))
     finally:
         if transport:
@@ -206,23 +210,18 @@ def _network(
         return None, None
     digest = xxhash.xxh3_128_digest(pack(layout, w0))
     me = Identity(bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest)
-    rates = Rates(
-        bytes_per_second(spec.device.up_mbit_s), bytes_per_second(spec.device.down_mbit_s)
-    )
-    transport = Transport(
-        me,
-        spec.address,
-        spec.neighbors,
-        layout,
-        inbox,
+    up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
+    how = Exchanging(
         chunk_bytes=s.chunk_kib * 1024,
-        pull_timeout_s=s.pull_timeout_s,
-        rates=rates,
+        patience=Patience(s.pull_timeout_s, s.pull_least_bytes_s, s.resume_timeout_s),
+        rates=Rates(bytes_per_second(up), bytes_per_second(down)),
+        serve_at_once=s.serve_at_once,
     )
+    transport = Transport(me, spec.address, spec.neighbors, layout, inbox, how, journal.write)
     book = RoundBook(spec.neighbors, similarity_bits(layout, s.similarity_layers))
-    return Network(
-        transport, book, inbox, journal, layout, s.round_timeout_s, s.pull_deadline_s
-    ), transport
+    dtype = WireDtype[s.wire_dtype.name]
+    timeouts = (s.round_timeout_s, s.pull_deadline_s)
+    return Network(transport, book, inbox, journal, layout, *timeouts, dtype), transport
 
 
 def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:

@@ -1,16 +1,20 @@
 """One pull of a peer's weights: what to ask for next, and what came of it.
 
-Pure. The requester asks for a window of chunks at a time (its credit), so a donor keeps no
-state of a transfer and never sends more than was asked for.
+Pure. The requester asks for a window of chunks at a time (its credit), so a donor never sends
+more than was asked for. A chunk is named by content address and offset: after an interruption
+the pull goes on where it was, if the donor still offers the same bytes.
 """
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Callable
+
 import numpy as np
 import xxhash
 
-from prisam_p2p.core.bits import unpack_bits
-from prisam_p2p.core.layout import Layout, Weights, unpack
+from prisam_p2p.core.bits import pack_bits, unpack_bits
+from prisam_p2p.core.layout import FLOAT16, FLOAT32, Layout, Mask, Weights, unpack
 from prisam_p2p.errors import WireError
 from prisam_p2p.wire.messages import (
     Chunk,
@@ -18,9 +22,18 @@ from prisam_p2p.wire.messages import (
     Unavailable,
     WeightsOffer,
     WeightsRequest,
+    WireDtype,
 )
 
 WINDOW_CHUNKS = 4
+_LARGE_BYTES = 4 * 2**20
+FLOATS = {WireDtype.FLOAT32: FLOAT32, WireDtype.FLOAT16: FLOAT16}
+
+Answer = WeightsOffer | Chunk | Unavailable
+
+
+def _nothing(_digest: bytes) -> memoryview | None:
+    return None
 
 
 class Pull:
@@ -28,24 +41,45 @@ class Pull:
 
     Args:
         chunk_bytes: length of a chunk; `WINDOW_CHUNKS` of them are asked for ahead.
+        wanted: what this peer keeps, where it wants nothing else (an overlap pull).
+        held: returns the buffer of a digest that was fetched before and is still here.
     """
 
-    def __init__(self, layout: Layout, donor: str, round_index: int, chunk_bytes: int) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        donor: str,
+        round_index: int,
+        chunk_bytes: int,
+        wanted: Mask | None = None,
+        held: Callable[[bytes], memoryview | None] = _nothing,
+    ) -> None:
         self.donor, self.round_index = donor, round_index
+        self.fetched_bytes = 0
         self._layout, self._chunk_bytes = layout, chunk_bytes
+        self._wanted, self._held = wanted, held
         self._offer: WeightsOffer | None = None
-        self._buffer = bytearray()
+        self._offer_due = True
+        self._buffer = _room(0)
         self._asked = 0
         self._have = 0
 
     def first_request(self) -> WeightsRequest:
-        """Return what opens the pull."""
-        return WeightsRequest(self.round_index)
+        """Return what opens the pull, or takes it up again after an interruption."""
+        self._offer_due = True
+        if self._wanted is None:
+            return WeightsRequest(self.round_index)
+        return WeightsRequest(self.round_index, self._layout.n_bits, pack_bits(self._wanted))
 
     @property
     def n_bytes(self) -> int:
         """Bytes of the whole buffer, 0 until the offer is here."""
         return len(self._buffer)
+
+    @property
+    def buffer(self) -> memoryview:
+        """What arrived, whole once the pull is `done`."""
+        return self._buffer
 
     @property
     def digest(self) -> bytes:
@@ -61,7 +95,7 @@ class Pull:
     def wants_more(self) -> bool:
         """Whether the window has room for another chunk request."""
         return (
-            self._offer is not None
+            not self._offer_due
             and self._asked < len(self._buffer)
             and self._asked - self._have < WINDOW_CHUNKS * self._chunk_bytes
         )
@@ -69,7 +103,7 @@ class Pull:
     @property
     def waits_for_bytes(self) -> bool:
         """Whether something was asked for that is not here yet."""
-        return self._offer is None or self._asked > self._have
+        return self._offer_due or self._asked > self._have
 
     def next_request(self) -> ChunkRequest:
         """Return the next chunk request; `wants_more` must hold."""
@@ -78,7 +112,7 @@ class Pull:
         self._asked += length
         return request
 
-    def expects(self, message: WeightsOffer | Chunk | Unavailable) -> bool:
+    def expects(self, message: Answer) -> bool:
         """Tell whether `message` is about this pull, and not a late answer to an earlier one."""
         match message:
             case WeightsOffer(round_index):
@@ -87,30 +121,46 @@ class Pull:
                 return digest == self.digest
         return True
 
-    def receive(self, message: WeightsOffer | Chunk | Unavailable) -> None:
+    def receive(self, message: Answer) -> None:
         """Take an answer in.
 
         Raises:
             WireError: it does not fit what was asked for; the pull is lost.
         """
         match message:
-            case WeightsOffer(round_index, _, n_bits, bits):
-                if self._offer is not None:
-                    raise WireError(f"a second offer of round {round_index}")
-                if n_bits != self._layout.n_bits:
-                    raise WireError(f"a structure mask of {n_bits} bits")
-                self._offer = message
-                self._buffer = bytearray(self._layout.n_bytes(unpack_bits(bits, n_bits)))
+            case WeightsOffer():
+                self._take_offer(message)
             case Chunk(_, offset, data):
                 end = min(self._have + self._chunk_bytes, len(self._buffer))
                 if offset != self._have or offset + len(data) != end:
                     raise WireError(f"a chunk of {len(data)} bytes at {offset}: not the next one")
                 self._buffer[offset:end] = data
                 self._have = end
+                self.fetched_bytes += len(data)
             case Unavailable(round_index):
                 raise WireError(
                     f"holds no weights of round {self.round_index}, is at {round_index}"
                 )
+
+    def _take_offer(self, offer: WeightsOffer) -> None:
+        if not self._offer_due:
+            raise WireError(f"a second offer of round {offer.round_index}")
+        if offer.n_bits != self._layout.n_bits:
+            raise WireError(f"a structure mask of {offer.n_bits} bits")
+        mask = unpack_bits(offer.bits, offer.n_bits)
+        if self._wanted is not None and (mask & ~self._wanted).any():
+            raise WireError("an offer of channels that were not asked for")
+        self._offer_due = False
+        if self._offer == offer:  # the same bytes as before the interruption: go on
+            self._asked = self._have
+            return
+        self._offer = offer
+        n_bytes = self._layout.n_bytes(mask, FLOATS[offer.dtype])
+        held = self._held(offer.digest)
+        if held is not None and len(held) == n_bytes:
+            self._buffer, self._asked, self._have = held, n_bytes, n_bytes
+        else:
+            self._buffer, self._asked, self._have = _room(n_bytes), 0, 0
 
     def weights(self) -> Weights:
         """Return the weights that arrived.
@@ -123,8 +173,23 @@ class Pull:
         if xxhash.xxh3_128_digest(self._buffer) != self._offer.digest:
             raise WireError("the weights do not match their digest")
         mask = unpack_bits(self._offer.bits, self._offer.n_bits)
-        weights = unpack(self._layout, mask, self._buffer)
+        weights = unpack(self._layout, mask, self._buffer, FLOATS[self._offer.dtype])
         for name, array in weights.tensors.items():
             if not np.isfinite(array).all():
                 raise WireError(f"{name} is not finite")
         return weights
+
+
+def _room(n_bytes: int) -> memoryview:
+    """Return memory that nothing has touched: to fill it with zeros first takes as long as a pull.
+
+    Large rooms are mapped by themselves, in huge pages where the system has them.
+    """
+    if n_bytes < _LARGE_BYTES or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return np.empty(n_bytes, np.uint8).data
+    try:
+        mapped = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+    except OSError as error:
+        raise MemoryError(f"{n_bytes} bytes: {error.strerror}") from error
+    return memoryview(mapped)

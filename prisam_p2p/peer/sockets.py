@@ -27,20 +27,27 @@ class SocketLimits:
     largest_reply: int
 
 
-def bind_router(context: Context, address: str, limits: SocketLimits) -> tuple[Socket, int]:
-    """Return a ROUTER bound to `address` and the port that the system chose."""
+def bind_router(
+    context: Context, address: str, port: int, limits: SocketLimits
+) -> tuple[Socket, int]:
+    """Return a ROUTER bound to `address` and its port; 0 = let the system choose."""
     router = context.socket(zmq.ROUTER)
     _common(router, limits.largest_request)
     router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
     router.set(zmq.ROUTER_HANDOVER, 1)  # else a restarted peer with its old id is ignored
-    router.bind(f"tcp://{address}:0")
+    router.bind(f"tcp://{address}:{port}")
     port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
     return router, port
 
 
 def watch_router(router: Socket) -> Socket:
-    """Return the socket that tells of the ROUTER's closed connections, by file descriptor."""
-    return router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    """Return the socket that tells of the ROUTER's connections, by file descriptor."""
+    return router.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+
+
+def readable(socket: Socket) -> bool:
+    """Tell whether a message is here; `Socket.poll(0)` says the same at ten times the cost."""
+    return bool(int(socket.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
 def connect_dealer(
@@ -50,11 +57,10 @@ def connect_dealer(
     source: str,
     to: tuple[str, int],
     limits: SocketLimits,
-) -> tuple[Socket, Socket | None]:
+) -> tuple[Socket, Socket]:
     """Return a DEALER that connects from `source`, so the address pair is the directed link.
 
-    With it comes, for control connections, the socket that tells of each new connection: one
-    that is lost comes back by itself.
+    With it comes the socket that tells of its connections: one that is lost comes back by itself.
     """
     dealer = context.socket(zmq.DEALER)
     _common(dealer, limits.largest_reply)
@@ -63,14 +69,23 @@ def connect_dealer(
     dealer.set(zmq.CONNECT_TIMEOUT, 1000)  # with the next two: traffic resumes within a second
     dealer.set(zmq.RECONNECT_IVL, 100)
     dealer.set(zmq.RECONNECT_IVL_MAX, 1000)
-    handshakes = None
+    monitor = dealer.get_monitor_socket(
+        zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+    )
     if channel is Channel.CONTROL:  # on a bulk connection a heartbeat would cut a slow frame
-        handshakes = dealer.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         dealer.set(zmq.HEARTBEAT_IVL, limits.heartbeat_ms)
         dealer.set(zmq.HEARTBEAT_TIMEOUT, 3 * limits.heartbeat_ms)
         dealer.set(zmq.HEARTBEAT_TTL, min(3 * limits.heartbeat_ms, 6_553_500))
     dealer.connect(f"tcp://{source}:0;{to[0]}:{to[1]}")
-    return dealer, handshakes
+    return dealer, monitor
+
+
+def descriptor_of(frame: zmq.Frame) -> int | None:
+    """Return the descriptor of the connection that `frame` came by; ZMTP 1 and 2 tell none."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return None
 
 
 def _common(socket: Socket, largest_frame: int) -> None:

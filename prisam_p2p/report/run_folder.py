@@ -46,6 +46,11 @@ class RunFolder:
         """Peer (and "launcher") -> its records, in the order written; empty where none are."""
         return {name: list(self._lines(name)) for name in [*self.peers, "launcher"]}
 
+    @cached_property
+    def kernel(self) -> list[Line]:
+        """What the launcher wrote of the kernel's TCP sockets; empty where nothing is."""
+        return list(self._lines("kernel"))
+
     def records(self, peer: str, kind: str) -> list[Line]:
         """Return a peer's records of one kind, in the order written."""
         return [line for line in self.journals[peer] if line["record"] == kind]

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from statistics import fmean
 from typing import Any
 
 from prisam_p2p.measure.files import write_whole
-from prisam_p2p.measure.traffic import KINDS, total
+from prisam_p2p.measure.traffic import Count
+from prisam_p2p.report.breakdown import SUMMED, by_kind
+from prisam_p2p.report.closure import closure
+from prisam_p2p.report.counts import by_kind as counts_by_kind
+from prisam_p2p.report.database import write_parquet
+from prisam_p2p.report.ends import IN, OUT, processes
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
+from prisam_p2p.report.ledger import Ledger, make_ledger
 from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.tables import ledger_tables
 
 SCHEMA = 1
 MOMENTS = ("after_aggregation", "after_training")
 
 
 def write_summary(run: RunFolder) -> dict[str, Any]:
-    """Write the run's summary.json and return it; docs/run-folder.md documents its keys."""
-    summary = summarize(run)
+    """Write the run's summary.json, and its ledger beside it; return the summary.
+
+    docs/run-folder.md documents its keys, docs/sql.md the columns of the ledger's two tables.
+    """
+    ledger = make_ledger(run)
+    for table in ledger_tables(ledger):
+        write_parquet(table, run.path / f"{table.name}.parquet")
+    summary = summarize(run, ledger)
     write_whole(run.path / "summary.json", json.dumps(summary, indent=1) + "\n")
     return summary
 
 
-def summarize(run: RunFolder) -> dict[str, Any]:
+def read_summary(run: RunFolder) -> dict[str, Any]:
+    """Return the summary that `write_summary` wrote."""
+    summary: dict[str, Any] = json.loads((run.path / "summary.json").read_text())
+    return summary
+
+
+def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     """Return the summary of a run folder, whatever its run came to."""
     settings = run.plan["settings"]
     ended = run.last("launcher", "run_ended")
@@ -50,15 +70,14 @@ def summarize(run: RunFolder) -> dict[str, Any]:
             "ari_by_round": list(ari.values()),
             "chosen_in_group": chosen_in_group(run),
         },
-        "bytes": {kind: _sum([p["bytes"]["out"][kind] for p in peers.values()]) for kind in KINDS},
+        "bytes": _bytes(ledger),
+        "closure": closure(ledger),
     }
 
 
 def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
     plan, started = run.plan["peers"][peer], run.last(peer, "started")
     deployed, grouped = run.last(peer, "deployed"), run.last(peer, "grouped")
-    traffic = run.last(peer, "traffic")
-    rows = traffic["rows"] if traffic else []
     evaluated = {line["moment"]: line for line in run.records(peer, "evaluated")}
     masked = run.last(peer, "masked")
     return {
@@ -75,14 +94,43 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
             "deployed": deployed["test"] if deployed else None,
         },
         "deployed_from": deployed["moment"] if deployed else None,
-        "bytes": {way: total(rows, way) for way in ("in", "out")},
+        "bytes": _moved(run, peer),
         "budgets": _asked_and_achieved(run, peer),
     }
 
 
+def _bytes(ledger: Ledger) -> dict[str, dict[str, int]]:
+    """Return kind -> messages, and bytes of each layer, of all links."""
+    return {
+        kind: dict(zip(SUMMED, numbers, strict=True))
+        for kind, *numbers, _share in by_kind(ledger).rows
+    }
+
+
+def _moved(run: RunFolder, peer: str) -> dict[str, dict[str, dict[str, int]]]:
+    """Return in and out -> kind -> what a peer itself counted, all of its processes together."""
+    found = processes(run, peer)
+    return {way: _kinds(each for p in found for each in p.moved(way)) for way in (IN, OUT)}
+
+
+def _kinds(moved: Iterable[tuple[str, Count]]) -> dict[str, dict[str, int]]:
+    return {
+        kind: {
+            "messages": count.messages,
+            "payload": count.payload,
+            "header": count.header,
+            "framing": count.framing,
+        }
+        for kind, count in counts_by_kind(moved).items()
+    }
+
+
 def _rounds_done(run: RunFolder, peer: str) -> int:
+    """Return the rounds that a peer finished; of one that was killed, those it counted."""
     finished = run.last(peer, "finished")
-    return int(finished["rounds"]) if finished else len(run.records(peer, "traffic"))
+    if finished:
+        return int(finished["rounds"])
+    return len({x["round"] for x in run.records(peer, "traffic") if not x["final"]})
 
 
 def _asked_and_achieved(run: RunFolder, peer: str) -> dict[str, Any]:
@@ -131,7 +179,3 @@ def _ratio(part: float, whole: float) -> float | None:
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return round(fmean(known), 6) if known else None
-
-
-def _sum(counts: list[dict[str, int]]) -> dict[str, int]:
-    return {key: sum(count[key] for count in counts) for key in counts[0]}

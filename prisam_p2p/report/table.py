@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prisam_p2p.report.closure import closure_lines
+
 _MIB = 2**20
 _WIDE = 128
 """From so many columns on there is room for counts beside the shares, and whole words."""
@@ -103,10 +105,9 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
             f"groups found (adjusted Rand index): {ari[0]:.2f} in round 0, {ari[-1]:.2f} last"
         )
     sent = ", ".join(
-        f"{kind} {c['payload'] or c['header']:,} B in {c['messages']:,} messages"
-        for kind, c in summary["bytes"].items()
+        f"{kind} {c['wire']:,} B in {c['messages']:,}" for kind, c in summary["bytes"].items()
     )
-    return [*lines, f"sent: {sent}"]
+    return [*lines, f"on the wire, in messages: {sent}", *closure_lines(summary["closure"])]
 
 
 def _figure(value: float | None) -> str:

@@ -12,7 +12,9 @@ from typing import assert_never
 import msgpack
 
 from prisam_p2p.errors import WireError
+from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.messages import (
+    Busy,
     Bye,
     Channel,
     Chunk,
@@ -20,15 +22,17 @@ from prisam_p2p.wire.messages import (
     Hello,
     Kind,
     MaskAnnounce,
+    MaskRequest,
     Message,
     Refuse,
     Unavailable,
     WeightsOffer,
     WeightsRequest,
     Welcome,
+    WireDtype,
 )
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 MAX_HEADER_BYTES = 1024
 
 Frame = bytes | memoryview
@@ -44,12 +48,17 @@ def encode(message: Message) -> list[Frame]:
             return [_header(Kind.WELCOME, incarnation)]
         case Refuse(reason):
             return [_header(Kind.REFUSE, reason)]
-        case MaskAnnounce(round_index, n_bits, bits):
-            return [_header(Kind.MASK, round_index, n_bits), bits]
-        case WeightsRequest(round_index):
-            return [_header(Kind.WEIGHTS_REQUEST, round_index)]
-        case WeightsOffer(round_index, digest, n_bits, bits):
-            return [_header(Kind.WEIGHTS_OFFER, round_index, digest, n_bits), bits]
+        case MaskAnnounce(round_index, n_bits, bits, Coding.CHANGES, base_gap, check):
+            coded = (round_index, n_bits, int(Coding.CHANGES), base_gap, check)
+            return [_header(Kind.MASK, *coded), *_bulk(bits)]
+        case MaskAnnounce(round_index, n_bits, bits, coding):
+            return [_header(Kind.MASK, round_index, n_bits, int(coding)), *_bulk(bits)]
+        case MaskRequest(round_index):
+            return [_header(Kind.MASK_REQUEST, round_index)]
+        case WeightsRequest(round_index, n_bits, bits):
+            return [_header(Kind.WEIGHTS_REQUEST, round_index, n_bits), *_bulk(bits)]
+        case WeightsOffer(round_index, digest, n_bits, bits, dtype):
+            return [_header(Kind.WEIGHTS_OFFER, round_index, digest, n_bits, int(dtype)), bits]
         case ChunkRequest(digest, offset, length):
             return [_header(Kind.CHUNK_REQUEST, digest, offset, length)]
         case Chunk(digest, offset, data):
@@ -58,6 +67,8 @@ def encode(message: Message) -> list[Frame]:
             return [_header(Kind.UNAVAILABLE, round_index)]
         case Bye(round_index):
             return [_header(Kind.BYE, round_index)]
+        case Busy(retry_ms):
+            return [_header(Kind.BUSY, retry_ms)]
         case _:
             assert_never(message)
 
@@ -77,7 +88,8 @@ def decode(frames: Frames) -> Message:
         raise
     except Exception as error:  # msgpack raises many types on hostile bytes
         raise WireError(str(error) or type(error).__name__) from error
-    if encode(message)[0] != frames[0]:  # 1.0 for 1, True for 1, overlong integers
+    again = encode(message)
+    if again[0] != frames[0] or len(again) != len(frames):  # 1.0 for 1, overlong integers, ..
         raise WireError("not the canonical encoding")
     return message
 
@@ -98,6 +110,8 @@ _KINDS: dict[type, Kind] = {
     Chunk: Kind.CHUNK,
     Unavailable: Kind.UNAVAILABLE,
     Bye: Kind.BYE,
+    MaskRequest: Kind.MASK_REQUEST,
+    Busy: Kind.BUSY,
 }
 
 
@@ -106,27 +120,38 @@ def _header(kind: Kind, *fields: int | str | bytes) -> bytes:
     return bytes(msgpack.packb([WIRE_VERSION, int(kind), *numbers]))
 
 
+def _bulk(data: bytes) -> list[Frame]:
+    """Return the second frame; there is none where it would be empty."""
+    return [data] if data else []
+
+
 def _build(kind: object, fields: list[object], bulk: Frames) -> Message:
-    match kind, fields, bulk:
+    match kind, fields, bulk:  # the frequent ones first
+        case Kind.MASK, [int(t), int(n_bits), int(coding)], [] | [_]:
+            return MaskAnnounce(t, n_bits, b"".join(bulk), Coding(coding))
+        case Kind.MASK, [int(t), int(n_bits), int(coding), int(gap), int(check)], [] | [_]:
+            return MaskAnnounce(t, n_bits, b"".join(bulk), Coding(coding), gap, check)
+        case Kind.CHUNK_REQUEST, [bytes(digest), int(offset), int(length)], []:
+            return ChunkRequest(digest, offset, length)
+        case Kind.CHUNK, [bytes(digest), int(offset)], [data]:
+            return Chunk(digest, offset, data)
         case Kind.HELLO, [bytes(run), str(peer), int(inc), int(ch), bytes(w0), bytes(lay)], []:
             return Hello(run, peer, inc, Channel(ch), w0, lay)
         case Kind.WELCOME, [int(incarnation)], []:
             return Welcome(incarnation)
         case Kind.REFUSE, [str(reason)], []:
             return Refuse(reason)
-        case Kind.MASK, [int(round_index), int(n_bits)], [bits]:
-            return MaskAnnounce(round_index, n_bits, bytes(bits))
-        case Kind.WEIGHTS_REQUEST, [int(round_index)], []:
-            return WeightsRequest(round_index)
-        case Kind.WEIGHTS_OFFER, [int(round_index), bytes(digest), int(n_bits)], [bits]:
-            return WeightsOffer(round_index, digest, n_bits, bytes(bits))
-        case Kind.CHUNK_REQUEST, [bytes(digest), int(offset), int(length)], []:
-            return ChunkRequest(digest, offset, length)
-        case Kind.CHUNK, [bytes(digest), int(offset)], [data]:
-            return Chunk(digest, offset, data)
+        case Kind.MASK_REQUEST, [int(round_index)], []:
+            return MaskRequest(round_index)
+        case Kind.WEIGHTS_REQUEST, [int(round_index), int(n_bits)], [] | [_]:
+            return WeightsRequest(round_index, n_bits, b"".join(bulk))
+        case Kind.WEIGHTS_OFFER, [int(t), bytes(digest), int(n_bits), int(dtype)], [bits]:
+            return WeightsOffer(t, digest, n_bits, bytes(bits), WireDtype(dtype))
         case Kind.UNAVAILABLE, [int(round_index)], []:
             return Unavailable(round_index)
         case Kind.BYE, [int(round_index)], []:
             return Bye(round_index)
+        case Kind.BUSY, [int(retry_ms)], []:
+            return Busy(retry_ms)
         case _:
             raise WireError(f"no message has kind {kind!r} and this shape")

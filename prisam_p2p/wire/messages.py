@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from prisam_p2p.core.bits import packed_size
+from prisam_p2p.wire.mask_coding import Coding
 
 DIGEST_BYTES = 16
 RUN_ID_BYTES = 8
 MAX_REASON = 200
+MAX_RETRY_MS = 60_000
 PEER_ID = re.compile(r"[a-z0-9_-]{1,32}")
 
 
@@ -31,6 +33,8 @@ class Kind(IntEnum):
     CHUNK = 8
     UNAVAILABLE = 9
     BYE = 10
+    MASK_REQUEST = 11
+    BUSY = 12
 
 
 class Channel(IntEnum):
@@ -38,6 +42,13 @@ class Channel(IntEnum):
 
     CONTROL = 0
     BULK = 1
+
+
+class WireDtype(IntEnum):
+    """Floats of a flat buffer, little-endian."""
+
+    FLOAT32 = 0
+    FLOAT16 = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +105,58 @@ class MaskAnnounce:
     Attributes:
         round_index: the sender's round, from 0.
         n_bits: bits of the mask, the same on every peer of the run.
-        bits: ceil(n_bits / 8) bytes, bit 0 in the high bit of byte 0, padding bits zero.
+        bits: as `coding` says (mask_coding.py); PACKED: ceil(n_bits / 8) bytes, bit 0 in the
+            high bit of byte 0, padding bits zero.
+        base_gap: CHANGES only: they are changes to the mask of so many rounds before.
+        check: CHANGES only: `mask_check` of the mask that must come out.
     """
 
     round_index: int
     n_bits: int
     bits: bytes
+    coding: Coding = Coding.PACKED
+    base_gap: int = 0
+    check: int = 0
 
     def __post_init__(self) -> None:
         _round(self.round_index)
-        _bits(self.n_bits, self.bits)
+        if self.coding is Coding.PACKED:
+            _bits(self.n_bits, self.bits)
+        else:
+            _coded_bits(self.n_bits, self.bits)
+        if self.coding is Coding.CHANGES:
+            _base(self.round_index, self.base_gap, self.check)
+        elif self.base_gap or self.check:
+            raise ValueError("a base for what has none")
 
 
 @dataclass(frozen=True, slots=True)
-class WeightsRequest:
-    """Asks a chosen peer what it offers of one round."""
+class MaskRequest:
+    """Answers changes to a mask that the receiver does not hold: send the whole mask."""
 
     round_index: int
 
     def __post_init__(self) -> None:
         _round(self.round_index)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRequest:
+    """Asks a chosen peer what it offers of one round.
+
+    Attributes:
+        n_bits, bits: the requester's structure mask where it wants only what it keeps itself
+            (an overlap pull); 0 and empty where it wants all.
+    """
+
+    round_index: int
+    n_bits: int = 0
+    bits: bytes = b""
+
+    def __post_init__(self) -> None:
+        _round(self.round_index)
+        if self.n_bits or self.bits:
+            _bits(self.n_bits, self.bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +165,14 @@ class WeightsOffer:
 
     Attributes:
         digest: 16 bytes of xxh3-128 over the flat buffer.
+        dtype: of the buffer's floats.
     """
 
     round_index: int
     digest: bytes
     n_bits: int
     bits: bytes
+    dtype: WireDtype = WireDtype.FLOAT32
 
     def __post_init__(self) -> None:
         _round(self.round_index)
@@ -174,6 +219,16 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True)
+class Busy:
+    """Answers a WeightsRequest while enough others are served: ask again after `retry_ms`."""
+
+    retry_ms: int
+
+    def __post_init__(self) -> None:
+        _require(0 < self.retry_ms <= MAX_RETRY_MS, f"retry after {self.retry_ms} ms")
+
+
+@dataclass(frozen=True, slots=True)
 class Bye:
     """The sender takes part in no round from `round_index` on."""
 
@@ -194,6 +249,8 @@ Message = (
     | Chunk
     | Unavailable
     | Bye
+    | MaskRequest
+    | Busy
 )
 
 
@@ -202,15 +259,37 @@ def _require(holds: bool, otherwise: str) -> None:
         raise ValueError(otherwise)
 
 
+# Built for every message: their reasons are put together only where they are needed.
+
+
 def _round(round_index: int) -> None:
-    _require(round_index >= 0, f"round {round_index} is negative")
+    if round_index < 0:
+        raise ValueError(f"round {round_index} is negative")
 
 
 def _digest(digest: bytes) -> None:
-    _require(len(digest) == DIGEST_BYTES, f"digest of {len(digest)} bytes")
+    if len(digest) != DIGEST_BYTES:
+        raise ValueError(f"digest of {len(digest)} bytes")
 
 
 def _bits(n_bits: int, bits: bytes) -> None:
-    _require(n_bits >= 1, f"a mask of {n_bits} bits")
-    _require(len(bits) == packed_size(n_bits), f"{len(bits)} bytes for {n_bits} bits")
-    _require(not bits[-1] & ((1 << (-n_bits % 8)) - 1), "padding bits are not zero")
+    if n_bits < 1:
+        raise ValueError(f"a mask of {n_bits} bits")
+    if len(bits) != packed_size(n_bits):
+        raise ValueError(f"{len(bits)} bytes for {n_bits} bits")
+    if bits[-1] & ((1 << (-n_bits % 8)) - 1):
+        raise ValueError("padding bits are not zero")
+
+
+def _coded_bits(n_bits: int, bits: bytes) -> None:
+    if n_bits < 1:
+        raise ValueError(f"a mask of {n_bits} bits")
+    if len(bits) > packed_size(n_bits):
+        raise ValueError(f"{len(bits)} bytes, packed {packed_size(n_bits)}")
+
+
+def _base(round_index: int, base_gap: int, check: int) -> None:
+    if not 0 < base_gap <= round_index:
+        raise ValueError(f"changes since {base_gap} rounds before {round_index}")
+    if not 0 <= check < 2**16:
+        raise ValueError(f"check {check}")

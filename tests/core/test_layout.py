@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hand_layouts import (
+    COUNTER,
     constant,
     layouts,
     mask_of,
@@ -17,7 +18,7 @@ from hand_layouts import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prisam_p2p.core.layout import Layout, Weights, narrow, pack, unpack, widen
+from prisam_p2p.core.layout import FLOAT16, FLOAT32, Layout, Weights, narrow, pack, unpack, widen
 
 GOLDEN_MASK = mask_of("10 01")
 GOLDEN = bytes.fromhex(
@@ -35,6 +36,24 @@ GOLDEN = bytes.fromhex(
     "0001000000000000"  # bn2.num_batches_tracked: 256
     "0000003f 00000040"  # linear.weight: column 1 of both rows: 0.5 2
     "00008040 0000a040"  # linear.bias: 4 5
+)
+
+
+GOLDEN_HALF = bytes.fromhex(
+    "003c 0040"  # conv1.weight
+    "0045"  # bn1.weight
+    "0047"
+    "8048"
+    "8049"
+    "0700000000000000"  # a counter keeps its eight bytes
+    "804b"  # conv2.weight
+    "00b4"  # bn2.weight: -0.25
+    "0000"
+    "0000"
+    "003c"
+    "0001000000000000"
+    "0038 0040"  # linear.weight
+    "0044 0045"  # linear.bias
 )
 
 
@@ -88,6 +107,74 @@ def test_unpacked_tensors_are_read_only_views(as_buffer):
     buffer = as_buffer(bytearray(pack(layout, random_weights(layout, 0))))
     for name, array in unpack(layout, layout.full_mask(), buffer).tensors.items():
         assert np.shares_memory(array, np.frombuffer(buffer, np.uint8)), name
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+def test_golden_bytes_of_a_slim_network_in_half_the_width():
+    """If this fails, two releases read other weights in the same bytes: bump WIRE_VERSION."""
+    layout = plain(2, 2, 2)
+    slim = narrow(layout, golden_weights(), GOLDEN_MASK)
+    assert pack(layout, slim, FLOAT16) == GOLDEN_HALF
+    assert same(unpack(layout, GOLDEN_MASK, GOLDEN_HALF, FLOAT16), slim)
+
+
+@given(networks())
+def test_half_the_width_costs_a_thousandth(network):
+    layout, slim = network
+    buffer = pack(layout, slim, FLOAT16)
+    assert len(buffer) == layout.n_bytes(slim.mask, FLOAT16)
+    again = unpack(layout, slim.mask, buffer, FLOAT16)
+    assert list(again.tensors) == list(slim.tensors)
+    for name, array in slim.tensors.items():
+        assert again.tensors[name].dtype == array.dtype
+        if array.dtype == FLOAT32:
+            error = np.abs(again.tensors[name] - array)
+            assert (error <= 1e-3 * np.abs(array) + 2.0**-25).all(), name  # subnormal below 6e-5
+        else:
+            assert again.tensors[name].tolist() == array.tolist()
+    assert pack(layout, again, FLOAT16) == buffer  # what fits is not rounded again
+
+
+@pytest.mark.parametrize(
+    ("value", "packed"),
+    [
+        (65504.0, 65504.0),
+        (65519.0, 65504.0),
+        (65520.0, 65504.0),  # from here on NumPy rounds to infinity
+        (1e30, 65504.0),
+        (-1e30, -65504.0),
+        (1 + 2.0**-11, 1.0),  # a tie goes to even
+        (1 + 3 * 2.0**-11, 1 + 2.0**-9),
+        (2.0**-24, 2.0**-24),
+        (2.0**-26, 0.0),
+        (np.nan, np.nan),
+    ],
+)
+def test_half_the_width_rounds_to_nearest_and_stays_finite(value, packed):
+    layout = plain()
+    weights = constant(layout, 0, bn1__weight=[value, 0, 0, 0])
+    again = unpack(layout, weights.mask, pack(layout, weights, FLOAT16), FLOAT16)
+    np.testing.assert_array_equal(again.tensors["bn1.weight"], np.float32([packed, 0, 0, 0]))
+
+
+def test_a_buffer_in_another_width_is_refused():
+    layout, weights = plain(), random_weights(plain(), 0)
+    mask = layout.full_mask()
+    with pytest.raises(ValueError, match="bytes for a layout of"):
+        unpack(layout, mask, pack(layout, weights, FLOAT16))
+    with pytest.raises(ValueError, match="bytes for a layout of"):
+        unpack(layout, mask, pack(layout, weights), FLOAT16)
+
+
+def test_tensors_of_half_the_width_are_read_only_copies():
+    layout = plain()
+    buffer = bytearray(pack(layout, random_weights(layout, 0), FLOAT16))
+    tensors = unpack(layout, layout.full_mask(), buffer, FLOAT16).tensors
+    before = tensors["conv1.weight"].tolist()
+    buffer[:16] = bytes(16)
+    assert tensors["conv1.weight"].tolist() == before
+    for array in tensors.values():
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
 
@@ -165,6 +252,8 @@ def test_channels_that_are_not_there_cannot_be_kept(have, want):
 def test_sizes_by_hand(layout, mask, n_parameters, n_bytes):
     assert layout.n_parameters(mask_of(mask)) == n_parameters
     assert layout.n_bytes(mask_of(mask)) == n_bytes
+    counters = 8 * sum(t.dtype == COUNTER for t in layout.tensors)
+    assert layout.n_bytes(mask_of(mask), FLOAT16) == counters + (n_bytes - counters) // 2
 
 
 def test_bits_and_spans():

@@ -1,11 +1,20 @@
 import numpy as np
 import pytest
 import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_layouts import one_layer, random_weights
 
-from prisam_p2p.core.layout import pack
-from prisam_p2p.peer.snapshots import KEPT_ROUNDS, SnapshotStore, snapshot_of
-from prisam_p2p.wire.messages import Chunk, ChunkRequest, Unavailable, WeightsRequest
+from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.layout import FLOAT16, narrow, pack, unpack
+from prisam_p2p.peer.snapshots import KEPT_ROUNDS, SnapshotStore, part_of, snapshot_of
+from prisam_p2p.wire.messages import (
+    Chunk,
+    ChunkRequest,
+    Unavailable,
+    WeightsRequest,
+    WireDtype,
+)
 
 LAYOUT = one_layer()
 KEPT = np.array([True, False, True, True, False])
@@ -17,7 +26,7 @@ def snapshot(round_index, seed=None):
 
 
 def store_of(*rounds, chunk_bytes=16):
-    store = SnapshotStore(chunk_bytes)
+    store = SnapshotStore(LAYOUT, chunk_bytes)
     for round_index in rounds:
         store.publish(snapshot(round_index))
     return store
@@ -103,3 +112,76 @@ def test_chunks_of_a_forgotten_round_are_gone():
     request = ChunkRequest(snapshot(3).offer.digest, 0, 16)
     assert isinstance(store_of(3, 4).answer(request), Chunk)
     assert store_of(3, 4, 5).answer(request) == Unavailable(5)
+
+
+def test_a_snapshot_in_half_the_width_says_so():
+    weights = random_weights(LAYOUT, mask=KEPT)
+    frozen = snapshot_of(LAYOUT, 7, weights, WireDtype.FLOAT16)
+    assert frozen.offer.dtype is WireDtype.FLOAT16
+    assert bytes(frozen.buffer) == bytes(pack(LAYOUT, weights, FLOAT16))
+    assert frozen.offer.digest == xxhash.xxh3_128_digest(frozen.buffer)
+
+
+# -- parts -----------------------------------------------------------------------------------
+
+any_mask = st.lists(st.booleans(), min_size=5, max_size=5).map(np.array)
+
+
+@given(any_mask, any_mask, st.sampled_from(WireDtype))
+def test_a_part_is_what_both_keep(kept, wanted, dtype):
+    weights = random_weights(LAYOUT, mask=kept)
+    whole = snapshot_of(LAYOUT, 7, weights, dtype)
+    part = part_of(LAYOUT, whole, pack_bits(wanted))
+    assert part == snapshot_of(LAYOUT, 7, narrow(LAYOUT, weights, kept & wanted), dtype)
+
+
+def test_a_part_of_all_is_the_snapshot_itself():
+    """Its digest too: who has it does not fetch it again."""
+    whole = snapshot(3)
+    assert part_of(LAYOUT, whole, pack_bits(LAYOUT.full_mask())) == whole
+
+
+def test_a_part_is_offered_and_its_chunks_too():
+    store, wanted = store_of(3), np.array([True, True, False, False, False])
+    offer = store.answer(WeightsRequest(3, 5, pack_bits(wanted)))
+    assert offer.bits == pack_bits(KEPT & wanted)
+    chunks, offset = b"", 0
+    while isinstance(chunk := store.answer(ChunkRequest(offer.digest, offset, 16)), Chunk):
+        chunks += chunk.data
+        offset += len(chunk.data)
+        assert store.ends_at(chunk) is (offset == LAYOUT.n_bytes(KEPT & wanted))
+    slim = unpack(LAYOUT, KEPT & wanted, chunks)
+    assert slim.tensors["bn.weight"] == random_weights(LAYOUT, 3, KEPT).tensors["bn.weight"][0]
+
+
+def test_a_mask_of_another_network_gets_nothing():
+    assert store_of(3).answer(WeightsRequest(3, 6, b"\xfc")) == Unavailable(3)
+
+
+def test_the_whole_and_its_parts_end_each_at_its_own_end():
+    store = store_of(3)
+    whole = snapshot(3)
+    last = store.answer(ChunkRequest(whole.offer.digest, 123, 16))
+    assert store.ends_at(last)
+    assert not store.ends_at(store.answer(ChunkRequest(whole.offer.digest, 0, 16)))
+    assert not store.ends_at(Chunk(b"d" * 16, 108, bytes(16)))
+
+
+def test_no_more_parts_are_kept_than_requesters_are_likely():
+    """Whoever asks for ever other parts makes the donor hold only the last of them."""
+    channels = 40
+    layout = one_layer(channels)
+    store = SnapshotStore(layout, 2**20)
+    store.publish(snapshot_of(layout, 0, random_weights(layout)))
+    masks = [np.arange(channels) == i for i in range(channels)]
+    digests = [store.answer(WeightsRequest(0, channels, pack_bits(m))).digest for m in masks]
+    assert len(set(digests)) == channels
+    answers = [store.answer(ChunkRequest(digest, 0, 1)) for digest in digests]
+    assert [isinstance(a, Chunk) for a in answers] == [False] * 24 + [True] * 16
+
+
+def test_a_part_that_is_asked_for_again_is_not_made_again():
+    store = store_of(3)
+    request = WeightsRequest(3, 5, b"\x80")
+    first, second = store.answer(request), store.answer(request)
+    assert first is second

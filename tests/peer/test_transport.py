@@ -2,10 +2,11 @@
 
 import contextlib
 import gc
+import re
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -17,33 +18,39 @@ import zmq
 from tiny_layouts import one_layer, random_weights, same
 from zmq.utils.monitor import recv_monitor_message
 
-from prisam_p2p.core.bits import pack_bits
-from prisam_p2p.measure.traffic import total
+from prisam_p2p.core.bits import pack_bits, unpack_bits
+from prisam_p2p.core.layout import FLOAT16, narrow
+from prisam_p2p.measure.traffic import KINDS
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.snapshots import snapshot_of
-from prisam_p2p.peer.transport import Rates, Transport
+from prisam_p2p.peer.transport import Exchanging, Rates, Transport
 from prisam_p2p.wire.codec import decode, encode
+from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.messages import (
     Bye,
     Channel,
     Chunk,
     ChunkRequest,
     MaskAnnounce,
+    MaskRequest,
     Refuse,
     Unavailable,
     WeightsOffer,
     WeightsRequest,
     Welcome,
+    WireDtype,
 )
 
 pytestmark = pytest.mark.network
 
 DEADLINE_S = 30
 CHUNK = 16 * 1024
-LAYOUT = one_layer(channels=128, inputs=150)  # 80 kB dense: five chunks and a part
+LAYOUT = one_layer(channels=128, inputs=150)  # 80 kB dense: four chunks and a part
 WEIGHTS = random_weights(LAYOUT)
 W0, RUN = b"w" * 16, b"run-id-8"
+COUNTS = ("messages", "payload", "header", "framing", "segments")
 NO_REASON_TO_WAIT_S = 10 * DEADLINE_S
 
 
@@ -63,7 +70,19 @@ def mask_of(round_index, seed=0):
 class End:
     """A transport and what it told."""
 
-    def __init__(self, peer, neighbors, *, incarnation=0, rates=None, timeout_s=None):
+    def __init__(
+        self,
+        peer,
+        neighbors,
+        *,
+        incarnation=0,
+        rates=None,
+        timeout_s=None,
+        least_bytes_s=0,
+        resume_s=0,
+        serve_at_once=8,
+    ):
+        self.connections, self.counts = [], {}
         self.peer, self.address = peer, f"127.1.0.{ord(peer) - ord('a') + 1}"
         self.inbox, self.told = SimpleQueue(), deque()
         self.transport = Transport(
@@ -72,11 +91,16 @@ class End:
             neighbors,
             LAYOUT,
             self.inbox,
-            chunk_bytes=CHUNK,
-            pull_timeout_s=timeout_s or NO_REASON_TO_WAIT_S,
-            rates=rates or Rates(),
+            Exchanging(
+                CHUNK,
+                Patience(timeout_s or NO_REASON_TO_WAIT_S, least_bytes_s, resume_s),
+                rates or Rates(),
+                serve_at_once,
+            ),
+            self.connections.append,
         )
         self.endpoint = (self.address, self.transport.port)
+        self.exchange = self.transport._serving._exchange
 
     def wait(self, kind, **fields):
         """Return the first event, not returned before, of this kind and with these fields."""
@@ -100,15 +124,41 @@ class End:
                 self.told.append(self.inbox.get_nowait())
         return [event for event in self.told if isinstance(event, kind)]
 
-    def announce(self, round_index, weights=WEIGHTS):
-        message = mask_of(round_index)
-        self.transport.announce(message, snapshot_of(LAYOUT, round_index, weights))
+    def announce(self, round_index, weights=WEIGHTS, dtype=WireDtype.FLOAT32, mask=None):
+        message = mask or mask_of(round_index)
+        self.transport.announce(message, snapshot_of(LAYOUT, round_index, weights, dtype))
         return message
+
+    def wait_for_bytes(self, donor, n_bytes):
+        """Return once so many bytes of the pull from `donor` are here."""
+        deadline, pulls = time.monotonic() + DEADLINE_S, self.transport._calling._pulls
+        while time.monotonic() < deadline:
+            state = pulls._underway.get(donor)
+            assert not self.heard_of(events.PullDone), "over before it could be looked at"
+            if state and state.pull.fetched_bytes >= n_bytes:
+                return
+        pytest.fail(f"fewer than {n_bytes} bytes of {donor}")
 
     def traffic(self, direction, neighbor):
         """Return kind -> (messages, payload, header) with one neighbor."""
-        rows = [row for row in self.transport.traffic() if row[1] == neighbor]
-        return {kind: tuple(c.values()) for kind, c in total(rows, direction).items()}
+        theirs = {c.connection for c in self.connections if c.neighbor == neighbor}
+        sums = dict.fromkeys(KINDS, (0, 0, 0))
+        self.counts |= {tuple(row[:4]): row[4:] for row in self.transport.traffic()}
+        for (connection, way, kind, _round), counts in self.counts.items():
+            if connection in theirs and way == direction:
+                sums[kind] = tuple(a + b for a, b in zip(sums[kind], counts[:3], strict=True))
+        return sums
+
+    def by_connection(self, direction):
+        """Return (client, server, kind, what is counted) -> how many, over all rounds."""
+        ends = {c.connection: (c.client, c.server) for c in self.connections}
+        sums = Counter()
+        self.counts |= {tuple(row[:4]): row[4:] for row in self.transport.traffic()}
+        for (connection, way, kind, _round), counts in self.counts.items():
+            if way == direction:
+                for name, n in zip(COUNTS, counts, strict=True):
+                    sums[*ends[connection], kind, name] += n
+        return sums
 
 
 def _fields(event):
@@ -145,6 +195,13 @@ class Raw:
         sender, *frames = self.frames()
         return sender, decode(frames)
 
+    def asked_by(self, sender):
+        """Return what `sender` asks next, as a ROUTER; what others ask is passed over."""
+        while True:
+            who, message = self.asked()
+            if who == sender:
+                return message
+
 
 @pytest.fixture
 def net():
@@ -180,6 +237,8 @@ class Net:
     def raw(self, kind=zmq.DEALER):
         socket = self._context.socket(kind)
         socket.set(zmq.LINGER, 0)
+        if kind == zmq.ROUTER:
+            socket.set(zmq.ROUTER_HANDOVER, 1)
         self._stack.callback(socket.close)
         return Raw(socket)
 
@@ -444,14 +503,14 @@ def test_a_successor_outlives_the_connection_that_it_took_over(net):
 
 def pause_reading(end, sender, monkeypatch):
     """Return what lets `end` go on: it has a request of `sender` in its hand."""
-    reading, read_on, read = threading.Event(), threading.Event(), end.transport._read
+    reading, read_on, read = threading.Event(), threading.Event(), end.exchange.read
 
     def pause(*args, **kwargs):
         reading.set()
         assert read_on.wait(DEADLINE_S)
         return read(*args, **kwargs)
 
-    monkeypatch.setattr(end.transport, "_read", pause)
+    monkeypatch.setattr(end.exchange, "read", pause)
     sender.send(WeightsRequest(0))
     assert reading.wait(DEADLINE_S)
     return read_on
@@ -463,7 +522,8 @@ def wait_for_connections(end, n):
     while time.monotonic() < deadline:
         here = [c for c in me.net_connections("tcp") if c.laddr == end.endpoint and c.raddr]
         if len(here) <= n:
-            break
+            return
+    pytest.fail(f"{len(here)} connections")
 
 
 def test_an_answer_to_one_that_is_gone_is_noticed(net, monkeypatch):
@@ -510,6 +570,33 @@ def test_a_descriptor_that_is_used_again_is_not_its_last_users(net, monkeypatch)
     assert a.heard_of(events.Left) == []
 
 
+def test_who_said_hello_and_left_before_it_was_read_is_not_there(net, monkeypatch):
+    a = net.end("a", ["b", "c"])
+    a.transport.connect({"b": ("127.1.0.2", 9), "c": ("127.1.0.3", 9)})
+    c = net.stranger(a, b"c:c")
+    c.send(greeting("c"))
+    a.wait(events.Joined, neighbor="c")
+    b = net.stranger(a)
+    b.send(WeightsRequest(0))
+    assert b.answer() == Refuse("say hello first")
+    read_on = pause_reading(a, c, monkeypatch)
+    b.socket.set(zmq.LINGER, DEADLINE_S * 1000)
+    b.send(greeting("b"))
+    b.socket.close()
+    wait_for_connections(a, 1)
+    read_on.set()
+    c.send(WeightsRequest(0))
+    assert [c.answer() for _ in range(3)] == [Welcome(0), Unavailable(0), Unavailable(0)]
+    assert a.heard_of((events.Joined, events.Left)) == []
+    a.announce(0)
+    assert a.wait(events.AnnounceDone).reached == ["c"]
+    a.transport.close()
+    hellos = [row for row in a.transport.traffic() if row[1:3] == ["in", "hello"]]
+    assert [row[4] for row in hellos] == [1, 1]
+    assert {row[0] for row in hellos} == {c.connection for c in a.connections}
+    assert all(c.client.startswith("127.") for c in a.connections)
+
+
 def test_a_control_connection_that_was_cut_greets_again(net):
     a, b = net.end("a", ["b"]), net.end("b", ["a"])
     proxy = net.proxy(a.endpoint)
@@ -554,10 +641,288 @@ def test_a_pull_whose_connection_is_cut_is_lost(net):
     router.send(b"b:a", snapshot_of(LAYOUT, 0, WEIGHTS).offer)
     assert [router.asked()[1].offset // CHUNK for _ in range(4)] == [0, 1, 2, 3]
     proxy.cut()
-    assert a.wait(events.PullLost) == events.PullLost("b", 0, "no byte for 0.5 s")
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, "connection closed")
+
+
+# -- pulls that go on --------------------------------------------------------------------------
+
+
+def through_a_proxy(net, *, a=None, b=None):
+    """Return a and b, connected, and the proxy that stands before b."""
+    a, b = net.end("a", ["b"], **a or {}), net.end("b", ["a"], **b or {})
+    proxy = net.proxy(b.endpoint)
+    a.transport.connect({"b": proxy.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    for end in (a, b):
+        end.wait(events.Joined)
+        end.wait(events.Welcomed)
+    return a, b, proxy
+
+
+SLOW = Rates(up_bytes_s=200_000.0)  # 80 kB take 0.4 s
+
+
+@pytest.mark.parametrize("n_cuts", [1, 3])
+def test_a_pull_that_is_cut_in_the_middle_fetches_nothing_twice(net, n_cuts):
+    a, b, proxy = through_a_proxy(net, a={"resume_s": DEADLINE_S}, b={"rates": SLOW})
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    for i in range(n_cuts):
+        a.wait_for_bytes("b", (1 + i) * CHUNK)
+        proxy.cut()
+    pull = a.wait(events.PullDone).pull
+    assert same(pull.weights(), WEIGHTS)
+    assert pull.fetched_bytes == pull.n_bytes
+    assert a.heard_of(events.PullLost) == []
+    a.transport.close()
+    assert a.traffic("in", "b")["weights"][1] == pull.n_bytes
+    bulk = [c for c in a.connections if (c.side, c.channel) == ("client", "bulk")]
+    assert len(bulk) == n_cuts + 1
+
+
+def answer_chunks(router, snapshot, begin, n):
+    """Answer `n` chunk requests, the first of them for chunk `begin`, as b to a."""
+    for i in range(begin, begin + n):
+        asked = router.asked_by(b"b:a")
+        assert (asked.digest, asked.offset) == (snapshot.offer.digest, i * CHUNK)
+        data = snapshot.buffer[asked.offset : asked.offset + asked.length]
+        router.send(b"b:a", Chunk(asked.digest, asked.offset, data))
+
+
+@pytest.mark.parametrize(("seed", "resumed_at"), [(0, 2), (1, 0)], ids=["same", "changed"])
+def test_a_pull_goes_on_where_it_was_if_the_offer_is_the_same(net, seed, resumed_at):
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"], resume_s=DEADLINE_S)
+    proxy = net.proxy(router.bind("127.1.0.2"))
+    a.transport.connect({"b": proxy.endpoint})
+    a.transport.pull(["b"], 0)
+    before, after = (snapshot_of(LAYOUT, 0, random_weights(LAYOUT, s)) for s in (0, seed))
+    n_chunks = -(-len(after.buffer) // CHUNK)
+    for snapshot, begin, n in ((before, 0, 2), (after, resumed_at, n_chunks - resumed_at)):
+        assert router.asked_by(b"b:a") == greeting("a", Channel.BULK)
+        router.send(b"b:a", Welcome(0))
+        assert router.asked_by(b"b:a") == WeightsRequest(0)
+        router.send(b"b:a", snapshot.offer)
+        answer_chunks(router, snapshot, begin, n)
+        if snapshot is before:
+            for _ in range(n_chunks - 2):
+                assert isinstance(router.asked_by(b"b:a"), ChunkRequest)  # not answered any more
+            proxy.cut()
+    pull = a.wait(events.PullDone).pull
+    assert same(pull.weights(), random_weights(LAYOUT, seed))
+    assert pull.fetched_bytes == pull.n_bytes + (2 - resumed_at) * CHUNK
+
+
+def test_a_donor_that_does_not_come_back_is_given_up(net):
+    a, b = net.pair(rates=SLOW, resume_s=0.3)
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    a.wait_for_bytes("b", CHUNK)
+    b.transport.close()
+    began = time.monotonic()
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, "connection closed")
+    assert time.monotonic() - began >= 0.1
+
+
+def test_a_pull_outlives_the_connection_that_its_donor_opened(net):
+    """Only the donor's own connection to us is cut; its answers come by ours."""
+    a, b = net.end("a", ["b"], resume_s=0), net.end("b", ["a"], rates=SLOW)
+    proxy = net.proxy(a.endpoint)
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": proxy.endpoint})
+    a.wait(events.Joined)
+    b.announce(0)
+    a.wait(events.MaskHeard)
+    a.transport.pull(["b"], 0)
+    a.wait_for_bytes("b", CHUNK)
+    proxy.cut()
+    a.wait(events.Left, neighbor="b")
+    assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
+
+
+def test_a_given_up_pull_leaves_nothing_to_the_next(net):
+    """The donor still owes chunks of the same snapshot when the next pull begins."""
+    a, b = net.pair(rates=SLOW)
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    for _ in range(3):
+        a.transport.pull(["b"], 0)
+        a.wait_for_bytes("b", CHUNK)
+        a.transport.end_pulls("enough")
+        assert a.wait(events.PullLost).reason == "enough"
+    a.transport.pull(["b"], 0)
+    assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
+
+
+def test_more_requesters_than_places_are_all_served(net):
+    a, *others = net.mesh("abcde", rates=SLOW, serve_at_once=1)
+    a.announce(0)
+    a.wait(events.AnnounceDone)
+    for end in others:
+        end.transport.pull(["a"], 0)
+    for end in others:
+        assert same(end.wait(events.PullDone).pull.weights(), WEIGHTS)
+    for end in others:
+        end.transport.close()
+    busy = [end.traffic("in", "a")["control"][0] for end in others]
+    assert busy.count(0) <= 1  # only the first was served when it came
+
+
+def test_places_are_of_the_donor_not_of_the_requester(net):
+    """A requester may pull from many that serve one each."""
+    a, *others = net.mesh("abcd", serve_at_once=1)
+    for end in others:
+        end.announce(0)
+        end.wait(events.AnnounceDone)
+    a.transport.pull([end.peer for end in others], 0)
+    for _ in others:
+        assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
+    a.transport.close()
+    assert [a.traffic("in", end.peer)["control"][0] for end in others] == [0, 0, 0]
+
+
+# -- less than the whole snapshot ------------------------------------------------------------
+
+
+def test_only_what_both_keep_is_fetched(net):
+    a, b = net.pair()
+    kept, wanted = np.arange(128) % 2 == 0, np.arange(128) % 3 == 0
+    weights = random_weights(LAYOUT, mask=kept)
+    b.announce(0, weights)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0, wanted)
+    pull = a.wait(events.PullDone).pull
+    assert same(pull.weights(), narrow(LAYOUT, weights, kept & wanted))
+    assert pull.fetched_bytes == LAYOUT.n_bytes(kept & wanted) < LAYOUT.n_bytes(kept) / 2
+    a.transport.pull(["b"], 0)
+    assert same(a.wait(events.PullDone).pull.weights(), weights)
+
+
+def test_weights_in_half_the_width(net):
+    a, b = net.pair()
+    b.announce(0, dtype=WireDtype.FLOAT16)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    pull = a.wait(events.PullDone).pull
+    assert pull.fetched_bytes == LAYOUT.n_bytes(LAYOUT.full_mask(), FLOAT16)
+    for name, array in pull.weights().tensors.items():
+        np.testing.assert_allclose(array, WEIGHTS.tensors[name], rtol=1e-3, atol=2.0**-25)
+
+
+def test_what_did_not_change_is_not_fetched_twice(net):
+    a, b = net.pair()
+    fetched = []
+    for t, weights in enumerate([WEIGHTS, WEIGHTS, random_weights(LAYOUT, seed=1)]):
+        b.announce(t, weights)
+        b.wait(events.AnnounceDone)
+        a.transport.pull(["b"], t)
+        pull = a.wait(events.PullDone).pull
+        assert same(pull.weights(), weights)
+        fetched.append(pull.fetched_bytes)
+        a.transport.keep(pull)
+    assert fetched == [pull.n_bytes, 0, pull.n_bytes]
+    a.transport.close()
+    assert a.traffic("in", "b")["weights"][1] == 2 * pull.n_bytes
+
+
+# -- masks as changes ------------------------------------------------------------------------
+
+
+def flipped(mask, *bits):
+    """Return the next round's mask: `mask` with these bits flipped."""
+    array = unpack_bits(mask.bits, mask.n_bits)
+    array[list(bits)] ^= True
+    return MaskAnnounce(mask.round_index + 1, mask.n_bits, pack_bits(array))
+
+
+def test_masks_after_the_first_go_as_changes_and_arrive_whole(net):
+    a, b, c = net.mesh("abc")
+    masks = [mask_of(0)]
+    for bits in ((127,), (), (0, 100), (127,)):
+        masks.append(flipped(masks[-1], *bits))
+    for mask in masks:
+        a.announce(mask.round_index, mask=mask)
+    for end in (b, c):
+        assert [end.wait(events.MaskHeard).message for _ in masks] == masks
+        messages, payload, _ = end.traffic("in", "a")["mask"]
+        assert messages == len(masks)
+        assert payload == 16 + 1 + 0 + 2 + 1  # the first whole, then as many as the changes take
+        assert end.heard_of(events.TurnedAway) == []
+
+
+def test_a_neighbor_whose_connection_was_cut_gets_the_next_mask_whole(net):
+    a, b, proxy = through_a_proxy(net)
+    b.announce(0)
+    a.wait(events.MaskHeard)
+    proxy.cut()
+    assert a.wait(events.MaskHeard).message == mask_of(0)
+    before = a.traffic("in", "b")["mask"][1]
+    sent = flipped(mask_of(0), 5)
+    b.announce(1, mask=sent)
+    assert a.wait(events.MaskHeard).message == sent
+    assert (before, a.traffic("in", "b")["mask"][1]) == (2 * 16, 2 * 16 + 1)
+    assert a.heard_of(events.TurnedAway) == []
+
+
+def test_changes_to_an_unknown_mask_are_asked_for_whole(net):
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.asked() == (b"c:a", greeting("a"))
+    router.send(b"c:a", MaskAnnounce(7, LAYOUT.n_bits, b"\x03", Coding.CHANGES, 1, 9))
+    turned = a.wait(events.TurnedAway)
+    assert (turned.sender, turned.verdict) == ("b", "baseless")
+    assert router.asked() == (b"c:a", MaskRequest(7))
+    router.send(b"c:a", mask_of(7))
+    assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(7))
+
+
+def test_who_asks_for_the_whole_mask_gets_it(net):
+    a, _ = alone_with_b(net)
+    c = net.stranger(a, b"c:c")
+    c.send(greeting("c"))
+    assert c.answer() == Welcome(0)
+    c.send(MaskRequest(0))  # before there is one: no answer
+    c.send(WeightsRequest(0))
+    assert c.answer() == Unavailable(0)
+    masks = [a.announce(0), a.announce(1, mask=flipped(mask_of(0), 3))]
+    assert c.answer() == masks[0]
+    assert c.answer().coding is Coding.CHANGES
+    c.send(MaskRequest(1))
+    assert c.answer() == masks[1]
+    a.announce(2, mask=flipped(masks[1]))
+    assert c.answer().base_gap == 1
+
+
+def test_a_mask_of_unheard_of_length_is_turned_away(net):
+    """Its bytes are few, but what they stand for would fill the memory."""
+    router = net.raw(zmq.ROUTER)
+    a = net.end("a", ["b"])
+    a.transport.connect({"b": router.bind("127.1.0.2")})
+    assert router.asked() == (b"c:a", greeting("a"))
+    router.send(b"c:a", MaskAnnounce(0, 2**60, b"", Coding.DENSITY))
+    turned = events.TurnedAway("b", "malformed", f"a mask of {2**60} bits")
+    assert a.wait(events.TurnedAway) == turned
+    router.send(b"c:a", mask_of(0))
+    assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(0))
 
 
 # -- donors that do not deliver --------------------------------------------------------------
+
+
+def test_a_donor_that_moves_but_too_slowly_is_given_up(net):
+    a = net.end("a", ["b"], timeout_s=1.0, least_bytes_s=1e6)
+    b = net.end("b", ["a"], rates=Rates(up_bytes_s=40_000.0))  # a chunk every 0.4 s
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    a.wait(events.Welcomed)
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    reason = a.wait(events.PullLost).reason
+    assert re.fullmatch(r"[1-9]\d* bytes/s over 1 s", reason)
 
 
 def silent_donor(net, timeout_s):
@@ -775,8 +1140,8 @@ def test_hello_comes_first(net, message):
 @pytest.mark.parametrize(
     ("frames", "why"),
     [
-        ((msgpack.packb([2, 2, 0]),), "wire version 2; this peer speaks 1"),
-        ((msgpack.packb([1, 99]),), "kind 99"),
+        ((msgpack.packb([1, 2, 0]),), "wire version 1; this peer speaks 2"),
+        ((msgpack.packb([2, 99]),), "kind 99"),
         ((b"",), ""),
         ((b"\xc1" * 40,), ""),
         ((b"\x00", b"\xff" * 900, b""), ""),
@@ -814,7 +1179,10 @@ def test_a_strangers_bytes_are_not_a_neighbors(net, routing_id):
     stranger.answer()
     stranger.send(WeightsRequest(0))
     stranger.answer()
-    assert a.transport.traffic() == []
+    a.transport.close()  # an answer is counted a moment after it is sent
+    counts = [(row[1], row[2], row[4]) for row in a.transport.traffic()]
+    assert counts == [("in", "hello", 1), ("in", "request", 1), ("out", "hello", 2)]
+    assert [(c.side, c.neighbor) for c in a.connections] == [("server", "")]
 
 
 @pytest.mark.parametrize(
@@ -837,7 +1205,7 @@ def test_an_oversize_frame_ends_its_senders_connection_only(net):
     rude.connect(b"c:c", a)
     rude.send(greeting("c"))
     assert rude.answer() == Welcome(0)
-    rude.send(bytes(1025))
+    rude.send(bytes(1025))  # a mask of LAYOUT is shorter
     assert watch.poll(DEADLINE_S * 1000)
     assert recv_monitor_message(watch)["event"] == zmq.EVENT_DISCONNECTED
     rude.socket.disable_monitor()
@@ -867,20 +1235,71 @@ def test_both_ends_count_the_same_bytes(net):
     a.transport.pull(["b"], 2)
     n_bytes = a.wait(events.PullDone).pull.n_bytes
     assert n_bytes == LAYOUT.n_bytes(kept)
-    deadline = time.monotonic() + DEADLINE_S
-    while b.traffic("out", "a") != a.traffic("in", "b") and time.monotonic() < deadline:
-        pass  # what was sent is counted a moment after
-
+    for end in (a, b):
+        end.transport.close()
     sent, got = b.traffic("out", "a"), a.traffic("in", "b")
     assert sent == got
-    assert sent["mask"][:2] == (3, 3 * LAYOUT.n_bits // 8)
-    assert sent["weights"][:2] == (-(-n_bytes // CHUNK), n_bytes)
+    assert sent["mask"][:2] == (3, LAYOUT.n_bits // 8)  # one whole, and twice no change
+    assert sent["weights"][:2] == (1 + -(-n_bytes // CHUNK), n_bytes)  # the offer first
     asked, heard = a.traffic("out", "b"), b.traffic("in", "a")
     assert asked == heard
     assert asked["mask"] == asked["weights"] == (0, 0, 0)
-    n_chunks = sent["weights"][0]
-    assert asked["control"][0] == 2 + 1 + 1 + n_chunks  # hellos, welcome, request, chunk requests
-    assert asked["control"][1] == 0
+    n_chunks = sent["weights"][0] - 1
+    assert asked["hello"][0] == 3  # two connections of a's, and a welcome on b's
+    assert asked["request"][:2] == (1 + n_chunks, 0)
+
+
+def test_both_ends_write_the_same_connections_and_counts(net):
+    """Matched by their endpoints, the connections of two ends account for the same bytes."""
+    ends = dict(zip("abc", net.mesh("abc"), strict=True))
+    for t in range(2):
+        for end in ends.values():
+            end.announce(t)
+    for peer, end in ends.items():
+        for _ in range(2 * 2):
+            end.wait(events.MaskHeard)
+        end.transport.pull([p for p in ends if p != peer], 1)
+    for end in ends.values():
+        for _ in range(2):
+            end.wait(events.PullDone)
+    for end in ends.values():
+        end.transport.close()
+    clients, servers = set(), set()
+    for peer, end in ends.items():
+        for c in end.connections:
+            if c.side == "client":
+                clients.add((c.client, c.server, c.channel, peer, c.neighbor))
+            else:
+                servers.add((c.client, c.server, c.channel, c.neighbor, peer))
+    assert clients == servers
+    assert sorted((channel, *pair) for _, _, channel, *pair in clients) == [
+        (channel, p, q) for channel in ("bulk", "control") for p in "abc" for q in "abc" if p != q
+    ]
+    for client, server, _, p, q in clients:
+        assert client.startswith(f"{ends[p].address}:")
+        assert server == "{}:{}".format(*ends[q].endpoint)
+    sent, got = (
+        sum((end.by_connection(way) for end in ends.values()), Counter()) for way in ("out", "in")
+    )
+    assert sent == got
+    assert {kind for _, _, kind, _ in sent} == {"mask", "weights", "request", "hello"}
+
+
+def test_each_connection_is_written_once_and_numbered_from_zero(net):
+    a, b, proxy = through_a_proxy(net)
+    b.announce(0)
+    b.wait(events.AnnounceDone)
+    a.transport.pull(["b"], 0)
+    a.wait(events.PullDone)
+    proxy.cut()
+    b.wait(events.Joined)
+    for end in (a, b):
+        end.transport.close()
+        numbers = [c.connection for c in end.connections]
+        assert sorted(numbers) == list(range(len(numbers)))
+        assert len({(c.client, c.server) for c in end.connections}) == len(numbers)
+    heartbeats = {(c.channel, c.heartbeat_ms) for c in a.connections}
+    assert heartbeats == {("control", 1000), ("bulk", 0)}
 
 
 def test_headers_are_what_is_not_payload(net):
@@ -888,9 +1307,10 @@ def test_headers_are_what_is_not_payload(net):
     sent = b.announce(0)
     a.wait(events.MaskHeard)
     header, bits = encode(sent)
-    assert a.traffic("in", "b")["mask"] == (1, len(bits), len(header))
+    traffic = a.traffic("in", "b")
+    assert traffic["mask"] == (1, len(bits), len(header))
     opening = len(encode(greeting("b"))[0]) + len(encode(Welcome(0))[0])
-    assert a.traffic("in", "b")["control"] == (2, 0, opening)
+    assert traffic["hello"] == (2, 0, opening)
 
 
 def test_a_second_hello_counts_once_more_and_not_twice(net):
@@ -900,7 +1320,7 @@ def test_a_second_hello_counts_once_more_and_not_twice(net):
         c.send(greeting("c"))
         assert c.answer() == Welcome(0)
         a.wait(events.Joined, neighbor="c")
-    assert a.traffic("in", "c")["control"][0] == 2
+    assert a.traffic("in", "c")["hello"][0] == 2
 
 
 def test_close_leaves_nothing_behind(net):
@@ -941,7 +1361,7 @@ def test_close_interrupts_whatever_goes_on(net):
 
 def test_a_transport_that_breaks_says_so_and_can_be_closed(net, monkeypatch):
     a, b = net.pair()
-    monkeypatch.setattr(a.transport, "_announce", lambda _mask: 1 / 0)
+    monkeypatch.setattr(a.transport._serving, "announce", lambda _mask: 1 / 0)
     a.announce(0)
     broken = a.inbox.get(timeout=DEADLINE_S)
     assert isinstance(broken, events.Broken)
@@ -966,9 +1386,24 @@ def test_an_older_zmtp_cannot_end_the_transport(net, greeting):
     still_answers(a, b)
 
 
+def test_an_older_zmtp_of_a_neighbor_cannot_end_the_transport(net):
+    a, b = net.end("a", ["b", "c"]), net.end("b", ["a"])
+    with socket.create_server(("127.1.0.3", 0)) as c:
+        a.transport.connect({"b": b.endpoint, "c": c.getsockname()})
+        b.transport.connect({"a": a.endpoint})
+        c.settimeout(DEADLINE_S)
+        old, _ = c.accept()
+        with old:
+            router = "ff00000000000000017f 01 06 0000"
+            old.sendall(bytes.fromhex(router) + b"\x00\x05noise")
+            assert a.wait(events.TurnedAway, sender="c").verdict == "malformed"
+        b.wait(events.Welcomed)
+        still_answers(a, b)
+
+
 def test_a_stranger_of_another_wire_version_is_told_so(net):
     a, b = net.pair()
     stranger = net.stranger(a, b"nobody")
-    stranger.send(msgpack.packb([2, 1]))
-    assert "wire version 2" in stranger.answer().reason
+    stranger.send(msgpack.packb([1, 1]))
+    assert "wire version 1" in stranger.answer().reason
     still_answers(a, b)

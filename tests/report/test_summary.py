@@ -1,13 +1,17 @@
 import json
 
+import duckdb
 import pytest
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.report.closure import complaint
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
+from prisam_p2p.report.ledger import make_ledger
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.report.summary import summarize, write_summary
+from prisam_p2p.report.summary import read_summary, write_summary
+from prisam_p2p.report.summary import summarize as summarize_with
 
 PROFILE = {
     "name": "watch",
@@ -23,7 +27,7 @@ PROFILE = {
 GROUPS = {"a": 0, "b": 0, "c": 1, "d": 1}
 PLAN = {
     "topology": "square",
-    "settings": {"algorithm": "prisam", "seed": 5, "rounds": 2},
+    "settings": {"algorithm": "prisam", "seed": 5, "rounds": 2, "chunk_kib": 512},
     "model": {"n_bytes": 4 * 2**20, "macs": 8000},
     "peers": {
         peer: {
@@ -36,13 +40,37 @@ PLAN = {
         for peer, group in GROUPS.items()
     },
 }
+# Each peer hears the masks of the next one; it pulls a's weights, if it is b. Counts of both ends
+# agree: rows of a connection's client, as its server has them with in and out exchanged.
+NEXT = {"a": "b", "b": "c", "c": "d", "d": "a"}
 ROWS = [
-    ["in", "b", "control", 3, 0, 90],
-    ["out", "b", "control", 2, 0, 60],
-    ["out", "b", "mask", 2, 20, 14],
-    ["out", "c", "mask", 2, 20, 14],
-    ["out", "c", "weights", 5, 5000, 125],
+    ["out", "hello", -1, 1, 0, 55, 2, 1],
+    ["in", "hello", -1, 1, 0, 4, 2, 1],
+    ["in", "mask", 0, 1, 10, 7, 4, 1],
+    ["in", "mask", 1, 1, 10, 7, 4, 1],
+    ["out", "request", 1, 5, 0, 150, 10, 5],
+    ["in", "weights", 1, 5, 5000, 125, 20, 5],
 ]
+OTHER_WAY = {"in": "out", "out": "in"}
+
+
+def connection(peer, side):
+    """The connection that `peer` opened to NEXT[peer], as one of its ends recorded it."""
+    other = NEXT[peer]
+    client, server = f"127.1.0.{ord(peer)}:40000", f"127.1.0.{ord(other)}:5000"
+    number, neighbor = (0, other) if side == "client" else (1, peer)
+    return records.Connection(number, side, client, server, neighbor, "control", 1000)
+
+
+def traffic(t, final):
+    """Counts of both connections of a peer up to round t."""
+    rows = [[0, *row] for row in ROWS if row[2] <= t]
+    rows += [[1, OTHER_WAY[way], *rest] for way, *rest in ROWS if rest[1] <= t]
+    return records.Traffic(t, final, rows)
+
+
+def summarize(run):
+    return summarize_with(run, make_ledger(run))
 
 
 def trained(t):
@@ -52,7 +80,12 @@ def trained(t):
 def peer_records(peer):
     """The journal of a peer that completed two rounds."""
     accuracy = {"a": 0.5, "b": 0.6, "c": 0.7, "d": 0.8}[peer]
-    lines = [records.Started(peer, 100 + ord(peer), 0, "127.1.0.1", 5, 0.3)]
+    before = next(each for each in NEXT if NEXT[each] == peer)
+    lines = [
+        records.Started(peer, 100 + ord(peer), 0, "127.1.0.1", 5, 0.3),
+        connection(peer, "client"),
+        connection(before, "server"),
+    ]
     for t in range(2):
         lines += [
             trained(t),
@@ -60,12 +93,13 @@ def peer_records(peer):
             records.Evaluated(t, "after_training", 0.1, accuracy - 0.2 + 0.1 * t),
             records.Grouped(t, labels_of(t), [p for p in GROUPS if GROUPS[p] == GROUPS[peer]]),
             records.Evaluated(t, "after_aggregation", 0.1, accuracy - 0.1 + 0.1 * t),
-            records.Traffic(t, [[*row[:3], *(n // (2 - t) for n in row[3:])] for row in ROWS]),
+            traffic(t, final=False),
         ]
     return [
         *lines,
         records.Deployed("after_training", 0.1, accuracy - 0.1, 0.25, 700, 900, 2800, "d" * 32),
         records.Finished("completed", 2, "", 3.0, 48.5, 9.5, 4.25),
+        traffic(2, final=True),
     ]
 
 
@@ -125,8 +159,10 @@ def test_what_a_peer_came_to(folder):
         "deployed": pytest.approx(0.6),
     }
     assert peer["deployed_from"] == "after_training"
-    assert peer["bytes"]["out"]["mask"] == {"messages": 4, "payload": 40, "header": 28}
-    assert peer["bytes"]["in"]["control"] == {"messages": 3, "payload": 0, "header": 90}
+    mask = {"messages": 2, "payload": 20, "header": 14, "framing": 8}
+    assert peer["bytes"]["out"]["mask"] == peer["bytes"]["in"]["mask"] == mask
+    hello = {"messages": 2, "payload": 0, "header": 59, "framing": 4}  # Hello and Welcome
+    assert peer["bytes"]["in"]["hello"] == hello
 
 
 def test_what_was_asked_of_a_device_and_what_it_did(folder):
@@ -157,13 +193,48 @@ def test_accuracy_is_the_mean_over_the_peers(folder):
     }
 
 
-def test_bytes_are_what_all_peers_sent_by_the_last_count(folder):
-    sent = summarize(folder(completed()))["bytes"]
+def test_bytes_are_those_of_the_ledger(folder):
+    """Without the kernel's figures: four connections, handshakes of 110 (id "c:a") and 107."""
+    run = folder(completed())
+    sent = summarize(run)["bytes"]
+    wire = {kind: count.pop("wire") for kind, count in sent.items()}
     assert sent == {
-        "mask": {"messages": 16, "payload": 160, "header": 112},
-        "weights": {"messages": 20, "payload": 20_000, "header": 500},
-        "control": {"messages": 8, "payload": 0, "header": 240},
+        "mask": {"messages": 8, "payload": 80, "header": 56, "framing": 32, "stream": 168},
+        "request": {"messages": 20, "payload": 0, "header": 600, "framing": 40, "stream": 640},
+        "weights": {
+            "messages": 20,
+            "payload": 20_000,
+            "header": 500,
+            "framing": 80,
+            "stream": 20_580,
+        },
+        "hello": {"messages": 8, "payload": 0, "header": 236, "framing": 884, "stream": 1120},
+        "control": {"messages": 0, "payload": 0, "header": 0, "framing": 0, "stream": 0},
     }
+    assert sum(wire.values()) == sum(row.wire for row in make_ledger(run).rows)
+    assert wire["control"] == 0
+    assert all(wire[kind] > sent[kind]["stream"] for kind in sent if kind != "control")
+
+
+def test_bytes_are_checked(folder):
+    closed = summarize(folder(completed()))["closure"]
+    assert (closed["connections"], closed["unexplained_bytes"]) == (4, 0)
+    assert closed["source"] == "model"
+    assert complaint(closed) is None
+
+
+def test_bytes_that_do_not_close_are_named(folder):
+    journals = completed()
+    journals["a"][-1].rows[-1][6] += 1  # a, as server, counts a header byte more
+    closed = summarize(folder(journals))["closure"]
+    assert closed["unexplained_bytes"] == 1
+    assert "a -> d (control, 127.1.0.97:5000 -> 127.1.0.100:40000)" in complaint(closed)
+
+
+def test_rounds_are_counted_where_a_peer_could_not_say(folder):
+    journals = completed()
+    journals["b"] = [r for r in journals["b"] if not isinstance(r, records.Finished)]
+    assert summarize(folder(journals))["rounds_done"] == 2
 
 
 def test_groups_are_compared_with_the_datas(folder):
@@ -204,7 +275,7 @@ def test_a_killed_run_can_be_read(folder):
     """No run_ended, one peer in the middle of round 0, one without a journal."""
     journals = completed()
     del journals["launcher"][-1], journals["d"]
-    journals["c"] = journals["c"][:3]
+    journals["c"] = journals["c"][:5]
     run = folder(journals)
     with (run.path / "journal" / "a.jsonl").open("ab") as file:
         file.write(b'{"t_s":1.0,"record":"fini')
@@ -228,7 +299,8 @@ def test_a_run_that_was_killed_before_it_began(folder):
     summary = summarize(folder({}))
     assert (summary["status"], summary["start"]) == ("killed", {})
     assert summary["accuracy"] == dict.fromkeys(summary["accuracy"])
-    assert summary["bytes"]["mask"] == {"messages": 0, "payload": 0, "header": 0}
+    assert set(summary["bytes"]["mask"].values()) == {0}
+    assert (summary["closure"]["connections"], summary["closure"]["failures"]) == (0, [])
 
 
 def test_an_exceeded_memory_shows(folder):
@@ -247,11 +319,27 @@ def test_the_summary_is_written_whole(folder):
     summary = write_summary(run)
     assert json.loads((run.path / "summary.json").read_text()) == summary
     assert write_summary(run) == summary  # over the old one
+    assert read_summary(run) == summary
     assert sorted(path.name for path in run.path.iterdir()) == [
+        "connections.parquet",
         "journal",
+        "ledger.parquet",
         "plan.json",
         "summary.json",
     ]
+
+
+def test_the_ledger_is_written_beside_it(folder):
+    run = folder(completed())
+    summary = write_summary(run)
+    for name, query in (
+        ("ledger", "sum(wire) FILTER (kind = 'mask')"),
+        ("connections", "count(DISTINCT client || server)"),
+    ):
+        path = run.path / f"{name}.parquet"
+        ((found,),) = duckdb.sql(f"SELECT {query} FROM read_parquet('{path}')").fetchall()
+        right = {"ledger": summary["bytes"]["mask"]["wire"], "connections": 4}
+        assert found == right[name]
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "no json"])

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.errors import WireError
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES, decode, encode, kind_of
+from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.messages import (
     DIGEST_BYTES,
     MAX_REASON,
+    MAX_RETRY_MS,
     RUN_ID_BYTES,
+    Busy,
     Bye,
     Channel,
     Chunk,
@@ -19,11 +22,13 @@ from prisam_p2p.wire.messages import (
     Hello,
     Kind,
     MaskAnnounce,
+    MaskRequest,
     Refuse,
     Unavailable,
     WeightsOffer,
     WeightsRequest,
     Welcome,
+    WireDtype,
 )
 
 RUN = b"run-0001"
@@ -34,24 +39,35 @@ _LAYOUT = "c410101112131415161718191a1b1c1d1e1f"
 
 GOLDEN = {
     Hello(RUN, "p07", 2, Channel.BULK, W0, LAYOUT): [
-        "980101c40872756e2d30303031a37030370201" + _W0 + _LAYOUT
+        "980201c40872756e2d30303031a37030370201" + _W0 + _LAYOUT
     ],
     Hello(RUN, "a-b_9", 0, Channel.CONTROL, LAYOUT, W0): [
-        "980101c40872756e2d30303031a5612d625f390000" + _LAYOUT + _W0
+        "980201c40872756e2d30303031a5612d625f390000" + _LAYOUT + _W0
     ],
-    Welcome(incarnation=0): ["93010200"],
-    Refuse("wrong run"): ["930103a977726f6e672072756e"],
-    Refuse("ρ"): ["930103a2cf81"],
-    MaskAnnounce(round_index=3, n_bits=10, bits=b"\xff\x40"): ["940104030a", "ff40"],
-    WeightsRequest(round_index=300): ["930105cd012c"],
-    WeightsOffer(7, W0, n_bits=8, bits=b"\x01"): ["95010607" + _W0 + "08", "01"],
-    ChunkRequest(W0, offset=65536, length=255): ["950107" + _W0 + "ce00010000ccff"],
+    Welcome(incarnation=0): ["93020200"],
+    Refuse("wrong run"): ["930203a977726f6e672072756e"],
+    Refuse("ρ"): ["930203a2cf81"],
+    MaskAnnounce(round_index=3, n_bits=10, bits=b"\xff\x40"): ["950204030a00", "ff40"],
+    MaskAnnounce(300, 10, b"\x0b", Coding.CHANGES, base_gap=1, check=0xBEEF): [
+        "970204cd012c0a0101cdbeef",
+        "0b",
+    ],
+    MaskAnnounce(4, 10, b"", Coding.CHANGES, base_gap=4, check=0): ["970204040a010400"],
+    MaskAnnounce(3, 10, b"\x08", Coding.DENSITY): ["950204030a02", "08"],
+    MaskAnnounce(3, 10, b"", Coding.DENSITY): ["950204030a02"],
+    MaskRequest(round_index=128): ["93020bcc80"],
+    WeightsRequest(round_index=300): ["940205cd012c00"],
+    WeightsRequest(300, n_bits=10, bits=b"\xff\x40"): ["940205cd012c0a", "ff40"],
+    WeightsOffer(7, W0, n_bits=8, bits=b"\x01"): ["96020607" + _W0 + "0800", "01"],
+    WeightsOffer(7, W0, 8, b"\x01", WireDtype.FLOAT16): ["96020607" + _W0 + "0801", "01"],
+    ChunkRequest(W0, offset=65536, length=255): ["950207" + _W0 + "ce00010000ccff"],
     Chunk(W0, offset=2**32, data=b"\x00weights"): [
-        "940108" + _W0 + "cf0000000100000000",
+        "940208" + _W0 + "cf0000000100000000",
         "0077656967687473",
     ],
-    Unavailable(round_index=128): ["930109cc80"],
-    Bye(round_index=99_999): ["93010ace0001869f"],
+    Unavailable(round_index=128): ["930209cc80"],
+    Bye(round_index=99_999): ["93020ace0001869f"],
+    Busy(retry_ms=250): ["93020cccfa"],
 }
 
 
@@ -81,7 +97,7 @@ def test_every_kind_has_a_golden_vector_and_its_number():
 
 # What the decoder refuses. Each row breaks one rule.
 
-HELLO = [1, 1, RUN, "p07", 2, 1, W0, LAYOUT]
+HELLO = [2, 1, RUN, "p07", 2, 1, W0, LAYOUT]
 
 
 def hello(**changed):
@@ -94,35 +110,43 @@ def hello(**changed):
     [
         # the frame
         ([0, 9, 0], [], "wire version 0"),
-        ([2, 9, 0], [], "wire version 2; this peer speaks 1"),
-        (["1", 9, 0], [], "wire version '1'"),
+        ([1, 9, 0], [], "wire version 1; this peer speaks 2"),
+        ([3, 9, 0], [], "wire version 3; this peer speaks 2"),
+        (["2", 9, 0], [], "wire version '2'"),
         ([None, 9, 0], [], "wire version None"),
-        ([2, 99], [], "wire version 2"),  # before all else: the rest may have changed
-        ([1, 0, 0], [], "no message has kind 0"),
-        ([1, 11, 0], [], "no message has kind 11"),
-        ([1, "9", 0], [], "no message has kind '9'"),
-        ([1, [9], 0], [], "shape"),
-        ([1], [], "not enough values"),
+        ([1, 99], [], "wire version 1"),  # before all else: the rest may have changed
+        ([2, 0, 0], [], "no message has kind 0"),
+        ([2, 13, 0], [], "no message has kind 13"),
+        ([2, "9", 0], [], "no message has kind '9'"),
+        ([2, [9], 0], [], "shape"),
+        ([2], [], "not enough values"),
         ([], [], "not enough values"),
         (9, [], "int"),
         (None, [], "NoneType"),
         ({1: 9}, [], "int is not allowed for map key"),
-        ({"1": 9, "9": 0}, [], "wire version"),
-        (b"\x01\x09\x00", [], "canonical"),  # iterates as 1, 9, 0
-        ("190", [], "wire version '1'"),
+        ({"2": 9, "9": 0}, [], "wire version '2'"),
+        (b"\x02\x09\x00", [], "canonical"),  # iterates as 2, 9, 0
+        ("290", [], "wire version '2'"),
         (msgpack.Timestamp(1), [], "Timestamp"),
         # one value, one encoding
-        ([1.0, 9, 0], [], "canonical"),
-        ([True, 9, 0], [], "canonical"),
-        ([1, 9.0, 0], [], "canonical"),
-        ([1, True, RUN, "p07", 2, 1, W0, LAYOUT], [], "canonical"),
-        ([1, 9, True], [], "canonical"),
-        ([1, 9, 1.0], [], "shape"),
-        ([1, 2, False], [], "canonical"),
-        ([1, 4, 0, True], [b"\x80"], "canonical"),
-        ([1, 7, W0, False, 1], [], "canonical"),
-        ([1, 7, W0, 0, True], [], "canonical"),
-        ([1, 8, W0, False], [b"x"], "canonical"),
+        ([2.0, 9, 0], [], "canonical"),
+        ([True, 9, 0], [], "wire version True"),
+        ([2, 9.0, 0], [], "canonical"),
+        ([2, True, RUN, "p07", 2, 1, W0, LAYOUT], [], "canonical"),
+        ([2, 9, True], [], "canonical"),
+        ([2, 9, 1.0], [], "shape"),
+        ([2, 2, False], [], "canonical"),
+        ([2, 4, 0, True, 0], [b"\x80"], "canonical"),
+        ([2, 4, 0, 8, False], [b"\x80"], "canonical"),
+        ([2, 4, 1, 8, True, 1, 9], [b"\x03"], "canonical"),
+        ([2, 4, 1, 8, 1, True, 9], [b"\x03"], "canonical"),
+        ([2, 4, 1, 8, 1, 1, True], [b"\x03"], "canonical"),
+        ([2, 5, 0, False], [], "canonical"),
+        ([2, 5, 0, True], [b"\x80"], "canonical"),
+        ([2, 6, 0, W0, 8, False], [b"\x80"], "canonical"),
+        ([2, 7, W0, False, 1], [], "canonical"),
+        ([2, 7, W0, 0, True], [], "canonical"),
+        ([2, 8, W0, False], [b"x"], "canonical"),
         (hello(incarnation=True), [], "canonical"),
         (hello(channel=True), [], "canonical"),
         # Hello
@@ -144,42 +168,81 @@ def hello(**changed):
         (hello(layout=LAYOUT[:15]), [], "digest of 15 bytes"),
         (hello(layout=LAYOUT + b"\x00"), [], "digest of 17 bytes"),
         # Welcome, Refuse
-        ([1, 2, -1], [], "incarnation -1 is negative"),
-        ([1, 3, ""], [], "reason of 0 characters"),
-        ([1, 3, "x" * 201], [], "reason of 201 characters"),
+        ([2, 2, -1], [], "incarnation -1 is negative"),
+        ([2, 3, ""], [], "reason of 0 characters"),
+        ([2, 3, "x" * 201], [], "reason of 201 characters"),
         # MaskAnnounce
-        ([1, 4, -1, 8], [b"\x00"], "round -1 is negative"),
-        ([1, 4, 0, 0], [b""], "a mask of 0 bits"),
-        ([1, 4, 0, -8], [b""], "a mask of -8 bits"),
-        ([1, 4, 0, 10], [b"\xff"], "1 bytes for 10 bits"),
-        ([1, 4, 0, 10], [b"\xff\x40\x00"], "3 bytes for 10 bits"),
-        ([1, 4, 0, 8], [b""], "0 bytes for 8 bits"),
-        ([1, 4, 0, 2**64 - 1], [b"\xff"], "1 bytes for 18446744073709551615 bits"),
-        ([1, 4, 0, 10], [b"\xff\x41"], "padding"),
-        ([1, 4, 0, 10], [b"\xff\x60"], "padding"),
-        ([1, 4, 0, 1], [b"\x40"], "padding"),
-        ([1, 4, 0, 7], [b"\x01"], "padding"),
+        ([2, 4, -1, 8, 0], [b"\x00"], "round -1 is negative"),
+        ([2, 4, 0, 0, 0], [], "a mask of 0 bits"),
+        ([2, 4, 0, -8, 0], [], "a mask of -8 bits"),
+        ([2, 4, 0, 10, 0], [b"\xff"], "1 bytes for 10 bits"),
+        ([2, 4, 0, 10, 0], [b"\xff\x40\x00"], "3 bytes for 10 bits"),
+        ([2, 4, 0, 8, 0], [], "0 bytes for 8 bits"),
+        ([2, 4, 0, 2**64 - 1, 0], [b"\xff"], "1 bytes for 18446744073709551615 bits"),
+        ([2, 4, 0, 10, 0], [b"\xff\x41"], "padding"),
+        ([2, 4, 0, 10, 0], [b"\xff\x60"], "padding"),
+        ([2, 4, 0, 1, 0], [b"\x40"], "padding"),
+        ([2, 4, 0, 7, 0], [b"\x01"], "padding"),
+        ([2, 4, 0, 8, 3], [b"\x80"], "3 is not a valid Coding"),
+        ([2, 4, 0, 8, -1], [b"\x80"], "-1 is not a valid Coding"),
+        ([2, 4, 5, 8, 0, 1, 9], [b"\x80"], "a base for what has none"),
+        ([2, 4, 5, 8, 0, 1, 0], [b"\x80"], "a base for what has none"),
+        ([2, 4, 5, 8, 0, 0, 9], [b"\x80"], "a base for what has none"),
+        ([2, 4, 5, 8, 0, 0, 0], [b"\x80"], "canonical"),
+        ([2, 4, 5, 8, 2, 1, 9], [b"\x03"], "a base for what has none"),
+        ([2, 4, 5, 8, 2, 0, 0], [b"\x03"], "canonical"),
+        ([2, 4, 5, 8, 1], [b"\x03"], "changes since 0 rounds before 5"),
+        ([2, 4, 5, 8, 1, 0, 9], [b"\x03"], "changes since 0 rounds before 5"),
+        ([2, 4, 5, 8, 1, -1, 9], [b"\x03"], "changes since -1 rounds before 5"),
+        ([2, 4, 5, 8, 1, 6, 9], [b"\x03"], "changes since 6 rounds before 5"),
+        ([2, 4, 0, 8, 1, 1, 9], [b"\x03"], "changes since 1 rounds before 0"),
+        ([2, 4, 5, 8, 1, 1, -1], [b"\x03"], "check -1"),
+        ([2, 4, 5, 8, 1, 1, 2**16], [b"\x03"], "check 65536"),
+        ([2, 4, 5, 8, 1, 1, 9], [b"\x03\x00"], "2 bytes, packed 1"),
+        ([2, 4, 5, 9, 2], [b"\x03\x00\x00"], "3 bytes, packed 2"),
+        ([2, 4, 5, 0, 1, 1, 9], [], "a mask of 0 bits"),
+        ([2, 4, 5, -9, 2], [], "a mask of -9 bits"),
+        ([2, 4, -1, 8, 2], [], "round -1 is negative"),
+        ([2, 4, 5, 8, 1, 1, 9], [b""], "canonical"),  # nothing to say has no frame
+        ([2, 4, 5, 8, 2], [b""], "canonical"),
+        ([2, 4, 0, 8, 0], [b"\x80", b""], "shape"),
+        ([2, 4, 5, 8, 1, 1, 9], [b"\x03", b""], "shape"),
+        ([2, 4, 5, 8, 2], [b"", b"\x03"], "shape"),
+        # MaskRequest
+        ([2, 11, -1], [], "round -1 is negative"),
         # WeightsRequest, WeightsOffer
-        ([1, 5, -1], [], "round -1 is negative"),
-        ([1, 6, -1, W0, 8], [b"\x00"], "round -1 is negative"),
-        ([1, 6, 0, W0[:15], 8], [b"\x00"], "digest of 15 bytes"),
-        ([1, 6, 0, W0 + b"\x00", 8], [b"\x00"], "digest of 17 bytes"),
-        ([1, 6, 0, W0, 0], [b""], "a mask of 0 bits"),
-        ([1, 6, 0, W0, 9], [b"\x00"], "1 bytes for 9 bits"),
-        ([1, 6, 0, W0, 9], [b"\x00\x01"], "padding"),
+        ([2, 5, -1, 0], [], "round -1 is negative"),
+        ([2, 5, 0, 0], [b"\x80"], "a mask of 0 bits"),
+        ([2, 5, 0, -1], [], "a mask of -1 bits"),
+        ([2, 5, 0, 8], [], "0 bytes for 8 bits"),
+        ([2, 5, 0, 9], [b"\x80"], "1 bytes for 9 bits"),
+        ([2, 5, 0, 9], [b"\x80\x01"], "padding"),
+        ([2, 5, 0, 0], [b""], "canonical"),
+        ([2, 5, 0, 8], [b"\x80", b""], "shape"),
+        ([2, 6, -1, W0, 8, 0], [b"\x00"], "round -1 is negative"),
+        ([2, 6, 0, W0[:15], 8, 0], [b"\x00"], "digest of 15 bytes"),
+        ([2, 6, 0, W0 + b"\x00", 8, 0], [b"\x00"], "digest of 17 bytes"),
+        ([2, 6, 0, W0, 0, 0], [b""], "a mask of 0 bits"),
+        ([2, 6, 0, W0, 9, 0], [b"\x00"], "1 bytes for 9 bits"),
+        ([2, 6, 0, W0, 9, 0], [b"\x00\x01"], "padding"),
+        ([2, 6, 0, W0, 8, 2], [b"\x00"], "2 is not a valid WireDtype"),
+        ([2, 6, 0, W0, 8, -1], [b"\x00"], "-1 is not a valid WireDtype"),
         # ChunkRequest, Chunk
-        ([1, 7, b"", 0, 1], [], "digest of 0 bytes"),
-        ([1, 7, W0 + b"\x00", 0, 1], [], "digest of 17 bytes"),
-        ([1, 7, W0, -1, 1], [], "offset -1 is negative"),
-        ([1, 7, W0, 0, 0], [], "length 0"),
-        ([1, 7, W0, 0, -1], [], "length -1"),
-        ([1, 8, W0[:15], 0], [b"x"], "digest of 15 bytes"),
-        ([1, 8, W0 + b"\x00", 0], [b"x"], "digest of 17 bytes"),
-        ([1, 8, W0, -1], [b"x"], "offset -1 is negative"),
-        ([1, 8, W0, 0], [b""], "an empty chunk"),
-        # Unavailable, Bye
-        ([1, 9, -1], [], "round -1 is negative"),
-        ([1, 10, -1], [], "round -1 is negative"),
+        ([2, 7, b"", 0, 1], [], "digest of 0 bytes"),
+        ([2, 7, W0 + b"\x00", 0, 1], [], "digest of 17 bytes"),
+        ([2, 7, W0, -1, 1], [], "offset -1 is negative"),
+        ([2, 7, W0, 0, 0], [], "length 0"),
+        ([2, 7, W0, 0, -1], [], "length -1"),
+        ([2, 8, W0[:15], 0], [b"x"], "digest of 15 bytes"),
+        ([2, 8, W0 + b"\x00", 0], [b"x"], "digest of 17 bytes"),
+        ([2, 8, W0, -1], [b"x"], "offset -1 is negative"),
+        ([2, 8, W0, 0], [b""], "an empty chunk"),
+        # Unavailable, Bye, Busy
+        ([2, 9, -1], [], "round -1 is negative"),
+        ([2, 10, -1], [], "round -1 is negative"),
+        ([2, 12, 0], [], "retry after 0 ms"),
+        ([2, 12, -1], [], "retry after -1 ms"),
+        ([2, 12, 60_001], [], "retry after 60001 ms"),
     ],
 )
 def test_refusals(header, bulk, why):
@@ -191,24 +254,24 @@ def test_refusals(header, bulk, why):
     ("header", "why"),
     [
         ("", "incomplete"),
-        ("9301", "max_array_len"),
-        ("930109cd01", "incomplete"),
+        ("9302", "max_array_len"),
+        ("930209cd01", "incomplete"),
         ("c1", "FormatError"),  # msgpack's never-used byte: an error without a text
-        ("9301090000", "extra data"),
-        ("930109cc00", "canonical"),  # 0 in two bytes
-        ("930109cd00ff", "canonical"),
-        ("930109ce0000ffff", "canonical"),
-        ("930109cf00000000ffffffff", "canonical"),
-        ("930109d000", "canonical"),  # 0 as a signed byte
-        ("9301cc0900", "canonical"),
-        ("93cc010900", "canonical"),
-        ("dc0003010900", "canonical"),  # the array's length in two bytes
-        ("dd00000003010900", "canonical"),
-        ("930103d90161", "canonical"),  # the string's length in a byte of its own
-        ("930103a1ff", "utf-8"),
-        ("930103a3eda080", "utf-8"),  # a surrogate
-        ("930103a2c080", "utf-8"),  # an overlong NUL
-        ("950107c50010" + _W0[4:] + "0001", "canonical"),  # the digest's length in two bytes
+        ("9302090000", "extra data"),
+        ("930209cc00", "canonical"),  # 0 in two bytes
+        ("930209cd00ff", "canonical"),
+        ("930209ce0000ffff", "canonical"),
+        ("930209cf00000000ffffffff", "canonical"),
+        ("930209d000", "canonical"),  # 0 as a signed byte
+        ("9302cc0900", "canonical"),
+        ("93cc020900", "canonical"),
+        ("dc0003020900", "canonical"),  # the array's length in two bytes
+        ("dd00000003020900", "canonical"),
+        ("930203d90161", "canonical"),  # the string's length in a byte of its own
+        ("930203a1ff", "utf-8"),
+        ("930203a3eda080", "utf-8"),  # a surrogate
+        ("930203a2c080", "utf-8"),  # an overlong NUL
+        ("950207c50010" + _W0[4:] + "0001", "canonical"),  # the digest's length in two bytes
     ],
 )
 def test_another_encoding_is_refused(header, why):
@@ -231,17 +294,20 @@ def test_a_field_of_another_type_is_refused(wire):
                 decode([msgpack.packb(changed), *bulk])
 
 
+MAY_BE_ALONE = {Kind.MASK: [0, 1], Kind.WEIGHTS_REQUEST: [0, 1]}
+
+
 @pytest.mark.parametrize("wire", GOLDEN.values())
 def test_a_field_or_a_frame_too_many_or_too_few_is_refused(wire):
     header, *bulk = frames_of(wire)
     values = msgpack.unpackb(header)
+    frames_after = MAY_BE_ALONE.get(values[1], [len(bulk)])
     misshapen = [
         [msgpack.packb(values[:-1]), *bulk],
         [msgpack.packb([*values, 0]), *bulk],
         [msgpack.packb([*values, values[-1]]), *bulk],
-        [header, *bulk, b""],
-        [header, *bulk, b"x"],
-        [header, *bulk[:-1]] if bulk else [header, b"x", b"x"],
+        *([header, *n * [b"x"]] for n in range(4) if n not in frames_after),
+        [header, *(max(frames_after) + 1) * [b""]],
     ]
     for frames in misshapen:
         with pytest.raises(WireError, match=r"kind \d+ and this shape"):
@@ -264,18 +330,18 @@ def test_an_oversize_header_is_refused_unread():
 HOSTILE = {
     "nested without end": b"\x91" * 1024,
     "nested and closed": b"\x91" * 1000 + b"\xc0",
-    "nested kind": b"\x93\x01" + b"\x91" * 1000 + b"\xc0\x00",
-    "nested version": b"\x93" + b"\x91" * 1000 + b"\xc0\x01\x00",
-    "nested field": b"\x93\x01\x09" + b"\x91" * 1000 + b"\xc0",
+    "nested kind": b"\x93\x02" + b"\x91" * 1000 + b"\xc0\x00",
+    "nested version": b"\x93" + b"\x91" * 1000 + b"\xc0\x02\x00",
+    "nested field": b"\x93\x02\x09" + b"\x91" * 1000 + b"\xc0",
     "nested maps": b"\x81\xa0" * 500 + b"\xc0",
     "array of 2^32 - 1": b"\xdd\xff\xff\xff\xff",
     "arrays of 2^16 - 1": b"\xdc\xff\xff" * 300,
     "map of 2^32 - 1": b"\xdf\xff\xff\xff\xff",
-    "bin of 2^32 - 1": b"\x93\x01\x09\xc6\xff\xff\xff\xff",
-    "str of 2^32 - 1": b"\x93\x01\x03\xdb\xff\xff\xff\xff",
-    "ext of 2^32 - 1": b"\x93\x01\x09\xc9\xff\xff\xff\xff\x01",
-    "timestamp out of range": b"\x93\x01\x09\xc7\x0c\xff" + b"\xff" * 12,
-    "lists as map keys": b"\x83\x91\x01\x01\x91\x09\x01\x91\x00\x01",
+    "bin of 2^32 - 1": b"\x93\x02\x09\xc6\xff\xff\xff\xff",
+    "str of 2^32 - 1": b"\x93\x02\x03\xdb\xff\xff\xff\xff",
+    "ext of 2^32 - 1": b"\x93\x02\x09\xc9\xff\xff\xff\xff\x01",
+    "timestamp out of range": b"\x93\x02\x09\xc7\x0c\xff" + b"\xff" * 12,
+    "lists as map keys": b"\x83\x91\x02\x01\x91\x09\x01\x91\x00\x01",
 }
 
 
@@ -308,6 +374,13 @@ def masks(draw):
     return n_bits, number.to_bytes(packed_size(n_bits), "big")
 
 
+@st.composite
+def numbers(draw):
+    """n_bits, and a payload that is at most as long as theirs."""
+    n_bits = draw(st.integers(1, 40))
+    return n_bits, draw(st.binary(max_size=packed_size(n_bits)))
+
+
 messages = st.one_of(
     st.builds(
         Hello,
@@ -321,12 +394,30 @@ messages = st.one_of(
     st.builds(Welcome, unsigned),
     st.builds(Refuse, st.text(min_size=1, max_size=MAX_REASON)),
     st.builds(lambda t, mask: MaskAnnounce(t, *mask), unsigned, masks()),
+    st.builds(lambda t, mask: MaskAnnounce(t, *mask, Coding.DENSITY), unsigned, numbers()),
+    st.builds(
+        lambda rounds, mask, check: MaskAnnounce(
+            max(rounds), *mask, Coding.CHANGES, min(rounds), check
+        ),
+        st.tuples(positive, positive),
+        numbers(),
+        st.integers(0, 2**16 - 1),
+    ),
+    st.builds(MaskRequest, unsigned),
     st.builds(WeightsRequest, unsigned),
-    st.builds(lambda t, digest, mask: WeightsOffer(t, digest, *mask), unsigned, digests, masks()),
+    st.builds(lambda t, mask: WeightsRequest(t, *mask), unsigned, masks()),
+    st.builds(
+        lambda t, digest, mask, dtype: WeightsOffer(t, digest, *mask, dtype),
+        unsigned,
+        digests,
+        masks(),
+        st.sampled_from(WireDtype),
+    ),
     st.builds(ChunkRequest, digests, unsigned, positive),
     st.builds(Chunk, digests, unsigned, st.binary(min_size=1, max_size=99)),
     st.builds(Unavailable, unsigned),
     st.builds(Bye, unsigned),
+    st.builds(Busy, st.integers(1, MAX_RETRY_MS)),
 )
 
 
@@ -342,6 +433,7 @@ def test_the_longest_of_all_messages_pass():
         Refuse("\U0001f600" * MAX_REASON),  # 800 bytes
         Hello(RUN, "z" * 32, 2**64 - 1, Channel.BULK, W0, LAYOUT),
         ChunkRequest(W0, 2**64 - 1, 2**64 - 1),
+        Busy(MAX_RETRY_MS),
     ]:
         assert decode(encode(longest)) == longest
 
@@ -355,6 +447,10 @@ def test_the_longest_of_all_messages_pass():
         (lambda: Hello(RUN, "P", 0, Channel.BULK, W0, W0), "peer id 'P'"),
         (lambda: Refuse(""), "reason of 0 characters"),
         (lambda: Chunk(W0, 0, b""), "empty"),
+        (lambda: MaskAnnounce(3, 8, b"", Coding.CHANGES, 4, 0), "changes since 4 rounds"),
+        (lambda: MaskAnnounce(3, 8, b"", Coding.DENSITY, 1, 0), "a base for what has none"),
+        (lambda: WeightsRequest(0, 0, b"\x80"), "a mask of 0 bits"),
+        (lambda: Busy(0), "retry after 0 ms"),
     ],
 )
 def test_an_invalid_message_cannot_be_built(build, why):
@@ -378,16 +474,18 @@ def test_a_chunk_is_not_copied():
 
 def test_a_mask_does_not_hold_on_to_its_frame():
     frame = bytearray(b"\xff\x40")
-    for header in ([1, 4, 0, 10], [1, 6, 0, W0, 10]):
+    for header in ([2, 4, 0, 10, 0], [2, 5, 0, 10], [2, 6, 0, W0, 10, 0]):
         message = decode([msgpack.packb(header), memoryview(frame)])
         assert type(message.bits) is bytes
 
 
-@given(st.integers(0, 100_000))
-def test_the_header_of_a_mask_is_small(round_index):
-    header, bulk = encode(MaskAnnounce(round_index, 2752, bytes(344)))
-    assert len(header) <= 20
-    assert len(bulk) == 344
+@given(st.integers(1, 100_000), st.integers(1, 65_535), st.data())
+def test_the_header_of_a_mask_is_small(round_index, n_bits, data):
+    gap, check = data.draw(st.integers(1, round_index)), data.draw(st.integers(0, 2**16 - 1))
+    whole = MaskAnnounce(round_index, n_bits, bytes(packed_size(n_bits)))
+    sparse = MaskAnnounce(round_index, n_bits, b"", Coding.DENSITY)
+    changes = MaskAnnounce(round_index, n_bits, b"", Coding.CHANGES, gap, check)
+    assert max(len(encode(message)[0]) for message in (whole, sparse, changes)) <= 20
 
 
 # Noise.
@@ -411,7 +509,7 @@ values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
-    | st.integers(-1, 11)
+    | st.integers(-1, 13)
     | st.floats()
     | st.text(max_size=3)
     | st.binary(max_size=3)
@@ -421,9 +519,9 @@ values = st.recursive(
 )
 
 
-@given(st.integers(0, 11), st.lists(values, max_size=6), st.lists(st.binary(max_size=3)))
+@given(st.integers(0, 13), st.lists(values, max_size=6), st.lists(st.binary(max_size=3)))
 def test_any_fields_of_any_kind(kind, fields, bulk):
-    check_frames([msgpack.packb([1, kind, *fields]), *bulk])
+    check_frames([msgpack.packb([2, kind, *fields]), *bulk])
 
 
 @given(st.sampled_from(list(GOLDEN.values())), st.data())

@@ -1,0 +1,63 @@
+"""The other end of a benchmark, in a process of its own: a peer that has weights to give."""
+
+from __future__ import annotations
+
+import json
+import sys
+from queue import SimpleQueue
+
+import numpy as np
+
+from prisam_p2p.core.layout import FLOAT32, Layout, Weights
+from prisam_p2p.learn.memory import one_heap
+from prisam_p2p.learn.models import Architecture
+from prisam_p2p.learn.structure import layout_of
+from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.pulls import Patience
+from prisam_p2p.peer.snapshots import snapshot_of
+from prisam_p2p.peer.transport import Exchanging, Rates, Transport
+from prisam_p2p.wire.messages import MaskAnnounce
+
+DONOR, REQUESTER = "donor", "requester"
+RUN_ID, W0 = b"benchrun", bytes(16)
+
+
+def transport_of(peer: str, address: str, layout: Layout) -> Transport:
+    """Return a peer's transport as a run would make it."""
+    one_heap()
+    neighbor = REQUESTER if peer == DONOR else DONOR
+    how = Exchanging(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
+    me = Identity(RUN_ID, peer, 0, W0, layout.digest)
+    return Transport(me, address, [neighbor], layout, SimpleQueue(), how)
+
+
+def dense_weights(layout: Layout) -> Weights:
+    """Return random weights of the whole network."""
+    rng = np.random.default_rng(0)
+    mask = layout.full_mask()
+    return Weights(
+        mask,
+        {
+            t.name: rng.standard_normal(t.slim_shape(mask), np.float32)
+            if t.dtype == FLOAT32
+            else np.zeros(t.slim_shape(mask), t.dtype)
+            for t in layout.tensors
+        },
+    )
+
+
+def main(address: str, model: str, classes: int) -> None:
+    """Offer dense weights of round 0 until the input ends."""
+    layout = layout_of(Architecture(model, 1.0, classes, (3, 32, 32)))
+    transport = transport_of(DONOR, address, layout)
+    print(json.dumps({"port": transport.port}), flush=True)
+    requester = json.loads(sys.stdin.readline())
+    transport.connect({REQUESTER: (requester["address"], requester["port"])})
+    mask = MaskAnnounce(0, layout.n_bits, bytes(b"\xff" * (layout.n_bits // 8)))
+    transport.announce(mask, snapshot_of(layout, 0, dense_weights(layout)))
+    sys.stdin.read()
+    transport.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,127 @@
+"""A pull of a dense model between two processes: how fast it is, and what it costs on the wire."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Literal, TypeVar
+
+from prisam_p2p.bench.children import child
+from prisam_p2p.bench.donor import DONOR, REQUESTER, transport_of
+from prisam_p2p.bench.raw_tcp import fetch
+from prisam_p2p.emulate.kernel_watch import KernelWatch
+from prisam_p2p.errors import LaunchError
+from prisam_p2p.learn.models import Architecture
+from prisam_p2p.learn.structure import layout_of
+from prisam_p2p.measure.journal import read_journal
+from prisam_p2p.peer import events
+from prisam_p2p.peer.transport import Transport
+from prisam_p2p.wire import ethernet
+
+_HERE, _THERE, _RAW = "127.77.0.1", "127.77.0.2", "127.77.0.3"
+_TIMEOUT_S = 60.0
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class PullSpeed:
+    """Medians over `repeats` of both, in turns: MB/s (10^6 bytes)."""
+
+    n_bytes: int
+    ours_mb_s: float
+    raw_mb_s: float
+    ratios: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Our rate as a share of raw TCP's: the median over the repeats."""
+        return statistics.median(self.ratios)
+
+
+def pull_speed(model: str, classes: int, repeats: int) -> PullSpeed:
+    """Compare a pull through the whole code path with raw TCP on the same loopback."""
+    with _two_peers(model, classes) as requester:
+        n_bytes = _pull(requester).pull.n_bytes  # connects, and warms both sides
+        with child("prisam_p2p.bench.raw_tcp", _RAW, str(n_bytes)) as raw:
+            endpoint = (_RAW, raw.hear()["port"])
+            ours, theirs = [], []
+            for _ in range(repeats):
+                ours.append(_pull(requester).wall_s)
+                raw.tell()
+                theirs.append(fetch(endpoint, n_bytes))
+    return PullSpeed(
+        n_bytes,
+        n_bytes / statistics.median(ours) / 1e6,
+        n_bytes / statistics.median(theirs) / 1e6,
+        tuple(their / our for our, their in zip(ours, theirs, strict=True)),
+    )
+
+
+def pull_wire_bytes(model: str, classes: int) -> tuple[int, int, str]:
+    """Return (payload bytes, Ethernet bytes, source) of one pull of a dense model.
+
+    Requests, ACKs and the opening of the bulk connection are in it; streams are the kernel's,
+    segments modelled for an MTU of 1500 (docs/ledger.md).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.jsonl"
+        with (
+            KernelWatch([_HERE, _THERE], path, time.monotonic()),
+            _two_peers(model, classes) as requester,
+        ):
+            n_bytes = _pull(requester).pull.n_bytes
+        sockets = [line for line in read_journal(path) if line["record"] == "socket"]
+    bulk = [s for s in sockets if max(s["sent"], s["received"]) > n_bytes]
+    if len(bulk) != 2:
+        raise LaunchError("kernel", "gave no figures of the pull's connection")
+    wire = 0
+    for one, other in (bulk, bulk[::-1]):
+        stream = one["sent"] - one["retransmitted"]
+        segments = ethernet.data_segments(one["data_segs_out"], one["sent"])
+        pure = other["segs_out"] - other["data_segs_out"]
+        acks = ethernet.acks(pure, segments, bulk=stream > n_bytes)
+        server = other["local"].startswith(f"{_THERE}:")
+        opened: Literal["server", "client"] = "server" if server else "client"
+        wire += ethernet.wire_bytes(stream, one["retransmitted"], segments, acks, opened)
+    return n_bytes, wire, sockets[0]["source"]
+
+
+@contextmanager
+def _two_peers(model: str, classes: int) -> Iterator[Transport]:
+    """Yield the requester; the donor is a process of its own."""
+    layout = layout_of(Architecture(model, 1.0, classes, (3, 32, 32)))
+    with child("prisam_p2p.bench.donor", _THERE, model, str(classes)) as donor:
+        port = donor.hear()["port"]
+        requester = transport_of(REQUESTER, _HERE, layout)
+        try:
+            donor.tell(address=_HERE, port=requester.port)
+            requester.connect({DONOR: (_THERE, port)})
+            _wait(requester, events.MaskHeard)
+            yield requester
+        finally:
+            requester.close()
+
+
+def _pull(requester: Transport) -> events.PullDone:
+    requester.pull([DONOR], 0)
+    return _wait(requester, events.PullDone)
+
+
+def _wait(requester: Transport, kind: type[E]) -> E:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            event = requester.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            raise LaunchError("donor", f"no {kind.__name__} within {_TIMEOUT_S:g} s") from None
+        if isinstance(event, kind):
+            return event
+        if isinstance(event, events.Broken | events.PullLost):
+            raise LaunchError("donor", str(event))

@@ -1,0 +1,120 @@
+"""The TCP connections of one peer: which file descriptor is which, and whose.
+
+A connection has the same pair of endpoints at both ends and in the kernel's own figures: that is
+how the bytes that we count meet the bytes that the kernel counts (docs/ledger.md).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prisam_p2p.measure import records
+from prisam_p2p.wire.messages import Channel
+
+_UNKNOWN = "?"
+
+
+@dataclass
+class Connection:
+    """One TCP connection, from its opening on."""
+
+    number: int
+    side: str
+    client: str
+    server: str
+    neighbor: str = ""
+    channel: Channel = Channel.CONTROL
+    gone: bool = False
+
+
+class Connections:
+    """Numbers the connections of a peer, and writes each down once it is known whose it is.
+
+    Args:
+        note: takes the record of a connection; called in the transport's thread.
+        heartbeat_ms: of control connections.
+
+    Attributes:
+        router: "address:port" of this peer's ROUTER, to be set once it is bound.
+    """
+
+    def __init__(self, note: Callable[[records.Connection], None], heartbeat_ms: int) -> None:
+        self.router = _UNKNOWN
+        self._note, self._heartbeat_ms = note, heartbeat_ms
+        self._accepted: dict[int, Connection] = {}
+        self._next = 0
+
+    def accepted(self, descriptor: int) -> Connection:
+        """Enter a connection that somebody opened to our ROUTER."""
+        here, there = _endpoints(descriptor)
+        if here != self.router:  # closed already: the descriptor is another connection's by now
+            here = there = _UNKNOWN
+        connection = Connection(self._number(), "server", there, here)
+        self._accepted[descriptor] = connection
+        return connection
+
+    def connected(
+        self, descriptor: int, to: tuple[str, int], neighbor: str, channel: Channel
+    ) -> Connection:
+        """Number a connection that our DEALER opened; the caller knows when it is gone."""
+        here, there = _endpoints(descriptor)
+        if there != _text(to) or here == self.router:  # as in `accepted`
+            here = there = _UNKNOWN
+        connection = Connection(self._number(), "client", here, there, neighbor, channel)
+        self._write(connection)
+        return connection
+
+    def at(self, descriptor: int) -> Connection:
+        """Return the accepted connection of a descriptor, or the last that was: a message may be
+        read after its connection is `gone`."""
+        return self._accepted.get(descriptor) or self.accepted(descriptor)
+
+    def belongs(self, connection: Connection, neighbor: str, channel: Channel) -> None:
+        """Say whose connection to our ROUTER this is."""
+        if connection.neighbor != neighbor:
+            connection.neighbor, connection.channel = neighbor, channel
+            self._write(connection)
+
+    def write_strangers(self) -> None:
+        """Write down the connections that never became a neighbor's."""
+        for connection in self._accepted.values():
+            if not connection.gone and not connection.neighbor:
+                self._write(connection)
+
+    def closed(self, descriptor: int) -> None:
+        """Note that an accepted connection is gone; its descriptor may be another's soon."""
+        connection = self._accepted.get(descriptor)
+        if connection and not connection.gone:
+            connection.gone = True
+            if not connection.neighbor:
+                self._write(connection)
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def _write(self, c: Connection) -> None:
+        heartbeat_ms = self._heartbeat_ms if c.channel is Channel.CONTROL else 0
+        channel = c.channel.name.lower()
+        self._note(
+            records.Connection(
+                c.number, c.side, c.client, c.server, c.neighbor, channel, heartbeat_ms
+            )
+        )
+
+
+def _endpoints(descriptor: int) -> tuple[str, str]:
+    """Return (here, there) as "address:port"; a connection that is closed already has none."""
+    try:
+        # A duplicate, closed at once: a longer-lived one would hold the connection's FIN back.
+        with socket.socket(fileno=os.dup(descriptor)) as same:
+            return _text(same.getsockname()), _text(same.getpeername())
+    except OSError:
+        return _UNKNOWN, _UNKNOWN
+
+
+def _text(endpoint: tuple[str, int]) -> str:
+    return f"{endpoint[0]}:{endpoint[1]}"

@@ -1,0 +1,104 @@
+"""What `prisam bytes` says of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prisam_p2p.report import breakdown
+from prisam_p2p.report.closure import closure, closure_lines
+from prisam_p2p.report.comparisons import compare_protocols
+from prisam_p2p.report.database import write_parquet
+from prisam_p2p.report.kernel import LOOPBACK_MTU
+from prisam_p2p.report.ledger import Ledger, make_ledger
+from prisam_p2p.report.output import as_json, as_text, give, needs_a_file
+from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.tables import Table
+
+BREAKDOWNS = tuple(breakdown.TABLES)
+
+
+def report_bytes(run: RunFolder, by: str | None, top: int, output: str, out: Path | None) -> None:
+    """Print, or write to `out`, where a run's bytes went.
+
+    Args:
+        by: one breakdown alone, of BREAKDOWNS; None = all that there is to say, of which csv and
+            parquet take the kinds.
+        top: so many links, and peers, are listed.
+
+    Raises:
+        ConfigError: no run folder; Parquet and no file.
+    """
+    needs_a_file(output, out)
+    ledger = make_ledger(run)
+    if by is None and output in ("table", "json"):
+        give(_all_tables(run, ledger, top) if output == "table" else _all(run, ledger, top), out)
+        return
+    table = _cut(breakdown.TABLES[by or "kind"](ledger), top)
+    if output == "parquet" and out is not None:
+        write_parquet(table, out)
+    else:
+        give(as_text(table, output), out)
+
+
+def _cut(table: Table, top: int) -> Table:
+    listed = table.rows[:top] if table.name in ("link", "peer") else table.rows
+    return replace(table, rows=listed)
+
+
+def _all(run: RunFolder, ledger: Ledger, top: int) -> str:
+    tables = {name: _cut(make(ledger), top) for name, make in breakdown.TABLES.items()}
+    parts = {
+        f"by_{name}": [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        for name, table in tables.items()
+    }
+    return as_json(
+        {**parts, "closure": closure(ledger), "comparisons": compare_protocols(run, ledger)}
+    )
+
+
+def _all_tables(run: RunFolder, ledger: Ledger, top: int) -> str:
+    titles = {
+        "kind": "By kind, bytes:",
+        "layer": "By layer:",
+        "link": f"Top {top} links:",
+        "round": "By round (-1: before the first announcement; handshakes and heartbeats):",
+    }
+    tables = {name: _cut(breakdown.TABLES[name](ledger), top) for name in titles}
+    texts = [f"{title}\n{as_text(tables[name], 'table')}" for name, title in titles.items()]
+    lines = [*_compared(compare_protocols(run, ledger)), *closure_lines(closure(ledger))]
+    return "\n".join([*texts, *lines, _wire_line(ledger)]) + "\n"
+
+
+def _compared(compared: dict[str, Any]) -> list[str]:
+    discovery, run = compared["discovery"], compared["this_run"]
+    push, exact = compared["push_everything"], compared["exact_similarity"]
+    lines = [
+        f"this run: {run['payload']:,} B payload, {run['wire']:,} B on the wire",
+        f"pushing every snapshot to every neighbor: {_other(push)} the run's",
+        f"discovery by dense weights: {_other(exact)} the masks'",
+    ]
+    if discovery["masks"]:
+        lines.append(
+            f"discovery: a dense model is {discovery['payload_ratio']:,.0f} mask payloads "
+            f"({discovery['dense_payload']:,} / {discovery['mean_mask_payload']:,.1f} B), on the "
+            f"wire {discovery['wire_ratio']:,.0f} masks "
+            f"({discovery['dense_wire']:,} / {discovery['mean_mask_wire']:,.1f} B)"
+        )
+    return lines
+
+
+def _other(sent: dict[str, Any]) -> str:
+    times = [sent["times_payload"], sent["times_wire"]]
+    shown = [f"{t:,.1f}" if t is not None else "-" for t in times]
+    return (
+        f"{sent['payload']:,} B payload, {sent['wire']:,} B on the wire; "
+        f"{shown[0]} and {shown[1]} times"
+    )
+
+
+def _wire_line(ledger: Ledger) -> str:
+    sources = sorted({row.source for row in ledger.rows})
+    mtu = " (plain loopback)" if ledger.mtu == LOOPBACK_MTU else ""
+    return f"wire: {', '.join(sources) or 'nothing'}; counted at an MTU of {ledger.mtu}{mtu}"

@@ -1,0 +1,103 @@
+"""The closure check: every byte of every connection is explained, or the connection is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prisam_p2p.report.connections import Connection
+from prisam_p2p.report.directions import counted
+from prisam_p2p.report.explanation import KERNEL, MODEL, Explained
+from prisam_p2p.report.ledger import Ledger
+
+PARTLY = "partly kernel"
+_SHOWN = 3
+
+
+def closure(ledger: Ledger) -> dict[str, Any]:
+    """Return what summary.json says of the closure (docs/run-folder.md)."""
+    accounts = [entry.explained for _, entry in ledger.entries]
+    unrecorded = sum(n_bytes for *_, n_bytes in ledger.unrecorded)
+    return {
+        "connections": len(ledger.connections),
+        "unexplained_bytes": sum(e.unexplained for e in accounts) + unrecorded,
+        "source": _source(ledger),
+        "modelled_connections": sum(not c.measured for c, _ in ledger.connections),
+        "torn_bytes": sum(e.torn for e in accounts),
+        "unsent_bytes": sum(e.unsent for e in accounts),
+        "in_flight_bytes": sum(e.in_flight for e in accounts),
+        "uncounted_bytes": sum(e.uncounted for e in accounts),
+        "foreign_connections": len(ledger.foreign),
+        "failures": failures(ledger),
+    }
+
+
+def failures(ledger: Ledger) -> list[str]:
+    """Return a sentence for each direction with unexplained bytes, with all figures of it."""
+    found = [
+        _failure(connection, entry.explained)
+        for connection, entry in ledger.entries
+        if entry.explained.unexplained
+    ]
+    return found + [
+        f"{peer} counted {n_bytes} bytes on its connection {number}, which it did not record"
+        for peer, number, n_bytes in ledger.unrecorded
+    ]
+
+
+def complaint(closed: dict[str, Any]) -> str | None:
+    """Return why the check of a run failed, naming its first connections; None = it did not."""
+    named = closed["failures"]
+    if not named:
+        return None
+    more = f"; and {len(named) - _SHOWN} more, see summary.json" if len(named) > _SHOWN else ""
+    return f"{closed['unexplained_bytes']} unexplained bytes: {'; '.join(named[:_SHOWN])}{more}"
+
+
+def closure_lines(closed: dict[str, Any]) -> list[str]:
+    """Return the closure in words, a line, and a line for each connection that does not close."""
+    lost = ", ".join(
+        f"{closed[f'{name}_bytes']:,} B {words}"
+        for name, words in (
+            ("torn", "of messages torn off"),
+            ("unsent", "never sent"),
+            ("in_flight", "lost in flight"),
+            ("uncounted", "uncounted"),
+        )
+        if closed[f"{name}_bytes"]
+    )
+    modelled, foreign = closed["modelled_connections"], closed["foreign_connections"]
+    notes = [lost] if lost else []
+    notes += [f"{modelled:,} without the kernel's figures"] if modelled else []
+    notes += [f"{foreign:,} foreign ones left out"] if foreign else []
+    line = (
+        f"closure: {closed['connections']:,} connections, "
+        f"{closed['unexplained_bytes']:,} B unexplained ({closed['source']})"
+    )
+    return ["; ".join([line, *notes]), *(f"  {failure}" for failure in closed["failures"])]
+
+
+def _source(ledger: Ledger) -> str:
+    measured = [connection.measured for connection, _ in ledger.connections]
+    if any(measured):
+        return KERNEL if all(measured) else PARTLY
+    return MODEL
+
+
+def _failure(connection: Connection, each: Explained) -> str:
+    direction = each.direction
+    ends = (
+        ("sender", direction.sent, direction.sender_final),
+        ("receiver", direction.received, direction.receiver_final),
+    )
+    messages = ", ".join(
+        f"{counted(counts)} by the {end}{'' if final else ' until it was lost'}"
+        for end, counts, final in ends
+    )
+    there, here = connection.client_address, connection.server_address
+    way = f"{there} -> {here}" if direction.side == "client" else f"{here} -> {there}"
+    stream = f"{each.source} stream {each.stream} B, received {each.received} B"
+    return (
+        f"{direction.sender} -> {direction.receiver} ({connection.channel}, {way}): "
+        f"{each.unexplained} B unexplained: {stream}; messages counted {messages}; "
+        f"handshake {each.handshake} B, heartbeats {each.heartbeats}"
+    )

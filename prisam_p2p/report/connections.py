@@ -1,0 +1,186 @@
+"""Both ends of every connection, and what the kernel counted for each, joined by addresses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from prisam_p2p.report.ends import CLIENT, UNKNOWN, End, Process
+from prisam_p2p.report.kernel import KernelFigures, KernelSocket, Pair
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One TCP connection between two peers, or with a stranger.
+
+    Attributes:
+        client_address, server_address: host:port.
+        client_end, server_end: what each peer recorded; None = nothing (it was killed before).
+        client_peer, server_peer: who they are; "" = a stranger.
+        client_final, server_final: the peer closed its sockets in order; what it did not record
+            then did not happen.
+        client_socket, server_socket: the kernel's figures; None = it gave none.
+        replaced: the same two peers opened another one later, for the same channel.
+    """
+
+    client_address: str
+    server_address: str
+    client_end: End | None
+    server_end: End | None
+    client_peer: str
+    server_peer: str
+    client_final: bool
+    server_final: bool
+    client_socket: KernelSocket | None
+    server_socket: KernelSocket | None
+    replaced: bool = False
+
+    @property
+    def channel(self) -> str:
+        """control or bulk; "" where only the kernel knows of the connection."""
+        end = self.client_end or self.server_end
+        return end.channel if end else ""
+
+    @property
+    def foreign(self) -> bool:
+        """Not between two peers: a stranger's, or known to the kernel alone."""
+        return not (self.client_peer and self.server_peer and (self.client_end or self.server_end))
+
+    @property
+    def cut(self) -> bool:
+        """Not closed in order by both ends: bytes may be lost on the way."""
+        return self.replaced or not (self.client_final and self.server_final)
+
+    @property
+    def measured(self) -> bool:
+        """The kernel gave figures for at least one end: that is both directions."""
+        return self.client_socket is not None or self.server_socket is not None
+
+    @property
+    def heartbeat_ms(self) -> int:
+        """Between two PINGs of the client, 0 = none."""
+        end = self.client_end or self.server_end
+        return end.heartbeat_ms if end else 0
+
+    @property
+    def began_s(self) -> float:
+        """When it was first recorded."""
+        return min(end.t_s for end in (self.client_end, self.server_end) if end)
+
+    @property
+    def life_s(self) -> float:
+        """From its first record to its end in the kernel; 0 where that is not known."""
+        ends = [each.t_s for each in (self.client_socket, self.server_socket) if each]
+        return max(0.0, max(ends) - self.began_s) if ends else 0.0
+
+
+def join(
+    processes: Mapping[str, Sequence[Process]], kernel: KernelFigures
+) -> tuple[list[Connection], list[Connection]]:
+    """Return (connections between peers in the order of their beginning, foreign ones).
+
+    Args:
+        processes: peer -> its processes in their order.
+    """
+    ends: defaultdict[Pair, list[End]] = defaultdict(list)
+    for end in (e for each in processes.values() for process in each for e in process.ends()):
+        ends[end.client, end.server].append(end)
+    unknown = [e for pair in list(ends) if UNKNOWN in pair for e in ends.pop(pair)]
+    joined = [
+        connection
+        for pair, found in ends.items()
+        for connection in _connections(pair, found, processes, kernel)
+    ]
+    ours = sorted((c for c in joined if not c.foreign), key=lambda c: c.began_s)
+    strangers = [c for c in joined if c.foreign] + [_unknown(end) for end in unknown]
+    return _mark_replaced(ours), [*strangers, *_unrecorded(ends, kernel)]
+
+
+def _connections(
+    pair: Pair,
+    ends: Sequence[End],
+    processes: Mapping[str, Sequence[Process]],
+    kernel: KernelFigures,
+) -> list[Connection]:
+    """Return the connections of one address pair: one, but for a port that was used again."""
+    clients = sorted((e for e in ends if e.side == CLIENT), key=lambda e: e.t_s)
+    servers = sorted((e for e in ends if e.side != CLIENT), key=lambda e: e.t_s)
+    count = max(len(clients), len(servers))
+    theirs = [kernel.sockets.get(each, []) for each in (pair, pair[::-1])]
+    result = []
+    for i in range(count):
+        client, server = (each[i] if i < len(each) else None for each in (clients, servers))
+        at_client, at_server = (s[i] if len(s) == count else None for s in theirs)
+        result.append(_connection(pair, client, server, at_client, at_server, processes))
+    return result
+
+
+def _connection(
+    pair: Pair,
+    client: End | None,
+    server: End | None,
+    at_client: KernelSocket | None,
+    at_server: KernelSocket | None,
+    processes: Mapping[str, Sequence[Process]],
+) -> Connection:
+    client_peer = client.peer if client else server.neighbor if server else ""
+    server_peer = server.peer if server else client.neighbor if client else ""
+    return Connection(
+        *pair,
+        client_end=client,
+        server_end=server,
+        client_peer=client_peer,
+        server_peer=server_peer,
+        client_final=_final(client, server, processes.get(client_peer, ())),
+        server_final=_final(server, client, processes.get(server_peer, ())),
+        client_socket=at_client,
+        server_socket=at_server,
+    )
+
+
+def _final(end: End | None, other: End | None, processes: Sequence[Process]) -> bool:
+    """Tell whether an end's counts are complete; of a missing end, whether it had no cause."""
+    if end is not None:
+        return end.final
+    assert other is not None
+    there = [p for p in processes if p.started_s <= other.t_s]
+    return there[-1].final and not there[-1].has_unknown if there else False
+
+
+def _unknown(end: End) -> Connection:
+    """Return a connection that was gone before its addresses could be read: not to be joined."""
+    at_client = end.side == CLIENT
+    return Connection(
+        end.client,
+        end.server,
+        client_end=end if at_client else None,
+        server_end=None if at_client else end,
+        client_peer=end.peer if at_client else end.neighbor,
+        server_peer=end.neighbor if at_client else end.peer,
+        client_final=end.final,
+        server_final=end.final,
+        client_socket=None,
+        server_socket=None,
+    )
+
+
+def _mark_replaced(connections: Sequence[Connection]) -> list[Connection]:
+    """Mark all but the last connection of each client, server and channel."""
+    last = {(c.client_peer, c.server_peer, c.channel): i for i, c in enumerate(connections)}
+    lasting = set(last.values())
+    return [replace(c, replaced=i not in lasting) for i, c in enumerate(connections)]
+
+
+def _unrecorded(recorded: Mapping[Pair, object], kernel: KernelFigures) -> list[Connection]:
+    """Return what only the kernel knows of; which end opened it, it does not say."""
+    found: dict[Pair, Connection] = {}
+    for pair, sockets in kernel.sockets.items():
+        other = pair[::-1]
+        if pair in recorded or other in recorded or other in found:
+            continue
+        theirs = kernel.sockets.get(other, [])
+        found[pair] = Connection(
+            *pair, None, None, "", "", False, False, sockets[-1], theirs[-1] if theirs else None
+        )
+    return list(found.values())

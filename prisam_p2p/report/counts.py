@@ -1,0 +1,44 @@
+"""Sums of a peer's counts: messages, and the layers of their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from prisam_p2p.measure.traffic import KINDS, Count
+
+Key = tuple[str, int]
+"""(kind, round)."""
+
+Counts = Mapping[Key, Count]
+NOTHING: Counts = {}
+
+
+def stream_bytes(count: Count) -> int:
+    """Return the bytes that messages put into a connection's stream."""
+    return count.payload + count.header + count.framing
+
+
+def total(counts: Iterable[Count]) -> Count:
+    """Return the sum."""
+    result = Count()
+    for each in counts:
+        result.messages += each.messages
+        result.payload += each.payload
+        result.header += each.header
+        result.framing += each.framing
+        result.segments += each.segments
+    return result
+
+
+def by_kind(counts: Iterable[tuple[str, Count]]) -> dict[str, Count]:
+    """Return kind -> sum, of every kind."""
+    sorted_out: dict[str, list[Count]] = {kind: [] for kind in KINDS}
+    for kind, count in counts:
+        sorted_out[kind].append(count)
+    return {kind: total(each) for kind, each in sorted_out.items()}
+
+
+def stream_by_kind(counts: Counts) -> dict[str, int]:
+    """Return kind -> stream bytes, of every kind."""
+    sums = by_kind((kind, count) for (kind, _), count in counts.items())
+    return {kind: stream_bytes(count) for kind, count in sums.items()}

@@ -1,0 +1,139 @@
+"""An embedded DuckDB: tables in, one query's answer out; it can reach no file and no network."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.report.tables import Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# duckdb is imported where it is used: it takes a sixth of a second.
+
+_ONE_SELECT = "one SELECT over the tables of docs/sql.md"
+
+
+@contextmanager
+def open_database(tables: Iterable[Table]) -> Iterator[DuckDBPyConnection]:
+    """Yield an in-memory database that holds `tables`."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as database, TemporaryDirectory() as folder:
+        database.execute("SET python_enable_replacements = false")
+        for table in tables:
+            _load(database, table, Path(folder) / "rows.json")
+        yield database
+
+
+def write_parquet(table: Table, path: Path) -> None:
+    """Write a table to a Parquet file, whole or not at all."""
+    with open_database([table]) as database, _beside(path) as part:
+        _copy(database, _quoted(table.name), part)
+
+
+def select(tables: Iterable[Table], query: str) -> Table:
+    """Return the answer to `query`.
+
+    Raises:
+        ConfigError: it is not one SELECT, or DuckDB does not accept it.
+    """
+    with open_database(tables) as database, _query(database, query, []):
+        database.execute(query)
+        columns = {name: str(kind) for name, kind, *_ in database.description or ()}
+        rows = [
+            [_plain(value, kind) for value, kind in zip(row, columns.values(), strict=True)]
+            for row in database.fetchall()
+        ]
+    return Table("answer", columns, rows)
+
+
+def select_to_parquet(tables: Iterable[Table], query: str, path: Path) -> None:
+    """Write the answer to `query` to a Parquet file, whole or not at all.
+
+    Raises:
+        ConfigError: see `select`.
+    """
+    source = f"({query.rstrip().rstrip(';')}\n)"
+    with (
+        open_database(tables) as database,
+        _beside(path) as part,
+        _query(database, query, [part]),
+    ):
+        _copy(database, source, part)
+
+
+@contextmanager
+def _query(database: DuckDBPyConnection, query: str, files: Sequence[Path]) -> Iterator[None]:
+    """Let `query` be run, able to reach `files` and nothing else; say in a line what is wrong."""
+    import duckdb
+
+    try:
+        statements = database.extract_statements(query)
+        if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
+            raise ConfigError("SQL", "", query, _ONE_SELECT)
+        _lock(database, files)
+        yield
+    except duckdb.Error as error:
+        raise ConfigError("SQL", "", query, f"{_ONE_SELECT}: {_line(error)}") from error
+
+
+def _load(database: DuckDBPyConnection, table: Table, path: Path) -> None:
+    """Create a table by way of a file of JSON lines: DuckDB reads those fast."""
+    with path.open("w") as file:
+        for row in table.rows:
+            file.write(json.dumps(dict(zip(table.columns, row, strict=True))) + "\n")
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in table.columns.items())
+    database.execute(
+        f"CREATE TABLE {_quoted(table.name)} AS SELECT * FROM "
+        f"read_json(?, format = 'newline_delimited', columns = {{{columns}}})",
+        [str(path)],
+    )
+
+
+def _lock(database: DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    """Let queries reach nothing but `paths` from here on."""
+    listed = ", ".join(f"'{_escaped(path)}'" for path in paths)
+    database.execute(f"SET allowed_paths = [{listed}]")
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+
+
+def _plain(value: Any, kind: str) -> Any:
+    return json.loads(value) if kind == "JSON" and value is not None else value
+
+
+def _copy(database: DuckDBPyConnection, source: str, path: Path) -> None:
+    database.execute(f"COPY {source} TO '{_escaped(path)}' (FORMAT parquet)")
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` that takes its place at the end, unless there was an error."""
+    part = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _line(error: Exception) -> str:
+    """Return an error's message in one line, without the copy of the query below it."""
+    told = str(error).split("\n\nLINE ")[0]
+    return "; ".join(line.strip() for line in told.splitlines() if line.strip())

@@ -1,0 +1,142 @@
+"""The two directions of a connection: what each end counted, and what the kernel's figures mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from prisam_p2p.peer.admission import routing_id
+from prisam_p2p.report.connections import Connection
+from prisam_p2p.report.counts import NOTHING, Counts, stream_bytes, total
+from prisam_p2p.report.heartbeats import View
+from prisam_p2p.report.kernel import KernelSocket
+from prisam_p2p.wire.messages import Channel
+from prisam_p2p.wire.zmtp import handshake_bytes
+
+Side = Literal["client", "server"]
+_NO_BOUND: Final = 2**62
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Stream bytes that the kernel says were sent, and received (None = it does not say)."""
+
+    sent: int
+    received: int | None
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction of a connection: what one end counted out, the other in, and the kernel.
+
+    Attributes:
+        side: of the sender, client or server.
+        sent, received: counts of the sender, and of the receiver.
+        sender_final, receiver_final: whether these counts are complete.
+        at_sender, at_receiver: the kernel's sockets.
+        cut: bytes may have been lost on the way.
+        handshake: bytes that a whole handshake has.
+    """
+
+    side: Side
+    sender: str
+    receiver: str
+    sent: Counts = field(repr=False)
+    received: Counts = field(repr=False)
+    sender_final: bool
+    receiver_final: bool
+    at_sender: KernelSocket | None
+    at_receiver: KernelSocket | None
+    cut: bool
+    handshake: int
+
+    @property
+    def basis(self) -> str:
+        """Whose counts stand in the ledger: the sender's if final, else the receiver's if final,
+        else the greater of what was last written ("last-sender" or "last-receiver")."""
+        if self.sender_final:
+            return "sender"
+        if self.receiver_final:
+            return "receiver"
+        greater = counted(self.sent) >= counted(self.received)
+        return "last-sender" if greater else "last-receiver"
+
+    @property
+    def counts(self) -> Counts:
+        """The counts of `basis`."""
+        return self.sent if self.basis in ("sender", "last-sender") else self.received
+
+    def streams(self) -> list[Stream]:
+        """Return what the kernel's figures can mean: a FIN that was received is no stream byte.
+
+        One answer, but for two where only the receiver's figures are there.
+        """
+        sent = self.at_sender.stream if self.at_sender else None
+        came = self.at_receiver.received if self.at_receiver else None
+        if sent is not None and came is not None:
+            return [Stream(sent, came - 1 if came == sent + 1 else came)]
+        if sent is not None:
+            return [Stream(sent, None)]
+        if came is not None:
+            return [Stream(came, came), Stream(came - 1, came - 1)][: 2 if came else 1]
+        return []
+
+    def views(self, stream: Stream, largest: int) -> list[View]:
+        """Return every account that there is of this direction, none without complete counts."""
+        sent, received = counted(self.sent), counted(self.received)
+        if self.basis.startswith("last"):
+            lack = sent if self.basis == "last-sender" else 0
+            known = counted(self.counts)
+            return [View(stream.sent - self._shaken(stream.sent) - known, _NO_BOUND, lack)]
+        views = []
+        if self.sender_final:
+            residue = stream.sent - self._shaken(stream.sent) - sent
+            views.append(View(residue, lack=sent if self.cut else 0))
+        if self.receiver_final:
+            came = stream.sent if stream.received is None else stream.received
+            unbound = _NO_BOUND if stream.received is None else largest - 1
+            residue = came - self._shaken(came) - received
+            views.append(View(residue, excess=unbound if self.cut else 0))
+        return views
+
+    def _shaken(self, stream: int) -> int:
+        """Return the bytes of the handshake in a stream: it may have ended within it."""
+        return min(self.handshake, stream)
+
+
+def directions(connection: Connection) -> tuple[Direction, Direction]:
+    """Return client to server, and back."""
+    client, server = connection.client_end, connection.server_end
+    identity = routing_id(connection.client_peer, Channel[connection.channel.upper()])
+    there = Direction(
+        "client",
+        connection.client_peer,
+        connection.server_peer,
+        client.sent if client else NOTHING,
+        server.received if server else NOTHING,
+        connection.client_final,
+        connection.server_final,
+        connection.client_socket,
+        connection.server_socket,
+        connection.cut,
+        handshake_bytes("client", identity),
+    )
+    back = Direction(
+        "server",
+        connection.server_peer,
+        connection.client_peer,
+        server.sent if server else NOTHING,
+        client.received if client else NOTHING,
+        connection.server_final,
+        connection.client_final,
+        connection.server_socket,
+        connection.client_socket,
+        connection.cut,
+        handshake_bytes("server", identity),
+    )
+    return there, back
+
+
+def counted(counts: Counts) -> int:
+    """Return the stream bytes of all messages counted."""
+    return stream_bytes(total(counts.values()))

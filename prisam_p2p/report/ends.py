@@ -1,0 +1,125 @@
+"""What the peers themselves say of their connections: one end of each, as their journals have it.
+
+A journal holds one process after another where a peer was restarted: connection numbers and
+counts begin anew with each `started` record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from prisam_p2p.measure.traffic import Count
+from prisam_p2p.report.counts import NOTHING, Counts, Key
+from prisam_p2p.report.run_folder import Line, RunFolder
+
+CLIENT, SERVER = "client", "server"
+IN, OUT = "in", "out"
+
+UNKNOWN = "?"
+"""Address of a connection that was closed before it could be read."""
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a TCP connection.
+
+    Attributes:
+        peer: whose end it is; number: its own number of the connection.
+        side: client (a DEALER) or server (a ROUTER).
+        client, server: the two addresses, host:port.
+        neighbor: who is at the other end, "" = a stranger.
+        heartbeat_ms: between two PINGs of the client, 0 = none.
+        t_s: when it was recorded.
+        final: its counts are complete: the peer closed it in order.
+        received, sent: (kind, round) -> counts.
+    """
+
+    peer: str
+    number: int
+    side: str
+    client: str
+    server: str
+    neighbor: str
+    channel: str
+    heartbeat_ms: int
+    t_s: float
+    final: bool
+    received: Counts = field(repr=False)
+    sent: Counts = field(repr=False)
+
+
+@dataclass
+class Process:
+    """One process of a peer: what it recorded of its connections.
+
+    Attributes:
+        started_s: since when it ran.
+        final: it closed its sockets in order, and counted until then.
+        connections: its number -> its record.
+        counts: (number, direction) -> (kind, round) -> counts.
+    """
+
+    peer: str
+    started_s: float
+    final: bool = False
+    connections: dict[int, Line] = field(default_factory=dict)
+    counts: dict[tuple[int, str], dict[Key, Count]] = field(default_factory=dict)
+
+    def take_in(self, line: Line) -> None:
+        """Note one record of the journal."""
+        if line["record"] == "connection":
+            self.connections[line["connection"]] = line
+        elif line["record"] == "traffic":
+            self.final = self.final or line["final"]
+            for number, direction, kind, at, *figures in line["rows"]:
+                self.counts.setdefault((number, direction), {})[kind, at] = Count(*figures)
+
+    def ends(self) -> Iterator[End]:
+        """Yield its end of each connection."""
+        for number, line in self.connections.items():
+            yield End(
+                peer=self.peer,
+                number=number,
+                side=line["side"],
+                client=line["client"],
+                server=line["server"],
+                neighbor=line["neighbor"],
+                channel=line["channel"],
+                heartbeat_ms=line["heartbeat_ms"],
+                t_s=line["t_s"],
+                final=self.final,
+                received=self.counts.get((number, IN), NOTHING),
+                sent=self.counts.get((number, OUT), NOTHING),
+            )
+
+    @property
+    def has_unknown(self) -> bool:
+        """It had a connection whose addresses it does not know."""
+        return any(UNKNOWN in (x["client"], x["server"]) for x in self.connections.values())
+
+    def unrecorded(self) -> dict[int, list[Count]]:
+        """Return the counts of connections that it has no record of: there should be none."""
+        found: dict[int, list[Count]] = {}
+        for (number, _), counts in self.counts.items():
+            if number not in self.connections:
+                found.setdefault(number, []).extend(counts.values())
+        return found
+
+    def moved(self, direction: str) -> list[tuple[str, Count]]:
+        """Return (kind, count) of everything that went in or out."""
+        there = (counts for (_, way), counts in self.counts.items() if way == direction)
+        items = chain.from_iterable(counts.items() for counts in there)
+        return [(kind, count) for (kind, _), count in items]
+
+
+def processes(run: RunFolder, peer: str) -> list[Process]:
+    """Return a peer's processes in their order; at least one, which may have said nothing."""
+    found: list[Process] = []
+    for line in run.journals[peer]:
+        starts = line["record"] == "started"
+        if starts or not found:
+            found.append(Process(peer, line["t_s"] if starts else 0.0))
+        found[-1].take_in(line)
+    return found or [Process(peer, 0.0)]

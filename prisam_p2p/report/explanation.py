@@ -1,0 +1,131 @@
+"""Every byte that the kernel counted on a connection, explained: docs/ledger.md has the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from prisam_p2p.report.connections import Connection
+from prisam_p2p.report.counts import stream_by_kind
+from prisam_p2p.report.directions import Direction, Stream, counted, directions
+from prisam_p2p.report.heartbeats import Heartbeats, View, find_heartbeats, most_pings
+from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES
+
+KERNEL, MODEL = "kernel", "model"
+_BEYOND_A_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A direction, explained. All in bytes, but for `heartbeats`.
+
+    With the counts of `direction.basis` as messages,
+    stream = messages + handshake + heartbeat_bytes + torn + in_flight - unsent   (receiver's), or
+    stream = messages + handshake + heartbeat_bytes - unsent                        (sender's), or
+    stream = messages + handshake + uncounted - unsent         (neither is complete).
+
+    Attributes:
+        source: kernel, or model: `stream` is then messages and handshake.
+        stream: bytes sent, each counted once.
+        received: of these, at the other end.
+        heartbeats: PINGs or PONGs.
+        torn: of a message of which the receiver's end has a part only.
+        unsent: counted by the sender, never in the stream.
+        in_flight: sent, never received.
+        uncounted: after the last counts that either end wrote down.
+        unexplained: 0, or the check fails.
+    """
+
+    direction: Direction
+    source: str
+    stream: int
+    received: int
+    handshake: int
+    heartbeats: int = 0
+    heartbeat_bytes: int = 0
+    torn: int = 0
+    unsent: int = 0
+    in_flight: int = 0
+    uncounted: int = 0
+    unexplained: int = 0
+
+
+def largest_message(chunk_kib: int) -> int:
+    """Return an upper bound of a message's bytes in the stream: a chunk and its head."""
+    return chunk_kib * 1024 + _BEYOND_A_CHUNK
+
+
+def explain(connection: Connection, largest: int) -> tuple[Explained, Explained]:
+    """Return client to server, and back.
+
+    Args:
+        largest: `largest_message` of the run.
+    """
+    there, back = directions(connection)
+    if not connection.measured:
+        return _modelled(there), _modelled(back)
+    most = most_pings(connection.heartbeat_ms, connection.life_s)
+    meanings = product(there.streams(), back.streams())
+    found = [_explain(there, back, a, b, most, largest) for a, b in meanings]
+    return min(found, key=lambda pair: [sum(getattr(e, n) for e in pair) for n in _LOST])
+
+
+_LOST = ("unexplained", "torn", "unsent")
+
+
+def _explain(
+    there: Direction, back: Direction, out: Stream, answer: Stream, most: int, largest: int
+) -> tuple[Explained, Explained]:
+    views = there.views(out, largest), back.views(answer, largest)
+    known = not there.basis.startswith("last")
+    beats = find_heartbeats(*views, most) if known else Heartbeats()
+    return (
+        _account(there, out, views[0], beats.pings, PING_BYTES),
+        _account(back, answer, views[1], beats.pongs, PONG_BYTES),
+    )
+
+
+def _account(
+    direction: Direction, stream: Stream, views: list[View], beats: int, beat_bytes: int
+) -> Explained:
+    received = stream.sent if stream.received is None else stream.received
+    way = stream.sent - received
+    rests = [view.rest(beats * beat_bytes) for view in views]
+    over, under = max(0, *rests, 0), max(0, *(-rest for rest in rests), 0)
+    lost = [view.unexplained(beats * beat_bytes) for view in views]
+    lost.append(0 if direction.cut and way >= 0 else abs(way))
+    lost.append(0 if direction.cut else _disagreement(direction))
+    fine = not max(lost)
+    counting = direction.basis.startswith("last")
+    return Explained(
+        direction=direction,
+        source=KERNEL,
+        stream=stream.sent,
+        received=received,
+        handshake=min(direction.handshake, stream.sent),
+        heartbeats=beats,
+        heartbeat_bytes=beats * beat_bytes,
+        torn=over if fine and not counting else 0,
+        unsent=under if fine else 0,
+        in_flight=way if fine else 0,
+        uncounted=over if fine and counting else 0,
+        unexplained=max(lost),
+    )
+
+
+def _disagreement(direction: Direction) -> int:
+    """Return by how many bytes the ends' counts differ, kind by kind; both are complete."""
+    sent, received = stream_by_kind(direction.sent), stream_by_kind(direction.received)
+    return sum(abs(sent[kind] - received[kind]) for kind in sent)
+
+
+def _modelled(direction: Direction) -> Explained:
+    stream = direction.handshake + counted(direction.counts)
+    return Explained(
+        direction=direction,
+        source=MODEL,
+        stream=stream,
+        received=stream,
+        handshake=direction.handshake,
+        unexplained=0 if direction.cut else _disagreement(direction),
+    )

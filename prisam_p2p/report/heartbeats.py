@@ -1,0 +1,85 @@
+"""How many heartbeats a connection carried: libzmq does not tell, so it follows from the stream.
+
+What is left of a stream when its messages and the handshake are taken off must be a whole number
+of PINGs one way and of PONGs the other, as many PONGs as PINGs or a few less (the last ones were
+not answered before the end), and not more PINGs than fit the connection's life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES
+
+MOST_UNANSWERED = 4
+SLACK_PINGS = 2
+
+
+@dataclass(frozen=True)
+class View:
+    """One account of a direction: the kernel's stream less the handshake less one end's messages.
+
+    Attributes:
+        residue: bytes; all of them heartbeats, if nothing was lost.
+        excess: so many bytes more can be explained (a message cut off).
+        lack: so many bytes less can be explained (messages that never left).
+    """
+
+    residue: int
+    excess: int = 0
+    lack: int = 0
+
+    def rest(self, heartbeat_bytes: int) -> int:
+        """Return what is left beside `heartbeat_bytes`; below 0: so much is missing."""
+        return self.residue - heartbeat_bytes
+
+    def unexplained(self, heartbeat_bytes: int) -> int:
+        """Return the bytes, too many or too few, that nothing explains."""
+        rest = self.rest(heartbeat_bytes)
+        return 0 if -self.lack <= rest <= self.excess else abs(rest)
+
+
+@dataclass(frozen=True)
+class Heartbeats:
+    """Numbers of PINGs (client to server) and PONGs (back)."""
+
+    pings: int = 0
+    pongs: int = 0
+
+
+def most_pings(heartbeat_ms: int, life_s: float) -> int:
+    """Return how many PINGs fit a connection's life; 0 where it has no heartbeats."""
+    return int(life_s * 1000 / heartbeat_ms) + SLACK_PINGS if heartbeat_ms else 0
+
+
+def find_heartbeats(there: Sequence[View], back: Sequence[View], most: int) -> Heartbeats:
+    """Return the numbers that explain most; of these, the ones with the least lost.
+
+    Args:
+        there, back: views of client to server, and of server to client.
+        most: PINGs.
+    """
+    return min(_candidates(there, back, most), key=lambda h: _cost(h, there, back))
+
+
+def _candidates(there: Sequence[View], back: Sequence[View], most: int) -> Iterator[Heartbeats]:
+    """Yield the pairs near what each view says by itself."""
+    near = {0}
+    for view in there:
+        near |= {view.residue // PING_BYTES + d for d in (-1, 0, 1)}
+    for view in back:
+        near |= {view.residue // PONG_BYTES + d for d in range(-1, MOST_UNANSWERED + 2)}
+    for pings in sorted({min(max(n, 0), most) for n in near}):
+        for pongs in range(max(0, pings - MOST_UNANSWERED), pings + 1):
+            yield Heartbeats(pings, pongs)
+
+
+def _cost(
+    numbers: Heartbeats, there: Sequence[View], back: Sequence[View]
+) -> tuple[int, int, int, int]:
+    weighed = [(view, numbers.pings * PING_BYTES) for view in there]
+    weighed += [(view, numbers.pongs * PONG_BYTES) for view in back]
+    unexplained = sum(view.unexplained(n) for view, n in weighed)
+    lost = sum(abs(view.rest(n)) for view, n in weighed)
+    return unexplained, lost, numbers.pings, numbers.pongs

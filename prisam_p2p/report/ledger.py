@@ -1,0 +1,147 @@
+"""The ledger: bytes by link, kind and round, in every layer. docs/ledger.md defines them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from prisam_p2p.measure.traffic import BEFORE_ROUNDS, CONTROL, HELLO, Count
+from prisam_p2p.report.connections import Connection, join
+from prisam_p2p.report.counts import Key, stream_bytes
+from prisam_p2p.report.ends import Process, processes
+from prisam_p2p.report.explanation import KERNEL, MODEL, Explained, explain, largest_message
+from prisam_p2p.report.kernel import read_kernel
+from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.wire_cost import (
+    HANDSHAKE_SEGMENTS,
+    KERNEL_AND_MODEL,
+    WireCost,
+    share_out,
+    wire_cost,
+)
+
+_SOURCES = (KERNEL, KERNEL_AND_MODEL, MODEL)
+_BULK = "bulk"
+
+
+@dataclass(slots=True)
+class LedgerRow:
+    """Messages of one kind that went from one peer to another in one round; bytes.
+
+    `round` is that of the peer who counted, -1 before its first announcement. stream = payload +
+    header + framing; `segments`: the fewest of 1448 bytes, each message alone; `wire`: stream and
+    this row's share of everything else on the wire; `source` of that, the least certain one.
+    """
+
+    sender: str
+    receiver: str
+    kind: str
+    round: int
+    messages: int = 0
+    payload: int = 0
+    header: int = 0
+    framing: int = 0
+    stream: int = 0
+    segments: int = 0
+    wire: int = 0
+    source: str = KERNEL
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One direction of a connection: explained, and what it costs."""
+
+    explained: Explained
+    cost: WireCost
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All of a run's bytes between peers.
+
+    Attributes:
+        rows: sorted by sender, receiver, kind, round.
+        connections: each with its two directions, client to server first.
+        foreign: connections that are not between two peers: in no row, not part of the closure.
+        unrecorded: (peer, its number of a connection that it has no record of, counted bytes).
+        mtu: of the interface that the kernel counted on.
+    """
+
+    rows: list[LedgerRow]
+    connections: list[tuple[Connection, tuple[Entry, Entry]]]
+    foreign: list[Connection]
+    unrecorded: list[tuple[str, int, int]]
+    mtu: int
+
+    @property
+    def entries(self) -> Iterator[tuple[Connection, Entry]]:
+        """Each direction of each connection between peers."""
+        for connection, both in self.connections:
+            for entry in both:
+                yield connection, entry
+
+
+def make_ledger(run: RunFolder) -> Ledger:
+    """Return the ledger of a run folder, whatever its run came to."""
+    kernel = read_kernel(run)
+    by_peer = {peer: processes(run, peer) for peer in run.peers}
+    ours, foreign = join(by_peer, kernel)
+    largest = largest_message(run.plan["settings"].get("chunk_kib", 0))
+    explained = [(c, _entries(c, largest, kernel.mtu)) for c in ours]
+    unrecorded = [each for found in by_peer.values() for each in _unrecorded(found)]
+    return Ledger(_rows(explained), explained, foreign, unrecorded, kernel.mtu)
+
+
+def _entries(connection: Connection, largest: int, mtu: int) -> tuple[Entry, Entry]:
+    there, back = explain(connection, largest)
+    bulk = connection.channel == _BULK
+    return Entry(there, wire_cost(there, False, mtu)), Entry(back, wire_cost(back, bulk, mtu))
+
+
+def _unrecorded(found: Sequence[Process]) -> Iterator[tuple[str, int, int]]:
+    for process in found:
+        for number, counts in process.unrecorded().items():
+            yield process.peer, number, sum(stream_bytes(count) for count in counts)
+
+
+def _rows(connections: Sequence[tuple[Connection, tuple[Entry, Entry]]]) -> list[LedgerRow]:
+    table: dict[tuple[str, str, str, int], LedgerRow] = {}
+    for _, both in connections:
+        for entry in both:
+            sender, receiver = entry.explained.direction.sender, entry.explained.direction.receiver
+            for (kind, at), count, wire in _shares(entry):
+                key = sender, receiver, kind, at
+                _add(table.setdefault(key, LedgerRow(*key)), count, wire, entry.cost.source)
+    return [table[key] for key in sorted(table)]
+
+
+def _shares(entry: Entry) -> list[tuple[Key, Count, int]]:
+    """Return (kind, round) -> counts and wire bytes, handshake and heartbeats among them."""
+    explained = entry.explained
+    counts = defaultdict(list)
+    for key, count in explained.direction.counts.items():
+        counts[key].append(count)
+    shake = Count(framing=explained.handshake, segments=HANDSHAKE_SEGMENTS)
+    beats = Count(framing=explained.heartbeat_bytes, segments=explained.heartbeats)
+    counts[HELLO, BEFORE_ROUNDS].append(shake)
+    if explained.heartbeats:
+        counts[CONTROL, BEFORE_ROUNDS].append(beats)
+    parts = [(key, count) for key, each in counts.items() for count in each]
+    overhead = entry.cost.bytes - explained.stream
+    shares = share_out(overhead, [count.segments for _, count in parts])
+    return [
+        (key, count, stream_bytes(count) + share)
+        for (key, count), share in zip(parts, shares, strict=True)
+    ]
+
+
+def _add(row: LedgerRow, count: Count, wire: int, source: str) -> None:
+    row.messages += count.messages
+    row.payload += count.payload
+    row.header += count.header
+    row.framing += count.framing
+    row.stream += stream_bytes(count)
+    row.segments += count.segments
+    row.wire += wire
+    row.source = max(row.source, source, key=_SOURCES.index)

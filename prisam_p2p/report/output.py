@@ -1,0 +1,99 @@
+"""Tables for people and for programs: printed, or written whole to a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.report.tables import Table
+
+FORMATS = ("table", "json", "csv", "parquet")
+_NUMBERS = ("BIGINT", "DOUBLE", "INTEGER", "HUGEINT", "DECIMAL")
+_WIDTH = 130
+
+
+def needs_a_file(output: str, out: Path | None) -> None:
+    """Refuse a binary format that nobody said where to write.
+
+    Raises:
+        ConfigError: Parquet without --out.
+    """
+    if output == "parquet" and out is None:
+        raise ConfigError("--out", "", "", "a file to write Parquet to")
+
+
+def as_text(table: Table, output: str) -> str:
+    """Return a table as text, with a newline at its end: table, json or csv."""
+    match output:
+        case "json":
+            names = list(table.columns)
+            rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+            return as_json(rows)
+        case "csv":
+            return _as_csv(table)
+        case _:
+            return _as_columns(table)
+
+
+def as_json(value: object) -> str:
+    """Return `value` as indented JSON; dates and decimals, which queries can return, as text."""
+    return json.dumps(value, indent=1, default=str) + "\n"
+
+
+def give(text: str, out: Path | None) -> None:
+    """Print `text`, or write it to `out`."""
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_whole(out, text)
+
+
+def _as_csv(table: Table) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_cell(value) for value in row] for row in table.rows)
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else value
+
+
+def _as_columns(table: Table) -> str:
+    shown = RichTable(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+    for name, kind in table.columns.items():
+        number = kind.startswith(_NUMBERS)
+        shown.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(Text(_shown(value)) for value in row))
+    file = io.StringIO()
+    Console(file=file, width=None if sys.stdout.isatty() else _WIDTH).print(shown)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool() | str():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4f}".rstrip("0").rstrip(".")
+        case list() | dict():
+            return json.dumps(value, default=str)
+        case _:
+            return str(value)

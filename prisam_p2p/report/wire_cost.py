@@ -1,0 +1,114 @@
+"""What a direction of a connection costs on Ethernet, and what each message's share of it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prisam_p2p.report.counts import total
+from prisam_p2p.report.explanation import KERNEL, MODEL, Explained
+from prisam_p2p.report.kernel import KernelSocket
+from prisam_p2p.wire import ethernet
+
+KERNEL_AND_MODEL = "kernel+model"
+ETHERNET_MTU = 1500
+
+HANDSHAKE_SEGMENTS = 3
+"""The greeting goes out in two parts, READY in a third."""
+
+_OPEN_AND_CLOSE = {"client": 3, "server": 2}
+"""Segments without data beside ACKs of data, where the kernel gives none: SYN, ACK, FIN of a
+client; FIN and the ACK of the other's FIN of a server."""
+
+
+@dataclass(frozen=True)
+class WireCost:
+    """A direction on the wire, with the segments without data that its bytes called forth.
+
+    Attributes:
+        source: kernel; kernel+model (segments modelled for an MTU of 1500); model.
+        retransmitted: bytes sent again.
+        data_segments: with data, this way.
+        pure_segments: without data, the other way: ACKs, SYN, FIN.
+        bytes: stream, retransmitted, headers of all these segments, and what a SYN has more.
+    """
+
+    source: str
+    retransmitted: int
+    data_segments: int
+    pure_segments: int
+    bytes: int
+
+
+def wire_cost(explained: Explained, bulk: bool, mtu: int) -> WireCost:
+    """Return what a direction costs.
+
+    Args:
+        bulk: large transfers go this way: the server's direction of a bulk connection.
+        mtu: of the interface that the kernel counted on.
+    """
+    if explained.source == MODEL:
+        return _modelled(explained, bulk)
+    direction = explained.direction
+    out, back = direction.at_sender, direction.at_receiver
+    again = out.retransmitted if out else 0
+    data, pure = _data_segments(out, back), _pure_segments(out, back, direction.side)
+    if mtu <= ETHERNET_MTU:
+        return _cost(explained, KERNEL, again, data, pure)
+    data = ethernet.data_segments(data, explained.stream + again)
+    return _cost(explained, KERNEL_AND_MODEL, again, data, ethernet.acks(pure, data, bulk))
+
+
+def share_out(overhead: int, weights: Sequence[int]) -> list[int]:
+    """Return `overhead` in whole parts in proportion to `weights`; they add up to it.
+
+    Largest remainders get the odd bytes, the first of equal ones first; all to the first part
+    where no weight is above 0.
+    """
+    whole = sum(weights)
+    if not whole:
+        return [overhead, *([0] * (len(weights) - 1))]
+    parts = [overhead * weight // whole for weight in weights]
+    rests = [overhead * weight % whole for weight in weights]
+    order = sorted(range(len(weights)), key=lambda i: -rests[i])
+    for i in order[: overhead - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+def _cost(explained: Explained, source: str, again: int, data: int, pure: int) -> WireCost:
+    opened = _other(explained.direction.side)
+    n_bytes = ethernet.wire_bytes(explained.stream, again, data, pure, opened)
+    return WireCost(source, again, data, pure, n_bytes)
+
+
+def _modelled(explained: Explained, bulk: bool) -> WireCost:
+    """No kernel: every message alone in its segments; an ACK for each, for every other if bulk."""
+    other = _other(explained.direction.side)
+    data = total(explained.direction.counts.values()).segments + HANDSHAKE_SEGMENTS
+    acks = ethernet.acks(0, data, bulk) if bulk else data
+    return _cost(explained, MODEL, 0, data, acks + _OPEN_AND_CLOSE[other])
+
+
+def _data_segments(out: KernelSocket | None, back: KernelSocket | None) -> int:
+    if out:
+        return out.data_segs_out
+    return back.data_segs_in if back else 0
+
+
+def _pure_segments(out: KernelSocket | None, back: KernelSocket | None, side: str) -> int:
+    """Return the receiver's segments without data.
+
+    By the sender's count where the receiver's is not there: it sees a server's SYN-ACK, which
+    the server's own socket does not count, and does not see a client's SYN.
+    """
+    if back:
+        return back.segs_out - back.data_segs_out
+    if out:
+        return max(0, out.segs_in - out.data_segs_in + (1 if side == "server" else -1))
+    return 0
+
+
+def _other(side: str) -> Literal["client", "server"]:
+    return "server" if side == "client" else "client"

@@ -1,0 +1,151 @@
+"""Masks as the bytes of a message, in the shortest of three codings.
+
+PACKED needs nothing, CHANGES a mask that both sides hold, DENSITY a mask of mostly ones or
+mostly zeros. Within one coding a mask has exactly one payload; all others are refused.
+The last two write a number big-endian in as few bytes as hold it: none for zero.
+docs/decisions/0014-mask-coding.md has sizes and times.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import assert_never
+
+import numpy as np
+
+from prisam_p2p.core.bits import pack_bits, packed_size, unpack_bits
+from prisam_p2p.core.layout import Mask
+from prisam_p2p.wire.subsets import index_of, least_bytes, positions_of
+
+MAX_NUMBER_BYTES = 512
+"""Longer numbers are neither sent nor read: their time grows with n_bits times their length."""
+
+
+class Coding(IntEnum):
+    """Numbers on the wire. Never renumber one.
+
+    PACKED: the packed bits (core/bits.py).
+    CHANGES: the index (wire/subsets.py) of the set of bits that differ from the base.
+    DENSITY: twice the index of the set of ones; or, if ones are more than half, twice that of
+        the set of zeros, plus one.
+    """
+
+    PACKED = 0
+    CHANGES = 1
+    DENSITY = 2
+
+
+def encode_mask(mask: Mask, base: Mask | None) -> tuple[Coding, bytes]:
+    """Return the shortest coding of `mask`, shape (n_bits,), and its payload.
+
+    Ties go to the lower number; an unchanged mask is (CHANGES, b"").
+
+    Args:
+        base: a mask that the receiver is known to hold, shape (n_bits,); None if there is none.
+
+    Raises:
+        ValueError: the mask has no bits, or the base has another shape.
+    """
+    payload, best = encode_as(Coding.PACKED, mask, None), Coding.PACKED
+    sets = {Coding.DENSITY: _minority(mask)[0]}
+    if base is not None:
+        sets[Coding.CHANGES] = mask != _required(base, mask.size)
+    bounds = [(least_bytes(mask.size, _count(chosen)), coding) for coding, chosen in sets.items()]
+    for least, coding in sorted(bounds):  # the likely winner first: exact lengths cost time
+        if least <= MAX_NUMBER_BYTES and (least, coding) < (len(payload), best):
+            other = encode_as(coding, mask, base)
+            if len(other) <= MAX_NUMBER_BYTES and (len(other), coding) < (len(payload), best):
+                payload, best = other, coding
+    return best, payload
+
+
+def encode_as(coding: Coding, mask: Mask, base: Mask | None) -> bytes:
+    """Return the payload of `mask` in this coding, even where it is longer than PACKED.
+
+    Raises:
+        ValueError: the mask has no bits; CHANGES without a base, or one of another shape.
+    """
+    _require_bits(mask.size)
+    match coding:
+        case Coding.PACKED:
+            return pack_bits(mask)
+        case Coding.CHANGES:
+            return _payload(_index(mask != _required(base, mask.size)))
+        case Coding.DENSITY:
+            rare, mostly_ones = _minority(mask)
+            return _payload(2 * _index(rare) + mostly_ones)
+        case _:
+            assert_never(coding)
+
+
+def decode_mask(
+    coding: Coding, payload: bytes | memoryview, n_bits: int, base: Mask | None
+) -> Mask:
+    """Return the mask in `payload`, shape (n_bits,), as a new array; memory is O(n_bits).
+
+    A coding that is not the shortest is accepted: the choice is the sender's.
+
+    Raises:
+        ValueError: no mask of `n_bits` has this payload in this coding (an index out of range,
+            leading zeros, set padding bits, more bytes than PACKED or MAX_NUMBER_BYTES has);
+            CHANGES comes without a base, or the base has another length; n_bits is not positive.
+    """
+    _require_bits(n_bits)
+    if len(payload) > packed_size(n_bits):
+        raise ValueError(f"{len(payload)} bytes for {n_bits} bits")
+    match coding:
+        case Coding.PACKED:
+            return unpack_bits(bytes(payload), n_bits)
+        case Coding.CHANGES:
+            return _required(base, n_bits) ^ _members(_number(payload), n_bits, n_bits)
+        case Coding.DENSITY:
+            index, mostly_ones = divmod(_number(payload), 2)
+            rare = _members(index, n_bits, (n_bits - mostly_ones) // 2)
+            return ~rare if mostly_ones else rare
+        case _:
+            assert_never(coding)
+
+
+def _minority(mask: Mask) -> tuple[Mask, bool]:
+    """Return the ones or, if they are more than half, the zeros; and whether they are."""
+    mostly_ones = 2 * _count(mask) > mask.size
+    return (~mask if mostly_ones else mask), mostly_ones
+
+
+def _count(chosen: Mask) -> int:
+    return int(np.count_nonzero(chosen))
+
+
+def _index(chosen: Mask) -> int:
+    return index_of(np.flatnonzero(chosen).tolist(), chosen.size)
+
+
+def _payload(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def _number(payload: bytes | memoryview) -> int:
+    if len(payload) > MAX_NUMBER_BYTES:
+        raise ValueError(f"a number of {len(payload)} bytes")
+    if len(payload) and payload[0] == 0:
+        raise ValueError("a number with leading zeros")
+    return int.from_bytes(payload, "big")
+
+
+def _members(index: int, n_bits: int, most: int) -> Mask:
+    members = np.zeros(n_bits, np.bool_)
+    members[positions_of(index, n_bits, most)] = True
+    return members
+
+
+def _require_bits(n_bits: int) -> None:
+    if n_bits < 1:
+        raise ValueError(f"a mask of {n_bits} bits")
+
+
+def _required(base: Mask | None, n_bits: int) -> Mask:
+    if base is None:
+        raise ValueError("changes without a base")
+    if base.shape != (n_bits,):
+        raise ValueError(f"a base of shape {base.shape} for {n_bits} bits")
+    return base
