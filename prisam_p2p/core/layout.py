@@ -218,11 +218,11 @@ def pack(layout: Layout, weights: Weights, floats: Floats = FLOAT32) -> memoryvi
         array = weights.tensors[tensor.name]
         dtype = _packed_dtype(tensor, floats)
         flat = np.frombuffer(buffer, dtype, array.size, offset)
-        if dtype == FLOAT16:
-            most = np.finfo(np.float16).max
-            np.clip(array.reshape(-1), -most, most, out=flat, casting="same_kind")
-        else:
+        with np.errstate(over="ignore"):
             flat[:] = array.reshape(-1)
+        if dtype == FLOAT16:
+            beyond = np.isinf(flat) & np.isfinite(array.reshape(-1))
+            flat[beyond] = np.copysign(np.finfo(np.float16).max, flat[beyond])
         offset += flat.nbytes
     return memoryview(buffer).toreadonly()
 

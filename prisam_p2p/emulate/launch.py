@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from prisam_p2p.emulate.faults.fault_plan import FaultPlan
+from prisam_p2p.emulate.faults.planned import faults_of, plan_of
 from prisam_p2p.emulate.plan import Plan, read_plan
 from prisam_p2p.emulate.planning import Prepared, prepare, topology_of
 from prisam_p2p.emulate.run import COMPLETED, create_run_dir, run
@@ -45,6 +47,7 @@ def launch(
     stamp: str,
     quiet: bool,
     after_run: Callable[[Path], object],
+    faults: Path | None = None,
 ) -> Launched:
     """Run what `source` describes.
 
@@ -53,6 +56,7 @@ def launch(
         overrides: settings given on the command line.
         run_dir: must not exist; None = a folder in `runs_folder`, named with `stamp`.
         after_run: called with its folder when a run is over, however it ended.
+        faults: a scenario (.toml), or the faults.json of an earlier run; not for the baseline.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
@@ -64,12 +68,13 @@ def launch(
     if folder.exists():
         raise ConfigError("--run-dir", "", str(folder), "a folder that does not exist yet")
     prepared = prepare(topology, settings)
+    fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
     warm_imports(settings.grouping)
     give_memory_back()  # what loading the data took: every fork would carry it along
     create_run_dir(folder)
     allow_many_files()
     try:
-        status, states = _run(prepared, prepared.plan, folder, quiet, after_run)
+        status, states = _run(prepared, prepared.plan, folder, quiet, after_run, fault_plan)
         if status != COMPLETED or not _has_baseline(settings):
             return Launched(folder, status, states, None)
         baseline_dir = folder / BASELINE_DIR
@@ -82,11 +87,30 @@ def launch(
     return Launched(folder, status, states, baseline_dir)
 
 
+def plan_faults(
+    source: Path, peers_folder: Path, overrides: Mapping[str, object], faults: Path
+) -> FaultPlan:
+    """Return what `faults` would do to the run of `source` (see `launch`); start nothing.
+
+    Raises:
+        ConfigError: the input is wrong.
+    """
+    topology = _topology(source, peers_folder)
+    prepared = prepare(topology, resolve_settings(topology, overrides))
+    prepared.images.close()
+    return plan_of(faults, topology, prepared.plan)
+
+
 def _run(
-    prepared: Prepared, plan: Plan, folder: Path, quiet: bool, after_run: Callable[[Path], object]
+    prepared: Prepared,
+    plan: Plan,
+    folder: Path,
+    quiet: bool,
+    after_run: Callable[[Path], object],
+    faults: FaultPlan | None = None,
 ) -> tuple[str, dict[str, str]]:
     try:
-        return run(prepared, plan, folder, quiet)
+        return run(prepared, plan, folder, quiet, faults)
     finally:
         after_run(folder)
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prisam_p2p.emulate.engine import Engine, SpawnEngine
+from prisam_p2p.emulate.faults.fault_plan import FaultPlan
+from prisam_p2p.emulate.faults.marks import marks
 from prisam_p2p.emulate.kernel_watch import KernelWatch
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.planning import Prepared
@@ -26,6 +28,7 @@ from prisam_p2p.peer.spec import DataSpec, DeviceSpec, PeerSpec
 from prisam_p2p.settings import Start
 
 LAUNCHER, KERNEL = "launcher", "kernel"
+FAULTS_FILE = "faults.json"
 COMPLETED, INTERRUPTED, FAILED = "completed", "interrupted", "failed"
 
 
@@ -38,21 +41,28 @@ def create_run_dir(path: Path) -> None:
     if path.exists():
         raise ConfigError("--run-dir", "", str(path), "a folder that does not exist yet")
     try:
-        for name in ("journal", "logs", "models"):
+        for name in ("journal", "logs", "models", "state"):
             (path / name).mkdir(parents=True)
     except OSError as error:
         right = f"a folder that can be made: {error.strerror}"
         raise ConfigError("--run-dir", "", str(path), right) from error
 
 
-def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str, dict[str, str]]:
+def run(
+    prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool, faults: FaultPlan | None = None
+) -> tuple[str, dict[str, str]]:
     """Run `plan` in `run_dir`, which exists; return its status and each peer's final state.
+
+    Args:
+        faults: what is to happen to the peers.
 
     Raises:
         LaunchError: a peer did not come up; the folder then says "failed".
     """
     write_whole(run_dir / "plan.json", plan.model_dump_json(indent=1) + "\n")
     write_whole(run_dir / "split.txt", prepared.split_table)
+    if faults:
+        write_whole(run_dir / FAULTS_FILE, faults.to_json())
     epoch_s, run_id = time.monotonic(), os.urandom(8).hex()
     status = FAILED
     with (
@@ -61,7 +71,11 @@ def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str
         _stop_requests() as stopping,
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
-        specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd)
+        where = marks(faults) if faults else {}
+        specs = [
+            spec.model_copy(update={"marks": where.get(spec.peer_id, [])})
+            for spec in _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd)
+        ]
         algorithm = plan.settings.algorithm.value
         journal.write(records.RunStarted(run_id, algorithm, len(specs), os.getpid()))
         states = dict.fromkeys(plan.peers, "not started")
@@ -70,7 +84,14 @@ def run(prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool) -> tuple[str
             with _kernel_watch(specs) as watch:
                 observer = observer_for(quiet)
                 supervisor = Supervisor(
-                    engine, specs, journal, observer, stopping, states, watch.dump
+                    engine,
+                    specs,
+                    journal,
+                    observer,
+                    stopping,
+                    states,
+                    watch.dump,
+                    faults.occurrences if faults else (),
                 )
                 supervisor.run()
             status = COMPLETED

@@ -10,12 +10,14 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
+from prisam_p2p.emulate.child import Child
 from prisam_p2p.emulate.engine import Engine
+from prisam_p2p.emulate.faults.conductor import Conductor
+from prisam_p2p.emulate.faults.fault_plan import Occurrence
 from prisam_p2p.emulate.lines import Lines, write_line
 from prisam_p2p.emulate.progress import Observer, View
 from prisam_p2p.errors import CheckFailed, LaunchError
@@ -29,29 +31,16 @@ STOP_TIMEOUT_S = 8.0
 SILENCE_TIMEOUT_S = 21_600.0
 """A run in which no peer has ended a round for so long is stopped: something of ours hangs."""
 
-_LOOK_EVERY_S = 0.2
-_LAST_LINES = 15
+_LOOK_EVERY_S, _LOOK_FOR_FAULTS_S = 0.2, 0.02
 _PSS_OF = 4
+
+
+AS_PLANNED = " as planned"
+"""Ends the final state of a peer that a fault took away for good."""
 
 
 class Interrupted(Exception):
     """Somebody asked the launcher to stop."""
-
-
-@dataclass
-class _Child:
-    """What the launcher knows of one peer."""
-
-    spec: PeerSpec
-    pid: int
-    lines: Lines
-    port: int | None = None
-    ready: bool = False
-    rounds_done: int = 0
-    accuracy: dict[str, float] = field(default_factory=dict)
-    n_bytes: int = 0
-    result: dict[str, Any] | None = None
-    exit_code: int | None = None
 
 
 class Supervisor:
@@ -61,6 +50,7 @@ class Supervisor:
         stopping: tells whether the run is to be stopped; asked several times a second.
         states: peer -> final state, brought up to date however the run ends.
         before_exit: called when all peers are done, just before they are told to exit.
+        faults: what is to happen to them; `marks` in the specs let peers wait for it.
     """
 
     def __init__(
@@ -72,11 +62,14 @@ class Supervisor:
         stopping: Callable[[], bool],
         states: dict[str, str],
         before_exit: Callable[[], object],
+        faults: Sequence[Occurrence] = (),
     ) -> None:
         self._engine, self._specs, self._journal = engine, specs, journal
         self._observer, self._stopping, self._states = observer, stopping, states
         self._before_exit = before_exit
-        self._children: dict[str, _Child] = {}
+        self._conductor = Conductor(faults, self, journal.write)
+        self._look_every_s = _LOOK_FOR_FAULTS_S if faults else _LOOK_EVERY_S
+        self._children: dict[str, Child] = {}
         self._selector = selectors.DefaultSelector()
         self._phase = "starting"
         self._began_s = self._heard_s = time.monotonic()
@@ -108,39 +101,38 @@ class Supervisor:
                 child.lines.line.close()
             self._selector.close()
             for peer, child in self._children.items():
-                told = child.result["state"] if child.result else None
-                self._states[peer] = told or _fate(child.exit_code)
+                planned = AS_PLANNED if self._conductor.planned_end(peer) else ""
+                self._states[peer] = child.fate() + planned
 
     # -- phases --------------------------------------------------------------------------
 
     def _start(self) -> None:
         self._engine.watch(self._selector)
         for spec in self._specs:
-            pid, line = self._engine.start(spec)
-            child = self._children[spec.peer_id] = _Child(spec, pid, Lines(line))
-            self._selector.register(line, selectors.EVENT_READ, child)
-            self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
+            self._start_peer(spec)
             self._look(0)
         self._wait("starting", lambda c: c.port is not None, self._ready_timeout_s)
 
     def _introduce(self) -> None:
         """Tell all peers where the others are; begin when each has met its neighbors."""
-        roster = {p: (c.spec.address, c.port) for p, c in self._children.items()}
         for child in self._children.values():
-            neighbors = {n: roster[n] for n in child.spec.neighbors}
-            write_line(child.lines.line, {"order": "roster", "roster": neighbors})
+            self._tell_roster(child)
         # A peer gives a missing neighbor up after the same time, and begins without it.
         patience_s = self._ready_timeout_s + STOP_TIMEOUT_S
         self._wait("connecting", lambda c: c.ready, patience_s)
         self._journal.write(self._all_ready())
         self._went_s = time.monotonic()
+        self._conductor.begin(self._went_s)
         for child in self._children.values():
             write_line(child.lines.line, {"order": "go"})
 
     def _watch_rounds(self) -> None:
         self._phase = "running"
-        while not all(c.result or c.exit_code is not None for c in self._children.values()):
-            self._look(_LOOK_EVERY_S)
+        while unfinished := [p for p in self._children if not self._is_over(p)]:
+            self._look(self._look_every_s)
+            self._conductor.tick(time.monotonic())
+            if all(map(self.is_stopped, unfinished)):  # nobody is left who could come to a heal
+                self._conductor.heal_all(time.monotonic())
             if time.monotonic() - self._heard_s > SILENCE_TIMEOUT_S:
                 raise CheckFailed(f"no peer ended a round within {SILENCE_TIMEOUT_S:g} s")
 
@@ -156,7 +148,7 @@ class Supervisor:
         ):
             self._look(_LOOK_EVERY_S, stoppable=False)
 
-    def _wait(self, phase: str, done: Callable[[_Child], bool], timeout_s: float) -> None:
+    def _wait(self, phase: str, done: Callable[[Child], bool], timeout_s: float) -> None:
         """Wait until all peers are `done`; before the rounds a peer that ends is fatal."""
         self._phase = phase
         deadline = time.monotonic() + timeout_s
@@ -165,11 +157,58 @@ class Supervisor:
             for peer, child in self._children.items():
                 if child.exit_code is not None:
                     reason = f"ended with {child.exit_code} while {phase}"
-                    raise LaunchError(f"peer {peer}", reason, _last_lines(child.spec))
+                    raise LaunchError(f"peer {peer}", reason, child.last_lines())
             if time.monotonic() > deadline:
                 late = sorted(p for p, c in self._children.items() if not done(c))
                 reason = f"not done with {phase} within {timeout_s:g} s"
                 raise LaunchError(f"peers {', '.join(late[:5])}", reason)
+
+    def _start_peer(self, spec: PeerSpec) -> None:
+        pid, line = self._engine.start(spec)
+        child = self._children[spec.peer_id] = Child(spec, pid, Lines(line))
+        self._selector.register(line, selectors.EVENT_READ, child)
+        self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
+
+    def _tell_roster(self, child: Child) -> None:
+        met = {n: self._children[n] for n in child.spec.neighbors}
+        roster = {n: (c.spec.address, c.port) for n, c in met.items()}
+        write_line(child.lines.line, {"order": "roster", "roster": roster})
+
+    def _is_over(self, peer: str) -> bool:
+        """Tell whether nothing more is to be expected of a peer before all are done."""
+        child = self._children[peer]
+        if child.exit_code is not None:
+            return not self._conductor.expects_back(peer)
+        return child.done
+
+    # -- hands for the conductor (see Hands) ---------------------------------------------
+
+    def signal(self, peer: str, number: int) -> None:
+        """See Hands."""
+        if self._children[peer].exit_code is None:
+            self._engine.signal(self._children[peer].pid, number)
+
+    def start_again(self, peer: str, resume: bool) -> None:
+        """See Hands."""
+        gone = self._children[peer]
+        with suppress(KeyError, ValueError):  # its end was noticed
+            self._selector.unregister(gone.lines.line)
+        gone.lines.line.close()
+        news = {"incarnation": gone.spec.incarnation + 1, "port": gone.port, "resume": resume}
+        self._start_peer(gone.spec.model_copy(update=news))
+
+    def order(self, peer: str, order: dict[str, Any]) -> None:
+        """See Hands."""
+        if self._children[peer].exit_code is None:
+            write_line(self._children[peer].lines.line, order)
+
+    def is_stopped(self, peer: str) -> bool:
+        """See Hands."""
+        return self._children[peer].exit_code is None and self._children[peer].stopped
+
+    def is_down(self, peer: str) -> bool:
+        """See Hands."""
+        return self._children[peer].exit_code is not None
 
     # -- watching ------------------------------------------------------------------------
 
@@ -183,7 +222,7 @@ class Supervisor:
         if stoppable and self._stopping():
             raise Interrupted
 
-    def _hear(self, child: _Child) -> None:
+    def _hear(self, child: Child) -> None:
         reports = child.lines.receive()
         if reports is None:
             self._selector.unregister(child.lines.line)
@@ -192,12 +231,23 @@ class Supervisor:
             self._heard_s = time.monotonic()
             self._take_in(child, report)
 
-    def _take_in(self, child: _Child, report: Mapping[str, Any]) -> None:
+    def _take_in(self, child: Child, report: Mapping[str, Any]) -> None:
         match report["event"]:
             case "up":
                 child.port = report["port"]
+                if self._went_s is not None:
+                    self._tell_roster(child)
             case "ready":
                 child.ready = True
+                if self._went_s is not None:
+                    write_line(child.lines.line, {"order": "go"})
+                    self._conductor.on_ready(child.spec.peer_id, time.monotonic())
+            case "mark":
+                peer, now_s = child.spec.peer_id, time.monotonic()
+                self._conductor.at_mark(peer, report["round"], report["phase"], now_s)
+            case "rule":
+                peer, now_s = child.spec.peer_id, time.monotonic()
+                self._conductor.on_rule(peer, report["id"], report["acted"], now_s)
             case "round":
                 child.rounds_done = report["round"] + 1
                 child.accuracy = report["accuracy"]
@@ -211,6 +261,7 @@ class Supervisor:
             peer = by_pid[gone.pid]
             self._children[peer].exit_code = gone.code
             self._journal.write(records.PeerEnded(peer, gone.pid, gone.code))
+            self._conductor.on_exit(peer, gone.code, time.monotonic())
 
     def _signal_all(self, number: int) -> None:
         for child in self._children.values():
@@ -256,14 +307,3 @@ class Supervisor:
     @property
     def _ready_timeout_s(self) -> float:
         return self._specs[0].settings.ready_timeout_s
-
-
-def _fate(exit_code: int | None) -> str:
-    return "killed by the launcher" if exit_code is None else f"died with {exit_code}"
-
-
-def _last_lines(spec: PeerSpec) -> list[str]:
-    try:
-        return spec.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
-    except OSError:
-        return []

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` beside `path`, then rename: the old file or the new one, never a part."""
+@contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, and rename it to `path`: the old file or the new one, no part."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text)
+        yield beside
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` beside `path`, then rename."""
+    with written_beside(path) as beside:
+        beside.write_text(text)

@@ -31,6 +31,14 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A later process of a peer: the round its state was at, and the one it goes on with."""
+
+    state_round: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """One round's local training; asked and achieved speed relative to this host."""
 
@@ -272,6 +280,33 @@ class PeerEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultApplied:
+    """The launcher did at one peer what an occurrence of a fault says, so late."""
+
+    fault: str
+    kind: str
+    peer: str
+    late_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaultVerified:
+    """Evidence that a fault bit at a peer."""
+
+    fault: str
+    peer: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultHealed:
+    """A fault is undone at a peer; a restarted one is connected again."""
+
+    fault: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The launcher's last line."""
 
@@ -313,6 +348,7 @@ class Watch:
 Record = (
     Started
     | Connected
+    | Resumed
     | Trained
     | Masked
     | Announced
@@ -335,6 +371,9 @@ Record = (
     | PeerStarted
     | AllReady
     | PeerEnded
+    | FaultApplied
+    | FaultVerified
+    | FaultHealed
     | RunEnded
     | Socket
     | Watch

@@ -36,11 +36,18 @@ class Control:
     def __init__(self, line: socket.socket, on_order: Callable[[], None]) -> None:
         self._line, self._on_order = line, on_order
         self._orders: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._at_once: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._sending = threading.Lock()
         threading.Thread(target=self._read, name="control", daemon=True).start()
 
     def send(self, report: dict[str, Any]) -> None:
         """Report to the launcher."""
-        self._line.sendall(json.dumps(report, separators=(",", ":")).encode() + b"\n")
+        with self._sending:
+            self._line.sendall(json.dumps(report, separators=(",", ":")).encode() + b"\n")
+
+    def at_once(self, order: str, obey: Callable[[dict[str, Any]], None]) -> None:
+        """Have such orders obeyed when they come, in the thread that reads them."""
+        self._at_once[order] = obey
 
     def expect(self, order: str, timeout_s: float) -> dict[str, Any]:
         """Return the next order, which must be `order`.
@@ -59,6 +66,10 @@ class Control:
             raise LauncherGone(f"order {got['order']!r} where {order!r} was due")
         return got
 
+    def wait(self, order: str, timeout_s: float) -> None:
+        """Wait for the next order, which must be `order` (see `expect`)."""
+        self.expect(order, timeout_s)
+
     def has_order(self) -> bool:
         """Tell whether an order waits."""
         return not self._orders.empty()
@@ -71,7 +82,11 @@ class Control:
         try:
             with self._line.makefile("rb") as lines:
                 for line in lines:
-                    self._orders.put(json.loads(line))
-                    self._on_order()
+                    order = json.loads(line)
+                    if obey := self._at_once.get(order["order"]):
+                        obey(order)
+                    else:
+                        self._orders.put(order)
+                        self._on_order()
         finally:
             os._exit(1)  # end of file, or a reset: nobody is left to run for

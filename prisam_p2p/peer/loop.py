@@ -16,8 +16,8 @@ from prisam_p2p.peer.peer import Peer
 
 def prisam(me: Peer) -> None:
     """Run all rounds of Algorithm 1, then deploy the better of the last round's two models."""
-    weights = me.initial_weights()
-    for t in range(me.rounds):
+    weights, first = me.begin()  # W0 and 0, or where the process before this one was
+    for t in range(first, me.rounds):
         trained = me.train(t, weights)  # 7: W_i = Train(W_G, own data)
         own = me.prune(t, trained)  # 8: (W~_i, M_i) = Prune(W_i, rho_i)
 
@@ -35,7 +35,7 @@ def prisam(me: Peer) -> None:
         # What is trained next: a weak device's slim model, or (to let it regrow) the union.
         weights = narrow(me.layout, average, union) if me.trains_union(t + 1) else slim
         del trained, pulled, average  # nobody holds its neighbors' models while it trains
-        me.end_round(t)
+        me.end_round(t, weights)
         if me.converged():
             break
     me.deploy({"after_training": own, "after_aggregation": slim})
@@ -46,11 +46,11 @@ def local(me: Peer) -> None:
 
     Same optimizer, epochs and seeds as `prisam`. Source: "Local" in PRISAM, section V.
     """
-    weights = me.initial_weights()
-    for t in range(me.rounds):
+    weights, first = me.begin()
+    for t in range(first, me.rounds):
         weights = me.train(t, weights)
         me.evaluate(t, "after_training", weights)
-        me.end_round(t)
+        me.end_round(t, weights)
         if me.converged():
             break
     me.deploy({"after_training": weights})

@@ -104,6 +104,10 @@ class Network:
         arrived, self._pulls = self._pulls, {}
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
 
+    def newest_round(self) -> int:
+        """Return the latest round that a neighbor announced a mask of."""
+        return self._book.newest()
+
     def leave(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
         self._transport.say_bye(round_index)

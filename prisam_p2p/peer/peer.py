@@ -19,6 +19,7 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.peer.state import Progress, load_state, save_state
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
 
@@ -41,6 +42,7 @@ class Peer:
         w0: the run's common initial weights, full.
         sleep: waits so many seconds, or raises where the process is to stop.
         report: tells the launcher how far this peer is.
+        wait_at_mark: returns when the launcher lets this peer go on.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Peer:
         journal: Journal,
         sleep: Callable[[float], None],
         report: Callable[[dict[str, Any]], None],
+        wait_at_mark: Callable[[], None],
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
         self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds
@@ -62,7 +65,8 @@ class Peer:
         self.group: list[str] = [spec.peer_id]
         self.deployment: Deployment | None = None
         self._w0, self._network, self._journal = w0, network, journal
-        self._sleep, self._report = sleep, report
+        self._sleep, self._report, self._wait_at_mark = sleep, report, wait_at_mark
+        self._first = 0
         self._turns = Turns(spec.turns_fd, spec.cores, sleep)
         self.similarity_bits = ""
         self._pruned_at = 0.0
@@ -70,14 +74,30 @@ class Peer:
         self._loss: float | None = None
         self._validations: list[float] = []
 
-    def initial_weights(self) -> Weights:
-        """Return W0, the same on every peer."""
-        return self._w0
+    def begin(self) -> tuple[Weights, int]:
+        """Return the weights and the round to begin with: W0 and 0, the same on every peer.
+
+        A later process of this peer goes on from what the one before left, if it is to, and in
+        the round in which its neighbors are by now.
+        """
+        weights = self._w0
+        if self.spec.resume and self.spec.state_path.exists():
+            weights, progress = load_state(self.spec.state_path, self.layout)
+            self.prune_ratio, self._affinity = progress.prune_ratio, dict(progress.affinity)
+            self._validations = list(progress.validations)
+            self._first = progress.rounds_done
+        newest = self._network.newest_round() if self._network else 0
+        self.rounds_done = min(max(self._first, newest), self.rounds - 1)
+        if self.spec.incarnation:
+            self._journal.write(records.Resumed(self._first, self.rounds_done))
+        self._first = self.rounds_done if weights is self._w0 else -1
+        return weights, self.rounds_done
 
     def train(self, t: int, weights: Weights) -> Weights:
         """Train on own data, at the device's speed (step 7)."""
+        self._mark(t, "train")
         s = self.spec.settings
-        epochs = s.warmup_epochs if t == 0 else s.epochs
+        epochs = s.warmup_epochs if t == self._first else s.epochs
         rate = s.learning_rate * s.lr_decay**t
         with self._turns.turn() if self.spec.device.speed == 1 else nullcontext():
             pace = Pace(self.spec.device.speed, self._sleep)
@@ -111,6 +131,7 @@ class Peer:
 
     def announce(self, t: int, trained: Weights, own: Weights) -> None:
         """Send the similarity mask to the neighbors, offer the slim weights (step 1)."""
+        self._mark(t, "announce")
         ratio, layers = self.spec.similarity_ratio, self.spec.settings.similarity_layers
         full = widen(self.layout, trained).tensors
         self._own_mask = own.mask
@@ -145,6 +166,7 @@ class Peer:
 
     def pull(self, t: int, group: Sequence[str]) -> dict[str, Weights]:
         """Return the weights of the group's other members, of those that deliver (step 4)."""
+        self._mark(t, "pull")
         wanted = self._own_mask if self.spec.settings.pull is PullPart.OVERLAP else None
         donors = [peer for peer in group if peer != self.peer_id]
         return self._neighbors.pull(t, donors, wanted)
@@ -158,6 +180,7 @@ class Peer:
 
     def note_aggregation(self, t: int, members: list[str], union: Mask, slim: Weights) -> None:
         """Journal who was averaged."""
+        self._mark(t, "aggregate")
         regrowth = self.spec.settings.prune_order is not PruneOrder.AFTER_TRAINING
         self._journal.write(
             records.Aggregated(
@@ -215,9 +238,18 @@ class Peer:
             self._network.leave(self.rounds_done)
         return done
 
-    def end_round(self, t: int) -> None:
-        """Journal the bytes so far and tell the launcher."""
+    def end_round(self, t: int, weights: Weights) -> None:
+        """Journal the bytes so far, keep what the next round begins with, tell the launcher."""
         self.rounds_done = t + 1
+        progress = Progress(
+            rounds_done=t + 1,
+            incarnation=self.spec.incarnation,
+            prune_ratio=self.prune_ratio,
+            affinity=self._affinity,
+            validations=self._validations,
+            layout=self.layout.digest.hex(),
+        )
+        save_state(self.spec.state_path, weights, progress)
         if self._network:
             self._network.write_traffic(t)
         tests = {moment: accuracy.test for moment, accuracy in self.accuracy.items()}
@@ -233,6 +265,12 @@ class Peer:
         self.deployment = Deployment(
             moment, self._pruned_at, candidates[moment], self.accuracy[moment]
         )
+
+    def _mark(self, t: int, phase: str) -> None:
+        """Wait for the launcher where the spec says so: what it does then, it does in between."""
+        if (t, phase) in self.spec.marks:
+            self._report({"event": "mark", "round": t, "phase": phase})
+            self._wait_at_mark()
 
     def _evaluates(self, t: int) -> bool:
         return (t + 1) % self.spec.settings.evaluate_every == 0 or t + 1 == self.rounds

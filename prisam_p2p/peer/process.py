@@ -54,6 +54,9 @@ ORDER_TIMEOUT_S = 86_400.0
 """A launcher that dies ends this process (`Control`); this bound is for one that is stopped. It
 is long, for a peer that is done serves the others until all are."""
 
+REJOIN_TIMEOUT_S = 5.0
+"""A restarted peer begins without the neighbors that it has not met by then."""
+
 _LOOPS: dict[Algorithm, Callable[[Peer], None]] = {
     Algorithm.PRISAM: loop.prisam,
     Algorithm.LOCAL: loop.local,
@@ -110,7 +113,17 @@ def _play(
     control.send({"event": "up", "port": port})
     meter = MemoryMeter()
     sleep = _sleeper(stop, meter if spec.device.memory_mib else None)
-    peer = Peer(spec, layout, w0, learner, network, journal, sleep, control.send)
+    peer = Peer(
+        spec,
+        layout,
+        w0,
+        learner,
+        network,
+        journal,
+        sleep,
+        control.send,
+        lambda: control.wait("go on", ORDER_TIMEOUT_S),
+    )
     try:
         outcome = _run(peer, network, control, journal, meter)
         if outcome.state == "completed":
@@ -164,7 +177,10 @@ def _run(
         roster = control.expect("roster", ORDER_TIMEOUT_S)["roster"]
         if network:
             neighbors = {n: (roster[n][0], roster[n][1]) for n in peer.spec.neighbors}
-            network.connect(neighbors, peer.spec.settings.ready_timeout_s)
+            patience_s = peer.spec.settings.ready_timeout_s
+            if peer.spec.incarnation:  # some neighbors may be gone for good
+                patience_s = min(patience_s, REJOIN_TIMEOUT_S)
+            network.connect(neighbors, patience_s)
         control.send({"event": "ready"})
         control.expect("go", ORDER_TIMEOUT_S)
         meter.start()
@@ -217,7 +233,9 @@ def _network(
         rates=Rates(bytes_per_second(up), bytes_per_second(down)),
         serve_at_once=s.serve_at_once,
     )
-    transport = Transport(me, spec.address, spec.neighbors, layout, inbox, how, journal.write)
+    transport = Transport(
+        me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port
+    )
     book = RoundBook(spec.neighbors, similarity_bits(layout, s.similarity_layers))
     dtype = WireDtype[s.wire_dtype.name]
     timeouts = (s.round_timeout_s, s.pull_deadline_s)

@@ -69,6 +69,10 @@ class RoundBook:
         self._masks.setdefault(message.round_index, {})[sender] = mask
         return Verdict.ACCEPTED if message.round_index == self._round else Verdict.EARLY
 
+    def newest(self) -> int:
+        """Return the latest round of which a mask is here, 0 without any."""
+        return max((t for t, heard in self._masks.items() if heard), default=0)
+
     def leave(self, neighbor: str, reason: str) -> None:
         """Wait for `neighbor` no more."""
         self._gone.setdefault(neighbor, reason)

@@ -41,7 +41,13 @@ class DeviceSpec(BaseModel):
 
 
 class PeerSpec(BaseModel):
-    """A peer of a run."""
+    """A peer of a run.
+
+    Attributes:
+        port: of its ROUTER, where its neighbors know it from before; 0 = any.
+        resume: go on from the state that the last process of this peer left.
+        marks: (round, phase) at whose beginning it waits for the launcher.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,11 +70,19 @@ class PeerSpec(BaseModel):
     data: DataSpec
     turns_fd: int | None
     cores: int
+    port: int = 0
+    resume: bool = False
+    marks: list[tuple[int, str]] = []
 
     @property
     def journal_path(self) -> Path:
         """The file of this peer's records."""
         return self.run_dir / "journal" / f"{self.peer_id}.jsonl"
+
+    @property
+    def state_path(self) -> Path:
+        """The file that a later process of this peer goes on from."""
+        return self.run_dir / "state" / f"{self.peer_id}.safetensors"
 
     @property
     def log_path(self) -> Path:

@@ -11,7 +11,7 @@ from prisam_p2p.report.counts import NOTHING, Counts, stream_bytes, total
 from prisam_p2p.report.heartbeats import View
 from prisam_p2p.report.kernel import KernelSocket
 from prisam_p2p.wire.messages import Channel
-from prisam_p2p.wire.zmtp import handshake_bytes
+from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES, handshake_bytes
 
 Side = Literal["client", "server"]
 _NO_BOUND: Final = 2**62
@@ -36,6 +36,7 @@ class Direction:
         at_sender, at_receiver: the kernel's sockets.
         cut: bytes may have been lost on the way.
         handshake: bytes that a whole handshake has.
+        beat_bytes: of a heartbeat of this side; 0 where there are none.
     """
 
     side: Side
@@ -49,6 +50,7 @@ class Direction:
     at_receiver: KernelSocket | None
     cut: bool
     handshake: int
+    beat_bytes: int
 
     @property
     def basis(self) -> str:
@@ -81,6 +83,16 @@ class Direction:
             return [Stream(came, came), Stream(came - 1, came - 1)][: 2 if came else 1]
         return []
 
+    def late(self, stream: Stream) -> int:
+        """Return the bytes of a heartbeat that was on its way when the other end closed.
+
+        Ends close in order, but not in the same instant, and libzmq's timers do not know.
+        """
+        if self.cut or stream.received is None:
+            return 0
+        way = stream.sent - stream.received
+        return way if way == self.beat_bytes else 0
+
     def views(self, stream: Stream, largest: int) -> list[View]:
         """Return every account that there is of this direction, none without complete counts."""
         sent, received = counted(self.sent), counted(self.received)
@@ -94,6 +106,7 @@ class Direction:
             views.append(View(residue, lack=sent if self.cut else 0))
         if self.receiver_final:
             came = stream.sent if stream.received is None else stream.received
+            came += self.late(stream)
             unbound = _NO_BOUND if stream.received is None else largest - 1
             residue = came - self._shaken(came) - received
             views.append(View(residue, excess=unbound if self.cut else 0))
@@ -120,6 +133,7 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         connection.server_socket,
         connection.cut,
         handshake_bytes("client", identity),
+        PING_BYTES if connection.heartbeat_ms else 0,
     )
     back = Direction(
         "server",
@@ -133,6 +147,7 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         connection.client_socket,
         connection.cut,
         handshake_bytes("server", identity),
+        PONG_BYTES if connection.heartbeat_ms else 0,
     )
     return there, back
 

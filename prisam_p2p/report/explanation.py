@@ -93,7 +93,7 @@ def _account(
     rests = [view.rest(beats * beat_bytes) for view in views]
     over, under = max(0, *rests, 0), max(0, *(-rest for rest in rests), 0)
     lost = [view.unexplained(beats * beat_bytes) for view in views]
-    lost.append(0 if direction.cut and way >= 0 else abs(way))
+    lost.append(0 if direction.cut and way >= 0 else abs(way - direction.late(stream)))
     lost.append(0 if direction.cut else _disagreement(direction))
     fine = not max(lost)
     counting = direction.basis.startswith("last")

@@ -14,6 +14,7 @@ from prisam_p2p.report.closure import closure
 from prisam_p2p.report.counts import by_kind as counts_by_kind
 from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.ends import IN, OUT, processes
+from prisam_p2p.report.faults import fault_verdicts, faults_json
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
 from prisam_p2p.report.ledger import Ledger, make_ledger
 from prisam_p2p.report.run_folder import RunFolder
@@ -72,6 +73,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         },
         "bytes": _bytes(ledger),
         "closure": closure(ledger),
+        "faults": faults_json(fault_verdicts(run)),
     }
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prisam_p2p.report.closure import closure_lines
+from prisam_p2p.report.faults import fault_lines
 
 _MIB = 2**20
 _WIDE = 128
@@ -107,7 +108,8 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
     sent = ", ".join(
         f"{kind} {c['wire']:,} B in {c['messages']:,}" for kind, c in summary["bytes"].items()
     )
-    return [*lines, f"on the wire, in messages: {sent}", *closure_lines(summary["closure"])]
+    wire = [f"on the wire, in messages: {sent}", *closure_lines(summary["closure"])]
+    return [*lines, *wire, *fault_lines(summary["faults"])]
 
 
 def _figure(value: float | None) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from prisam_p2p.measure.tcp_info import NLMSG_DONE, NLMSG_ERROR, messages
 
 NETFILTER, SOCK_DIAG = 12, 4
-REQUEST, ACK, CREATE, DUMP = 0x001, 0x004, 0x400, 0x300
+REQUEST, ACK, CREATE, APPEND, DUMP = 0x001, 0x004, 0x400, 0x800, 0x300
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NESTED, _KIND_MASK = 0x8000, 0x3FFF

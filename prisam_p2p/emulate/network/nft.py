@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from prisam_p2p.emulate.network.netlink import (
     ACK,
+    APPEND,
     CREATE,
     NETFILTER,
     REQUEST,
@@ -78,16 +79,9 @@ class Firewall:
 
     def _commit(self, orders: Sequence[tuple[int, bytes]]) -> None:
         edge = netfilter(0, 10)
-        self._netlink.tell(
-            [
-                (_BEGIN, REQUEST, edge),
-                *(
-                    (_SUBSYSTEM | kind, REQUEST | ACK | CREATE, netfilter(_IPV4, 0, body))
-                    for kind, body in orders
-                ),
-                (_END, REQUEST, edge),
-            ]
-        )
+        flags = REQUEST | ACK | CREATE | APPEND  # else a rule comes before those that are there
+        inner = [(_SUBSYSTEM | kind, flags, netfilter(_IPV4, 0, body)) for kind, body in orders]
+        self._netlink.tell([(_BEGIN, REQUEST, edge), *inner, (_END, REQUEST, edge)])
 
 
 def from_address(address: str) -> Rule:

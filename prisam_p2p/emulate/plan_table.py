@@ -1,0 +1,31 @@
+"""A fault plan as a table for people."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from prisam_p2p.emulate.faults.fault_plan import FaultPlan
+
+
+def print_faults(plan: FaultPlan) -> None:
+    """Print each occurrence: when, what, whom."""
+    table = Table(box=None, header_style="bold")
+    for title in ("fault", "kind", "at", "heals", "whom"):
+        table.add_column(title)
+    for each in plan.occurrences:
+        whom = ", ".join(each.peers) or ", ".join(f"{a}->{b}" for a, b in each.links)
+        fit = f" ({each.cut_to_fit} left out: too many down)" if each.cut_to_fit else ""
+        trigger, heal = (
+            _words(part.model_dump(exclude_none=True)) for part in (each.trigger, each.heal)
+        )
+        table.add_row(each.id, each.kind, trigger, heal, (whom or "nobody") + fit)
+    Console(width=None if sys.stdout.isatty() else 130).print(table)
+    print(f"{plan.scenario}: {len(plan.occurrences)} occurrences, seed {plan.seed}")
+
+
+def _words(values: dict[str, Any]) -> str:
+    return "never" if values.get("never") else " ".join(f"{k} {v}" for k, v in values.items())

@@ -1,0 +1,72 @@
+"""What a peer must know to go on after a restart: written whole after each round.
+
+Random draws follow from (seed, peer, round) and a fresh optimizer begins each round, so weights,
+masks and a few numbers are all there is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydantic
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from prisam_p2p.core.layout import Layout, Weights
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure.files import written_beside
+
+_MASK = "mask"
+
+
+class Progress(pydantic.BaseModel):
+    """The numbers of a peer's state.
+
+    Attributes:
+        rounds_done: the round to begin with.
+        affinity: peer -> (sum of mask similarities, rounds heard).
+        validations: accuracy at the end of each round that was evaluated.
+        layout: digest of the network's layout, hexadecimal.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    rounds_done: int
+    incarnation: int
+    prune_ratio: float
+    affinity: dict[str, tuple[float, int]]
+    validations: list[float]
+    layout: str
+
+
+def save_state(path: Path, weights: Weights, progress: Progress) -> None:
+    """Write what the next round begins with."""
+    arrays = {  # ascontiguousarray makes a scalar an array of one
+        f"w.{name}": np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()
+    }
+    with written_beside(path) as beside:
+        save_file(arrays | {_MASK: weights.mask}, beside, {"progress": progress.model_dump_json()})
+
+
+def load_state(path: Path, layout: Layout) -> tuple[Weights, Progress]:
+    """Return what `save_state` wrote.
+
+    Raises:
+        ConfigError: there is no such file, or it is of another network.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            progress = Progress.model_validate_json(metadata.get("progress", ""))
+            mask = file.get_tensor(_MASK)
+            if progress.layout != layout.digest.hex():
+                raise ConfigError(str(path), "layout", progress.layout, layout.digest.hex())
+            tensors = {t.name: file.get_tensor(f"w.{t.name}") for t in layout.tensors}
+    except (OSError, SafetensorError, pydantic.ValidationError) as error:
+        raise ConfigError(str(path), "", str(error), "the state of a peer of this run") from error
+    for tensor in layout.tensors:
+        if tensors[tensor.name].shape != tensor.slim_shape(mask):
+            shape = str(tensors[tensor.name].shape)
+            raise ConfigError(str(path), tensor.name, shape, str(tensor.slim_shape(mask)))
+    return Weights(mask, tensors), progress
