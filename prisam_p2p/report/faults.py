@@ -81,7 +81,8 @@ def _judge(run: RunFolder, occurrence: dict[str, Any]) -> FaultVerdict:
     applied = _of(run, "fault_applied", name)
     hit = sorted({line["peer"] for line in applied})
     verified = {line["peer"] for line in _of(run, "fault_verified", name)}
-    why = _why(run, name, hit, verified)
+    nobody = not (occurrence["peers"] or occurrence["links"])
+    why = "" if nobody else _why(run, name, hit, verified)
     ended = run.last("launcher", "run_ended")
     over = ended is not None and ended["status"] == "completed"
     return FaultVerdict(

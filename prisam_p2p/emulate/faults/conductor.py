@@ -21,12 +21,13 @@ from prisam_p2p.emulate.faults.plan_forms import (
     HealAfter,
     HealAtRound,
 )
-from prisam_p2p.emulate.faults.rules import ON_LINKS, ON_MESSAGES, rules_of
+from prisam_p2p.emulate.faults.rules import rules_of
 from prisam_p2p.measure import records
 
 _SIGNALS = {"kill": signal.SIGKILL, "restart": signal.SIGKILL, "pause": signal.SIGSTOP}
 _ENDING = frozenset({"kill", "term", "leave", "restart"})
-SUPPORTED = STOPPING | ON_LINKS | ON_MESSAGES
+_GO_ON = {"order": "go on"}
+SUPPORTED = STOPPING
 
 
 @dataclass
@@ -82,7 +83,9 @@ class Conductor:
                 phase,
             ):
                 self._apply(part, now_s, 0.0)
-        self._hands.order(peer, {"order": "go on"})
+        # Who is being stopped goes no further: the signal and the order would race.
+        if not any(part.occurrence.kind in STOPPING for part in self._active(peer)):
+            self._hands.order(peer, _GO_ON)
 
     def tick(self, now_s: float) -> None:
         """Do what the clock says."""
@@ -192,6 +195,8 @@ class Conductor:
         part.healed_s = now_s
         if part.occurrence.kind == "pause":
             self._hands.signal(part.peer, signal.SIGCONT)
+            if isinstance(part.occurrence.trigger, AtRound):
+                self._hands.order(part.peer, _GO_ON)
         for rule in rules_of(part.occurrence, part.peer):
             self._hands.order(part.peer, {"order": "unrule", "id": rule["id"]})
         self._note(records.FaultHealed(part.occurrence.id, part.peer))

@@ -87,8 +87,8 @@ class Fault(Table):
     @classmethod
     def parameter_names(cls) -> frozenset[str]:
         """Return the fields that are the kind's own."""
-        shared = {*Fault.model_fields, "peers", "links", "groups", "sides"}
-        return frozenset(cls.model_fields.keys() - shared)
+        common = {*Fault.model_fields, "peers", "links", "groups", "sides"}
+        return frozenset(cls.model_fields.keys() - common)
 
     def parameters(self) -> dict[str, JsonValue]:
         """Return the parameters of the kind by their names in the file, defaults included."""

@@ -1,17 +1,22 @@
-"""The scenarios in topologies/faults/: all compile, and are what they say."""
+"""The scenarios in topologies/faults/ and docs/faults.md: all compile, and are what they say."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from prisam_p2p.emulate.faults.cast import cast_of
 from prisam_p2p.emulate.faults.compile import compile_plan
+from prisam_p2p.emulate.faults.fault_plan import read_fault_plan
+from prisam_p2p.emulate.faults.kinds import MODELS
 from prisam_p2p.emulate.faults.marks import marks, stops
-from prisam_p2p.emulate.faults.scenario import load_scenario
+from prisam_p2p.emulate.faults.scenario import load_scenario, scenario_from
 from prisam_p2p.emulate.topology import load_topology
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted((ROOT / "topologies" / "faults").glob("*.toml"))
+DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
 TOPOLOGY = load_topology(ROOT / "topologies" / "clusters-20.toml", ROOT / "peers")
 CAST = cast_of(TOPOLOGY, {peer: i // 5 for i, peer in enumerate(TOPOLOGY.peer_ids)})
 
@@ -82,3 +87,25 @@ def test_the_storm_is_all_that_it_says():
     assert [len(each.peers) for each in plan.occurrences if each.kind == "pause"] == [1, 1]
     (halves,) = of(plan, "halves")
     assert halves.heal.round - halves.trigger.round == 3
+
+
+# --- the document ---
+
+
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL))
+def test_a_documented_example_compiles(block):
+    data = {"description": "an example", **tomllib.loads(block)}
+    assert compile_plan(scenario_from(data, "example", "docs"), CAST, 12, 0).occurrences
+
+
+def test_the_documented_plan_is_one(tmp_path):
+    (block,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
+    (tmp_path / "faults.json").write_text(block)
+    assert read_fault_plan(tmp_path / "faults.json").to_json() == block
+
+
+def test_every_kind_and_parameter_is_documented():
+    named = set(re.findall(r"`([\w-]+)(?: = [^`]*)?`", DOCUMENT))
+    for kind, model in MODELS.items():
+        fields = {model.model_fields[name].alias or name for name in model.parameter_names()}
+        assert {kind, *fields} <= named

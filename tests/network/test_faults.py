@@ -1,0 +1,155 @@
+"""Faults done to real processes: each fired, bit and was contained."""
+
+import json
+
+import pytest
+from launching import SMALL, journal, launch, topology
+
+pytestmark = pytest.mark.network
+
+FIVE_ROUNDS = SMALL.replace("rounds = 3", "rounds = 5")
+OPTIONS = ("--quiet", "--round-timeout-s", "30", "--resume-timeout-s", "1")
+
+
+def scenario(folder, *faults):
+    """Write a scenario of faults, each the text of its table, and return its path."""
+    path = folder / "scenario.toml"
+    tables = [f'[[fault]]\nid = "f{i}"\n{text}\n' for i, text in enumerate(faults)]
+    path.write_text('description = "for a test"\n' + "".join(tables))
+    return path
+
+
+def run_with(folder, *faults, name="run", code=0, options=()):
+    run = folder / name
+    path = scenario(folder, *faults)
+    net = topology(folder, FIVE_ROUNDS)
+    got, _, err = launch(net, "--run-dir", run, "--faults", path, *OPTIONS, *options)
+    assert got == code, err
+    return run, json.loads((run / "summary.json").read_text())
+
+
+def heard_missing(run, peer, gone):
+    return [
+        x["round"] for x in journal(run, peer) if x["record"] == "heard" and gone in x["missing"]
+    ]
+
+
+def contained(summary, *gone):
+    assert summary["closure"]["unexplained_bytes"] == 0
+    for peer, result in summary["peers"].items():
+        assert peer in gone or result["state"] == "completed", (peer, result["state"])
+
+
+def test_a_killed_peer_is_gone_and_the_others_go_on(tmp_path):
+    run, summary = run_with(
+        tmp_path, 'kind = "kill"\npeers = ["p05"]\nat = { round = 2, phase = "announce" }'
+    )
+    (verdict,) = summary["faults"]
+    assert (verdict["id"], verdict["fired"], verdict["verdict"]) == ("f0#0", True, "true")
+    assert summary["peers"]["p05"]["state"] == "died with -9 as planned"
+    assert heard_missing(run, "p00", "p05") == [2, 3, 4]  # before its mask of round 2
+    assert verdict["detected_s"] < 5
+    contained(summary, "p05")
+
+
+def test_a_restarted_peer_goes_on_from_its_state(tmp_path):
+    run, summary = run_with(
+        tmp_path, 'kind = "restart"\npeers = ["p01"]\nat = { round = 2, phase = "train" }'
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    (resumed,) = [x for x in journal(run, "p01") if x["record"] == "resumed"]
+    assert (resumed["state_round"], resumed["round"]) == (2, 2)
+    assert [x["incarnation"] for x in journal(run, "p01") if x["record"] == "started"] == [0, 1]
+    assert heard_missing(run, "p00", "p01") == []  # it was back within the round
+    contained(summary)
+
+
+def test_a_restart_from_nothing_begins_again_with_w0_where_the_others_are(tmp_path):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "restart"\nfrom = "fresh"\npeers = ["p01"]\nat = { round = 3, phase = "pull" }',
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    (resumed,) = [x for x in journal(run, "p01") if x["record"] == "resumed"]
+    assert resumed["state_round"] == 0
+    assert resumed["round"] in (3, 4)  # the others may be a round further by then
+    warm = [x["epochs"] for x in journal(run, "p01") if x["record"] == "trained"]
+    assert warm[:5] == [3, 2, 2, 2, 3]
+    contained(summary)
+
+
+def test_a_paused_peer_holds_its_neighbors_up_until_it_is_let_go(tmp_path):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "pause"\npeers = ["p02"]\nat = { round = 1, phase = "announce" }\n'
+        "heal = { after_s = 2.0 }",
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    waited = [x["waited_s"] for x in journal(run, "p00") if x["record"] == "heard"]
+    assert waited[1] > 1
+    assert heard_missing(run, "p00", "p02") == []
+    contained(summary)
+
+
+def test_a_peer_that_is_told_to_leave_is_waited_for_no_more(tmp_path):
+    run, summary = run_with(
+        tmp_path, 'kind = "leave"\npeers = ["p04"]\nat = { round = 1, phase = "train" }'
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    assert summary["peers"]["p04"]["state"] == "stopped as planned"
+    assert heard_missing(run, "p00", "p04") == [1, 2, 3, 4]
+    contained(summary, "p04")
+
+
+def test_a_fault_that_never_fires_fails_the_run(tmp_path):
+    _, summary = run_with(
+        tmp_path, 'kind = "kill"\npeers = ["p05"]\nat = { time_s = 3600.0 }', code=4
+    )
+    (verdict,) = summary["faults"]
+    assert (verdict["fired"], verdict["verdict"]) == (False, "false")
+    assert verdict["why"] == "it never fired"
+
+
+def test_the_same_scenario_and_seed_give_the_same_plan_and_verdicts(tmp_path):
+    faults = (
+        'kind = "kill"\npeers = { percent = 20 }\nat = { round = 1, phase = "announce" }',
+        'kind = "leave"\npeers = { pick = 1 }\nat = { round = 3, phase = "announce" }',
+    )
+    one, summary = run_with(tmp_path, *faults, name="one")
+    other, again = run_with(tmp_path, *faults, name="other")
+    assert (one / "faults.json").read_bytes() == (other / "faults.json").read_bytes()
+    timed = ("late_s", "detected_s", "rounds_lost")
+    verdicts = [
+        [{k: v for k, v in fault.items() if k not in timed} for fault in s["faults"]]
+        for s in (summary, again)
+    ]
+    assert verdicts[0] == verdicts[1]
+
+
+def test_a_run_can_be_repeated_from_its_fault_plan(tmp_path):
+    fault = 'kind = "kill"\npeers = { pick = 1 }\nat = { round = 1, phase = "announce" }'
+    run, summary = run_with(tmp_path, fault)
+    again = tmp_path / "again"
+    plans = (run / "plan.json", "--faults", run / "faults.json")
+    code, _, err = launch(*plans, "--run-dir", again, *OPTIONS)
+    assert code == 0, err
+    repeated = json.loads((again / "summary.json").read_text())
+    states = [{p: r["state"] for p, r in s["peers"].items()} for s in (summary, repeated)]
+    assert states[0] == states[1]
+    assert "died with -9 as planned" in states[0].values()
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ('kind = "kil"\npeers = ["p01"]\nat = { round = 1, phase = "train" }', "kil"),
+        ('kind = "kill"\npeers = ["p99"]\nat = { round = 1, phase = "train" }', "p99"),
+        ('kind = "memory"\npeers = ["p01"]\nat = { round = 1, phase = "train" }', "memory"),
+    ],
+)
+def test_a_scenario_that_cannot_be_run_starts_nothing(tmp_path, fault, says):
+    net, run = topology(tmp_path, FIVE_ROUNDS), tmp_path / "run"
+    code, _, err = launch(net, "--run-dir", run, "--faults", scenario(tmp_path, fault), "--quiet")
+    assert (code, run.exists()) == (2, False)
+    assert len(err.splitlines()) == 1
+    assert says in err
