@@ -65,6 +65,14 @@ class PullPart(StrEnum):
     OVERLAP = "overlap"
 
 
+class Aggregation(StrEnum):
+    """How the group's values of a weight become one."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    TRIMMED_MEAN = "trimmed-mean"
+
+
 class Start(StrEnum):
     """How peer processes come to life."""
 
@@ -165,6 +173,11 @@ class RunSettings(BaseModel):
         0.3, gt=0, le=1, description="DBSCAN's radius, a share of the compact mask's bits."
     )
     top_m: int = Field(4, ge=1, description="Neighbors that top-m chooses.")
+    aggregation: Aggregation = Field(
+        Aggregation.MEAN,
+        description="How the group's values of a weight become one: mean (the paper), or median or "
+        "trimmed-mean, which bear a minority of liars.",
+    )
     similarity_layers: SimilarityLayers = Field(
         "all", description="Layers whose bits are announced: all, or last-N (last-3: fewer bytes)."
     )

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from prisam_p2p.core.layout import Array, Layout, Mask, TensorLayout, Weights
+from prisam_p2p.core.robust import median_over_retainers, trimmed_mean_over_retainers
 from prisam_p2p.core.similarity import PeerId
+from prisam_p2p.settings import Aggregation
 
 
-def aggregate(layout: Layout, members: Mapping[PeerId, Weights]) -> tuple[Weights, Mask]:
-    """Return, per weight, the plain mean over the members that retain it.
+def aggregate(
+    layout: Layout, members: Mapping[PeerId, Weights], aggregation: Aggregation = Aggregation.MEAN
+) -> tuple[Weights, Mask]:
+    """Return, per weight, the plain mean (or the median, ..) over the members that retain it.
 
     A convolution's weight is retained where its out-channel and its in-channel are; BN gamma,
     beta, running mean and variance by the channel; the classifier's columns by the last mask.
@@ -29,13 +33,23 @@ def aggregate(layout: Layout, members: Mapping[PeerId, Weights]) -> tuple[Weight
         raise ValueError("nobody to aggregate")
     ordered = [members[peer] for peer in sorted(members)]
     union = np.logical_or.reduce([weights.mask for weights in ordered])
-    tensors = {t.name: _mean_over_retainers(t, ordered) for t in layout.tensors}
+    tensors = {t.name: _average(t, ordered, aggregation) for t in layout.tensors}
     return Weights(layout.full_mask(), tensors), union
 
 
-def _mean_over_retainers(tensor: TensorLayout, members: list[Weights]) -> Array:
+def _average(tensor: TensorLayout, members: list[Weights], aggregation: Aggregation) -> Array:
     if tensor.dtype.kind == "i":
         return np.asarray(np.maximum.reduce([w.tensors[tensor.name] for w in members]))
+    match aggregation:
+        case Aggregation.MEAN:
+            return _mean_over_retainers(tensor, members)
+        case Aggregation.MEDIAN:
+            return median_over_retainers(tensor, members)
+        case Aggregation.TRIMMED_MEAN:
+            return trimmed_mean_over_retainers(tensor, members)
+
+
+def _mean_over_retainers(tensor: TensorLayout, members: list[Weights]) -> Array:
     total = np.zeros(tensor.shape, np.float32)
     # Who retains an entry varies along governed axes only; beyond the last of them it broadcasts.
     n_leading = max(tensor.bits, default=-1) + 1

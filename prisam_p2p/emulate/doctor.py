@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
-from prisam_p2p.emulate.network import fidelity, probes
-from prisam_p2p.emulate.network.interface import NetworkError
-from prisam_p2p.emulate.network.isolated import Failed, Isolated, isolated
-from prisam_p2p.emulate.network.link_state import LinkState
-from prisam_p2p.emulate.network.namespaces import Namespaces
+from prisam_p2p.emulate.network import host_probes, probes
+from prisam_p2p.emulate.network.isolated import Failed, Isolated
+from prisam_p2p.emulate.network.link_check import measure
 from prisam_p2p.errors import ConfigError
 
 NAMESPACES, LOOPBACK, AUTO = "namespaces", "loopback", "auto"
 
 _PROBE_S = 5.0
-_FIDELITY_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -41,11 +37,15 @@ _KINDS = (
     _Kind("netem", probes.netem, "delay by NFQUEUE: 0.4 ms too long, and CPU for each packet"),
     _Kind("NFQUEUE", probes.nfqueue, "without netem too: no delay in namespaces"),
     _Kind("SOCK_DESTROY", probes.sock_destroy, "no resets of live connections"),
-    _Kind("sock_diag", probes.destroyed_sockets, "bytes on the wire are modelled, not counted"),
-    _Kind("SO_MAX_PACING_RATE", probes.pacing, "on loopback, rates hold for chunks, not packets"),
-    _Kind("cubic", probes.cubic, "namespaces have reno: slower after a loss on long links"),
-    _Kind("cgroup v2 memory", probes.memory_cgroup, "memory is bounded by RLIMIT_DATA alone"),
-    _Kind("tshark", probes.tshark, "no witness of the wire beside the kernel"),
+    _Kind(
+        "sock_diag", host_probes.destroyed_sockets, "bytes on the wire are modelled, not counted"
+    ),
+    _Kind(
+        "SO_MAX_PACING_RATE", host_probes.pacing, "on loopback, rates hold for chunks, not packets"
+    ),
+    _Kind("cubic", host_probes.cubic, "namespaces have reno: slower after a loss on long links"),
+    _Kind("cgroup v2 memory", host_probes.memory_cgroup, "memory is bounded by RLIMIT_DATA alone"),
+    _Kind("tshark", host_probes.tshark, "no witness of the wire beside the kernel"),
 )
 NEEDED = ("network namespaces", "veth", "bridge", "htb", "tbf", "nftables", "SOCK_DESTROY")
 """What the namespaces network cannot do without."""
@@ -67,16 +67,6 @@ class Choice:
 
     network: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a link was asked to do, and what it did; `why_not` where it could not be measured."""
-
-    what: str
-    asked: float
-    achieved: float | None
-    why_not: str = ""
 
 
 def probe(only: tuple[str, ...] = ()) -> dict[str, Probe]:
@@ -107,26 +97,6 @@ def choose(probes: Mapping[str, Probe], asked: str) -> Choice:
     return Choice(LOOPBACK, f"namespaces lack {lacks}")
 
 
-def measure() -> list[Measured]:
-    """Set up two peers in namespaces and measure a link, in some seconds.
-
-    Raises:
-        NetworkError: it cannot be set up.
-    """
-    network = Namespaces(["a", "b"])
-    try:
-        return [
-            _measured(network, *each)
-            for each in (
-                ("rate, Mbit/s", 20.0, LinkState(rate_mbit_s=20), fidelity.rate_mbit_s, 1.5),
-                ("loss", 0.1, LinkState(loss=0.1), fidelity.loss, 10_000),
-                ("delay, ms", 20.0, LinkState(delay_ms=20), fidelity.median_delay_ms, 100),
-            )
-        ]
-    finally:
-        network.close()
-
-
 def examine(asked: str = AUTO) -> dict[str, Any]:
     """Return all of it as JSON: probes, choice, and where namespaces work what they achieve."""
     found = probe()
@@ -144,20 +114,3 @@ def _result(kind: _Kind, call: Isolated) -> Probe:
         return Probe(kind.what, True, call.result(), kind.costs)
     except Failed as error:
         return Probe(kind.what, False, str(error), kind.costs)
-
-
-def _measured(
-    network: Namespaces,
-    what: str,
-    asked: float,
-    state: LinkState,
-    how: Callable[..., float],
-    amount: float,
-) -> Measured:
-    try:
-        network.apply({("a", "b"): state})
-        return Measured(
-            what, asked, round(isolated(partial(how, network, "a", "b", amount), _FIDELITY_S), 4)
-        )
-    except (NetworkError, Failed) as error:
-        return Measured(what, asked, None, str(error))

@@ -29,6 +29,7 @@ from prisam_p2p.peer.sockets import (
     connect_dealer,
     descriptor_of,
     readable,
+    receive,
 )
 from prisam_p2p.wire.codec import encode
 from prisam_p2p.wire.messages import (
@@ -170,7 +171,7 @@ class Calling:
             return
         for _ in range(MESSAGES_AT_ONCE):
             try:
-                frames = line.socket.recv_multipart(zmq.DONTWAIT, copy=False)
+                frames = receive(line.socket)
             except zmq.Again:
                 return
             self._on_monitor(line, 0)  # what came by a connection comes after its opening

@@ -19,7 +19,11 @@ _UNKNOWN = "?"
 
 @dataclass
 class Connection:
-    """One TCP connection, from its opening on."""
+    """One TCP connection, from its opening on.
+
+    Attributes:
+        spoke: whether a message came by it.
+    """
 
     number: int
     side: str
@@ -28,6 +32,7 @@ class Connection:
     neighbor: str = ""
     channel: Channel = Channel.CONTROL
     gone: bool = False
+    spoke: bool = False
 
 
 class Connections:
@@ -84,13 +89,18 @@ class Connections:
             if not connection.gone and not connection.neighbor:
                 self._write(connection)
 
-    def closed(self, descriptor: int) -> None:
-        """Note that an accepted connection is gone; its descriptor may be another's soon."""
+    def closed(self, descriptor: int) -> Connection | None:
+        """Note that an accepted connection is gone; its descriptor may be another's soon.
+
+        Return it, or None where nothing was open.
+        """
         connection = self._accepted.get(descriptor)
         if connection and not connection.gone:
             connection.gone = True
             if not connection.neighbor:
                 self._write(connection)
+            return connection
+        return None
 
     def _number(self) -> int:
         self._next += 1

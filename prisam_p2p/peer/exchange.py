@@ -31,6 +31,7 @@ class Exchange:
         Raises:
             WireError: it is none; the loop was told that it was turned away.
         """
+        connection.spoke = True
         sizes = [len(frame) for frame in frames]
         try:
             message = decode([frame.buffer for frame in frames])

@@ -8,7 +8,6 @@ Who is missing in a round is just not among `masks` or `pulled`; the journal say
 
 from __future__ import annotations
 
-from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.layout import narrow
 from prisam_p2p.core.masks import prune
 from prisam_p2p.peer.peer import Peer
@@ -27,7 +26,7 @@ def prisam(me: Peer) -> None:
         group = me.find_group(t, masks)  # 2, 3: compact the masks, cluster them
         pulled = me.pull(t, group)  # 4: {W~_j, M_j} of the group's other members
 
-        average, union = aggregate(me.layout, {me.peer_id: own, **pulled})  # 5, 6: W_G
+        average, union = me.average({me.peer_id: own, **pulled})  # 5, 6: W_G
         slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
         me.note_aggregation(t, [me.peer_id, *pulled], union, slim)
         me.evaluate(t, "after_aggregation", slim)

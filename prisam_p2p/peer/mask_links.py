@@ -71,10 +71,10 @@ class MaskReceiver:
         return plain
 
     def _plain(self, base: MaskAnnounce | None, message: MaskAnnounce) -> MaskAnnounce:
-        if message.coding is Coding.PACKED:
-            return message
         if message.n_bits > self._most_bits:
             raise WireError(f"a mask of {message.n_bits} bits")
+        if message.coding is Coding.PACKED:
+            return message
         bits = None
         if message.coding is Coding.CHANGES:
             base_round = message.round_index - message.base_gap

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prisam_p2p.core import grouping
+from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.layout import Layout, Mask, Weights, widen
@@ -170,6 +171,10 @@ class Peer:
         wanted = self._own_mask if self.spec.settings.pull is PullPart.OVERLAP else None
         donors = [peer for peer in group if peer != self.peer_id]
         return self._neighbors.pull(t, donors, wanted)
+
+    def average(self, members: Mapping[str, Weights]) -> tuple[Weights, Mask]:
+        """Return W_G in full coordinates and the union of the members' masks (steps 5 and 6)."""
+        return aggregate(self.layout, members, self.spec.settings.aggregation)
 
     def recalibrate(self, weights: Weights) -> Weights:
         """Renew the BN statistics of averaged weights on own data, where the run wants it."""

@@ -26,6 +26,7 @@ from prisam_p2p.peer.sockets import (
     bind_router,
     descriptor_of,
     readable,
+    receive,
     watch_router,
 )
 from prisam_p2p.wire.codec import encode
@@ -138,12 +139,16 @@ class Serving:
             event = recv_monitor_message(self._monitor, zmq.DONTWAIT)
             descriptor = int(event["value"])
             if event["event"] == zmq.EVENT_ACCEPTED:
+                self._forget(descriptor)  # one whose routing id was taken over closes unannounced
                 self._connections.accepted(descriptor)
             else:
                 self._forget(descriptor)
 
     def _forget(self, gone: int) -> None:
-        self._connections.closed(gone)
+        connection = self._connections.closed(gone)
+        if connection and not connection.spoke:
+            name = connection.client.rpartition(":")[0] or connection.client
+            self._exchange.turn_away(name, "silent", "closed without a message")
         for sender in [s for s, descriptor in self._descriptors.items() if descriptor == gone]:
             del self._descriptors[sender]
             neighbor = self._admitted.pop(sender)
@@ -179,7 +184,7 @@ class Serving:
     def _on_router(self, _flags: int) -> None:
         for _ in range(MESSAGES_AT_ONCE):
             try:
-                sender, *frames = self._router.recv_multipart(zmq.DONTWAIT, copy=False)
+                sender, *frames = receive(self._router)
             except zmq.Again:
                 return
             self._on_monitor(0)  # a closed connection's descriptor may be this one's by now

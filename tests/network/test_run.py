@@ -70,10 +70,12 @@ def test_groups_are_those_of_the_data(run, summary):
     assert summary["grouping"]["ari"] == 1.0
 
 
-def test_mask_bytes_are_exact(summary):
+def test_masks_cost_a_first_one_and_never_more_than_packed_bits(summary):
     n_messages = PEERS * (PEERS - 1) * ROUNDS
     assert summary["bytes"]["mask"]["messages"] == n_messages
-    assert summary["bytes"]["mask"]["payload"] == n_messages * math.ceil(176 / 8)
+    packed = math.ceil(176 / 8)
+    assert n_messages / ROUNDS * packed <= summary["bytes"]["mask"]["payload"]
+    assert summary["bytes"]["mask"]["payload"] <= n_messages * packed
 
 
 def test_weight_bytes_are_those_of_the_pulls(run, summary):
@@ -152,11 +154,7 @@ def test_local_sends_nothing_and_ends_dense(run, folder):
     )
     assert code == 0, err
     summary = json.loads(out)
-    assert {kind: count["messages"] for kind, count in summary["bytes"].items()} == {
-        "mask": 0,
-        "weights": 0,
-        "control": 0,
-    }
+    assert {count["messages"] for count in summary["bytes"].values()} == {0}
     assert {peer["prune_ratio"] for peer in summary["peers"].values()} == {0.0}
     assert summary["accuracy"]["after_aggregation"] is None
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from prisam_p2p.emulate.lines import Lines, write_line
@@ -51,6 +52,8 @@ class HolderLine:
 
     def close(self) -> None:
         """End the holder, and wait until it is gone."""
+        with suppress(OSError):  # it is gone already
+            self._line.shutdown(socket.SHUT_RDWR)  # a forked process may hold this end too
         self._line.close()
         try:
             self._holder.wait(_ANSWER_S)

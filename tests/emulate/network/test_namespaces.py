@@ -174,6 +174,20 @@ def test_nothing_is_left_after_close(namespaces_work):
     assert (sorted(os.listdir("/sys/class/net")), set(os.listdir("/proc/self/fd"))) == before
 
 
+def test_a_forked_process_does_not_keep_the_network(namespaces_work):
+    network = Namespaces(["a", "b"])
+    forked = os.fork()
+    if forked == 0:
+        time.sleep(100)
+    began = time.monotonic()
+    try:
+        network.close()
+    finally:
+        os.kill(forked, signal.SIGKILL)
+        os.waitpid(forked, 0)
+    assert time.monotonic() - began < DEADLINE_S
+
+
 def test_nothing_is_left_when_the_launcher_is_killed(namespaces_work):
     with subprocess.Popen([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE) as launcher:
         namespaces = json.loads(launcher.stdout.readline())

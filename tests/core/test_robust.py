@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hand_layouts import layouts, plain, random_weights, slim_weights
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prisam_p2p.core.aggregation import aggregate
+from prisam_p2p.core.layout import Weights
+from prisam_p2p.settings import Aggregation
+
+ROBUST = (Aggregation.MEDIAN, Aggregation.TRIMMED_MEAN)
+
+
+def with_value(weights, value):
+    return Weights(weights.mask, {n: np.full_like(a, value) for n, a in weights.tensors.items()})
+
+
+def averaged(values, how):
+    """Return what becomes of members whose weights are all one of `values`."""
+    layout = plain()
+    base = random_weights(layout, seed=0)
+    members = {f"p{i}": with_value(base, v) for i, v in enumerate(values)}
+    average, _ = aggregate(layout, members, how)
+    floats = [a for a in average.tensors.values() if a.dtype.kind == "f"]
+    assert all((a == a.flat[0]).all() for a in floats)
+    return float(floats[0].flat[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "median", "trimmed"),
+    [
+        ((3,), 3, 3),
+        ((1, 3), 2, 2),
+        ((1, 2, 900), 2, 2),
+        ((1, 2, 4, -900), 1.5, 1.5),
+        ((1, 2, 3, 4, 900), 3, 3),
+        ((1, 2, 3, 4, 5, 6, 7, 8, 9, 900), 5.5, 5.5),
+        ((0, 0, 0, 8, 8, 8), 4, 4),
+    ],
+)
+def test_by_hand(values, median, trimmed):
+    assert averaged(values, Aggregation.MEDIAN) == median
+    assert averaged(values, Aggregation.TRIMMED_MEAN) == trimmed
+
+
+@settings(max_examples=40)
+@given(st.data(), st.sampled_from(ROBUST))
+def test_where_few_retain_a_weight_those_few_count(data, how):
+    """Absent values are not zeros: with at most two retainers it is their mean."""
+    layout = data.draw(layouts)
+    members = {p: data.draw(slim_weights(layout)) for p in "ab"}
+    robust, union = aggregate(layout, members, how)
+    mean, same_union = aggregate(layout, members, Aggregation.MEAN)
+    assert (union == same_union).all()
+    for name, array in mean.tensors.items():
+        np.testing.assert_allclose(robust.tensors[name], array, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ROBUST)
+def test_a_minority_of_liars_cannot_leave_the_range_of_the_others(how):
+    layout = plain()
+    honest = {f"p{i}": random_weights(layout, seed=i) for i in range(4)}
+    liar = {"z": with_value(honest["p0"], 1e9)}
+    average, _ = aggregate(layout, honest | liar, how)
+    for name, array in average.tensors.items():
+        if array.dtype.kind == "f":
+            highest = np.max([w.tensors[name] for w in honest.values()], axis=0)
+            assert (array <= highest + 1e-6).all(), name
+    moved, _ = aggregate(layout, honest | liar, Aggregation.MEAN)
+    assert max(a.max() for a in moved.tensors.values() if a.dtype.kind == "f") > 1e6
