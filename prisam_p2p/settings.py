@@ -80,6 +80,14 @@ class Start(StrEnum):
     SPAWN = "spawn"
 
 
+class NetworkKind(StrEnum):
+    """What lies between the peers."""
+
+    LOOPBACK = "loopback"
+    NAMESPACES = "namespaces"
+    AUTO = "auto"
+
+
 class Device(StrEnum):
     """What trains."""
 
@@ -243,5 +251,11 @@ class RunSettings(BaseModel):
     )
     start: Start = Field(
         Start.ZYGOTE, description="Fork peers from a warm process, or spawn fresh interpreters."
+    )
+    network: NetworkKind = Field(
+        NetworkKind.LOOPBACK,
+        description="What lies between the peers: plain loopback; a namespace for each, with real "
+        "rates and link faults, no root needed (prisam doctor); or auto: namespaces where this "
+        "machine can.",
     )
     device: Device = Field(Device.CPU, description="What trains.")

@@ -53,7 +53,8 @@ class SpawnEngine:
     def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
         """See Engine."""
         ours, theirs = socket.socketpair()
-        fds = (theirs.fileno(), spec.data.fd, spec.turns_fd)
+        places = (spec.network or {}).values()
+        fds = (theirs.fileno(), spec.data.fd, spec.turns_fd, *places)
         with theirs, spec.log_path.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", ENTRY, str(theirs.fileno())],

@@ -19,12 +19,16 @@ from types import TracebackType
 from typing import Self
 
 from prisam_p2p.emulate import sock_diag
+from prisam_p2p.emulate.network.interface import Network, NetworkError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.tcp_info import DiagSocket, Ends, TcpInfo
 
 _QUIET_S = 0.02
 _FIGURES = [field.name for field in fields(TcpInfo)]
+
+
+LOOPBACK_MTU = 65536
 
 
 class KernelWatch:
@@ -38,9 +42,18 @@ class KernelWatch:
         overruns: how often it had more to tell than it could keep for the thread.
     """
 
-    def __init__(self, addresses: Collection[str], journal_path: Path, epoch_s: float) -> None:
+    def __init__(
+        self,
+        addresses: Collection[str],
+        journal_path: Path,
+        epoch_s: float,
+        network: Network | None = None,
+        mtu: int = LOOPBACK_MTU,
+    ) -> None:
         self.available, self.reason, self.overruns = False, "never entered", 0
         self._addresses = frozenset(addresses)
+        self._network, self._mtu = network, mtu
+        self._netlinks: list[socket.socket] = []
         self._journal = Journal(journal_path, epoch_s)
         self._cpu_s = 0.0
         self._told: set[Ends] = set()
@@ -50,9 +63,12 @@ class KernelWatch:
 
     def __enter__(self) -> Self:
         try:
-            self._netlink = self._held.enter_context(sock_diag.listen())
+            if self._network:
+                self._netlinks = self._network.watch_sockets()
+            else:
+                self._netlinks = [self._held.enter_context(sock_diag.listen())]
             self._end, self._line = map(self._held.enter_context, socket.socketpair())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, NetworkError) as error:
             self.reason = str(error)
         else:
             self.available, self.reason = True, ""
@@ -71,7 +87,10 @@ class KernelWatch:
         """Remember the figures of the sockets that there are now, in case no others come."""
         if self.available:
             with suppress(OSError):  # final figures come all the same
-                self._seen |= {each.ends: each for each in sock_diag.dump() if self._is_ours(each)}
+                insides = self._network.dump_sockets() if self._network else []
+                for inside in insides or (None,):
+                    found = filter(self._is_ours, sock_diag.dump(inside))
+                    self._seen |= {each.ends: each for each in found}
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Wait for the last sockets' figures, at most so long; write what is known of the others.
@@ -90,11 +109,13 @@ class KernelWatch:
                 for ends in self._seen.keys() - self._told:
                     self._write(self._seen[ends], "dump")
             cpu_s = round(self._cpu_s + time.thread_time() - began_s, 6)
-            self._journal.write(records.Watch(self.available, self.reason, self.overruns, cpu_s))
+            self._journal.write(
+                records.Watch(self.available, self.reason, self.overruns, cpu_s, self._mtu)
+            )
 
     def _watch(self) -> None:
         """Take in what the kernel tells, until something comes over the line."""
-        poll = _poll(self._netlink, self._line)
+        poll = _poll(*self._netlinks, self._line)
         try:
             while self._line.fileno() not in dict(poll.poll()):
                 self._take_in()
@@ -105,7 +126,7 @@ class KernelWatch:
 
     def _drain(self, deadline: float) -> None:
         """Take in until nothing more is expected, and nothing of ours came for a while."""
-        poll, quiet_s = _poll(self._netlink), time.monotonic() + _QUIET_S
+        poll, quiet_s = _poll(*self._netlinks), time.monotonic() + _QUIET_S
         while (now := time.monotonic()) < deadline and (self._expected() or now < quiet_s):
             poll.poll(1000 * _QUIET_S)
             if self._take_in():
@@ -118,10 +139,14 @@ class KernelWatch:
 
     def _take_in(self) -> bool:
         """Write what the kernel has told by now; return whether any of it was ours."""
+        taken = [self._take_from(netlink) for netlink in self._netlinks]
+        return any(taken)
+
+    def _take_from(self, netlink: socket.socket) -> bool:
         ours = False
         while True:
             try:
-                datagram = self._netlink.recv(sock_diag.LARGEST_DATAGRAM)
+                datagram = netlink.recv(sock_diag.LARGEST_DATAGRAM)
             except BlockingIOError:
                 return ours
             except OSError as error:

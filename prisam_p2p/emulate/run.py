@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from prisam_p2p.emulate.engine import Engine, SpawnEngine
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.marks import marks
 from prisam_p2p.emulate.kernel_watch import KernelWatch
+from prisam_p2p.emulate.network.choice import make_network, mtu_of, shapes_rates
+from prisam_p2p.emulate.network.interface import Network
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.planning import Prepared
 from prisam_p2p.emulate.progress import observer_for
@@ -71,17 +72,16 @@ def run(
         _stop_requests() as stopping,
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
-        where = marks(faults) if faults else {}
-        specs = [
-            spec.model_copy(update={"marks": where.get(spec.peer_id, [])})
-            for spec in _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd)
-        ]
         algorithm = plan.settings.algorithm.value
-        journal.write(records.RunStarted(run_id, algorithm, len(specs), os.getpid()))
+        journal.write(records.RunStarted(run_id, algorithm, len(plan.peers), os.getpid()))
         states = dict.fromkeys(plan.peers, "not started")
         try:
-            engine = _engine(plan.settings.start)  # its zygote is forked before there is a thread
-            with _kernel_watch(specs) as watch:
+            with _network(plan, run_id) as network, ExitStack() as held:
+                specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
+                if faults:
+                    specs = _with_marks(specs, faults)
+                engine = _engine(plan.settings.start)  # forked before there is a thread
+                watch = held.enter_context(_kernel_watch(specs, network))
                 observer = observer_for(quiet)
                 supervisor = Supervisor(
                     engine,
@@ -92,6 +92,7 @@ def run(
                     states,
                     watch.dump,
                     faults.occurrences if faults else (),
+                    network,
                 )
                 supervisor.run()
             status = COMPLETED
@@ -109,9 +110,22 @@ def _engine(start: Start) -> Engine:
     return ZygoteEngine() if start is Start.ZYGOTE else SpawnEngine()
 
 
-def _kernel_watch(specs: Sequence[PeerSpec]) -> KernelWatch:
+@contextmanager
+def _network(plan: Plan, run_id: str) -> Iterator[Network]:
+    rates = {p: (e.profile.up_mbit_s, e.profile.down_mbit_s) for p, e in plan.peers.items()}
+    with closing(make_network(plan.settings.network, rates, run_id)) as network:
+        yield network
+
+
+def _with_marks(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
+    where = marks(faults)
+    return [spec.model_copy(update={"marks": where.get(spec.peer_id, [])}) for spec in specs]
+
+
+def _kernel_watch(specs: Sequence[PeerSpec], network: Network) -> KernelWatch:
     path = specs[0].run_dir / "journal" / f"{KERNEL}.jsonl"
-    return KernelWatch([spec.address for spec in specs], path, specs[0].epoch_s)
+    addresses = [spec.address for spec in specs]
+    return KernelWatch(addresses, path, specs[0].epoch_s, network, mtu_of(network))
 
 
 def _specs(
@@ -121,7 +135,9 @@ def _specs(
     epoch_s: float,
     run_id: str,
     turns_fd: int | None,
+    network: Network,
 ) -> list[PeerSpec]:
+    paced = not shapes_rates(network)
     return [
         PeerSpec(
             peer_id=peer,
@@ -130,7 +146,8 @@ def _specs(
             run_id=run_id,
             run_dir=run_dir.resolve(),
             epoch_s=epoch_s,
-            address=_address(run_id, index),
+            address=network.addresses[peer],
+            network=network.entry(peer),
             neighbors=each.neighbors,
             settings=plan.settings,
             n_classes=plan.model.n_classes,
@@ -144,8 +161,8 @@ def _specs(
                 speed=each.profile.speed,
                 threads=each.profile.threads,
                 memory_mib=each.profile.memory_mib,
-                up_mbit_s=each.profile.up_mbit_s,
-                down_mbit_s=each.profile.down_mbit_s,
+                up_mbit_s=each.profile.up_mbit_s if paced else None,
+                down_mbit_s=each.profile.down_mbit_s if paced else None,
                 prune_ratio=each.prune_ratio,
                 least_prune_ratio=each.least_prune_ratio,
             ),
@@ -161,17 +178,6 @@ def _specs(
         )
         for index, (peer, each) in enumerate(plan.peers.items())
     ]
-
-
-def _address(run_id: str, index: int) -> str:
-    """Return a loopback address of the peer's own, so an address pair is a directed link.
-
-    Only Linux answers on all of 127.0.0.0/8. Runs side by side differ in the second byte, as a
-    rule.
-    """
-    if sys.platform != "linux":
-        return "127.0.0.1"
-    return f"127.{1 + int(run_id[:2], 16) % 254}.{index // 250}.{1 + index % 250}"
 
 
 @contextmanager

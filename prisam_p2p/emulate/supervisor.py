@@ -18,7 +18,9 @@ from prisam_p2p.emulate.child import Child
 from prisam_p2p.emulate.engine import Engine
 from prisam_p2p.emulate.faults.conductor import Conductor
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
+from prisam_p2p.emulate.faults.link_faults import LinkFaults
 from prisam_p2p.emulate.lines import Lines, write_line
+from prisam_p2p.emulate.network.interface import Network
 from prisam_p2p.emulate.progress import Observer, View
 from prisam_p2p.errors import CheckFailed, LaunchError
 from prisam_p2p.measure import records
@@ -51,6 +53,7 @@ class Supervisor:
         states: peer -> final state, brought up to date however the run ends.
         before_exit: called when all peers are done, just before they are told to exit.
         faults: what is to happen to them; `marks` in the specs let peers wait for it.
+        network: what lies between them, for faults of links.
     """
 
     def __init__(
@@ -63,11 +66,12 @@ class Supervisor:
         states: dict[str, str],
         before_exit: Callable[[], object],
         faults: Sequence[Occurrence] = (),
+        network: Network | None = None,
     ) -> None:
         self._engine, self._specs, self._journal = engine, specs, journal
         self._observer, self._stopping, self._states = observer, stopping, states
         self._before_exit = before_exit
-        self._conductor = Conductor(faults, self, journal.write)
+        self._conductor = Conductor(faults, self, journal.write, _link_faults(specs, network))
         self._look_every_s = _LOOK_FOR_FAULTS_S if faults else _LOOK_EVERY_S
         self._children: dict[str, Child] = {}
         self._selector = selectors.DefaultSelector()
@@ -86,6 +90,7 @@ class Supervisor:
             self._start()
             self._introduce()
             self._watch_rounds()
+            self._conductor.heal_all(time.monotonic())
             self._end("exit")
         except Interrupted:
             self._phase = "stopping"
@@ -245,9 +250,6 @@ class Supervisor:
             case "mark":
                 peer, now_s = child.spec.peer_id, time.monotonic()
                 self._conductor.at_mark(peer, report["round"], report["phase"], now_s)
-            case "rule":
-                peer, now_s = child.spec.peer_id, time.monotonic()
-                self._conductor.on_rule(peer, report["id"], report["acted"], now_s)
             case "round":
                 child.rounds_done = report["round"] + 1
                 child.accuracy = report["accuracy"]
@@ -307,3 +309,8 @@ class Supervisor:
     @property
     def _ready_timeout_s(self) -> float:
         return self._specs[0].settings.ready_timeout_s
+
+
+def _link_faults(specs: Sequence[PeerSpec], network: Network | None) -> LinkFaults | None:
+    links = [(spec.peer_id, neighbor) for spec in specs for neighbor in spec.neighbors]
+    return LinkFaults(network, links) if network else None

@@ -343,6 +343,7 @@ class Watch:
     reason: str
     overruns: int
     cpu_s: float
+    mtu: int
 
 
 Record = (

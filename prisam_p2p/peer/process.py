@@ -34,6 +34,7 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import events, loop
 from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.control import Control, Stopped
+from prisam_p2p.peer.enter import enter
 from prisam_p2p.peer.limits import (
     MemoryMeter,
     die_with_parent,
@@ -74,6 +75,8 @@ class Outcome:
 
 def main(spec: PeerSpec, line: socket.socket) -> None:
     """Play the peer of `spec` until the launcher says exit, or SIGTERM."""
+    if spec.network:  # before there is a second thread, or a socket
+        enter(**spec.network)  # type: ignore[arg-type]
     die_with_parent()
     one_heap()  # before there is a second thread
     inbox: SimpleQueue[events.Event] = SimpleQueue()

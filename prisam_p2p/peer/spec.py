@@ -44,6 +44,7 @@ class PeerSpec(BaseModel):
     """A peer of a run.
 
     Attributes:
+        network: arguments of `enter` for a network namespace of its own; None = the launcher's.
         port: of its ROUTER, where its neighbors know it from before; 0 = any.
         resume: go on from the state that the last process of this peer left.
         marks: (round, phase) at whose beginning it waits for the launcher.
@@ -70,6 +71,7 @@ class PeerSpec(BaseModel):
     data: DataSpec
     turns_fd: int | None
     cores: int
+    network: dict[str, int | None] | None = None
     port: int = 0
     resume: bool = False
     marks: list[tuple[int, str]] = []

@@ -109,7 +109,8 @@ class Direction:
             came += self.late(stream)
             unbound = _NO_BOUND if stream.received is None else largest - 1
             residue = came - self._shaken(came) - received
-            views.append(View(residue, excess=unbound if self.cut else 0))
+            lost = max(0, stream.sent - came) if self.cut else 0
+            views.append(View(residue, excess=unbound if self.cut else 0, in_flight=lost))
         return views
 
     def _shaken(self, stream: int) -> int:

@@ -91,7 +91,9 @@ def _account(
     received = stream.sent if stream.received is None else stream.received
     way = stream.sent - received
     rests = [view.rest(beats * beat_bytes) for view in views]
-    over, under = max(0, *rests, 0), max(0, *(-rest for rest in rests), 0)
+    over = max(0, *rests, 0)
+    lacking = (-rest - view.in_flight for rest, view in zip(rests, views, strict=True))
+    under = max(0, *lacking, 0)
     lost = [view.unexplained(beats * beat_bytes) for view in views]
     lost.append(0 if direction.cut and way >= 0 else abs(way - direction.late(stream)))
     lost.append(0 if direction.cut else _disagreement(direction))

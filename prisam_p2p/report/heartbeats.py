@@ -24,11 +24,13 @@ class View:
         residue: bytes; all of them heartbeats, if nothing was lost.
         excess: so many bytes more can be explained (a message cut off).
         lack: so many bytes less can be explained (messages that never left).
+        in_flight: so many bytes less, too: heartbeats that were sent and never arrived.
     """
 
     residue: int
     excess: int = 0
     lack: int = 0
+    in_flight: int = 0
 
     def rest(self, heartbeat_bytes: int) -> int:
         """Return what is left beside `heartbeat_bytes`; below 0: so much is missing."""
@@ -37,7 +39,7 @@ class View:
     def unexplained(self, heartbeat_bytes: int) -> int:
         """Return the bytes, too many or too few, that nothing explains."""
         rest = self.rest(heartbeat_bytes)
-        return 0 if -self.lack <= rest <= self.excess else abs(rest)
+        return 0 if -self.lack - self.in_flight <= rest <= self.excess else abs(rest)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 import json
 
 import pytest
-from launching import SMALL, journal, launch, topology
+from launching import SMALL, journal, launch, prisam, topology
+
+from prisam_p2p.emulate.network.interface import NetworkError
+from prisam_p2p.emulate.network.namespaces import Namespaces
 
 pytestmark = pytest.mark.network
 
@@ -153,3 +156,73 @@ def test_a_scenario_that_cannot_be_run_starts_nothing(tmp_path, fault, says):
     assert (code, run.exists()) == (2, False)
     assert len(err.splitlines()) == 1
     assert says in err
+
+
+# -- links: in a namespace for each peer, where this machine can ------------------------------
+
+
+@pytest.fixture(scope="module")
+def namespaces():
+    try:
+        Namespaces(["a", "b"]).close()
+    except (NetworkError, OSError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    return ("--network", "namespaces")
+
+
+def test_in_namespaces_every_byte_is_explained_by_the_kernel_alone(tmp_path, namespaces):
+    run = tmp_path / "run"
+    code, _, err = launch(topology(tmp_path, SMALL), "--run-dir", run, "--quiet", *namespaces)
+    assert (code, err) == (0, "")
+    summary = json.loads((run / "summary.json").read_text())
+    contained(summary)
+    assert summary["closure"]["source"] == "kernel"
+    code, out = prisam("sql", run, "SELECT DISTINCT source FROM ledger", "--format", "json")
+    assert (code, json.loads(out)) == (0, [{"source": "kernel"}])  # no segment is modelled
+
+
+def test_a_partition_parts_the_sides_and_heals(tmp_path, namespaces):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
+        'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }',
+        options=(*namespaces, "--rounds", "7"),
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    assert {1, 2} <= set(heard_missing(run, "p00", "p03"))
+    assert heard_missing(run, "p00", "p01") == []  # its own side
+    assert 6 not in heard_missing(run, "p00", "p03")
+    contained(summary)
+
+
+def test_a_slow_and_lossy_link_is_slow_and_loses(tmp_path, namespaces):
+    _, summary = run_with(
+        tmp_path,
+        'kind = "shape"\nlinks = { of = ["p01"] }\nloss = 0.1\ndelay_ms = 20\n'
+        'at = { round = 1, phase = "announce" }\nheal = { never = true }',
+        options=namespaces,
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    contained(summary)
+
+
+def test_a_reset_connection_comes_back(tmp_path, namespaces):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "cut"\nlinks = ["p00-p01"]\nhow = "reset"\nat = { round = 1, phase = "announce" }\n'
+        "heal = { after_s = 0.5 }",
+        options=namespaces,
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    left = [x["neighbor"] for x in journal(run, "p00") if x["record"] == "neighbor_left"]
+    assert set(left) == {"p01"}
+    assert 4 not in heard_missing(run, "p00", "p01")
+    contained(summary)
+
+
+def test_links_cannot_be_cut_on_plain_loopback(tmp_path):
+    fault = 'kind = "isolate"\npeers = ["p01"]\nat = { round = 1, phase = "train" }'
+    net, run = topology(tmp_path, FIVE_ROUNDS), tmp_path / "run"
+    code, _, err = launch(net, "--run-dir", run, "--faults", scenario(tmp_path, fault), "--quiet")
+    assert (code, run.exists()) == (2, False)
+    assert "--network namespaces" in err

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
 from prisam_p2p.emulate.faults.hands import Hands
 from prisam_p2p.emulate.faults.kinds import STOPPING
+from prisam_p2p.emulate.faults.link_faults import LinkFaults
 from prisam_p2p.emulate.faults.plan_forms import (
     AfterFault,
     AtRound,
@@ -21,13 +22,13 @@ from prisam_p2p.emulate.faults.plan_forms import (
     HealAfter,
     HealAtRound,
 )
-from prisam_p2p.emulate.faults.rules import rules_of
 from prisam_p2p.measure import records
 
 _SIGNALS = {"kill": signal.SIGKILL, "restart": signal.SIGKILL, "pause": signal.SIGSTOP}
 _ENDING = frozenset({"kill", "term", "leave", "restart"})
 _GO_ON = {"order": "go on"}
-SUPPORTED = STOPPING
+ON_LINKS = frozenset({"cut", "partition", "isolate", "flap", "shape"})
+SUPPORTED = STOPPING | ON_LINKS
 
 
 @dataclass
@@ -59,8 +60,9 @@ class Conductor:
         occurrences: Sequence[Occurrence],
         hands: Hands,
         note: Callable[[records.Record], None],
+        links: LinkFaults | None = None,
     ) -> None:
-        self._hands, self._note = hands, note
+        self._hands, self._note, self._links = hands, note, links
         self._parts = [Part(o, peer) for o in occurrences for peer in o.concerned]
         self._began_s: float | None = None
 
@@ -89,6 +91,8 @@ class Conductor:
 
     def tick(self, now_s: float) -> None:
         """Do what the clock says."""
+        if self._links:
+            self._links.keep(now_s)
         for part in self._parts:
             due_s = self._due_s(part)
             if due_s is not None and now_s >= due_s:
@@ -114,13 +118,6 @@ class Conductor:
             if part.back_s is not None:
                 part.healed_s = now_s
                 self._note(records.FaultHealed(part.occurrence.id, peer))
-
-    def on_rule(self, peer: str, rule_id: str, acted: int, now_s: float) -> None:
-        """A peer tells how often a rule of a fault has acted."""
-        for part in self._parts:
-            mine = part.peer == peer and rule_id.startswith(f"{part.occurrence.id}:")
-            if mine and acted and part.applied_s is not None and part.verified_s is None:
-                self._verify(part, now_s, f"{rule_id} acted {acted} times")
 
     def expects_back(self, peer: str) -> bool:
         """Tell whether a peer that is down will be started again."""
@@ -178,8 +175,11 @@ class Conductor:
         self._note(records.FaultApplied(part.occurrence.id, kind, peer, round(late_s, 6)))
         if kind in STOPPING:
             self._hands.signal(peer, _SIGNALS.get(kind, signal.SIGTERM))
-        for rule in rules_of(part.occurrence, peer):
-            self._hands.order(peer, {"order": "rule", "rule": rule})
+        elif self._links:
+            self._links.apply(part.occurrence, now_s)
+            for other in self._parts:  # the links are cut at both ends at once
+                if other.occurrence.id == part.occurrence.id and other.applied_s is None:
+                    other.applied_s = now_s
 
     def _verify(self, part: Part, now_s: float, evidence: str) -> None:
         part.verified_s = now_s
@@ -192,11 +192,22 @@ class Conductor:
                 fresh = part.occurrence.parameters.get("from") == "fresh"
                 self._hands.start_again(part.peer, resume=not fresh)
             return
+        if self._links and part.occurrence.kind in ON_LINKS:
+            self._heal_links(part.occurrence, now_s)
+            return
         part.healed_s = now_s
         if part.occurrence.kind == "pause":
             self._hands.signal(part.peer, signal.SIGCONT)
             if isinstance(part.occurrence.trigger, AtRound):
                 self._hands.order(part.peer, _GO_ON)
-        for rule in rules_of(part.occurrence, part.peer):
-            self._hands.order(part.peer, {"order": "unrule", "id": rule["id"]})
         self._note(records.FaultHealed(part.occurrence.id, part.peer))
+
+    def _heal_links(self, occurrence: Occurrence, now_s: float) -> None:
+        """Heal a fault of links at once, whoever comes first; its evidence is known by then."""
+        assert self._links is not None
+        touched = self._links.heal(occurrence, now_s)
+        for part in (p for p in self._parts if p.occurrence.id == occurrence.id and p.active):
+            if touched and part.applied_s is not None:
+                self._verify(part, now_s, f"{touched} packets dropped, delayed or reset")
+            part.healed_s = now_s
+            self._note(records.FaultHealed(occurrence.id, part.peer))

@@ -8,31 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from prisam_p2p.emulate.faults.cast import Link
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
+from prisam_p2p.emulate.network.link_state import Cut, LinkState
 
-How = Literal["drop", "reject", "reset"]
-_SILENT_FIRST: tuple[How, ...] = ("drop", "reject", "reset")
-
-
-@dataclass(frozen=True, slots=True)
-class LinkState:
-    """The state of a directed link; a fault's effect on it is of the same form.
-
-    Attributes:
-        rate_mbit_s: None is unlimited.
-        loss: probability that a packet is lost.
-        cut: how packets are kept from passing, None where they pass.
-    """
-
-    rate_mbit_s: float | None = None
-    delay_ms: float = 0.0
-    jitter_ms: float = 0.0
-    loss: float = 0.0
-    cut: How | None = None
+_SILENT_FIRST: tuple[Cut, ...] = ("drop", "reject", "reset")
 
 
 def fold(base: Mapping[Link, LinkState], active: Iterable[Occurrence]) -> dict[Link, LinkState]:

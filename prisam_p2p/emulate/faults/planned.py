@@ -6,13 +6,14 @@ from pathlib import Path
 
 from prisam_p2p.emulate.faults.cast import cast_of
 from prisam_p2p.emulate.faults.compile import compile_plan
-from prisam_p2p.emulate.faults.conductor import SUPPORTED
+from prisam_p2p.emulate.faults.conductor import ON_LINKS, SUPPORTED
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.emulate.faults.plan_forms import AtTransfer
 from prisam_p2p.emulate.faults.scenario import load_scenario
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.topology import Topology
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.settings import NetworkKind
 
 
 def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
@@ -28,9 +29,9 @@ def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
             raise ConfigError(str(path), each.id, each.kind, right)
         if isinstance(each.trigger, AtTransfer):
             raise ConfigError(str(path), each.id, "event", "a round and phase, a time, or after")
-        if each.parameters.get("how", "drop") != "drop" or each.parameters.get("rate_mbit_s"):
-            right = 'how = "drop"; delay, jitter and loss'
-            raise ConfigError(str(path), each.id, "how, or rate_mbit_s", right)
+        if each.kind in ON_LINKS and plan.settings.network is NetworkKind.LOOPBACK:
+            right = "--network namespaces: plain loopback has no links to cut or shape"
+            raise ConfigError(str(path), each.id, each.kind, right)
     return found
 
 

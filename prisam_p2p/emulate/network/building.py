@@ -16,11 +16,11 @@ from pathlib import Path
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from prisam_p2p.emulate.network.enter import CLONE_NEWNET, setns, unshare
 from prisam_p2p.emulate.network.nft import Firewall
 from prisam_p2p.emulate.network.offloads import switch_off_offloads
 from prisam_p2p.emulate.network.resetting import Resetter
 from prisam_p2p.emulate.network.shaping import Shaper, limit_port
+from prisam_p2p.peer.enter import CLONE_NEWNET, setns, unshare
 
 PREFIX_LENGTH = 16
 _BRIDGE, _OWN, _SCRATCH = "bridge", "eth0", "scratch"

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from prisam_p2p.emulate.lines import Lines, write_line
-from prisam_p2p.emulate.network.enter import CLONE_NEWNET, setns
 from prisam_p2p.emulate.network.held import Held
 from prisam_p2p.emulate.network.queues import LARGEST_DATAGRAM, let_in, open_queues, packet_of
+from prisam_p2p.peer.enter import CLONE_NEWNET, setns
 
 _SLACK_S = 0.0005
 """epoll waits in whole milliseconds: what is due within half of one is let in."""

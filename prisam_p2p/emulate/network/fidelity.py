@@ -11,8 +11,8 @@ import socket
 import statistics
 import time
 
-from prisam_p2p.emulate.network.enter import CLONE_NEWNET, enter, setns
 from prisam_p2p.emulate.network.interface import Network
+from prisam_p2p.peer.enter import CLONE_NEWNET, enter, setns
 
 PAYLOAD_OF_FRAME = 1448 / 1514
 """Of a full Ethernet frame, what TCP with timestamps has for its stream."""

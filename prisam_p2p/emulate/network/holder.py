@@ -21,10 +21,10 @@ from pyroute2.netlink.exceptions import NetlinkError
 from prisam_p2p.emulate import sock_diag
 from prisam_p2p.emulate.lines import Lines, write_line
 from prisam_p2p.emulate.network.building import Place, Wanted, build, enter_place
-from prisam_p2p.emulate.network.enter import CLONE_NEWNET, unshare, unshare_user
 from prisam_p2p.emulate.network.isolated import said
 from prisam_p2p.emulate.network.links import Links
 from prisam_p2p.emulate.network.netlink import SOCK_DIAG
+from prisam_p2p.peer.enter import CLONE_NEWNET, unshare, unshare_user
 from prisam_p2p.peer.limits import allow_many_files, die_with_parent
 
 

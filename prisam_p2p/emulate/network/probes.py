@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from prisam_p2p.emulate.network.enter import CLONE_NEWNET, unshare, unshare_user
+from prisam_p2p.peer.enter import CLONE_NEWNET, unshare, unshare_user
 
 _ONE = "127.0.0.1"
 

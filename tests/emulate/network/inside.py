@@ -67,7 +67,7 @@ def connected_from_here(network, link=AB):
 def process(network, peer, code):
     """A fresh interpreter that enters the peer's namespace and runs `code`."""
     entry = network.entry(peer)
-    enter = f"from prisam_p2p.emulate.network.enter import enter; enter(**{entry!r})\n"
+    enter = f"from prisam_p2p.peer.enter import enter; enter(**{entry!r})\n"
     return subprocess.Popen(
         [sys.executable, "-c", enter + code],
         pass_fds=[fd for fd in entry.values() if fd is not None],

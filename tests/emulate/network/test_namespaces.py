@@ -16,7 +16,7 @@ import pytest
 from inside import AB, DEADLINE_S, connected_from_here, gone, process, users_of, within
 
 from prisam_p2p.emulate import sock_diag
-from prisam_p2p.emulate.network.enter import enter
+from prisam_p2p.peer.enter import enter
 from prisam_p2p.emulate.network.interface import NetworkError
 from prisam_p2p.emulate.network.isolated import Failed
 from prisam_p2p.emulate.network.namespaces import Namespaces
@@ -36,7 +36,7 @@ socket.create_connection(("{address}", {port}), 10).sendall(b"hello")
 """
 LAUNCHER = """
 import json, os, sys, time
-from prisam_p2p.emulate.network.enter import enter
+from prisam_p2p.peer.enter import enter
 from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.network.namespaces import Namespaces
 from prisam_p2p.peer.limits import die_with_parent

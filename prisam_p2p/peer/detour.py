@@ -1,0 +1,99 @@
+"""Where messages wait that a policy delays or holds. Pure: time comes in as a number.
+
+A message dies with the connection that it was on its way by, as it would in a network.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prisam_p2p.peer.connections import Connection
+from prisam_p2p.peer.policy import Decision
+from prisam_p2p.peer.policy_rule import Way
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A message on a detour.
+
+    Attributes:
+        go: sends it on.
+        held: by these rules; it goes `delay_s` after the last of them let it go.
+    """
+
+    go: Callable[[], object]
+    way: Way
+    connection: Connection
+    held: set[str]
+    delay_s: float
+    in_order: bool
+
+
+class Detour:
+    """Messages that wait, and let none overtake them that must not."""
+
+    def __init__(self) -> None:
+        self._held: list[_Waiting] = []
+        self._due: list[tuple[float, int, _Waiting]] = []
+        self._count = itertools.count()
+        self._busy_until_s: dict[tuple[Way, int], float] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._held or self._due)
+
+    def is_free(self, way: Way, connection: Connection, now_s: float) -> bool:
+        """Tell whether a message that no rule acts on may go at once."""
+        return self._busy_until_s.get((way, connection.number), 0.0) <= now_s
+
+    def add(
+        self,
+        way: Way,
+        connection: Connection,
+        decision: Decision,
+        go: Callable[[], object],
+        now_s: float,
+    ) -> None:
+        """Have a message wait as `decision` says; what waits no longer goes with `go_on`."""
+        for _ in range(decision.copies):
+            held, delay_s = set(decision.held), decision.delay_s
+            waiting = _Waiting(go, way, connection, held, delay_s, decision.in_order)
+            if held:
+                self._held.append(waiting)
+            else:
+                self._schedule(waiting, now_s + delay_s)
+        for rule_id in decision.frees:  # after its successor, and as late as that
+            freed = [w for w in self._held if w.way == way and w.connection is connection]
+            self._let_go(rule_id, freed, now_s + decision.delay_s)
+
+    def release(self, rule_id: str, now_s: float) -> None:
+        """Let go what a rule holds, in the order in which it came."""
+        self._let_go(rule_id, list(self._held), now_s)
+
+    def go_on(self, now_s: float) -> None:
+        """Send on what is due."""
+        while self._due and self._due[0][0] <= now_s:
+            waiting = heapq.heappop(self._due)[2]
+            if not waiting.connection.gone:
+                waiting.go()
+
+    def next_s(self, now_s: float) -> float | None:
+        """Return in how many seconds `go_on` has something to do; None = never."""
+        return max(0.0, self._due[0][0] - now_s) if self._due else None
+
+    def _let_go(self, rule_id: str, candidates: list[_Waiting], from_s: float) -> None:
+        for waiting in candidates:
+            if rule_id in waiting.held:
+                waiting.held.discard(rule_id)
+                if not waiting.held:
+                    self._held.remove(waiting)
+                    self._schedule(waiting, from_s + waiting.delay_s)
+
+    def _schedule(self, waiting: _Waiting, due_s: float) -> None:
+        line = (waiting.way, waiting.connection.number)
+        due_s = max(due_s, self._busy_until_s.get(line, 0.0))
+        if waiting.in_order:
+            self._busy_until_s[line] = due_s
+        heapq.heappush(self._due, (due_s, next(self._count), waiting))
