@@ -247,6 +247,9 @@ class Supervisor:
                 if self._went_s is not None:
                     write_line(child.lines.line, {"order": "go"})
                     self._conductor.on_ready(child.spec.peer_id, time.monotonic())
+            case "rule":
+                peer, now_s = child.spec.peer_id, time.monotonic()
+                self._conductor.on_rule(peer, report["id"], report["acted"], now_s)
             case "mark":
                 peer, now_s = child.spec.peer_id, time.monotonic()
                 self._conductor.at_mark(peer, report["round"], report["phase"], now_s)

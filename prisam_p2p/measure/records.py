@@ -226,6 +226,15 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyActed:
+    """A rule about messages on their way was removed: what it was about, and what it touched."""
+
+    id: str
+    matched: int
+    acted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last line of a peer: completed, stopped, out-of-memory or failed.
 
@@ -367,6 +376,7 @@ Record = (
     | Traffic
     | MemoryExceeded
     | Deployed
+    | PolicyActed
     | Finished
     | RunStarted
     | PeerStarted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from prisam_p2p.peer.sockets import (
     readable,
     receive,
 )
-from prisam_p2p.wire.codec import encode
+from prisam_p2p.wire.codec import Frame
 from prisam_p2p.wire.messages import (
     Busy,
     Bye,
@@ -60,6 +61,7 @@ class _Line:
     connections: dict[int | None, Connection] = field(default_factory=dict)
     now: Connection | None = None
     welcomed: bool = False
+    greeted_s: float = math.inf
 
 
 class Calling:
@@ -115,6 +117,14 @@ class Calling:
             elif not line.welcomed:  # refused, or not answered, when it was asked last
                 self._greet_when_writable(line)
 
+    def greet_again(self, unanswered_s: float) -> None:
+        """Say Hello to who did not welcome us for so long: it, or the answer, was lost."""
+        before_s = time.monotonic() - unanswered_s
+        for line in self._lines.values():
+            there = line.now is not None and not line.now.gone
+            if there and not line.welcomed and line.greeted_s <= before_s:
+                self._greet_when_writable(line)
+
     def neighbor_gone(self, neighbor: str) -> None:
         """Take note that a neighbor closed its own connection to us."""
         self._gone.add(neighbor)
@@ -160,12 +170,15 @@ class Calling:
                     self._greet_when_writable(line)
                 case zmq.EVENT_DISCONNECTED:
                     line.welcomed = False
+                    if closed := line.connections.get(descriptor):
+                        closed.gone = True
                     if line.channel is Channel.BULK:
                         self._pulls.donor_gone(line.neighbor, time.monotonic())
 
     def _on_dealer(self, line: _Line, flags: int) -> None:
         if flags & zmq.POLLOUT and self._send(line, self._me.hello(line.channel)):
             assert self._reactor is not None
+            line.greeted_s = time.monotonic()
             self._reactor.listen(line.socket, partial(self._on_dealer, line))
         if not flags & zmq.POLLIN:
             return
@@ -179,7 +192,8 @@ class Calling:
             assert connection is not None
             with contextlib.suppress(WireError):  # counted, dropped
                 message = self._exchange.read(connection, line.neighbor, frames)
-                self._hear(line, message)
+                handle = partial(self._hear, line)
+                self._exchange.hand_in(connection, line.neighbor, message, handle)
 
     # -- messages ------------------------------------------------------------------------
 
@@ -187,6 +201,7 @@ class Calling:
         neighbor = line.neighbor
         match message, line.channel:
             case Welcome(), Channel.CONTROL:
+                line.welcomed = True
                 self._gone.discard(neighbor)
                 self._exchange.tell(events.Welcomed(neighbor))
             case Welcome(), Channel.BULK:
@@ -228,10 +243,13 @@ class Calling:
     def _send(self, line: _Line, message: Message) -> bool:
         if line.now is None:
             return False
-        frames = encode(message)
+        put = partial(self._put, line)
+        return self._exchange.send(line.now, line.neighbor, message, put)
+
+    @staticmethod
+    def _put(line: _Line, frames: Sequence[Frame]) -> bool:
         try:
             line.socket.send_multipart(frames, zmq.DONTWAIT)
         except zmq.Again:  # not connected: IMMEDIATE queues nothing
             return False
-        self._exchange.count_out(line.now, message, frames)
         return True

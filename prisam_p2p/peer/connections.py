@@ -6,6 +6,7 @@ how the bytes that we count meet the bytes that the kernel counts (docs/ledger.m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -101,6 +102,12 @@ class Connections:
                 self._write(connection)
             return connection
         return None
+
+    def hang_up(self, descriptor: int) -> None:
+        """End an accepted connection; it is `closed` once ZeroMQ noticed."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as same:
+            if _text(same.getpeername()) == self.at(descriptor).client:
+                same.shutdown(socket.SHUT_RDWR)
 
     def _number(self) -> int:
         self._next += 1

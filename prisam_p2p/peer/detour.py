@@ -1,6 +1,7 @@
-"""Where messages wait that a policy delays or holds. Pure: time comes in as a number.
+"""Where messages wait that a policy delays or holds, and what is left of one that it damages.
 
-A message dies with the connection that it was on its way by, as it would in a network.
+Pure: time comes in as a number. A message dies with the connection that it was on its way by, as
+it would in a network.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from prisam_p2p.peer.connections import Connection
 from prisam_p2p.peer.policy import Decision
 from prisam_p2p.peer.policy_rule import Way
+from prisam_p2p.wire.codec import Frame, encode, kind_of
+from prisam_p2p.wire.messages import Chunk, Kind, Message, WeightsOffer
 
 
 @dataclass(eq=False)
@@ -97,3 +100,18 @@ class Detour:
         if waiting.in_order:
             self._busy_until_s[line] = due_s
         heapq.heappush(self._due, (due_s, next(self._count), waiting))
+
+
+def damaged(message: Message) -> tuple[list[Frame], Kind | None]:
+    """Return the frames of `message` with a byte flipped, and the kind it still passes for.
+
+    Of weights and their offer it is the first bit of what comes after the header: their digest
+    will not fit. Nothing covers the bits of a mask sent whole, so of all others it is the first
+    byte of the header, and no message any more.
+    """
+    header, *bulk = encode(message)
+    if isinstance(message, Chunk | WeightsOffer):
+        bits = bytearray(bulk[0])
+        bits[0] ^= 0x80
+        return [header, bytes(bits)], kind_of(message)
+    return [bytes([header[0] ^ 0xFF, *header[1:]]), *bulk], None

@@ -18,14 +18,16 @@ from prisam_p2p.errors import WireError
 from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.peer import events
 from prisam_p2p.peer.connections import Connection
-from prisam_p2p.peer.detour import Detour
+from prisam_p2p.peer.detour import Detour, damaged
 from prisam_p2p.peer.policy import Policy
 from prisam_p2p.peer.policy_rule import Rule, Way
 from prisam_p2p.wire.codec import Frame, decode, encode, kind_of
-from prisam_p2p.wire.messages import Chunk, Kind, Message, WeightsOffer
+from prisam_p2p.wire.messages import Message
 
 Put = Callable[[list[Frame]], bool]
 """Hands frames to ZeroMQ; False where it does not take them."""
+
+_Go = Callable[..., bool | None]
 
 
 class Exchange:
@@ -34,13 +36,20 @@ class Exchange:
     Args:
         inbox: where events go.
         policy: what becomes of messages on their way.
+
+    Attributes:
+        policed: there are rules, or messages that wait for what rules made of them.
     """
 
     def __init__(
-        self, inbox: SimpleQueue[events.Event], traffic: TrafficCounter, policy: Policy
+        self,
+        inbox: SimpleQueue[events.Event],
+        traffic: TrafficCounter,
+        policy: Policy | None = None,
     ) -> None:
+        policy = Policy() if policy is None else policy
         self._inbox, self._traffic = inbox, traffic
-        self._policy, self._detour, self._policed = policy, Detour(), False
+        self._policy, self._detour, self.policed = policy, Detour(), False
 
     def read(self, connection: Connection, sender: str, frames: Sequence[zmq.Frame]) -> Message:
         """Return the message in `frames`, counted in any case.
@@ -48,6 +57,7 @@ class Exchange:
         Raises:
             WireError: it is none; the loop was told that it was turned away.
         """
+        connection.spoke = True
         sizes = [len(frame) for frame in frames]
         try:
             message = decode([frame.buffer for frame in frames])
@@ -66,25 +76,25 @@ class Exchange:
         handle: Callable[[Message], None],
     ) -> None:
         """Have `handle` take a message that was read."""
-        if not self._policed:
+        if not self.policed:
             handle(message)
             return
-        intact, damaged = partial(handle, message), partial(self._hand_in, sender, message, handle)
-        self._pass("in", connection, sender, message, intact, damaged)
+        self._pass(
+            "in", connection, sender, message, partial(self._hand_in, sender, message, handle)
+        )
 
     def send(self, connection: Connection, to: str, message: Message, put: Put) -> bool:
         """Hand `message` to ZeroMQ and count it; False where it is not taken."""
-        if not self._policed:
-            return self._send(connection, message, put)
-        intact = partial(self._send, connection, message, put)
-        damaged = partial(self._send, connection, message, put, damage=True)
-        return self._pass("out", connection, to, message, intact, damaged) is not False
+        go = partial(self._send, connection, message, put)
+        if not self.policed:
+            return go()
+        return self._pass("out", connection, to, message, go) is not False
 
     def set_rule(self, rule: Rule) -> None:
         """Add a rule to the policy, in place of the one with its id."""
         self.remove_rule(rule.id)
         self._policy.add(rule)
-        self._policed = True
+        self.policed = True
 
     def remove_rule(self, rule_id: str) -> tuple[int, int]:
         """Remove a rule, let go what it holds, return how often it (matched, acted)."""
@@ -95,9 +105,8 @@ class Exchange:
 
     def keep_time(self, now_s: float) -> None:
         """Send on what has waited long enough."""
-        if self._policed:
-            self._detour.go_on(now_s)
-            self._policed = bool(self._policy or self._detour)
+        self._detour.go_on(now_s)
+        self.policed = bool(self._policy or self._detour)
 
     def next_s(self, now_s: float) -> float | None:
         """Return in how many seconds `keep_time` has something to do; None = never."""
@@ -112,52 +121,32 @@ class Exchange:
         self._inbox.put(event)
 
     def _pass(
-        self,
-        way: Way,
-        connection: Connection,
-        who: str,
-        message: Message,
-        intact: Callable[[], bool | None],
-        damaged: Callable[[], bool | None],
-    ) -> bool | None:
+        self, way: Way, connection: Connection, who: str, message: Message, go: _Go
+    ) -> object:
         """Do with a message what the policy says; return what came of it if it passed at once."""
         neighbor, now_s = who.rpartition(":")[2], time.monotonic()  # a routing id is c:b for b
         decision = self._policy.decide(way, neighbor, kind_of(message))
-        touched = decision.rules or decision.frees
-        if not touched and self._detour.is_free(way, connection, now_s):
-            return intact()
-        go = damaged if decision.corrupt else intact
-        self._detour.add(way, connection, decision, go, now_s)
+        if not (decision.rules or decision.frees) and self._detour.is_free(way, connection, now_s):
+            return go()
+        self._detour.add(way, connection, decision, partial(go, damage=decision.corrupt), now_s)
         self._detour.go_on(now_s)
         return None
 
     def _send(
         self, connection: Connection, message: Message, put: Put, damage: bool = False
     ) -> bool:
-        frames, kind = _damaged(message) if damage else (encode(message), kind_of(message))
+        frames, kind = damaged(message) if damage else (encode(message), kind_of(message))
         if not put(frames):
             return False
         self._traffic.add(connection.number, "out", kind, [len(frame) for frame in frames])
         return True
 
-    def _hand_in(self, sender: str, message: Message, handle: Callable[[Message], None]) -> None:
-        """Hand in what is left of a message once a byte of it was flipped."""
+    def _hand_in(
+        self, sender: str, message: Message, handle: Callable[[Message], None], damage: bool = False
+    ) -> None:
         try:
-            handle(decode(_damaged(message)[0]))
+            left = decode(damaged(message)[0]) if damage else message
         except WireError as error:
             self.turn_away(sender, "malformed", str(error))
-
-
-def _damaged(message: Message) -> tuple[list[Frame], Kind | None]:
-    """Return the frames of `message` with a byte flipped, and the kind it still passes for.
-
-    Of weights and their offer it is the first bit of what comes after the header: their digest
-    will not fit. Nothing covers the bits of a mask sent whole, so of all others it is the first
-    byte of the header, and no message any more.
-    """
-    header, *bulk = encode(message)
-    if isinstance(message, Chunk | WeightsOffer):
-        bits = bytearray(bulk[0])
-        bits[0] ^= 0x80
-        return [header, bytes(bits)], kind_of(message)
-    return [bytes([header[0] ^ 0xFF, *header[1:]]), *bulk], None
+        else:
+            handle(left)

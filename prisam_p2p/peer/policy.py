@@ -76,7 +76,7 @@ class _Live:
         """Return this rule's generator for a stream."""
         if stream not in self.generators:
             seed, peer = self.source
-            name = xxhash.xxh3_64_intdigest("/".join((peer, self.rule.id, *stream)))
+            name = xxhash.xxh3_64_intdigest("/".join((peer, self.rule.id, *stream)).encode())
             words = np.random.SeedSequence([seed, name & 0xFFFFFFFF, name >> 32])
             self.generators[stream] = np.random.default_rng(words)
         return self.generators[stream]

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -44,6 +45,7 @@ from prisam_p2p.peer.limits import (
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.pacing import bytes_per_second
 from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.policy_rule import rule_from
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.round_book import RoundBook
 from prisam_p2p.peer.spec import PeerSpec
@@ -113,6 +115,8 @@ def _play(
             spec.peer_id, os.getpid(), spec.incarnation, spec.address, port, spec.device.prune_ratio
         )
     )
+    if transport:
+        _obey_rules(control, transport, journal)
     control.send({"event": "up", "port": port})
     meter = MemoryMeter()
     sleep = _sleeper(stop, meter if spec.device.memory_mib else None)
@@ -143,6 +147,22 @@ def _play(
     finally:
         if transport:
             transport.close()
+
+
+def _obey_rules(control: Control, transport: Transport, journal: Journal) -> None:
+    """Let the launcher set and remove rules for messages, whatever this peer is doing."""
+
+    def remove(order: dict[str, Any]) -> None:
+        rule_id = order["id"]
+
+        def tell(matched: int, acted: int) -> None:
+            journal.write(records.PolicyActed(rule_id, matched, acted))
+            control.send({"event": "rule", "id": rule_id, "acted": acted})
+
+        transport.remove_policy_rule(rule_id, tell)
+
+    control.at_once("rule", lambda order: transport.set_policy_rule(rule_from(order["rule"])))
+    control.at_once("unrule", remove)
 
 
 def _serve_until_exit(network: Network | None, control: Control) -> None:
@@ -235,6 +255,7 @@ def _network(
         patience=Patience(s.pull_timeout_s, s.pull_least_bytes_s, s.resume_timeout_s),
         rates=Rates(bytes_per_second(up), bytes_per_second(down)),
         serve_at_once=s.serve_at_once,
+        policy_seed=s.seed,
     )
     transport = Transport(
         me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -29,7 +30,7 @@ from prisam_p2p.peer.sockets import (
     receive,
     watch_router,
 )
-from prisam_p2p.wire.codec import encode
+from prisam_p2p.wire.codec import Frame
 from prisam_p2p.wire.messages import (
     MAX_REASON,
     Busy,
@@ -197,6 +198,10 @@ class Serving:
             connection = self._connections.at(descriptor)
             known = self._descriptors.get(sender.bytes) == descriptor
             who = self._admitted[sender.bytes] if known else sender.bytes.decode("latin-1")
+            if not known and sender.bytes in self._descriptors:
+                # Another took a neighbor's routing id over. ZeroMQ holds the neighbor's own
+                # connection open and never uses it again: it must come back by a new one.
+                self._connections.hang_up(self._descriptors[sender.bytes])
             try:
                 message = self._exchange.read(connection, who, frames)
             except WireError as error:
@@ -204,15 +209,22 @@ class Serving:
                     refusal = Refuse(str(error)[:MAX_REASON])
                     self._reply(sender.bytes, refusal, connection)
                 continue
-            if connection.gone:
-                continue  # nobody is there to answer
-            if isinstance(message, Hello):
-                self._admit(sender.bytes, message, descriptor, connection)
-            elif known:
-                self._serve(sender.bytes, message)
-            else:
-                self._exchange.turn_away(who, "stranger", _SAY_HELLO_FIRST)
-                self._reply(sender.bytes, Refuse(_SAY_HELLO_FIRST), connection)
+            handle = partial(self._take_in, sender.bytes, descriptor, connection)
+            self._exchange.hand_in(connection, who, message, handle)
+
+    def _take_in(
+        self, sender: bytes, descriptor: int, connection: Connection, message: Message
+    ) -> None:
+        if connection.gone:
+            return  # nobody is there to answer
+        if isinstance(message, Hello):
+            self._admit(sender, message, descriptor, connection)
+        elif self._descriptors.get(sender) == descriptor:
+            self._serve(sender, message)
+        else:
+            name = sender.decode("latin-1")
+            self._exchange.turn_away(name, "stranger", _SAY_HELLO_FIRST)
+            self._reply(sender, Refuse(_SAY_HELLO_FIRST), connection)
 
     def _serve(self, sender: bytes, message: Message) -> None:
         match message:
@@ -263,7 +275,15 @@ class Serving:
         Args:
             connection: of one that is not admitted.
         """
-        frames = encode(message)
+        name = self._admitted.get(to, to.decode("latin-1"))
+        if connection is None:
+            if to not in self._descriptors:
+                self._exchange.turn_away(name, "unreachable", f"{type(message).__name__}: no Hello")
+                return False
+            connection = self._connections.at(self._descriptors[to])
+        return self._exchange.send(connection, name, message, partial(self._put, to, message))
+
+    def _put(self, to: bytes, message: Message, frames: Sequence[Frame]) -> bool:
         try:
             # Small frames are copied: that costs less than to keep them.
             self._router.send_multipart(
@@ -273,7 +293,4 @@ class Serving:
             name = self._admitted.get(to, to.decode("latin-1"))
             self._exchange.turn_away(name, "unreachable", f"{type(message).__name__}: {error}")
             return False
-        if connection is None:
-            connection = self._connections.at(self._descriptors[to])
-        self._exchange.count_out(connection, message, frames)
         return True

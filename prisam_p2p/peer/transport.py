@@ -26,6 +26,8 @@ from prisam_p2p.peer.calling import Calling, Endpoint
 from prisam_p2p.peer.connections import Connections
 from prisam_p2p.peer.exchange import Exchange
 from prisam_p2p.peer.pacing import Pacer
+from prisam_p2p.peer.policy import Policy
+from prisam_p2p.peer.policy_rule import Rule
 from prisam_p2p.peer.pull import Pull
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.reactor import Reactor
@@ -38,6 +40,8 @@ from prisam_p2p.wire.messages import MaskAnnounce
 
 _LINGER_MS = 500
 _CLOSE_TIMEOUT_S = 5.0
+_LOST_S = 1.0
+"""Once there was a policy, a Hello is said again that is not answered for so long: it may be lost."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Exchanging:
         chunk_bytes: length of a chunk.
         serve_at_once: requesters that are served at the same time; others are told to wait.
         spool_bytes: of pulled weights so many are kept, and not fetched again if unchanged.
+        policy_seed: of what the rules of a policy draw.
     """
 
     chunk_bytes: int
@@ -63,6 +68,7 @@ class Exchanging:
     rates: Rates
     serve_at_once: int = 4
     spool_bytes: int = 256 * 2**20
+    policy_seed: int = 0
 
 
 class Transport:
@@ -97,7 +103,9 @@ class Transport:
         self._store = SnapshotStore(layout, how.chunk_bytes)
         self._spool = Spool(how.spool_bytes)
         self._traffic = TrafficCounter()
-        exchange = Exchange(inbox, self._traffic)
+        self._policy = Policy(how.policy_seed, me.peer_id)
+        exchange = self._exchange = Exchange(inbox, self._traffic, self._policy)
+        self._lossy = False
         self._connections = Connections(note, heartbeat_ms)
         self._context = zmq.Context[Socket](io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, 6 * len(neighbors) + 16)
@@ -179,6 +187,28 @@ class Transport:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
         self._reactor.call(partial(self._serving.say_bye, round_index))
 
+    def set_policy_rule(self, rule: Rule) -> None:
+        """Apply `rule` to what passes from now on, in place of the one with its id.
+
+        One about a whole link belongs at both its ends: who loses a Hello has to say it again.
+        """
+        self._lossy = True
+        self._reactor.call(partial(self._exchange.set_rule, rule))
+
+    def remove_policy_rule(
+        self, rule_id: str, then: Callable[[int, int], None] = lambda _matched, _acted: None
+    ) -> None:
+        """Apply a rule no more, and send on what it holds.
+
+        Args:
+            then: told, in the transport's thread, what `policy_counts` says of it at the end.
+        """
+        self._reactor.call(lambda: then(*self._exchange.remove_rule(rule_id)))
+
+    def policy_counts(self) -> dict[str, list[int]]:
+        """Return rule -> [messages that it was about, of these acted on], of those in force."""
+        return self._policy.counts()
+
     def traffic(self) -> list[Row]:
         """Return the counts that changed since the last call (`TrafficCounter.changed_rows`)."""
         return self._traffic.changed_rows()
@@ -207,12 +237,17 @@ class Transport:
         self._serving.announce(mask)
 
     def _keep_time(self) -> None:
+        if self._exchange.policed:
+            self._exchange.keep_time(time.monotonic())
+        if self._lossy:
+            self._calling.greet_again(_LOST_S)
         self._serving.serve_owed()
         self._calling.keep_time(time.monotonic())
 
     def _next_s(self) -> float | None:
         now = time.monotonic()
-        waits = [self._serving.next_s(now), self._calling.next_s(now)]
+        waits = [each.next_s(now) for each in (self._exchange, self._serving, self._calling)]
+        waits += [_LOST_S] if self._lossy else []
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _close_sockets(self) -> None:

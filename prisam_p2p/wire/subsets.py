@@ -10,7 +10,6 @@ Source: T. M. Cover, "Enumerative source encoding", IEEE Trans. Information Theo
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import count
 
@@ -103,5 +102,17 @@ def _unranked(rank: int, n: int, size: int, choices: int) -> list[int]:
 
 
 def _highest(rank: int, below: int, size: int) -> int:
-    """Return the highest place under `below` with C(place, size) <= rank."""
-    return bisect_right(range(below), rank, key=lambda place: math.comb(place, size)) - 1
+    """Return the highest place under `below` with C(place, size) <= rank.
+
+    C(place, size) is near (place - (size - 1) / 2) ** size / size!: a guess from there is a step
+    or two off.
+    """
+    if rank == 0:
+        return size - 1
+    root = math.exp((math.log(rank) + math.lgamma(size + 1)) / size)
+    place = min(max(int(root + (size - 1) / 2), size - 1), below - 1)
+    while math.comb(place, size) > rank:
+        place -= 1
+    while place + 1 < below and math.comb(place + 1, size) <= rank:
+        place += 1
+    return place

@@ -158,6 +158,48 @@ def test_a_scenario_that_cannot_be_run_starts_nothing(tmp_path, fault, says):
     assert says in err
 
 
+# -- messages ----------------------------------------------------------------------------------
+
+
+def test_masks_that_are_lost_are_missed_and_the_next_one_is_asked_for_whole(tmp_path):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "drop"\nmessage = "mask"\npeers = ["p03"]\n'
+        'at = { round = 2, phase = "announce" }\nheal = { rounds = 1 }',
+        options=("--round-timeout-s", "5"),
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    assert heard_missing(run, "p00", "p03") == [2]
+    (acted,) = [x for x in journal(run, "p03") if x["record"] == "policy_acted"]
+    assert acted["acted"] == 5  # a mask for each neighbor
+    contained(summary)
+
+
+def test_corrupt_weights_are_left_out(tmp_path):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "corrupt"\nmessage = "weights"\npeers = ["p00"]\n'
+        'at = { round = 1, phase = "announce" }\nheal = { rounds = 1 }',
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    failed = [x for p in ("p01", "p02") for x in journal(run, p) if x["record"] == "pull_failed"]
+    assert {(x["donor"], x["round"]) for x in failed} == {("p00", 1)}
+    contained(summary)
+
+
+@pytest.mark.parametrize("kind", ["delay", "duplicate", "reorder", "hold"])
+def test_messages_on_bad_ways(tmp_path, kind):
+    more = "ms = 200\n" if kind == "delay" else ""
+    _, summary = run_with(
+        tmp_path,
+        f'kind = "{kind}"\nmessage = "mask"\npeers = ["p03"]\n{more}'
+        'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }',
+        options=("--round-timeout-s", "3"),
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    contained(summary)
+
+
 # -- links: in a namespace for each peer, where this machine can ------------------------------
 
 

@@ -67,7 +67,7 @@ from prisam_p2p.wire.messages import (
 
 pytestmark = pytest.mark.network
 
-DEADLINE_S = 30
+DEADLINE_S = 3
 SCRIPT = Path(__file__).with_name("hostile.py")
 MIB = 2**20
 BATCH = 40
@@ -180,8 +180,11 @@ class Siege:
         """Wait until all that is expected is counted, and assert that nothing else is."""
         deadline = time.monotonic() + DEADLINE_S
         while missing := self.expected - (counted := self.counted()):
-            assert time.monotonic() < deadline, f"not counted: {missing}"
-        assert not {v: n for v, n in (counted - self.expected).items() if v not in SOME_MORE}
+            if time.monotonic() > deadline:
+                break
+        more = {v: n for v, n in (counted - self.expected).items() if v not in SOME_MORE}
+        self.expected = counted.copy()  # one failure is not that of the tests that follow
+        assert (missing, more) == ({}, {})
         return counted
 
     def usage(self):
@@ -193,7 +196,9 @@ class Siege:
         """Wait until the peer has no more descriptors and threads than these."""
         deadline = time.monotonic() + DEADLINE_S
         while (used := self.usage()[1:]) != (fds, threads):
-            assert time.monotonic() < deadline, f"{used}, before {(fds, threads)}"
+            if time.monotonic() > deadline:
+                import os; base=f"/proc/{self._process.pid}/fd"; open_ = sorted((int(f), os.readlink(f"{base}/{f}")) for f in os.listdir(base))
+                pytest.fail(f"{used}, before {(fds, threads)}: {open_}")
 
     def still_serves(self):
         """Assert that b, and a neighbor that comes now, get the next mask, and b its weights."""
@@ -205,7 +210,8 @@ class Siege:
         assert same(self._told(events.PullDone).pull.weights(), WEIGHTS)
         with self.line(b"c:n") as n:
             n.send(encode(hello("n")))
-            assert [n.answer(), n.answer()] == [Welcome(0), mask_of(t, seed=t)]
+            assert n.answer() == Welcome(0)
+            assert MaskReceiver(N_BITS).decode("a", n.answer()) == mask_of(t, seed=t)
         for line in self._m.values():  # hears the mask, too
             self._pass(line)
 
@@ -263,7 +269,8 @@ class Siege:
         for _ in range(n):
             with self.line(b"b:f", RCVHWM=4, RCVBUF=4096) as f:
                 f.send(encode(hello("f", Channel.BULK)))
-                assert f.answer() == Welcome(0)
+                while f.answer() != Welcome(0):
+                    pass  # an answer to the one before that had this id
                 f.send(encode(WeightsRequest(t)))
                 digest = f.answer().digest
                 for _ in range(600):  # 10 MB
@@ -308,11 +315,12 @@ class Siege:
 
     def silence(self, first, then=b""):
         """Send bytes that are no message, and no more; wait until the peer hangs up."""
+        self.expected["silent"] += 1
         with contextlib.suppress(ConnectionError), self._tcp(first, then) as raw:
-            raw.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # the peer was faster
+                raw.shutdown(socket.SHUT_WR)
             while raw.recv(4096):
                 pass
-        self.expected["silent"] += 1
 
     def noise(self, rng, n):
         for _ in range(n):
@@ -350,9 +358,9 @@ class Siege:
             assert self._r.poll(DEADLINE_S * 1000), f"r was sent no {kind.__name__}"
             who, *frames = self._r.recv_multipart()
             message = decode(frames)
-            if who == sender and isinstance(message, kind):
-                if all(getattr(message, k) == v for k, v in fields.items()):
-                    return message
+            meant = who == sender and isinstance(message, kind)
+            if meant and all(getattr(message, k) == v for k, v in fields.items()):
+                return message
 
     def _r_tells(self, *sequences):
         for frames in sequences:
@@ -427,7 +435,8 @@ class Siege:
 def _read_to(raw, end):
     got = b""
     while end not in got:
-        assert (more := raw.recv(4096)), got
+        more = raw.recv(4096)
+        assert more, got
         got += more
 
 

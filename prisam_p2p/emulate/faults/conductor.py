@@ -15,6 +15,7 @@ from prisam_p2p.emulate.faults.fault_plan import Occurrence
 from prisam_p2p.emulate.faults.hands import Hands
 from prisam_p2p.emulate.faults.kinds import STOPPING
 from prisam_p2p.emulate.faults.link_faults import LinkFaults
+from prisam_p2p.emulate.faults.message_rule import message_rule
 from prisam_p2p.emulate.faults.plan_forms import (
     AfterFault,
     AtRound,
@@ -28,7 +29,8 @@ _SIGNALS = {"kill": signal.SIGKILL, "restart": signal.SIGKILL, "pause": signal.S
 _ENDING = frozenset({"kill", "term", "leave", "restart"})
 _GO_ON = {"order": "go on"}
 ON_LINKS = frozenset({"cut", "partition", "isolate", "flap", "shape"})
-SUPPORTED = STOPPING | ON_LINKS
+ON_MESSAGES = frozenset({"drop", "delay", "duplicate", "reorder", "hold", "corrupt"})
+SUPPORTED = STOPPING | ON_LINKS | ON_MESSAGES
 
 
 @dataclass
@@ -119,6 +121,12 @@ class Conductor:
                 part.healed_s = now_s
                 self._note(records.FaultHealed(part.occurrence.id, peer))
 
+    def on_rule(self, peer: str, fault: str, acted: int, now_s: float) -> None:
+        """A peer tells how many messages a fault touched there."""
+        for part in self._parts:
+            if acted and part.peer == peer and part.occurrence.id == fault and not part.verified_s:
+                self._verify(part, now_s, f"{acted} messages touched")
+
     def expects_back(self, peer: str) -> bool:
         """Tell whether a peer that is down will be started again."""
         return any(
@@ -175,6 +183,8 @@ class Conductor:
         self._note(records.FaultApplied(part.occurrence.id, kind, peer, round(late_s, 6)))
         if kind in STOPPING:
             self._hands.signal(peer, _SIGNALS.get(kind, signal.SIGTERM))
+        elif kind in ON_MESSAGES:
+            self._hands.order(peer, {"order": "rule", "rule": message_rule(part.occurrence)})
         elif self._links:
             self._links.apply(part.occurrence, now_s)
             for other in self._parts:  # the links are cut at both ends at once
@@ -200,6 +210,8 @@ class Conductor:
             self._hands.signal(part.peer, signal.SIGCONT)
             if isinstance(part.occurrence.trigger, AtRound):
                 self._hands.order(part.peer, _GO_ON)
+        if part.occurrence.kind in ON_MESSAGES:
+            self._hands.order(part.peer, {"order": "unrule", "id": part.occurrence.id})
         self._note(records.FaultHealed(part.occurrence.id, part.peer))
 
     def _heal_links(self, occurrence: Occurrence, now_s: float) -> None:

@@ -16,10 +16,10 @@ import pytest
 from inside import AB, DEADLINE_S, connected_from_here, gone, process, users_of, within
 
 from prisam_p2p.emulate import sock_diag
-from prisam_p2p.peer.enter import enter
 from prisam_p2p.emulate.network.interface import NetworkError
 from prisam_p2p.emulate.network.isolated import Failed
 from prisam_p2p.emulate.network.namespaces import Namespaces
+from prisam_p2p.peer.enter import enter
 
 pytestmark = pytest.mark.network
 
