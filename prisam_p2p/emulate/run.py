@@ -14,7 +14,7 @@ from prisam_p2p.emulate.engine import Engine, SpawnEngine
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.marks import marks
 from prisam_p2p.emulate.kernel_watch import KernelWatch
-from prisam_p2p.emulate.network.choice import make_network, mtu_of, shapes_rates
+from prisam_p2p.emulate.network.choice import facts_of, make_network, shapes_rates
 from prisam_p2p.emulate.network.interface import Network
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.planning import Prepared
@@ -77,11 +77,13 @@ def run(
         states = dict.fromkeys(plan.peers, "not started")
         try:
             with _network(plan, run_id) as network, ExitStack() as held:
+                facts = facts_of(network)
+                journal.write(facts)
                 specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
                 if faults:
                     specs = _with_marks(specs, faults)
                 engine = _engine(plan.settings.start)  # forked before there is a thread
-                watch = held.enter_context(_kernel_watch(specs, network))
+                watch = held.enter_context(_kernel_watch(specs, network, facts.mtu))
                 observer = observer_for(quiet)
                 supervisor = Supervisor(
                     engine,
@@ -122,10 +124,10 @@ def _with_marks(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
     return [spec.model_copy(update={"marks": where.get(spec.peer_id, [])}) for spec in specs]
 
 
-def _kernel_watch(specs: Sequence[PeerSpec], network: Network) -> KernelWatch:
+def _kernel_watch(specs: Sequence[PeerSpec], network: Network, mtu: int) -> KernelWatch:
     path = specs[0].run_dir / "journal" / f"{KERNEL}.jsonl"
     addresses = [spec.address for spec in specs]
-    return KernelWatch(addresses, path, specs[0].epoch_s, network, mtu_of(network))
+    return KernelWatch(addresses, path, specs[0].epoch_s, network, mtu)
 
 
 def _specs(

@@ -262,6 +262,16 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkMade:
+    """What lies between the peers of this run."""
+
+    kind: str
+    mtu: int
+    congestion: str
+    delay_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PeerStarted:
     """The launcher started a peer process."""
 
@@ -379,6 +389,7 @@ Record = (
     | PolicyActed
     | Finished
     | RunStarted
+    | NetworkMade
     | PeerStarted
     | AllReady
     | PeerEnded

@@ -199,6 +199,8 @@ class Calling:
 
     def _hear(self, line: _Line, message: Message) -> None:
         neighbor = line.neighbor
+        if isinstance(message, Refuse):
+            line.greeted_s = math.inf  # it was answered
         match message, line.channel:
             case Welcome(), Channel.CONTROL:
                 line.welcomed = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ class _Waiting:
     Attributes:
         go: sends it on.
         held: by these rules; it goes `delay_s` after the last of them let it go.
+        in_order: what follows on its connection must not overtake it once it is let go.
     """
 
     go: Callable[[], object]
@@ -42,14 +44,15 @@ class Detour:
         self._held: list[_Waiting] = []
         self._due: list[tuple[float, int, _Waiting]] = []
         self._count = itertools.count()
-        self._busy_until_s: dict[tuple[Way, int], float] = {}
+        self._in_order: Counter[tuple[Way, int]] = Counter()
+        self._last_due_s: dict[tuple[Way, int], float] = {}
 
     def __bool__(self) -> bool:
         return bool(self._held or self._due)
 
-    def is_free(self, way: Way, connection: Connection, now_s: float) -> bool:
-        """Tell whether a message that no rule acts on may go at once."""
-        return self._busy_until_s.get((way, connection.number), 0.0) <= now_s
+    def is_free(self, way: Way, connection: Connection) -> bool:
+        """Tell whether nothing waits that a message must not overtake."""
+        return not self._in_order[way, connection.number]
 
     def add(
         self,
@@ -59,15 +62,19 @@ class Detour:
         go: Callable[[], object],
         now_s: float,
     ) -> None:
-        """Have a message wait as `decision` says; what waits no longer goes with `go_on`."""
+        """Have a message wait as `decision` says, and behind those that it must not overtake."""
+        in_order = decision.in_order or not decision.delay_s
         for _ in range(decision.copies):
             held, delay_s = set(decision.held), decision.delay_s
-            waiting = _Waiting(go, way, connection, held, delay_s, decision.in_order)
+            waiting = _Waiting(go, way, connection, held, delay_s, in_order)
             if held:
                 self._held.append(waiting)
             else:
                 self._schedule(waiting, now_s + delay_s)
-        for rule_id in decision.frees:  # after its successor, and as late as that
+
+    def overtaken(self, way: Way, connection: Connection, decision: Decision, now_s: float) -> None:
+        """Let go what waited for the message of `decision`: it goes after that one."""
+        for rule_id in decision.frees:
             freed = [w for w in self._held if w.way == way and w.connection is connection]
             self._let_go(rule_id, freed, now_s + decision.delay_s)
 
@@ -79,6 +86,7 @@ class Detour:
         """Send on what is due."""
         while self._due and self._due[0][0] <= now_s:
             waiting = heapq.heappop(self._due)[2]
+            self._in_order[waiting.way, waiting.connection.number] -= waiting.in_order
             if not waiting.connection.gone:
                 waiting.go()
 
@@ -96,9 +104,11 @@ class Detour:
 
     def _schedule(self, waiting: _Waiting, due_s: float) -> None:
         line = (waiting.way, waiting.connection.number)
-        due_s = max(due_s, self._busy_until_s.get(line, 0.0))
+        if self._in_order[line]:
+            due_s = max(due_s, self._last_due_s[line])
         if waiting.in_order:
-            self._busy_until_s[line] = due_s
+            self._in_order[line] += 1
+            self._last_due_s[line] = due_s
         heapq.heappush(self._due, (due_s, next(self._count), waiting))
 
 

@@ -104,7 +104,7 @@ class Exchange:
         return counts
 
     def keep_time(self, now_s: float) -> None:
-        """Send on what has waited long enough."""
+        """Send on, or take in, what has waited long enough."""
         self._detour.go_on(now_s)
         self.policed = bool(self._policy or self._detour)
 
@@ -125,12 +125,16 @@ class Exchange:
     ) -> object:
         """Do with a message what the policy says; return what came of it if it passed at once."""
         neighbor, now_s = who.rpartition(":")[2], time.monotonic()  # a routing id is c:b for b
-        decision = self._policy.decide(way, neighbor, kind_of(message))
-        if not (decision.rules or decision.frees) and self._detour.is_free(way, connection, now_s):
-            return go()
-        self._detour.add(way, connection, decision, partial(go, damage=decision.corrupt), now_s)
-        self._detour.go_on(now_s)
-        return None
+        decision, detour = self._policy.decide(way, neighbor, kind_of(message)), self._detour
+        passed: object = None
+        if decision.held or decision.delay_s or not detour.is_free(way, connection):
+            late = partial(go, damage=decision.corrupt)
+            detour.add(way, connection, decision, late, now_s)
+        else:
+            for _ in range(decision.copies):
+                passed = go(damage=decision.corrupt)
+        detour.overtaken(way, connection, decision, now_s)
+        return passed
 
     def _send(
         self, connection: Connection, message: Message, put: Put, damage: bool = False

@@ -41,7 +41,7 @@ from prisam_p2p.wire.messages import MaskAnnounce
 _LINGER_MS = 500
 _CLOSE_TIMEOUT_S = 5.0
 _LOST_S = 1.0
-"""Once there was a policy, a Hello is said again that is not answered for so long: it may be lost."""
+"""Once there was a policy, a Hello is said again that is not answered for so long."""
 
 
 @dataclass(frozen=True)

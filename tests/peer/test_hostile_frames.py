@@ -67,11 +67,11 @@ from prisam_p2p.wire.messages import (
 
 pytestmark = pytest.mark.network
 
-DEADLINE_S = 3
+DEADLINE_S = 30
 SCRIPT = Path(__file__).with_name("hostile.py")
 MIB = 2**20
-BATCH = 40
-"""Fewer than a socket's high-water mark, so that no answer is dropped before it is read."""
+BATCH = 30
+"""Fewer than half of a socket's high-water mark: no answer is dropped before it is read."""
 
 SOME_MORE = {"malformed", "unreachable"}
 """Noise is at times a message of an older ZMTP; how many answers a full socket takes varies."""
@@ -155,7 +155,8 @@ class Siege:
         self._r_asked(b"b:a", WeightsRequest)
         self._r_says(b"b:a", encode(Unavailable(0)))
         self._lose_one()
-        self.still_serves()
+        self._serves_b()
+        self._at_rest = self.usage()[1:]
 
     # -- the peer ----------------------------------------------------------------------------
 
@@ -192,28 +193,33 @@ class Siege:
         used = self._usage
         return used.memory_full_info().uss, used.num_fds(), used.num_threads()
 
-    def rests(self, fds, threads):
-        """Wait until the peer has no more descriptors and threads than these."""
-        deadline = time.monotonic() + DEADLINE_S
-        while (used := self.usage()[1:]) != (fds, threads):
-            if time.monotonic() > deadline:
-                import os; base=f"/proc/{self._process.pid}/fd"; open_ = sorted((int(f), os.readlink(f"{base}/{f}")) for f in os.listdir(base))
-                pytest.fail(f"{used}, before {(fds, threads)}: {open_}")
+    def rests(self, within_s=DEADLINE_S):
+        """Wait until the peer has as many descriptors and threads as at the beginning."""
+        deadline = time.monotonic() + within_s
+        while (used := self.usage()[1:]) != self._at_rest:
+            assert time.monotonic() < deadline, f"{used}, before {self._at_rest}"
 
     def still_serves(self):
         """Assert that b, and a neighbor that comes now, get the next mask, and b its weights."""
-        self._round += 1
-        t = self._round
-        self._ask("announce", round=t)
-        self._told(events.MaskHeard, message=mask_of(t, seed=t))
-        self._b.pull(["a"], t)
-        assert same(self._told(events.PullDone).pull.weights(), WEIGHTS)
+        t = self._serves_b()
         with self.line(b"c:n") as n:
             n.send(encode(hello("n")))
             assert n.answer() == Welcome(0)
             assert MaskReceiver(N_BITS).decode("a", n.answer()) == mask_of(t, seed=t)
         for line in self._m.values():  # hears the mask, too
             self._pass(line)
+
+    def _serves_b(self):
+        t = self.announce()
+        self._told(events.MaskHeard, message=mask_of(t, seed=t))
+        self._b.pull(["a"], t)
+        assert same(self._told(events.PullDone).pull.weights(), WEIGHTS)
+        return t
+
+    def announce(self):
+        self._round += 1
+        self._ask("announce", round=self._round)
+        return self._round
 
     def _told(self, kind, **fields):
         """Return the next such event that b's transport tells."""
@@ -269,8 +275,7 @@ class Siege:
         for _ in range(n):
             with self.line(b"b:f", RCVHWM=4, RCVBUF=4096) as f:
                 f.send(encode(hello("f", Channel.BULK)))
-                while f.answer() != Welcome(0):
-                    pass  # an answer to the one before that had this id
+                assert f.answer() == Welcome(0)
                 f.send(encode(WeightsRequest(t)))
                 digest = f.answer().digest
                 for _ in range(600):  # 10 MB
@@ -279,8 +284,10 @@ class Siege:
                     f.send(encode(WeightsRequest(t, N_BITS, rng.bytes(N_BITS // 8))))
                 for _ in range(300):  # f has no control connection for the answers
                     f.send(encode(MaskRequest(t)))
-                self.expected["unreachable"] += 300
+                f.send(encode(Bye(t)))  # once this is counted, all before it is read
+                self.expected += Counter(unreachable=300, unexpected=1)
                 self.settle()
+            self.rests()
 
     def greet_as_many(self, rng, n):
         """Say the Hello of a neighbor, under n ids of one's own."""
@@ -311,6 +318,13 @@ class Siege:
             if then:
                 _read_to(raw, b"Identity" + bytes(4))  # the end of its READY
                 raw.sendall(then)
+            yield raw
+
+    @contextlib.contextmanager
+    def opened(self, first):
+        """Yield a connection whose handshake is done."""
+        with self._tcp(first) as raw:
+            _read_to(raw, b"Identity" + bytes(4))
             yield raw
 
     def silence(self, first, then=b""):
@@ -481,7 +495,7 @@ def test_ten_thousand_hostile_sequences(siege):
     """What each is to be counted as follows from it; the seed of each thousand is its number."""
     assert sum(IN_A_THOUSAND.values()) == 1000
     siege.settle()
-    before, (uss, fds, threads) = siege.expected.copy(), siege.usage()
+    before, uss = siege.expected.copy(), siege.usage()[0]
     for seed in range(10):
         rng = np.random.default_rng(seed)
         for attack, n in IN_A_THOUSAND.items():
@@ -489,15 +503,15 @@ def test_ten_thousand_hostile_sequences(siege):
                 attack(siege, rng, min(BATCH, n - begin))
         siege.settle()
         siege.still_serves()
-        siege.rests(fds, threads)
+        siege.rests()
         assert siege.usage()[0] - uss < 64 * MIB
     counted = siege.settle() - before
     fewest = {
-        "malformed": 4000,
-        "refused": 500,
-        "stranger": 500,
-        "unexpected": 500,
-        "stale": 100,
+        "malformed": 6000,
+        "refused": 600,
+        "stranger": 300,
+        "unexpected": 300,
+        "stale": 40,
         "baseless": 300,
         "silent": 970,
         "unreachable": 6000,
@@ -591,3 +605,24 @@ def test_no_channels_at_all_can_be_asked_for(siege):
     answers = siege.tell(line, *map(encode, chunks), known=True)
     assert [type(answer) for answer in answers] == [Chunk, Unavailable]
     siege.still_serves()
+
+
+@pytest.mark.xfail(strict=True, reason="ROUTER_HANDOVER gives a routing id to whoever names it")
+def test_a_thief_that_says_nothing_cannot_silence_a_neighbor(siege):
+    with siege.line(b"c:n") as n:
+        n.send(encode(hello("n")))
+        assert n.answer() == Welcome(0)
+        n.answer()
+        with siege.opened(zmtp_greeting() + zmtp_ready(b"c:n")):
+            siege.announce()
+            assert n.socket.poll(1000)
+
+
+@pytest.mark.xfail(strict=True, reason="libzmq never closes one that was taken over while stalled")
+def test_connections_that_take_each_other_over_leave_no_descriptor(siege):
+    for _ in range(20):
+        with siege.line(b"zz") as stranger:
+            for _ in range(300):
+                stranger.send([b"noise"])
+            stranger.answer()
+    siege.rests(within_s=1)

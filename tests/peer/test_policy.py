@@ -1,6 +1,7 @@
 """Rules, what they decide together, and the waiting line; no socket, no clock."""
 
 import itertools
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -284,9 +285,9 @@ class Line:
         self.connection = Connection(0, "client", "x", "y")
 
     def add(self, name, now_s=0.0, **decision):
-        go = lambda: self.gone.append(name)  # noqa: E731
-        self.detour.add("out", self.connection, Decision(**decision), go, now_s)
-        self.detour.go_on(now_s)
+        go, made = partial(self.gone.append, name), Decision(**decision)
+        self.detour.add("out", self.connection, made, go, now_s)
+        self.detour.overtaken("out", self.connection, made, now_s)
 
     def at(self, now_s):
         self.detour.go_on(now_s)
@@ -298,8 +299,9 @@ def test_each_goes_when_it_is_due():
     line.add("late", delay_s=0.3)
     line.add("soon", delay_s=0.1)
     line.add("now")
-    assert line.gone == ["now"]
+    assert line.at(0.05) == ["now"]
     assert line.detour.next_s(0.05) == pytest.approx(0.05)
+    assert line.detour.is_free("out", line.connection)
     assert line.at(0.2) == ["now", "soon"]
     assert line.at(0.3) == ["now", "soon", "late"]
     assert line.detour.next_s(0.3) is None
@@ -310,13 +312,14 @@ def test_on_a_delayed_link_nothing_overtakes():
     line = Line()
     line.add("a", delay_s=0.3, in_order=True)
     line.add("b", delay_s=0.1, in_order=True)
-    assert not line.detour.is_free("out", line.connection, 0.2)
-    assert line.detour.is_free("in", line.connection, 0.2)
-    assert line.detour.is_free("out", Connection(1, "client", "x", "y"), 0.2)
-    line.add("c", now_s=0.2)
+    assert line.detour.is_free("in", line.connection)
+    assert line.detour.is_free("out", Connection(1, "client", "x", "y"))
+    line.add("c", now_s=0.2)  # the delay is over for those that come now
     assert line.at(0.29) == []
-    assert line.at(0.3) == ["a", "b", "c"]
-    assert line.detour.is_free("out", line.connection, 0.3)
+    line.add("d", now_s=0.4)  # nobody looked meanwhile
+    assert not line.detour.is_free("out", line.connection)
+    assert line.at(0.5) == ["a", "b", "c", "d"]
+    assert line.detour.is_free("out", line.connection)
 
 
 def test_held_ones_go_in_order_once_nobody_holds_them():
@@ -331,6 +334,7 @@ def test_held_ones_go_in_order_once_nobody_holds_them():
     line.detour.release("another", 1.0)
     assert line.at(1.0) == []
     line.detour.release("x", 2.0)
+    assert not line.detour.is_free("out", line.connection)
     assert line.at(2.0) == ["a", "b", "b"]
     assert line.at(2.5) == ["a", "b", "b", "c"]
 
@@ -343,22 +347,32 @@ def test_the_one_before_goes_after_its_successor_however_late_that_is():
     assert line.at(0.2) == ["second", "first"]
 
 
+def test_the_third_does_not_overtake_the_two_that_changed_places():
+    line = Line()
+    line.add("first", held=["x"])
+    line.add("second", frees=["x"])
+    assert not line.detour.is_free("out", line.connection)
+    line.add("third")
+    assert line.at(0) == ["second", "first", "third"]
+
+
 def test_a_successor_on_another_connection_frees_nothing():
     line = Line()
     line.add("first", held=["x"])
     line.connection = Connection(1, "client", "x", "y")
     line.add("second", frees=["x"])
-    assert line.gone == ["second"]
+    assert line.at(0) == ["second"]
 
 
 def test_what_waits_dies_with_its_connection():
     line = Line()
-    line.add("late", delay_s=0.1)
+    line.add("late", delay_s=0.1, in_order=True)
     line.add("held", held=["x"])
     line.connection.gone = True
     line.detour.release("x", 0.1)
     assert line.at(1.0) == []
     assert not line.detour
+    assert line.detour.is_free("out", line.connection)
 
 
 # -- damage --------------------------------------------------------------------------------

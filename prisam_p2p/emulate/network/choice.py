@@ -5,6 +5,7 @@ from __future__ import annotations
 from prisam_p2p.emulate.network.interface import Network, NetworkError, Rates
 from prisam_p2p.emulate.network.loopback import Loopback
 from prisam_p2p.emulate.network.namespaces import Namespaces
+from prisam_p2p.measure import records
 from prisam_p2p.settings import NetworkKind
 
 
@@ -33,6 +34,9 @@ def shapes_rates(network: Network) -> bool:
     return isinstance(network, Namespaces)
 
 
-def mtu_of(network: Network) -> int:
-    """Return the MTU of the interfaces between the peers."""
-    return 1500 if isinstance(network, Namespaces) else 65536
+def facts_of(network: Network) -> records.NetworkMade:
+    """Return what a run's figures hold for: the network's kind, and what the kernel gave it."""
+    if isinstance(network, Namespaces):
+        kind = NetworkKind.NAMESPACES.value
+        return records.NetworkMade(kind, 1500, network.congestion, network.delay_by)
+    return records.NetworkMade(NetworkKind.LOOPBACK.value, 65536, "the host's", None)
