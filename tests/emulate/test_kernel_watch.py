@@ -104,6 +104,7 @@ def test_both_ends_of_a_connection_are_told_of_to_the_byte(path, ends):
         "available": True,
         "reason": "",
         "overruns": 0,
+        "mtu": 65536,
     }
 
 
