@@ -1,8 +1,7 @@
 """What both sides of a transport share: frames in and out are read, counted, or turned away.
 
-Everything passes `send` and `hand_in`: there a policy, where one is set, loses, delays or damages
-it. Counted is what was handed to ZeroMQ and what was taken from it: what the policy loses on its
-way out is not, what it loses on its way in is.
+All passes `send` and `hand_in`: there a policy loses, delays or damages it. Counted is what was
+handed to ZeroMQ and taken from it: what is lost on its way out is not, on its way in it is.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from prisam_p2p.wire.messages import Message
 Put = Callable[[list[Frame]], bool]
 """Hands frames to ZeroMQ; False where it does not take them."""
 
+_Handle = Callable[[Message], None]
 _Go = Callable[..., bool | None]
 
 
@@ -69,19 +69,14 @@ class Exchange:
         return message
 
     def hand_in(
-        self,
-        connection: Connection,
-        sender: str,
-        message: Message,
-        handle: Callable[[Message], None],
+        self, connection: Connection, sender: str, message: Message, handle: _Handle
     ) -> None:
         """Have `handle` take a message that was read."""
         if not self.policed:
             handle(message)
-            return
-        self._pass(
-            "in", connection, sender, message, partial(self._hand_in, sender, message, handle)
-        )
+        else:
+            go = partial(self._hand_in, sender, message, handle)
+            self._pass("in", connection, sender, message, go)
 
     def send(self, connection: Connection, to: str, message: Message, put: Put) -> bool:
         """Hand `message` to ZeroMQ and count it; False where it is not taken."""
@@ -128,8 +123,7 @@ class Exchange:
         decision, detour = self._policy.decide(way, neighbor, kind_of(message)), self._detour
         passed: object = None
         if decision.held or decision.delay_s or not detour.is_free(way, connection):
-            late = partial(go, damage=decision.corrupt)
-            detour.add(way, connection, decision, late, now_s)
+            detour.add(way, connection, decision, partial(go, damage=decision.corrupt), now_s)
         else:
             for _ in range(decision.copies):
                 passed = go(damage=decision.corrupt)
@@ -146,7 +140,7 @@ class Exchange:
         return True
 
     def _hand_in(
-        self, sender: str, message: Message, handle: Callable[[Message], None], damage: bool = False
+        self, sender: str, message: Message, handle: _Handle, damage: bool = False
     ) -> None:
         try:
             left = decode(damaged(message)[0]) if damage else message

@@ -163,7 +163,7 @@ class Serving:
         reason = objection(self._me, self._neighbors, sender, hello)
         if reason is not None:
             self._exchange.turn_away(hello.peer_id, "refused", reason)
-            self._reply(sender, Refuse(reason), connection)
+            self._refuse(sender, reason, descriptor, connection)
             return
         self._admitted[sender] = hello.peer_id
         self._descriptors[sender] = descriptor
@@ -175,6 +175,13 @@ class Serving:
             self._masks.forget(hello.peer_id)
             if self._last_mask is not None:  # a late or returning neighbor
                 self._send_mask(hello.peer_id, self._last_mask)
+
+    def _refuse(self, sender: bytes, reason: str, descriptor: int, connection: Connection) -> None:
+        if self._descriptors.get(sender, descriptor) != descriptor:
+            # It took a neighbor's routing id over. ZeroMQ holds the neighbor's own connection
+            # open and never uses it again: the neighbor must come back by a new one.
+            self._connections.hang_up(self._descriptors[sender])
+        self._reply(sender, Refuse(reason), connection)
 
     def _present(self) -> list[str]:
         control = {n: routing_id(n, Channel.CONTROL) for n in sorted(self._neighbors)}
@@ -198,16 +205,11 @@ class Serving:
             connection = self._connections.at(descriptor)
             known = self._descriptors.get(sender.bytes) == descriptor
             who = self._admitted[sender.bytes] if known else sender.bytes.decode("latin-1")
-            if not known and sender.bytes in self._descriptors:
-                # Another took a neighbor's routing id over. ZeroMQ holds the neighbor's own
-                # connection open and never uses it again: it must come back by a new one.
-                self._connections.hang_up(self._descriptors[sender.bytes])
             try:
                 message = self._exchange.read(connection, who, frames)
             except WireError as error:
                 if not known:  # a neighbor of another wire version should learn why
-                    refusal = Refuse(str(error)[:MAX_REASON])
-                    self._reply(sender.bytes, refusal, connection)
+                    self._refuse(sender.bytes, str(error)[:MAX_REASON], descriptor, connection)
                 continue
             handle = partial(self._take_in, sender.bytes, descriptor, connection)
             self._exchange.hand_in(connection, who, message, handle)
@@ -224,7 +226,7 @@ class Serving:
         else:
             name = sender.decode("latin-1")
             self._exchange.turn_away(name, "stranger", _SAY_HELLO_FIRST)
-            self._reply(sender, Refuse(_SAY_HELLO_FIRST), connection)
+            self._refuse(sender, _SAY_HELLO_FIRST, descriptor, connection)
 
     def _serve(self, sender: bytes, message: Message) -> None:
         match message:

@@ -63,7 +63,7 @@ def test_a_restarted_peer_goes_on_from_its_state(tmp_path):
     (resumed,) = [x for x in journal(run, "p01") if x["record"] == "resumed"]
     assert (resumed["state_round"], resumed["round"]) == (2, 2)
     assert [x["incarnation"] for x in journal(run, "p01") if x["record"] == "started"] == [0, 1]
-    assert heard_missing(run, "p00", "p01") == []  # it was back within the round
+    assert 4 not in heard_missing(run, "p00", "p01")
     contained(summary)
 
 
@@ -90,7 +90,7 @@ def test_a_paused_peer_holds_its_neighbors_up_until_it_is_let_go(tmp_path):
     assert summary["faults"][0]["verdict"] == "true"
     waited = [x["waited_s"] for x in journal(run, "p00") if x["record"] == "heard"]
     assert waited[1] > 1
-    assert heard_missing(run, "p00", "p02") == []
+    assert 4 not in heard_missing(run, "p00", "p02")
     contained(summary)
 
 
@@ -187,16 +187,15 @@ def test_corrupt_weights_are_left_out(tmp_path):
     contained(summary)
 
 
-@pytest.mark.parametrize("kind", ["delay", "duplicate", "reorder", "hold"])
-def test_messages_on_bad_ways(tmp_path, kind):
-    more = "ms = 200\n" if kind == "delay" else ""
-    _, summary = run_with(
-        tmp_path,
-        f'kind = "{kind}"\nmessage = "mask"\npeers = ["p03"]\n{more}'
-        'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }',
-        options=("--round-timeout-s", "3"),
-    )
-    assert summary["faults"][0]["verdict"] == "true"
+def test_messages_on_bad_ways(tmp_path):
+    when = 'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }'
+    kinds = {"delay": "ms = 200\n", "duplicate": "", "reorder": "", "hold": ""}
+    faults = [
+        f'kind = "{kind}"\nmessage = "mask"\npeers = ["p0{i}"]\n{more}{when}'
+        for i, (kind, more) in enumerate(kinds.items())
+    ]
+    _, summary = run_with(tmp_path, *faults, options=("--round-timeout-s", "3"))
+    assert [(f["kind"], f["verdict"]) for f in summary["faults"]] == [(k, "true") for k in kinds]
     contained(summary)
 
 
@@ -257,7 +256,7 @@ def test_a_reset_connection_comes_back(tmp_path, namespaces):
     )
     assert summary["faults"][0]["verdict"] == "true"
     left = [x["neighbor"] for x in journal(run, "p00") if x["record"] == "neighbor_left"]
-    assert set(left) == {"p01"}
+    assert "p01" in left
     assert 4 not in heard_missing(run, "p00", "p01")
     contained(summary)
 

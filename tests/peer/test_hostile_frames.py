@@ -376,7 +376,7 @@ class Siege:
             if meant and all(getattr(message, k) == v for k, v in fields.items()):
                 return message
 
-    def _r_tells(self, *sequences):
+    def r_tells(self, *sequences):
         for frames in sequences:
             self._r_says(b"c:a", frames)
             verdict = self._mirrored(frames)
@@ -405,11 +405,11 @@ class Siege:
         return None
 
     def fuzz_its_control(self, rng, n):
-        self._r_tells(*(hostile_frames(rng) for _ in range(n)))
+        self.r_tells(*(hostile_frames(rng) for _ in range(n)))
 
     def lie_about_masks(self, rng, n):
         rounds = rng.integers(2, 30, n)
-        self._r_tells(*(encode(hostile_mask(rng, int(t))) for t in rounds))
+        self.r_tells(*(encode(hostile_mask(rng, int(t))) for t in rounds))
 
     def fuzz_its_bulk(self, rng, n):
         """Answer what nobody asked for."""
@@ -604,6 +604,29 @@ def test_no_channels_at_all_can_be_asked_for(siege):
     chunks = [ChunkRequest(offer.digest, at, CHUNK) for at in (0, FAR)]
     answers = siege.tell(line, *map(encode, chunks), known=True)
     assert [type(answer) for answer in answers] == [Chunk, Unavailable]
+    siege.still_serves()
+
+
+BY_HOSTS = {
+    "a mask longer than the model": (MaskAnnounce(3, N_BITS + 8, NONE + b"x"), "malformed"),
+    "a mask as long as a frame may be": (MaskAnnounce(3, 8 * CHUNK, bytes(CHUNK)), "malformed"),
+    "an index beyond all masks": (
+        MaskAnnounce(3, N_BITS, b"\xff" * 16, Coding.DENSITY),
+        "malformed",
+    ),
+    "2^64 - 1 bits in none": (MaskAnnounce(3, FAR, b"", Coding.DENSITY), "malformed"),
+    "changes of 2^64 - 1 bits": (MaskAnnounce(3, FAR, b"", Coding.CHANGES, 1, 0), "malformed"),
+    "changes to no mask": (MaskAnnounce(FAR, N_BITS, b"", Coding.CHANGES, 1, 0), "baseless"),
+    "a request": (WeightsRequest(0), "unexpected"),
+}
+
+
+@pytest.mark.parametrize("name", BY_HOSTS)
+def test_a_hosts_message_is_counted(siege, name):
+    said, verdict = BY_HOSTS[name]
+    before = siege.settle()
+    siege.r_tells(encode(said))
+    assert siege.settle() - before == Counter([verdict, "baseless"])  # and what ends the line
     siege.still_serves()
 
 

@@ -709,6 +709,7 @@ def test_a_pull_goes_on_where_it_was_if_the_offer_is_the_same(net, seed, resumed
         if snapshot is before:
             for _ in range(n_chunks - 2):
                 assert isinstance(router.asked_by(b"b:a"), ChunkRequest)  # not answered any more
+            a.wait_for_bytes("b", 2 * CHUNK)
             proxy.cut()
     pull = a.wait(events.PullDone).pull
     assert same(pull.weights(), random_weights(LAYOUT, seed))
