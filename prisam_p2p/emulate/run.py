@@ -120,7 +120,7 @@ def _network(plan: Plan, run_id: str) -> Iterator[Network]:
 
 
 def _with_marks(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
-    where = marks(faults)
+    where = marks(faults, {spec.peer_id: spec.neighbors for spec in specs})
     return [spec.model_copy(update={"marks": where.get(spec.peer_id, [])}) for spec in specs]
 
 

@@ -71,7 +71,9 @@ class Supervisor:
         self._engine, self._specs, self._journal = engine, specs, journal
         self._observer, self._stopping, self._states = observer, stopping, states
         self._before_exit = before_exit
-        self._conductor = Conductor(faults, self, journal.write, _link_faults(specs, network))
+        marks = {spec.peer_id: spec.marks for spec in specs}
+        links = _link_faults(specs, network)
+        self._conductor = Conductor(faults, self, journal.write, marks, links)
         self._look_every_s = _LOOK_FOR_FAULTS_S if faults else _LOOK_EVERY_S
         self._children: dict[str, Child] = {}
         self._selector = selectors.DefaultSelector()
@@ -193,13 +195,18 @@ class Supervisor:
         if self._children[peer].exit_code is None:
             self._engine.signal(self._children[peer].pid, number)
 
-    def start_again(self, peer: str, resume: bool) -> None:
+    def start_again(self, peer: str, source: str, first_round: int) -> None:
         """See Hands."""
         gone = self._children[peer]
         with suppress(KeyError, ValueError):  # its end was noticed
             self._selector.unregister(gone.lines.line)
         gone.lines.line.close()
-        news = {"incarnation": gone.spec.incarnation + 1, "port": gone.port, "resume": resume}
+        news = {
+            "incarnation": gone.spec.incarnation + 1,
+            "port": gone.port,
+            "source": source,
+            "first_round": first_round,
+        }
         self._start_peer(gone.spec.model_copy(update=news))
 
     def order(self, peer: str, order: dict[str, Any]) -> None:
@@ -214,6 +221,10 @@ class Supervisor:
     def is_down(self, peer: str) -> bool:
         """See Hands."""
         return self._children[peer].exit_code is not None
+
+    def is_past(self, peer: str, round_index: int) -> bool:
+        """See Hands."""
+        return self._children[peer].done or self._children[peer].rounds_done > round_index
 
     # -- watching ------------------------------------------------------------------------
 
@@ -247,18 +258,19 @@ class Supervisor:
                 if self._went_s is not None:
                     write_line(child.lines.line, {"order": "go"})
                     self._conductor.on_ready(child.spec.peer_id, time.monotonic())
-            case "rule":
-                peer, now_s = child.spec.peer_id, time.monotonic()
-                self._conductor.on_rule(peer, report["id"], report["acted"], now_s)
+            case "begin":
+                child.rounds_done = report["round"]
             case "mark":
-                peer, now_s = child.spec.peer_id, time.monotonic()
-                self._conductor.at_mark(peer, report["round"], report["phase"], now_s)
+                mark = (report["round"], report["phase"])
+                self._conductor.at_mark(child.spec.peer_id, mark, time.monotonic())
             case "round":
                 child.rounds_done = report["round"] + 1
                 child.accuracy = report["accuracy"]
                 child.n_bytes = report["bytes_out"]
             case "done":
                 child.result = dict(report)
+            case _:
+                self._conductor.on_report(child.spec.peer_id, report, time.monotonic())
 
     def _note_exits(self) -> None:
         by_pid = {child.pid: peer for peer, child in self._children.items()}

@@ -82,13 +82,14 @@ class Peer:
         the round in which its neighbors are by now.
         """
         weights = self._w0
-        if self.spec.resume and self.spec.state_path.exists():
+        if self.spec.source == "state" and self.spec.state_path.exists():
             weights, progress = load_state(self.spec.state_path, self.layout)
             self.prune_ratio, self._affinity = progress.prune_ratio, dict(progress.affinity)
             self._validations = list(progress.validations)
             self._first = progress.rounds_done
         newest = self._network.newest_round() if self._network else 0
-        self.rounds_done = min(max(self._first, newest), self.rounds - 1)
+        self.rounds_done = min(max(self._first, newest, self.spec.first_round), self.rounds - 1)
+        self._report({"event": "begin", "round": self.rounds_done})
         if self.spec.incarnation:
             self._journal.write(records.Resumed(self._first, self.rounds_done))
         self._first = self.rounds_done if weights is self._w0 else -1

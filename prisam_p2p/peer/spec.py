@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -46,7 +47,8 @@ class PeerSpec(BaseModel):
     Attributes:
         network: arguments of `enter` for a network namespace of its own; None = the launcher's.
         port: of its ROUTER, where its neighbors know it from before; 0 = any.
-        resume: go on from the state that the last process of this peer left.
+        source: what it begins with: "state", what the last process of this peer left, or "fresh".
+        first_round: it begins there at the earliest.
         marks: (round, phase) at whose beginning it waits for the launcher.
     """
 
@@ -73,8 +75,9 @@ class PeerSpec(BaseModel):
     cores: int
     network: dict[str, int | None] | None = None
     port: int = 0
-    resume: bool = False
-    marks: list[tuple[int, str]] = []
+    source: Literal["state", "fresh"] = "fresh"
+    first_round: int = 0
+    marks: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []
 
     @property
     def journal_path(self) -> Path:

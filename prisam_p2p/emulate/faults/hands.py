@@ -11,8 +11,13 @@ class Hands(Protocol):
     def signal(self, peer: str, number: int) -> None:
         """Signal a peer's process."""
 
-    def start_again(self, peer: str, resume: bool) -> None:
-        """Start the next process of a peer that is gone, from its state or from nothing."""
+    def start_again(self, peer: str, source: str, first_round: int) -> None:
+        """Start the next process of a peer that is gone.
+
+        Args:
+            source: "state", what its last process wrote, or "fresh", W0.
+            first_round: it begins there at the earliest.
+        """
 
     def order(self, peer: str, order: dict[str, Any]) -> None:
         """Send an order to a peer."""
@@ -22,3 +27,6 @@ class Hands(Protocol):
 
     def is_down(self, peer: str) -> bool:
         """Tell whether a peer has no process."""
+
+    def is_past(self, peer: str, round_index: int) -> bool:
+        """Tell whether a peer is through with a round, or with all of them."""

@@ -1,28 +1,30 @@
-"""Where peers wait for the launcher, so that faults of a round, phase or transfer do not race."""
+"""Who meets where, so that faults of a round, phase or transfer do not race (meetings.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan, Occurrence
 from prisam_p2p.emulate.faults.kinds import REPLACING, STOPPING
+from prisam_p2p.emulate.faults.meetings import Mark
 from prisam_p2p.emulate.faults.plan_forms import AtRound, AtTransfer, HealAtRound
-from prisam_p2p.emulate.faults.timing import PHASES, Phase
+from prisam_p2p.emulate.faults.timing import PHASES
 
-Mark = tuple[int, Phase]
+_WITH_NEIGHBORS = STOPPING | REPLACING | {"join"}
+"""Who comes or goes is met by all who talk to it: else it would matter who is faster."""
 
 
-def marks(plan: FaultPlan) -> dict[str, list[Mark]]:
+def marks(plan: FaultPlan, neighbors: Mapping[str, Collection[str]]) -> dict[str, list[Mark]]:
     """Return where each peer waits: (round, phase), ascending; a peer without marks is left out.
 
-    A trigger holds up the peers that it concerns; a heal holds them up at the beginning of its
-    round. Where they cannot come there by themselves (absent, down, replaced), all others wait, and
-    the first to come brings it about.
+    Whom a trigger at a round and phase concerns meets there, and again at the beginning of the
+    round in which it is healed. Whom it takes away or brings its neighbors meet, too.
     """
     found: dict[str, set[tuple[int, int]]] = {peer: set() for peer in plan.peers}
     for occurrence in plan.occurrences:
-        for peers, (round_index, phase) in _waits(occurrence, plan):
-            for peer in peers if round_index < plan.rounds else ():
+        attending = _attending(occurrence, neighbors)
+        for round_index, phase in _meetings(occurrence):
+            for peer in attending if round_index < plan.rounds else ():
                 found[peer].add((round_index, PHASES.index(phase)))
     return {
         peer: [(round_index, PHASES[phase]) for round_index, phase in sorted(each)]
@@ -31,17 +33,19 @@ def marks(plan: FaultPlan) -> dict[str, list[Mark]]:
     }
 
 
-def _waits(occurrence: Occurrence, plan: FaultPlan) -> Iterator[tuple[list[str], Mark]]:
-    trigger, heal, kind = occurrence.trigger, occurrence.heal, occurrence.kind
-    concerned = occurrence.concerned
-    if not concerned:
-        return
-    others = [peer for peer in plan.peers if peer not in occurrence.peers]
+def _attending(occurrence: Occurrence, neighbors: Mapping[str, Collection[str]]) -> set[str]:
+    attending = set(occurrence.concerned)
+    if occurrence.kind in _WITH_NEIGHBORS:
+        attending.update(*(neighbors[peer] for peer in occurrence.peers))
+    return attending
+
+
+def _meetings(occurrence: Occurrence) -> Iterator[Mark]:
+    trigger, heal = occurrence.trigger, occurrence.heal
     if isinstance(trigger, AtRound):
-        yield others if kind == "join" else concerned, (trigger.round, trigger.phase)
+        yield trigger.round, trigger.phase
     if isinstance(heal, HealAtRound):
-        gone = kind in STOPPING or kind in REPLACING
-        yield others if gone else concerned, (heal.round, "train")
+        yield heal.round, "train"
 
 
 def stops(plan: FaultPlan) -> dict[str, list[tuple[int | None, float]]]:

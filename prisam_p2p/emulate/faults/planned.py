@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prisam_p2p.emulate.faults.acts import ON_LINKS, SUPPORTED
 from prisam_p2p.emulate.faults.cast import cast_of
 from prisam_p2p.emulate.faults.compile import compile_plan
-from prisam_p2p.emulate.faults.conductor import ON_LINKS, SUPPORTED
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.emulate.faults.plan_forms import AtTransfer
 from prisam_p2p.emulate.faults.scenario import load_scenario

@@ -29,6 +29,10 @@ def star(n):
     return cast_on(nx.relabel_nodes(nx.star_graph(n - 1), "p{:02d}".format))
 
 
+def neighbors(cast):
+    return {peer: {b for a, b in cast.links if a == peer} for peer in cast.peers}
+
+
 def scenario(text, guard=None):
     """Return the scenario of one [[fault]] for each paragraph."""
     head = 'description = "made by hand"\n'

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hand_casts import fault, full, plan, star
+from hand_casts import fault, full, neighbors, plan, star
 
 from prisam_p2p.emulate.faults.fault_plan import read_fault_plan
 from prisam_p2p.emulate.faults.marks import marks, stops
@@ -121,7 +121,8 @@ def test_refusals_of_files(tmp_path, text, message):
 
 
 def marked(text, cast=None, rounds=12):
-    return marks(plan(text, cast or full(3), rounds))
+    cast = cast or full(3)
+    return marks(plan(text, cast, rounds), neighbors(cast))
 
 
 def test_a_trigger_holds_up_whom_it_hits_and_a_heal_too():
@@ -142,19 +143,18 @@ def test_isolation_holds_up_who_is_isolated():
 
 
 @pytest.mark.parametrize("kind", ["pause", "kill", "restart", "nan"])
-def test_who_cannot_come_to_the_heal_is_waited_for_by_the_others(kind):
-    assert marked(fault('peers = ["p01"]\nheal = { rounds = 2 }', kind=kind)) == {
-        "p00": [(3, "train")],
-        "p01": [(1, "train")],
-        "p02": [(3, "train")],
+def test_who_is_taken_away_is_met_by_its_neighbors_then_and_when_it_is_back(kind):
+    net = star(4)  # p00 is its middle
+    both = [(1, "train"), (3, "train")]
+    assert marked(fault('peers = ["p01"]\nheal = { rounds = 2 }', kind=kind), net) == {
+        "p00": both,
+        "p01": both,
     }
 
 
-def test_who_is_absent_is_waited_for_by_the_others():
-    assert marked(fault('peers = ["p01"]', kind="join", at='{ round = 2, phase = "pull" }')) == {
-        "p00": [(2, "pull")],
-        "p02": [(2, "pull")],
-    }
+def test_who_joins_is_met_by_its_neighbors():
+    text = fault('peers = ["p01"]', kind="join", at='{ round = 2, phase = "pull" }')
+    assert marked(text) == {peer: [(2, "pull")] for peer in ("p00", "p01", "p02")}
 
 
 def test_a_heal_beyond_the_run_holds_up_nobody():
@@ -173,12 +173,15 @@ def test_marks_are_in_order_and_once():
     [
         fault(ALL, at="{ time_s = 1 }"),
         fault(ALL, at='{ event = "transfer", share = 0.5 }'),
-        fault('peers = ["p00"]') + "\n\n" + fault('peers = ["p00"]', id="g", kind="pause"),
     ],
 )
-def test_what_no_round_triggers_and_what_hits_nobody_marks_nothing(text):
-    assert set(marked(text)) <= {"p00"}
-    assert (2, "train") not in marked(text).get("p00", [])
+def test_what_no_round_triggers_marks_nothing(text):
+    assert marked(text) == {}
+
+
+def test_what_hits_nobody_marks_nothing():
+    text = fault('peers = ["p00"]') + "\n\n" + fault('peers = ["p00"]', id="g", kind="pause")
+    assert (2, "train") not in marked(text)["p00"]  # where the pause would be healed
 
 
 # --- stops ---

@@ -1,0 +1,31 @@
+"""The acts behind the kinds of fault that a run can do."""
+
+from __future__ import annotations
+
+from prisam_p2p.emulate.faults.acts.act import Act
+from prisam_p2p.emulate.faults.acts.ending import Ending
+from prisam_p2p.emulate.faults.acts.linking import Linking
+from prisam_p2p.emulate.faults.acts.messaging import Messaging
+from prisam_p2p.emulate.faults.acts.pausing import Pausing
+from prisam_p2p.emulate.faults.hands import Hands
+from prisam_p2p.emulate.faults.link_faults import LinkFaults
+
+ON_LINKS = frozenset({"cut", "partition", "isolate", "flap", "shape"})
+_KINDS: dict[type[Act], frozenset[str]] = {
+    Ending: frozenset({"kill", "term", "leave", "restart"}),
+    Pausing: frozenset({"pause"}),
+    Linking: ON_LINKS,
+    Messaging: frozenset({"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}),
+}
+SUPPORTED = frozenset().union(*_KINDS.values())
+"""Kinds that a run can do."""
+
+
+def acts_with(hands: Hands, links: LinkFaults | None) -> dict[str, Act]:
+    """Return kind -> its act; kinds that are done alike share one."""
+    return {
+        kind: act
+        for make, kinds in _KINDS.items()
+        for act in [make(hands, links)]
+        for kind in kinds
+    }

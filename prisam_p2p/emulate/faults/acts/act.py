@@ -1,0 +1,45 @@
+"""How a kind of fault is done to a peer, proven, and undone. One small module for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prisam_p2p.emulate.faults.hands import Hands
+from prisam_p2p.emulate.faults.link_faults import LinkFaults
+from prisam_p2p.emulate.faults.part import Part
+
+
+class Act:
+    """What a conductor calls; what a kind has no use for stays as it is here.
+
+    Args:
+        links: of the run, where its network can change them.
+    """
+
+    def __init__(self, hands: Hands, links: LinkFaults | None) -> None:
+        self._hands, self._links = hands, links
+
+    def apply(self, part: Part, now_s: float) -> bool:
+        """Do it; False where there is nobody to do it to."""
+        raise NotImplementedError
+
+    def look(self, part: Part, now_s: float) -> str | None:
+        """Return evidence that it bit; asked at each tick until there is some, and once healed."""
+        return None
+
+    def ended(self, part: Part, code: int) -> str | None:
+        """Return what the end of the peer's process with `code` proves."""
+        return None
+
+    def told(self, part: Part, report: Mapping[str, Any]) -> str | None:
+        """Return what a report of the peer proves."""
+        return None
+
+    def heal(self, part: Part, now_s: float) -> bool:
+        """Undo it; False where it is undone only once the peer `is_back`."""
+        raise NotImplementedError
+
+    def is_back(self, part: Part) -> bool:
+        """Tell whether it is undone now that a later process of the peer is connected."""
+        return False

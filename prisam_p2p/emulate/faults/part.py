@@ -1,0 +1,39 @@
+"""An occurrence of a fault at one peer, and what became of it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prisam_p2p.emulate.faults.fault_plan import Occurrence
+from prisam_p2p.emulate.faults.kinds import STOPPING
+
+
+@dataclass(eq=False)
+class Part:
+    """Times are seconds of the run's clock, None = not yet.
+
+    Attributes:
+        back_s: when it began to be undone, where that takes a while: a new process starts.
+    """
+
+    occurrence: Occurrence
+    peer: str
+    applied_s: float | None = None
+    verified_s: float | None = None
+    back_s: float | None = None
+    healed_s: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """The fault's."""
+        return self.occurrence.kind
+
+    @property
+    def active(self) -> bool:
+        """Whether it was applied and not healed."""
+        return self.applied_s is not None and self.healed_s is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether others may go on: who is to be down is."""
+        return self.kind not in STOPPING or self.verified_s is not None

@@ -1,0 +1,164 @@
+"""The conductor with hands that only note what they were told: who goes on, and when."""
+
+import signal
+
+from hand_casts import fault, full, neighbors, plan
+
+from prisam_p2p.emulate.faults.conductor import Conductor
+from prisam_p2p.emulate.faults.marks import marks
+from prisam_p2p.emulate.faults.meetings import TIMEOUT_S
+
+
+class NotingHands:
+    def __init__(self):
+        self.done, self.down, self.stopped, self.past = [], set(), set(), {}
+
+    def signal(self, peer, number):
+        self.done.append((peer, signal.Signals(number).name))
+
+    def start_again(self, peer, source, first_round):
+        self.down.discard(peer)
+        self.done.append((peer, f"start from {source} in {first_round}"))
+
+    def order(self, peer, order):
+        self.done.append((peer, order["order"]))
+
+    def is_stopped(self, peer):
+        return peer in self.stopped
+
+    def is_down(self, peer):
+        return peer in self.down
+
+    def is_past(self, peer, round_index):
+        return self.past.get(peer, 0) > round_index
+
+    def take(self):
+        done, self.done = self.done, []
+        return done
+
+
+class Stage:
+    """A network of three peers, a conductor, and a clock that stands until it is told."""
+
+    def __init__(self, text):
+        cast = full(3)
+        compiled = plan(text, cast)
+        self.hands, self.notes, self.now_s = NotingHands(), [], 0.0
+        self.conductor = Conductor(
+            compiled.occurrences, self.hands, self.notes.append, marks(compiled, neighbors(cast))
+        )
+        self.conductor.begin(0.0)
+
+    def arrive(self, *peers, at=(1, "train")):
+        for peer in peers:
+            self.conductor.at_mark(peer, at, self.now_s)
+        return self.hands.take()
+
+    def exits(self, peer, code=-9):
+        self.hands.down.add(peer)
+        self.conductor.on_exit(peer, code, self.now_s)
+        return self.hands.take()
+
+    def tick(self, seconds=0.02):
+        self.now_s += seconds
+        self.conductor.tick(self.now_s)
+        return self.hands.take()
+
+    def noted(self):
+        return [type(note).__name__ for note in self.notes]
+
+
+GO = "go on"
+
+
+def test_a_kill_waits_for_all_neighbors_and_they_wait_for_the_kill():
+    stage = Stage(fault('peers = ["p01"]'))
+    assert stage.arrive("p01", "p00") == []
+    assert stage.arrive("p02") == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == [("p00", GO), ("p02", GO)]
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+
+
+def test_who_comes_late_to_a_meeting_that_is_over_goes_on():
+    stage = Stage(fault('peers = ["p01"]'))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    assert stage.arrive("p00") == [("p00", GO)]
+
+
+def test_a_meeting_does_not_wait_for_who_is_gone_or_past_it():
+    stage = Stage(fault('peers = ["p01"]'))
+    stage.hands.down.add("p00")
+    stage.hands.past["p02"] = 2
+    assert stage.arrive("p01") == [("p01", "SIGKILL")]
+
+
+def test_a_meeting_that_waits_too_long_goes_on_without():
+    stage = Stage(fault('peers = ["p01"]'))
+    stage.arrive("p01", "p00")
+    assert stage.tick(TIMEOUT_S - 1) == []
+    assert stage.tick(2) == [("p01", "SIGKILL")]
+
+
+def test_a_restarted_peer_is_awaited_at_the_same_meeting():
+    stage = Stage(fault('peers = ["p01"]', kind="restart"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == []
+    assert stage.tick() == [("p01", "start from state in 1")]
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert stage.hands.take() == []
+    assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
+    assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
+
+
+def test_a_restarted_peer_that_dies_again_is_not_awaited_for_ever():
+    stage = Stage(fault('peers = ["p01"]', kind="restart"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.tick()
+    assert stage.exits("p01", 1) == [("p00", GO), ("p02", GO)]
+
+
+def test_a_peer_that_is_killed_for_rounds_is_awaited_where_it_is_back():
+    stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }'))
+    stage.arrive("p00", "p01", "p02")
+    assert stage.exits("p01") == [("p00", GO), ("p02", GO)]
+    assert stage.arrive("p00", at=(3, "train")) == []
+    assert stage.arrive("p02", at=(3, "train")) == [("p01", "start from state in 3")]
+    assert stage.tick() == []
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert len(stage.arrive("p01", at=(3, "train"))) == 3
+
+
+def test_a_paused_peer_is_let_go_only_once_it_is_healed():
+    stage = Stage(fault('peers = ["p01"]', kind="pause"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGSTOP")]
+    assert stage.tick() == []  # not stopped yet
+    stage.hands.stopped.add("p01")
+    assert stage.tick() == [("p00", GO), ("p02", GO)]
+    assert stage.arrive("p00", at=(2, "train")) == []
+    assert stage.arrive("p02", at=(2, "train")) == [("p01", "SIGCONT"), ("p01", GO)]
+    assert len(stage.arrive("p01", at=(2, "train"))) == 3
+
+
+def test_a_peer_that_the_clock_paused_is_not_awaited():
+    nap = fault('peers = ["p02"]\nheal = { never = true }', id="nap", kind="pause",
+                at="{ time_s = 1 }")  # fmt: skip
+    stage = Stage(nap + "\n\n" + fault('peers = ["p01"]'))
+    assert stage.tick(1) == [("p02", "SIGSTOP")]
+    stage.hands.stopped.add("p02")
+    stage.tick()
+    assert stage.arrive("p00", "p01") == [("p01", "SIGKILL")]
+
+
+def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
+    text = fault('peers = ["p00", "p01"]\nmessage = "mask"', kind="drop")
+    stage = Stage(text)
+    assert stage.arrive("p00") == []
+    assert stage.arrive("p01") == [("p00", "rule"), ("p01", "rule"), ("p00", GO), ("p01", GO)]
+    assert stage.arrive("p00", at=(2, "train")) == []
+    assert [what for _, what in stage.arrive("p01", at=(2, "train"))][:2] == ["unrule", "unrule"]
+    for acted in (0, 3):
+        report = {"event": "rule", "id": "f#0", "acted": acted}
+        stage.conductor.on_report("p00", report, stage.now_s)
+    assert stage.noted().count("FaultVerified") == 1
