@@ -30,6 +30,11 @@ class Child:
     exit_code: int | None = None
 
     @property
+    def endpoint(self) -> tuple[str, int]:
+        """Where its ROUTER is, or will be: a later process binds what its neighbors know."""
+        return self.spec.address, self.port or self.spec.port
+
+    @property
     def done(self) -> bool:
         """Whether it has run all its rounds, or never will, and serves the others yet."""
         return self.result is not None and self.result["state"] != "stopped"

@@ -177,8 +177,7 @@ class Supervisor:
         self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
 
     def _tell_roster(self, child: Child) -> None:
-        met = {n: self._children[n] for n in child.spec.neighbors}
-        roster = {n: (c.spec.address, c.port) for n, c in met.items()}
+        roster = {n: self._children[n].endpoint for n in child.spec.neighbors}
         write_line(child.lines.line, {"order": "roster", "roster": roster})
 
     def _is_over(self, peer: str) -> bool:
@@ -203,7 +202,7 @@ class Supervisor:
         gone.lines.line.close()
         news = {
             "incarnation": gone.spec.incarnation + 1,
-            "port": gone.port,
+            "port": gone.endpoint[1],
             "source": source,
             "first_round": first_round,
         }

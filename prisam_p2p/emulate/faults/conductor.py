@@ -113,7 +113,8 @@ class Conductor:
 
     def planned_end(self, peer: str) -> bool:
         """Tell whether a peer is gone because the plan says so."""
-        return any(part.kind in _ENDING for part in self._active(peer))
+        ending = (part for part in self._active(peer) if part.kind in _ENDING)
+        return any(part.back_s is None for part in ending)  # else its next process died by itself
 
     def heal_all(self, now_s: float) -> None:
         """The run is at its end: undo what can be undone, so that everybody can finish."""
