@@ -66,10 +66,6 @@ class Control:
             raise LauncherGone(f"order {got['order']!r} where {order!r} was due")
         return got
 
-    def wait(self, order: str, timeout_s: float) -> None:
-        """Wait for the next order, which must be `order` (see `expect`)."""
-        self.expect(order, timeout_s)
-
     def has_order(self) -> bool:
         """Tell whether an order waits."""
         return not self._orders.empty()

@@ -56,7 +56,7 @@ class Peer:
         journal: Journal,
         sleep: Callable[[float], None],
         report: Callable[[dict[str, Any]], None],
-        wait_at_mark: Callable[[], None],
+        wait_at_mark: Callable[[], object],
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
         self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds

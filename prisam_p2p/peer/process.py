@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -129,7 +130,7 @@ def _play(
         journal,
         sleep,
         control.send,
-        lambda: control.wait("go on", ORDER_TIMEOUT_S),
+        partial(control.expect, "go on", ORDER_TIMEOUT_S),
     )
     try:
         outcome = _run(peer, network, control, journal, meter)
