@@ -78,7 +78,7 @@ class Pulls:
         self._underway: dict[str, _Underway] = {}
 
     def start(self, pull: Pull, now_s: float) -> None:
-        """Begin; the first request goes out with `open` or `donor_back`."""
+        """Begin; the first request goes out with `open`."""
         self._underway[pull.donor] = _Underway(pull, now_s, now_s, now_s)
 
     def open(self, donor: str, now_s: float) -> None:
