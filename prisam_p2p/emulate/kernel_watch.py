@@ -23,12 +23,10 @@ from prisam_p2p.emulate.network.interface import Network, NetworkError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.tcp_info import DiagSocket, Ends, TcpInfo
+from prisam_p2p.wire import ethernet
 
 _QUIET_S = 0.02
 _FIGURES = [field.name for field in fields(TcpInfo)]
-
-
-LOOPBACK_MTU = 65536
 
 
 class KernelWatch:
@@ -48,7 +46,7 @@ class KernelWatch:
         journal_path: Path,
         epoch_s: float,
         network: Network | None = None,
-        mtu: int = LOOPBACK_MTU,
+        mtu: int = ethernet.LOOPBACK_MTU,
     ) -> None:
         self.available, self.reason, self.overruns = False, "never entered", 0
         self._addresses = frozenset(addresses)

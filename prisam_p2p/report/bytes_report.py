@@ -10,11 +10,11 @@ from prisam_p2p.report import breakdown
 from prisam_p2p.report.closure import closure, closure_lines
 from prisam_p2p.report.comparisons import compare_protocols
 from prisam_p2p.report.database import write_parquet
-from prisam_p2p.report.kernel import LOOPBACK_MTU
 from prisam_p2p.report.ledger import Ledger, make_ledger
 from prisam_p2p.report.output import as_json, as_text, give, needs_a_file
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.tables import Table
+from prisam_p2p.wire import ethernet
 
 BREAKDOWNS = tuple(breakdown.TABLES)
 
@@ -100,5 +100,5 @@ def _other(sent: dict[str, Any]) -> str:
 
 def _wire_line(ledger: Ledger) -> str:
     sources = sorted({row.source for row in ledger.rows})
-    mtu = " (plain loopback)" if ledger.mtu == LOOPBACK_MTU else ""
+    mtu = " (plain loopback)" if ledger.mtu == ethernet.LOOPBACK_MTU else ""
     return f"wire: {', '.join(sources) or 'nothing'}; counted at an MTU of {ledger.mtu}{mtu}"

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from prisam_p2p.report.run_folder import Line, RunFolder
+from prisam_p2p.wire import ethernet
 
-LOOPBACK_MTU = 65536
 DESTROYED = "destroyed"
 
 Pair = tuple[str, str]
@@ -68,7 +68,7 @@ def read_kernel(run: RunFolder) -> KernelFigures:
         elif line["record"] == "socket" and line["source"] == DESTROYED:
             sockets[line["local"], line["remote"]].append(_socket(line))
     return KernelFigures(
-        watch["available"] or bool(sockets), watch.get("mtu", LOOPBACK_MTU), dict(sockets)
+        watch["available"] or bool(sockets), watch.get("mtu", ethernet.LOOPBACK_MTU), dict(sockets)
     )
 
 

@@ -12,7 +12,6 @@ from prisam_p2p.report.kernel import KernelSocket
 from prisam_p2p.wire import ethernet
 
 KERNEL_AND_MODEL = "kernel+model"
-ETHERNET_MTU = 1500
 
 HANDSHAKE_SEGMENTS = 3
 """The greeting goes out in two parts, READY in a third."""
@@ -54,7 +53,7 @@ def wire_cost(explained: Explained, bulk: bool, mtu: int) -> WireCost:
     out, back = direction.at_sender, direction.at_receiver
     again = out.retransmitted if out else 0
     data, pure = _data_segments(out, back), _pure_segments(out, back, direction.side)
-    if mtu <= ETHERNET_MTU:
+    if mtu <= ethernet.MTU:
         return _cost(explained, KERNEL, again, data, pure)
     data = ethernet.data_segments(data, explained.stream + again)
     return _cost(explained, KERNEL_AND_MODEL, again, data, ethernet.acks(pure, data, bulk))

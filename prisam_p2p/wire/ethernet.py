@@ -15,8 +15,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-MSS = 1448
-"""Stream bytes of a full segment: 1500 - IPv4 20 - TCP 20 - timestamps option 12."""
+MTU = 1500
+"""IP bytes of a packet on Ethernet: what a wire byte is counted for."""
+
+LOOPBACK_MTU = 65536
+"""On it the kernel counts one segment where Ethernet carries up to 46."""
+
+MSS = MTU - 20 - 20 - 12
+"""Stream bytes of a full segment: less IPv4, TCP and its option of timestamps."""
 
 SEGMENT_HEADER_BYTES = 66
 """Ethernet 14 + IPv4 20 + TCP with timestamps 32: before the data of a segment, and of an ACK."""

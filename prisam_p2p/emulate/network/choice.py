@@ -7,6 +7,7 @@ from prisam_p2p.emulate.network.loopback import Loopback
 from prisam_p2p.emulate.network.namespaces import Namespaces
 from prisam_p2p.measure import records
 from prisam_p2p.settings import NetworkKind
+from prisam_p2p.wire import ethernet
 
 
 def make_network(kind: NetworkKind, rates: Rates, run_id: str) -> Network:
@@ -38,5 +39,6 @@ def facts_of(network: Network) -> records.NetworkMade:
     """Return what a run's figures hold for: the network's kind, and what the kernel gave it."""
     if isinstance(network, Namespaces):
         kind = NetworkKind.NAMESPACES.value
-        return records.NetworkMade(kind, 1500, network.congestion, network.delay_by)
-    return records.NetworkMade(NetworkKind.LOOPBACK.value, 65536, "the host's", None)
+        return records.NetworkMade(kind, ethernet.MTU, network.congestion, network.delay_by)
+    kind = NetworkKind.LOOPBACK.value
+    return records.NetworkMade(kind, ethernet.LOOPBACK_MTU, "the host's", None)
