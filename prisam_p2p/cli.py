@@ -99,7 +99,7 @@ def launch(
     """
     from prisam_p2p.emulate.launch import launch as launch_run
     from prisam_p2p.emulate.run import INTERRUPTED
-    from prisam_p2p.emulate.supervisor import AS_PLANNED
+    from prisam_p2p.measure.records import AS_PLANNED
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     overrides = {name: value for name, value in given.items() if value is not None}

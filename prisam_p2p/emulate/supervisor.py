@@ -37,10 +37,6 @@ _LOOK_EVERY_S, _LOOK_FOR_FAULTS_S = 0.2, 0.02
 _PSS_OF = 4
 
 
-AS_PLANNED = " as planned"
-"""Ends the final state of a peer that a fault took away for good."""
-
-
 class Interrupted(Exception):
     """Somebody asked the launcher to stop."""
 
@@ -108,7 +104,7 @@ class Supervisor:
                 child.lines.line.close()
             self._selector.close()
             for peer, child in self._children.items():
-                planned = AS_PLANNED if self._conductor.planned_end(peer) else ""
+                planned = records.AS_PLANNED if self._conductor.planned_end(peer) else ""
                 self._states[peer] = child.fate() + planned
 
     # -- phases --------------------------------------------------------------------------

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+AS_PLANNED = " as planned"
+"""Ends the final state of a peer that a fault took away for good (`RunEnded`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:

@@ -10,10 +10,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from prisam_p2p.measure.records import AS_PLANNED
 from prisam_p2p.report.run_folder import Line, RunFolder
 
 TRUE, FALSE, UNKNOWN = "true", "false", "unknown"
-_FINE = ("completed", " as planned")
+_FINE = ("completed", AS_PLANNED)
 _TAKES_AWAY = frozenset({"kill", "term", "leave", "restart", "pause"})
 
 
