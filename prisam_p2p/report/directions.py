@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from prisam_p2p.peer.admission import routing_id
@@ -123,32 +123,32 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
     client, server = connection.client_end, connection.server_end
     identity = routing_id(connection.client_peer, Channel[connection.channel.upper()])
     there = Direction(
-        "client",
-        connection.client_peer,
-        connection.server_peer,
-        client.sent if client else NOTHING,
-        server.received if server else NOTHING,
-        connection.client_final,
-        connection.server_final,
-        connection.client_socket,
-        connection.server_socket,
-        connection.cut,
-        handshake_bytes("client", identity),
-        PING_BYTES if connection.heartbeat_ms else 0,
+        side="client",
+        sender=connection.client_peer,
+        receiver=connection.server_peer,
+        sent=client.sent if client else NOTHING,
+        received=server.received if server else NOTHING,
+        sender_final=connection.client_final,
+        receiver_final=connection.server_final,
+        at_sender=connection.client_socket,
+        at_receiver=connection.server_socket,
+        cut=connection.cut,
+        handshake=handshake_bytes("client", identity),
+        beat_bytes=PING_BYTES if connection.heartbeat_ms else 0,
     )
-    back = Direction(
-        "server",
-        connection.server_peer,
-        connection.client_peer,
-        server.sent if server else NOTHING,
-        client.received if client else NOTHING,
-        connection.server_final,
-        connection.client_final,
-        connection.server_socket,
-        connection.client_socket,
-        connection.cut,
-        handshake_bytes("server", identity),
-        PONG_BYTES if connection.heartbeat_ms else 0,
+    back = replace(
+        there,
+        side="server",
+        sender=there.receiver,
+        receiver=there.sender,
+        sent=server.sent if server else NOTHING,
+        received=client.received if client else NOTHING,
+        sender_final=there.receiver_final,
+        receiver_final=there.sender_final,
+        at_sender=there.at_receiver,
+        at_receiver=there.at_sender,
+        handshake=handshake_bytes("server", identity),
+        beat_bytes=PONG_BYTES if connection.heartbeat_ms else 0,
     )
     return there, back
 

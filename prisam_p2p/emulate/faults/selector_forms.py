@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from prisam_p2p.emulate.faults.timing import Table
 from prisam_p2p.emulate.toml_file import MISSING, Misfit, Told
@@ -104,8 +104,3 @@ def _names(value: list[object], right: str) -> list[object]:
     if not value or not all(isinstance(each, str) for each in value):
         raise Misfit("", value, right)
     return value
-
-
-def is_everything(form: BaseModel) -> bool:
-    """Tell whether the form is "all"."""
-    return not any(value is not None for _, value in form)
