@@ -111,7 +111,7 @@ def discovery(
         run = _train(Path(folder), prune_ratios, rounds, **values)
         ledger, plan = make_ledger(run), run.plan["model"]
         progress("pulling the dense model once")
-        pull_payload, pull_wire, _ = pull_wire_bytes(model, plan["n_classes"])
+        pull_payload, pull_wire = pull_wire_bytes(model, plan["n_classes"])
     payload, wire = _mask_means(ledger, rounds)
     steady = wire[STEADY_FROM:] or wire[-1:]
     model_bytes, mask_bytes = 4 * plan["parameters"], -(-plan["mask_bits"] // 8)

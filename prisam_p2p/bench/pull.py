@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from prisam_p2p.bench.children import child
 from prisam_p2p.bench.donor import DONOR, REQUESTER, transport_of
@@ -22,6 +22,9 @@ from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.peer import events
 from prisam_p2p.peer.transport import Transport
+from prisam_p2p.report.directions import Side
+from prisam_p2p.report.kernel import KernelSocket, kernel_socket
+from prisam_p2p.report.wire_cost import counted_cost
 from prisam_p2p.wire import ethernet
 
 _HERE, _THERE, _RAW = "127.77.0.1", "127.77.0.2", "127.77.0.3"
@@ -64,8 +67,8 @@ def pull_speed(model: str, classes: int, repeats: int) -> PullSpeed:
     )
 
 
-def pull_wire_bytes(model: str, classes: int) -> tuple[int, int, str]:
-    """Return (payload bytes, Ethernet bytes, source) of one pull of a dense model.
+def pull_wire_bytes(model: str, classes: int) -> tuple[int, int]:
+    """Return (payload bytes, Ethernet bytes) of one pull of a dense model.
 
     Requests, ACKs and the opening of the bulk connection are in it; streams are the kernel's,
     segments modelled for an MTU of 1500 (docs/ledger.md).
@@ -77,20 +80,19 @@ def pull_wire_bytes(model: str, classes: int) -> tuple[int, int, str]:
             _two_peers(model, classes) as requester,
         ):
             n_bytes = _pull(requester).pull.n_bytes
-        sockets = [line for line in read_journal(path) if line["record"] == "socket"]
-    bulk = [s for s in sockets if max(s["sent"], s["received"]) > n_bytes]
+        lines = [line for line in read_journal(path) if line["record"] == "socket"]
+    bulk = [s for s in map(kernel_socket, lines) if max(s.sent, s.received) > n_bytes]
     if len(bulk) != 2:
         raise LaunchError("kernel", "gave no figures of the pull's connection")
-    wire = 0
-    for one, other in (bulk, bulk[::-1]):
-        stream = one["sent"] - one["retransmitted"]
-        segments = ethernet.data_segments(one["data_segs_out"], one["sent"])
-        pure = other["segs_out"] - other["data_segs_out"]
-        acks = ethernet.acks(pure, segments, bulk=stream > n_bytes)
-        server = other["local"].startswith(f"{_THERE}:")
-        opened: Literal["server", "client"] = "server" if server else "client"
-        wire += ethernet.wire_bytes(stream, one["retransmitted"], segments, acks, opened)
-    return n_bytes, wire, sockets[0]["source"]
+    one, other = bulk
+    return n_bytes, _cost(one, other, n_bytes) + _cost(other, one, n_bytes)
+
+
+def _cost(out: KernelSocket, back: KernelSocket, n_bytes: int) -> int:
+    """Return the Ethernet bytes of one direction of the pull's connection."""
+    side: Side = "server" if out.local.startswith(f"{_THERE}:") else "client"
+    bulk = out.stream > n_bytes
+    return counted_cost(out, back, side, out.stream, bulk, ethernet.LOOPBACK_MTU).bytes
 
 
 @contextmanager

@@ -27,12 +27,11 @@ def main(address: str, n_bytes: int) -> None:
     data = bytes(n_bytes)
     with socket.create_server((address, 0)) as server:
         print(json.dumps({"port": server.getsockname()[1]}), flush=True)
-        for line in sys.stdin:  # a line for each that will come
+        while sys.stdin.readline():  # a line for each that will come
             connection, _ = server.accept()
             with connection:
                 connection.recv(1)
                 connection.sendall(data)
-            del line
 
 
 if __name__ == "__main__":

@@ -66,11 +66,12 @@ def read_kernel(run: RunFolder) -> KernelFigures:
         if line["record"] == "watch":
             watch = line
         elif line["record"] == "socket" and line["source"] == DESTROYED:
-            sockets[line["local"], line["remote"]].append(_socket(line))
+            sockets[line["local"], line["remote"]].append(kernel_socket(line))
     return KernelFigures(
         watch["available"] or bool(sockets), watch.get("mtu", ethernet.LOOPBACK_MTU), dict(sockets)
     )
 
 
-def _socket(line: Line) -> KernelSocket:
+def kernel_socket(line: Line) -> KernelSocket:
+    """Return a `socket` record as figures."""
     return KernelSocket(**{name: line[name] for name in KernelSocket.__dataclass_fields__})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from prisam_p2p.report.counts import total
+from prisam_p2p.report.directions import Side
 from prisam_p2p.report.explanation import KERNEL, MODEL, Explained
 from prisam_p2p.report.kernel import KernelSocket
 from prisam_p2p.wire import ethernet
@@ -51,12 +51,31 @@ def wire_cost(explained: Explained, bulk: bool, mtu: int) -> WireCost:
         return _modelled(explained, bulk)
     direction = explained.direction
     out, back = direction.at_sender, direction.at_receiver
+    return counted_cost(out, back, direction.side, explained.stream, bulk, mtu)
+
+
+def counted_cost(
+    out: KernelSocket | None,
+    back: KernelSocket | None,
+    side: Side,
+    stream: int,
+    bulk: bool,
+    mtu: int,
+) -> WireCost:
+    """Return what a direction costs of which the kernel counted one end at least.
+
+    Args:
+        out, back: the sender's socket, and the receiver's.
+        side: of the sender.
+        stream: bytes sent, each counted once.
+        bulk, mtu: as in `wire_cost`.
+    """
     again = out.retransmitted if out else 0
-    data, pure = _data_segments(out, back), _pure_segments(out, back, direction.side)
+    data, pure = _data_segments(out, back), _pure_segments(out, back, side)
     if mtu <= ethernet.MTU:
-        return _cost(explained, KERNEL, again, data, pure)
-    data = ethernet.data_segments(data, explained.stream + again)
-    return _cost(explained, KERNEL_AND_MODEL, again, data, ethernet.acks(pure, data, bulk))
+        return _cost(stream, side, KERNEL, again, data, pure)
+    data = ethernet.data_segments(data, stream + again)
+    return _cost(stream, side, KERNEL_AND_MODEL, again, data, ethernet.acks(pure, data, bulk))
 
 
 def share_out(overhead: int, weights: Sequence[int]) -> list[int]:
@@ -76,18 +95,18 @@ def share_out(overhead: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def _cost(explained: Explained, source: str, again: int, data: int, pure: int) -> WireCost:
-    opened = _other(explained.direction.side)
-    n_bytes = ethernet.wire_bytes(explained.stream, again, data, pure, opened)
+def _cost(stream: int, side: Side, source: str, again: int, data: int, pure: int) -> WireCost:
+    n_bytes = ethernet.wire_bytes(stream, again, data, pure, _other(side))
     return WireCost(source, again, data, pure, n_bytes)
 
 
 def _modelled(explained: Explained, bulk: bool) -> WireCost:
     """No kernel: every message alone in its segments; an ACK for each, for every other if bulk."""
-    other = _other(explained.direction.side)
+    side = explained.direction.side
     data = total(explained.direction.counts.values()).segments + HANDSHAKE_SEGMENTS
     acks = ethernet.acks(0, data, bulk) if bulk else data
-    return _cost(explained, MODEL, 0, data, acks + _OPEN_AND_CLOSE[other])
+    pure = acks + _OPEN_AND_CLOSE[_other(side)]
+    return _cost(explained.stream, side, MODEL, 0, data, pure)
 
 
 def _data_segments(out: KernelSocket | None, back: KernelSocket | None) -> int:
@@ -96,7 +115,7 @@ def _data_segments(out: KernelSocket | None, back: KernelSocket | None) -> int:
     return back.data_segs_in if back else 0
 
 
-def _pure_segments(out: KernelSocket | None, back: KernelSocket | None, side: str) -> int:
+def _pure_segments(out: KernelSocket | None, back: KernelSocket | None, side: Side) -> int:
     """Return the receiver's segments without data.
 
     By the sender's count where the receiver's is not there: it sees a server's SYN-ACK, which
@@ -109,5 +128,5 @@ def _pure_segments(out: KernelSocket | None, back: KernelSocket | None, side: st
     return 0
 
 
-def _other(side: str) -> Literal["client", "server"]:
+def _other(side: Side) -> Side:
     return "server" if side == "client" else "client"
