@@ -1,9 +1,11 @@
 """Sockets and processes in a network's namespaces."""
 
 import os
+import select
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from functools import partial
 
@@ -76,13 +78,27 @@ def process(network, peer, code):
     )
 
 
-def gone(pid):
-    """Whether there is no such process, or only its remains that nobody waited for."""
+@contextmanager
+def watched(pids):
+    """A function that waits for the ends of these processes; it returns those still there."""
+    descriptors = {os.pidfd_open(pid): pid for pid in pids}
+    ends = select.poll()
+    for descriptor in descriptors:
+        ends.register(descriptor, select.POLLIN)
+
+    def wait():
+        left, until = dict(descriptors), time.monotonic() + DEADLINE_S
+        while left and (rest_s := until - time.monotonic()) > 0:
+            for descriptor, _ in ends.poll(1000 * rest_s):
+                ends.unregister(descriptor)
+                del left[descriptor]
+        return set(left.values())
+
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+        yield wait
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def users_of(namespaces):

@@ -1,5 +1,5 @@
 import os
-import time
+import signal
 
 import pytest
 
@@ -7,7 +7,7 @@ from prisam_p2p.emulate.network.isolated import Failed, isolated
 
 
 def hang():
-    time.sleep(100)
+    signal.pause()
 
 
 def refuse():

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from inside import AB, DEADLINE_S, connected_from_here, gone, process, users_of, within
+from inside import AB, DEADLINE_S, connected_from_here, process, users_of, watched, within
 
 from prisam_p2p.emulate import sock_diag
 from prisam_p2p.emulate.network.interface import NetworkError
@@ -35,7 +36,7 @@ import socket
 socket.create_connection(("{address}", {port}), 10).sendall(b"hello")
 """
 LAUNCHER = """
-import json, os, sys, time
+import json, os, signal
 from prisam_p2p.peer.enter import enter
 from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.network.namespaces import Namespaces
@@ -47,7 +48,7 @@ if os.fork() == 0:
     die_with_parent()
     enter(**network.entry("a"))
     print(json.dumps([os.stat(network.entry(p)["net_fd"]).st_ino for p in "ab"]), flush=True)
-time.sleep(100)
+signal.pause()
 """
 
 
@@ -121,7 +122,7 @@ def _ethtool(one, get):
 
 def test_who_has_a_second_thread_cannot_enter(net):
     def try_it():
-        threading.Thread(target=time.sleep, args=(DEADLINE_S,), daemon=True).start()
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
         enter(**net.entry("a"))
 
     with pytest.raises(Failed, match="Invalid argument"):
@@ -145,17 +146,13 @@ def test_the_kernel_tells_of_connections_in_every_namespace(net):
             if each.info.sent + each.info.received
         ]
         assert set(dumped) == {ends, ends[::-1]}
-    told = {}
+    told, watching = {}, net.watch_sockets()
     until = time.monotonic() + DEADLINE_S
-    while len(told) < 2 and time.monotonic() < until:
-        for place, one in enumerate(net.watch_sockets()):
-            try:
-                datagram = one.recv(sock_diag.LARGEST_DATAGRAM)
-            except BlockingIOError:
-                continue
-            for each in sock_diag.sockets(datagram):
+    while len(told) < 2 and (rest_s := until - time.monotonic()) > 0:
+        for one in select.select(watching, [], [], rest_s)[0]:
+            for each in sock_diag.sockets(one.recv(sock_diag.LARGEST_DATAGRAM)):
                 if each.ends in (ends, ends[::-1]):
-                    told[place] = each.info
+                    told[watching.index(one)] = each.info
     assert {place: info.sent for place, info in told.items()} == {0: 1000, 1: 0}
 
 
@@ -178,7 +175,7 @@ def test_a_forked_process_does_not_keep_the_network(namespaces_work):
     network = Namespaces(["a", "b"])
     forked = os.fork()
     if forked == 0:
-        time.sleep(100)
+        signal.pause()
     began = time.monotonic()
     try:
         network.close()
@@ -193,12 +190,10 @@ def test_nothing_is_left_when_the_launcher_is_killed(namespaces_work):
         namespaces = json.loads(launcher.stdout.readline())
         users = users_of(namespaces)
         assert len(users) >= 3  # launcher, holder, peer
-        launcher.send_signal(signal.SIGKILL)
+        with watched(users) as wait_for_all:
+            launcher.send_signal(signal.SIGKILL)
+            assert wait_for_all() == set()
         launcher.wait(DEADLINE_S)
-    until = time.monotonic() + DEADLINE_S
-    while not all(map(gone, users)) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert all(map(gone, users))
     assert not users_of(namespaces)
 
 
