@@ -19,6 +19,7 @@ import click  # noqa: E402
 
 from prisam_p2p import __version__  # noqa: E402
 from prisam_p2p.bench.commands import bench  # noqa: E402
+from prisam_p2p.console import console  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError  # noqa: E402
 from prisam_p2p.options import settings_options  # noqa: E402
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
@@ -129,8 +130,6 @@ def _summarize(run_dir: Path) -> None:
 
 def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> list[str]:
     """Print a run's summary; return which of its checks failed, and why."""
-    from rich.console import Console
-
     from prisam_p2p.report.closure import complaint
     from prisam_p2p.report.faults import fault_complaint
     from prisam_p2p.report.run_folder import RunFolder
@@ -144,8 +143,7 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
         beside = {"baseline": baseline} if baseline else {}
         click.echo(json.dumps({"run_dir": str(run_dir), **summary, **beside}, indent=1))
     elif not quiet:
-        width = None if sys.stdout.isatty() else 130
-        print_summary(Console(width=width), summary, run.plan["model"], baseline)
+        print_summary(console(), summary, run.plan["model"], baseline)
         click.echo(f"run folder: {run_dir}")
     checks = (complaint(summary["closure"]), fault_complaint(summary["faults"]))
     return [each for each in checks if each]
@@ -256,8 +254,6 @@ def doctor(output: str) -> None:
 
     Leaves nothing behind. Takes some seconds.
     """
-    from rich.console import Console
-
     from prisam_p2p.emulate.doctor import examine
     from prisam_p2p.emulate.network.doctor_table import print_findings
 
@@ -265,7 +261,7 @@ def doctor(output: str) -> None:
     if output == "json":
         click.echo(json.dumps(found, indent=1))
     else:
-        print_findings(Console(width=None if sys.stdout.isatty() else 130), found)
+        print_findings(console(), found)
 
 
 main.add_command(bench)

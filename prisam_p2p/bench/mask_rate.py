@@ -28,7 +28,6 @@ class MaskRate:
     """Masks per second, ours and bare messages of the same frames: medians; ratio in pairs."""
 
     masks: str
-    frame_bytes: list[int]
     ours_per_s: float
     bare_per_s: float
     ratio: float
@@ -65,7 +64,7 @@ def _rate(
         sender.tell(ours=False, rounds=rounds, sizes=sizes)
         bare.append(n / _receive_bare(dealer, n))
     ratio = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
-    return MaskRate(name, sizes, statistics.median(ours), statistics.median(bare), ratio)
+    return MaskRate(name, statistics.median(ours), statistics.median(bare), ratio)
 
 
 def _receive_ours(dealer: Socket, rounds: int) -> float:

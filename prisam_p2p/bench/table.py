@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Table
+
+from prisam_p2p.console import console
 
 
 def print_rows(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -16,7 +16,7 @@ def print_rows(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         table.add_column(title, justify="left" if i == 0 else "right")
     for row in rows:
         table.add_row(*map(_text, row))
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    console().print(table)
 
 
 def _text(value: object) -> str:

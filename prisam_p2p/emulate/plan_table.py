@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from prisam_p2p.console import console
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 
 
@@ -23,7 +22,7 @@ def print_faults(plan: FaultPlan) -> None:
             _words(part.model_dump(exclude_none=True)) for part in (each.trigger, each.heal)
         )
         table.add_row(each.id, each.kind, trigger, heal, (whom or "nobody") + fit)
-    Console(width=None if sys.stdout.isatty() else 130).print(table)
+    console().print(table)
     print(f"{plan.scenario}: {len(plan.occurrences)} occurrences, seed {plan.seed}")
 
 

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from prisam_p2p.console import console
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.tables import Table
 
 FORMATS = ("table", "json", "csv", "parquet")
 _NUMBERS = ("BIGINT", "DOUBLE", "INTEGER", "HUGEINT", "DECIMAL")
-_WIDTH = 130
 
 
 def needs_a_file(output: str, out: Path | None) -> None:
@@ -79,7 +78,7 @@ def _as_columns(table: Table) -> str:
     for row in table.rows:
         shown.add_row(*(Text(_shown(value)) for value in row))
     file = io.StringIO()
-    Console(file=file, width=None if sys.stdout.isatty() else _WIDTH).print(shown)
+    console(file).print(shown)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
