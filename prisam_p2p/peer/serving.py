@@ -43,7 +43,6 @@ from prisam_p2p.wire.messages import (
     MaskRequest,
     Message,
     Refuse,
-    WeightsOffer,
     WeightsRequest,
     Welcome,
 )
@@ -245,15 +244,14 @@ class Serving:
 
     def _offer(self, sender: bytes, request: WeightsRequest) -> None:
         self._owe_nothing(sender)
-        answer = self._store.answer(request)
         now = time.monotonic()
-        if isinstance(answer, WeightsOffer) and not self._slots.take(sender, now, _OFFER_TIMEOUT_S):
+        if self._store.has(request) and not self._slots.take(sender, now, _OFFER_TIMEOUT_S):
             self._reply(sender, Busy(_RETRY_MS))
         else:
-            self._reply(sender, answer)
+            self._reply(sender, self._store.answer(request))
 
     def _owe(self, sender: bytes, request: ChunkRequest) -> None:
-        if sum(creditor == sender for creditor, _ in self._owed) > WINDOW_CHUNKS:
+        if sum(creditor == sender for creditor, _ in self._owed) >= WINDOW_CHUNKS:
             reason = "more requests than the window"
             self._exchange.turn_away(self._admitted[sender], "unexpected", reason)
             return

@@ -21,8 +21,9 @@ from prisam_p2p.wire.messages import (
 KEPT_ROUNDS = 2
 """A neighbor cannot be two rounds behind without having missed a deadline."""
 
-_KEPT_PARTS = 16
-"""Parts of a snapshot that requesters of an overlap want, each its own."""
+PARTS_A_PLACE = 4
+"""Parts of snapshots that are kept for each requester that is served at a time: requesters of an
+overlap want each its own, and a slow one must find it while others come and go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,14 @@ def part_of(layout: Layout, snapshot: Snapshot, bits: bytes) -> Snapshot:
 
 class SnapshotStore:
     """The latest snapshots. `publish` in one thread and `answer` in another need no lock: the
-    tuple that holds them is replaced whole."""
+    tuple that holds them is replaced whole.
 
-    def __init__(self, layout: Layout, chunk_bytes: int) -> None:
-        self._layout, self._chunk_bytes = layout, chunk_bytes
+    Args:
+        most_parts: so many parts are kept, those that were asked for last.
+    """
+
+    def __init__(self, layout: Layout, chunk_bytes: int, most_parts: int = PARTS_A_PLACE) -> None:
+        self._layout, self._chunk_bytes, self._most_parts = layout, chunk_bytes, most_parts
         self._latest: tuple[Snapshot, ...] = ()
         self._parts: dict[tuple[bytes, bytes], Snapshot] = {}
 
@@ -67,22 +72,20 @@ class SnapshotStore:
     def answer(self, request: WeightsRequest | ChunkRequest) -> WeightsOffer | Chunk | Unavailable:
         """Return what was asked for, at most a chunk of it, or that it is not here."""
         latest = self._latest
-        current = latest[-1].offer.round_index if latest else 0
         match request:
-            case WeightsRequest(round_index, n_bits, bits):
-                for snapshot in latest:
-                    if snapshot.offer.round_index == round_index and n_bits in (
-                        0,
-                        self._layout.n_bits,
-                    ):
-                        return (self._part(snapshot, bits) if bits else snapshot).offer
+            case WeightsRequest():
+                if snapshot := self._wanted(request):
+                    return (self._part(snapshot, request.bits) if request.bits else snapshot).offer
             case ChunkRequest(digest, offset, length):
-                for snapshot in (*latest, *self._parts.values()):
-                    if snapshot.offer.digest == digest:
-                        end = offset + min(length, self._chunk_bytes)
-                        data = snapshot.buffer[offset:end]
-                        return Chunk(digest, offset, data) if data else Unavailable(current)
-        return Unavailable(current)
+                if snapshot := self._holding(digest):
+                    end = offset + min(length, self._chunk_bytes)
+                    if data := snapshot.buffer[offset:end]:
+                        return Chunk(digest, offset, data)
+        return Unavailable(latest[-1].offer.round_index if latest else 0)
+
+    def has(self, request: WeightsRequest) -> bool:
+        """Tell whether the answer is an offer, without making a part for it."""
+        return self._wanted(request) is not None
 
     def ends_at(self, chunk: Chunk) -> bool:
         """Tell whether `chunk` is the last of its snapshot."""
@@ -93,9 +96,30 @@ class SnapshotStore:
             if s.offer.digest == chunk.digest
         )
 
+    def _wanted(self, request: WeightsRequest) -> Snapshot | None:
+        if request.n_bits not in (0, self._layout.n_bits):
+            return None
+        of_round = (s for s in self._latest if s.offer.round_index == request.round_index)
+        return next(of_round, None)
+
+    def _holding(self, digest: bytes) -> Snapshot | None:
+        for snapshot in self._latest:
+            if snapshot.offer.digest == digest:
+                return snapshot
+        for key, part in self._parts.items():
+            if part.offer.digest == digest:
+                return self._keep(key, part)
+        return None
+
     def _part(self, snapshot: Snapshot, bits: bytes) -> Snapshot:
         key = (snapshot.offer.digest, bits)
-        if key not in self._parts:
-            newest = list(self._parts.items())[-_KEPT_PARTS + 1 :]
-            self._parts = {**dict(newest), key: part_of(self._layout, snapshot, bits)}
-        return self._parts[key]
+        part = self._parts.get(key) or part_of(self._layout, snapshot, bits)
+        return self._keep(key, part)
+
+    def _keep(self, key: tuple[bytes, bytes], part: Snapshot) -> Snapshot:
+        """Make it the last to be forgotten."""
+        self._parts.pop(key, None)
+        self._parts[key] = part
+        if len(self._parts) > self._most_parts:
+            del self._parts[next(iter(self._parts))]
+        return part

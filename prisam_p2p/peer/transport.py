@@ -32,7 +32,7 @@ from prisam_p2p.peer.pull import Pull
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.reactor import Reactor
 from prisam_p2p.peer.serving import Serving
-from prisam_p2p.peer.snapshots import Snapshot, SnapshotStore
+from prisam_p2p.peer.snapshots import PARTS_A_PLACE, Snapshot, SnapshotStore
 from prisam_p2p.peer.sockets import Socket, SocketLimits
 from prisam_p2p.peer.spool import Spool
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
@@ -100,7 +100,7 @@ class Transport:
         )
         self._layout, self._how, self.inbox = layout, how, inbox
         self._up, self._down = Pacer(how.rates.up_bytes_s), Pacer(how.rates.down_bytes_s)
-        self._store = SnapshotStore(layout, how.chunk_bytes)
+        self._store = SnapshotStore(layout, how.chunk_bytes, PARTS_A_PLACE * how.serve_at_once)
         self._spool = Spool(how.spool_bytes)
         self._traffic = TrafficCounter()
         self._policy = Policy(how.policy_seed, me.peer_id)

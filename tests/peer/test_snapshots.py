@@ -171,13 +171,41 @@ def test_no_more_parts_are_kept_than_requesters_are_likely():
     """Whoever asks for ever other parts makes the donor hold only the last of them."""
     channels = 40
     layout = one_layer(channels)
-    store = SnapshotStore(layout, 2**20)
+    store = SnapshotStore(layout, 2**20, most_parts=16)
     store.publish(snapshot_of(layout, 0, random_weights(layout)))
-    masks = [np.arange(channels) == i for i in range(channels)]
-    digests = [store.answer(WeightsRequest(0, channels, pack_bits(m))).digest for m in masks]
+    digests = [store.answer(part).digest for part in parts_of(channels)]
     assert len(set(digests)) == channels
     answers = [store.answer(ChunkRequest(digest, 0, 1)) for digest in digests]
     assert [isinstance(a, Chunk) for a in answers] == [False] * 24 + [True] * 16
+
+
+def parts_of(channels):
+    return [
+        WeightsRequest(0, channels, pack_bits(np.arange(channels) == i)) for i in range(channels)
+    ]
+
+
+def test_a_part_that_is_being_pulled_is_kept_whoever_else_comes():
+    layout = one_layer(40)
+    store = SnapshotStore(layout, 2**20, most_parts=4)
+    store.publish(snapshot_of(layout, 0, random_weights(layout)))
+    slow, *others = parts_of(40)
+    digest = store.answer(slow).digest
+    for other in others:
+        store.answer(other)
+        assert isinstance(store.answer(ChunkRequest(digest, 0, 1)), Chunk)
+
+
+def test_who_must_wait_has_no_part_made():
+    layout = one_layer(40)
+    store = SnapshotStore(layout, 2**20, most_parts=1)
+    store.publish(snapshot_of(layout, 0, random_weights(layout)))
+    served, waits, *_ = parts_of(40)
+    digest = store.answer(served).digest
+    assert store.has(waits)
+    assert isinstance(store.answer(ChunkRequest(digest, 0, 1)), Chunk)
+    assert not store.has(WeightsRequest(1))
+    assert not store.has(WeightsRequest(0, 41, bytes(6)))
 
 
 def test_a_part_that_is_asked_for_again_is_not_made_again():
