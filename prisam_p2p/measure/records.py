@@ -154,7 +154,8 @@ class GuardActed:
 class Turned:
     """A message was not accepted: a stranger's, stale, malformed, ..
 
-    `count` of this sender and verdict so far; the 1st, 2nd, 4th, 8th, .. are written.
+    `count` of this sender and verdict so far; written at the first, and when 2, 4, 8, .. are
+    reached or passed.
     """
 
     sender: str

@@ -68,7 +68,7 @@ class PullLost:
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """Frames that were not accepted."""
+    """Frames that were not accepted: one, or more of the kind (`Transport.take_turned`)."""
 
     sender: str
     verdict: str

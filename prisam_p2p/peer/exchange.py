@@ -20,6 +20,7 @@ from prisam_p2p.peer.connections import Connection
 from prisam_p2p.peer.detour import Detour, damaged
 from prisam_p2p.peer.policy import Policy
 from prisam_p2p.peer.policy_rule import Rule, Way
+from prisam_p2p.peer.turned import Turned
 from prisam_p2p.wire.codec import Frame, decode, encode, kind_of
 from prisam_p2p.wire.messages import Message
 
@@ -38,6 +39,7 @@ class Exchange:
         policy: what becomes of messages on their way.
 
     Attributes:
+        turned: what the loop was told was turned away.
         policed: there are rules, or messages that wait for what rules made of them.
     """
 
@@ -48,7 +50,7 @@ class Exchange:
         policy: Policy | None = None,
     ) -> None:
         policy = Policy() if policy is None else policy
-        self._inbox, self._traffic = inbox, traffic
+        self._inbox, self._traffic, self.turned = inbox, traffic, Turned(inbox)
         self._policy, self._detour, self.policed = policy, Detour(), False
 
     def read(self, connection: Connection, sender: str, frames: Sequence[zmq.Frame]) -> Message:
@@ -109,7 +111,7 @@ class Exchange:
 
     def turn_away(self, sender: str, verdict: str, reason: str) -> None:
         """Tell that a message was not accepted."""
-        self._inbox.put(events.TurnedAway(sender, verdict, reason))
+        self.turned.add(sender, verdict, reason)
 
     def tell(self, event: events.Event) -> None:
         """Put an event into the inbox."""

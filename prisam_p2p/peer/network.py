@@ -18,6 +18,7 @@ from prisam_p2p.peer.control import Stopped
 from prisam_p2p.peer.round_book import RoundBook, Verdict
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Transport
+from prisam_p2p.peer.turned import OTHERS
 from prisam_p2p.wire.messages import MaskAnnounce, WireDtype
 
 _ANSWER_S = 5.0
@@ -161,7 +162,8 @@ class Network:
                 self._pulls[donor] = None
                 self._journal.write(records.PullFailed(round_index, donor, reason))
             case events.TurnedAway(sender, verdict_name, reason):
-                self._turn_away(sender, verdict_name, reason)
+                n = self._transport.take_turned(event)
+                self._turn_away(sender, verdict_name, reason, n)
             case events.Broken(error):
                 raise RuntimeError(f"the transport broke: {error}")
             case events.StopAsked():
@@ -191,10 +193,10 @@ class Network:
             )
         )
 
-    def _turn_away(self, sender: str, verdict: str, reason: str) -> None:
+    def _turn_away(self, sender: str, verdict: str, reason: str, n: int = 1) -> None:
         if len(self._turned) >= _MOST_SENDERS and (sender, verdict) not in self._turned:
-            sender = "others"
-        self._turned[sender, verdict] += 1
-        count = self._turned[sender, verdict]
-        if count.bit_count() == 1:  # the 1st, 2nd, 4th, .. : a flood does not fill the disk
+            sender = OTHERS
+        before = self._turned[sender, verdict]
+        count = self._turned[sender, verdict] = before + n
+        if count.bit_length() > before.bit_length():  # a flood does not fill the disk
             self._journal.write(records.Turned(sender, verdict, reason, count))

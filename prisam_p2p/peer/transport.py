@@ -213,6 +213,10 @@ class Transport:
         """Return the counts that changed since the last call (`TrafficCounter.changed_rows`)."""
         return self._traffic.changed_rows()
 
+    def take_turned(self, event: events.TurnedAway) -> int:
+        """Return how many messages the event stands for; once, and before the next is told."""
+        return self._exchange.turned.take(event)
+
     def bytes_out(self) -> int:
         """Return payload and header bytes that were sent so far."""
         return self._traffic.bytes_out()

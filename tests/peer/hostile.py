@@ -329,8 +329,8 @@ SILENT = {
 class _Heard:
     """What the peer was told, counted."""
 
-    def __init__(self, inbox):
-        self._inbox = inbox
+    def __init__(self, inbox, take_turned):
+        self._inbox, self._take_turned = inbox, take_turned
         self._turned, self._told, self._lost = Counter(), Counter(), Counter()
         self._broken = None
 
@@ -349,7 +349,7 @@ class _Heard:
         self._told[type(event).__name__] += 1
         match event:
             case events.TurnedAway(_, verdict, _):
-                self._turned[verdict] += getattr(event, "count", 1)
+                self._turned[verdict] += self._take_turned(event)
             case events.PullLost(_, _, reason):
                 self._lost[reason] += 1
             case events.PullDone(pull):
@@ -363,8 +363,8 @@ class _Heard:
 
 def main():
     inbox = SimpleQueue()
-    heard = _Heard(inbox)
     peer = transport_of("a", [p for p in PEERS if p != "a"], inbox)
+    heard = _Heard(inbox, peer.take_turned)
 
     def obey(order):
         match order:

@@ -115,14 +115,18 @@ class End:
             except Empty:
                 pytest.fail(f"{self.peer} was not told {kind.__name__} {fields}, but {self.told}")
             assert not isinstance(event, events.Broken), event.error
-            self.told.append(event)
+            self._read(event)
 
     def heard_of(self, kind):
         """Return all events of this kind that came so far and were not waited for."""
         with contextlib.suppress(Empty):
             while True:
-                self.told.append(self.inbox.get_nowait())
+                self._read(self.inbox.get_nowait())
         return [event for event in self.told if isinstance(event, kind)]
+
+    def _read(self, event):
+        n = self.transport.take_turned(event) if isinstance(event, events.TurnedAway) else 1
+        self.told.extend([event] * n)
 
     def announce(self, round_index, weights=WEIGHTS, dtype=WireDtype.FLOAT32, mask=None):
         message = mask or mask_of(round_index)
