@@ -106,9 +106,10 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
             f"groups found (adjusted Rand index): {ari[0]:.2f} in round 0, {ari[-1]:.2f} last"
         )
     sent = ", ".join(
-        f"{kind} {c['wire']:,} B in {c['messages']:,}" for kind, c in summary["bytes"].items()
+        f"{kind} {c['wire']:,} B" + (f" in {c['messages']:,}" if c["messages"] else "")
+        for kind, c in summary["bytes"].items()
     )
-    wire = [f"on the wire, in messages: {sent}", *closure_lines(summary["closure"])]
+    wire = [f"on the wire, in so many messages: {sent}", *closure_lines(summary["closure"])]
     return [*lines, *wire, *fault_lines(summary["faults"])]
 
 
