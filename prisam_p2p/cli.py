@@ -13,16 +13,19 @@ import json  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import click  # noqa: E402
 
 from prisam_p2p import __version__  # noqa: E402
 from prisam_p2p.bench.commands import bench  # noqa: E402
 from prisam_p2p.console import console  # noqa: E402
-from prisam_p2p.errors import CheckFailed, PrisamError  # noqa: E402
+from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.options import settings_options  # noqa: E402
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
+
+if TYPE_CHECKING:
+    from prisam_p2p.report.judgement import Judgement
 
 EXIT_INTERRUPTED = 130
 
@@ -59,7 +62,7 @@ def main() -> None:
     """PRISAM on real processes: personalized decentralized federated learning, emulated.
 
     Exit codes: 0 done, 1 other error, 2 wrong input, 3 a process did not start, 4 a finished run
-    broke a rule, 130 interrupted.
+    broke a rule, 5 a rule could not be checked, 130 interrupted.
     """
 
 
@@ -100,25 +103,19 @@ def launch(
     """
     from prisam_p2p.emulate.launch import launch as launch_run
     from prisam_p2p.emulate.run import INTERRUPTED
-    from prisam_p2p.measure.records import AS_PLANNED
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     overrides = {name: value for name, value in given.items() if value is not None}
     launched = launch_run(
         topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet, _summarize, faults
     )
-    complaints = _report(launched.run_dir, launched.baseline_dir, quiet, output)
+    judgement = _report(launched.run_dir, launched.baseline_dir, quiet, output)
     if launched.status == INTERRUPTED:
         sys.exit(EXIT_INTERRUPTED)
-    lost = sorted(
-        peer
-        for peer, state in launched.states.items()
-        if state != "completed" and not state.endswith(AS_PLANNED)
-    )
-    fates = ", ".join(f"{peer} {launched.states[peer]}" for peer in lost)
-    broken = [f"not every peer completed: {fates}"] if lost else []
-    if broken + complaints:
-        raise CheckFailed(f"{launched.run_dir}: {'; '.join(broken + complaints)}")
+    if judgement.broken:
+        raise CheckFailed(f"{launched.run_dir}: {'; '.join(judgement.broken)}")
+    if judgement.undecided:
+        raise Undecided(f"{launched.run_dir}: {'; '.join(judgement.undecided)}")
 
 
 def _summarize(run_dir: Path) -> None:
@@ -128,10 +125,9 @@ def _summarize(run_dir: Path) -> None:
     write_summary(RunFolder(run_dir))
 
 
-def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> list[str]:
-    """Print a run's summary; return which of its checks failed, and why."""
-    from prisam_p2p.report.closure import complaint
-    from prisam_p2p.report.faults import fault_complaint
+def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> Judgement:
+    """Print a run's summary; return what is to be said of it, and of the one beside it."""
+    from prisam_p2p.report.judgement import Judgement, judge
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.summary import read_summary
     from prisam_p2p.report.table import print_summary
@@ -145,8 +141,14 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
     elif not quiet:
         print_summary(console(), summary, run.plan["model"], baseline)
         click.echo(f"run folder: {run_dir}")
-    checks = (complaint(summary["closure"]), fault_complaint(summary["faults"]))
-    return [each for each in checks if each]
+    judged = judge(summary)
+    if baseline is None:
+        return judged
+    other = judge(baseline)
+    return Judgement(
+        judged.broken + [f"baseline: {each}" for each in other.broken],
+        judged.undecided + [f"baseline: {each}" for each in other.undecided],
+    )
 
 
 @main.command()

@@ -50,5 +50,11 @@ class CheckFailed(PrisamError):
     exit_code = 4
 
 
+class Undecided(PrisamError):
+    """A finished run broke no invariant that could be checked, but not all could."""
+
+    exit_code = 5
+
+
 class WireError(PrisamError):
     """A neighbor's frames are not a message. Count it, drop it, carry on."""

@@ -70,10 +70,14 @@ class Masked:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """The similarity mask went out to the neighbors that could be reached."""
+    """The similarity mask went out to the neighbors that could be reached.
+
+    `n_bytes` and `digest` are of the weights that are offered with it.
+    """
 
     round: int
     n_bytes: int
+    digest: str
     reached: list[str]
     unreachable: list[str]
 

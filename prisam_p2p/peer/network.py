@@ -51,7 +51,7 @@ class Network:
         self._journal, self._layout = journal, layout
         self._round_timeout_s, self._pull_deadline_s = round_timeout_s, pull_deadline_s
         self._wire_dtype = wire_dtype
-        self._offered_bytes = 0
+        self._offered_bytes, self._offered_digest = 0, b""
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
@@ -72,7 +72,7 @@ class Network:
         """Offer `weights` and send the similarity mask to every neighbor."""
         message = MaskAnnounce(round_index, len(similarity), pack_bits(similarity))
         snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
-        self._offered_bytes = len(snapshot.buffer)
+        self._offered_bytes, self._offered_digest = len(snapshot.buffer), snapshot.offer.digest
         self._transport.announce(message, snapshot)
 
     def hear(self, round_index: int) -> dict[str, Mask]:
@@ -153,8 +153,9 @@ class Network:
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
                     self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):
+                n_bytes, digest = self._offered_bytes, self._offered_digest.hex()
                 self._journal.write(
-                    records.Announced(round_index, self._offered_bytes, reached, unreachable)
+                    records.Announced(round_index, n_bytes, digest, reached, unreachable)
                 )
             case events.PullDone():
                 self._finish_pull(event)

@@ -1,21 +1,25 @@
 """Did each fault of a run fire, bite, and stay contained? Read off the journals afterwards.
 
-After Jepsen: a run writes a history with its faults inline, checkers judge it when it is over.
 docs/faults.md defines each word.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 from prisam_p2p.measure.records import AS_PLANNED
+from prisam_p2p.report.checks import FALSE, TRUE, UNKNOWN, occurrences
 from prisam_p2p.report.run_folder import Line, RunFolder
 
-TRUE, FALSE, UNKNOWN = "true", "false", "unknown"
 _FINE = ("completed", AS_PLANNED)
 _TAKES_AWAY = frozenset({"kill", "term", "leave", "restart", "pause"})
+_NEEDS_A_VICTIM = frozenset(
+    {"cut", "partition", "isolate", "flap", "shape"}
+    | {"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}
+)
+"""Kinds that touch what passes: where nothing did, nobody can tell whether they would have."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,11 @@ class FaultVerdict:
         detected_s: from its application until the first neighbor noticed that a peer was gone;
             None where no neighbor did, or nobody went.
         rounds_lost: (neighbor, round) pairs in which a hit peer's mask was missing.
-        verdict: true, false or unknown (the run did not come to its end); the worst counts.
+        bytes_wasted: of weights that were fetched from a hit peer and thrown away.
+        accuracy_change: deployed accuracy of the hit peers, mean, less theirs in the fault-free
+            twin; None without a twin, or where none of them deployed.
+        verdict: true, false, or unknown: the run did not come to its end, or nothing passed that
+            the fault could have touched.
         why: in words, where it is not true.
     """
 
@@ -44,17 +52,19 @@ class FaultVerdict:
     late_s: float
     detected_s: float | None
     rounds_lost: int
+    bytes_wasted: int
+    accuracy_change: float | None
     verdict: str
     why: str
 
 
-def fault_verdicts(run: RunFolder) -> list[FaultVerdict]:
-    """Return a verdict for each occurrence of the run's fault plan; none without a plan."""
-    path = run.path / "faults.json"
-    if not path.exists():
-        return []
-    occurrences = json.loads(path.read_text())["occurrences"]
-    return [_judge(run, occurrence) for occurrence in occurrences]
+def fault_verdicts(run: RunFolder, twin: RunFolder | None = None) -> list[FaultVerdict]:
+    """Return a verdict for each occurrence of the run's fault plan; none without a plan.
+
+    Args:
+        twin: the same run without faults.
+    """
+    return [_judge(run, occurrence, twin) for occurrence in occurrences(run)]
 
 
 def faults_json(verdicts: list[FaultVerdict]) -> list[dict[str, Any]]:
@@ -71,47 +81,54 @@ def fault_lines(faults: list[dict[str, Any]]) -> list[str]:
     return lines + [f"  {f['id']}: {f['verdict']}, {f['why']}" for f in faults if f["why"]]
 
 
-def fault_complaint(faults: list[dict[str, Any]]) -> str | None:
-    """Return why the check of a run's faults failed; None = it did not."""
-    failed = [f"{each['id']}: {each['why']}" for each in faults if each["verdict"] == FALSE]
-    return f"{len(failed)} of {len(faults)} faults failed: {'; '.join(failed)}" if failed else None
-
-
-def _judge(run: RunFolder, occurrence: dict[str, Any]) -> FaultVerdict:
+def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -> FaultVerdict:
     name, kind = occurrence["id"], occurrence["kind"]
     applied = _of(run, "fault_applied", name)
     hit = sorted({line["peer"] for line in applied})
     verified = {line["peer"] for line in _of(run, "fault_verified", name)}
-    nobody = not (occurrence["peers"] or occurrence["links"])
-    why = "" if nobody else _why(run, name, hit, verified)
-    ended = run.last("launcher", "run_ended")
-    over = ended is not None and ended["status"] == "completed"
+    verdict, why = _verdict(run, occurrence, hit, verified)
     return FaultVerdict(
         id=name,
         kind=kind,
         fired=bool(hit),
         verified=bool(hit) and verified >= set(hit),
-        contained=over and not _uncontained(run, name),
+        contained=_over(run) and not _uncontained(run, name),
         peers=hit,
         late_s=max((line["late_s"] for line in applied), default=0.0),
         detected_s=_detected_s(run, applied) if kind in _TAKES_AWAY else None,
         rounds_lost=_rounds_lost(run, applied) if kind in _TAKES_AWAY else 0,
-        verdict=UNKNOWN if not over else FALSE if why else TRUE,
-        why=why if over else "the run did not come to its end",
+        bytes_wasted=_bytes_wasted(run, name, applied),
+        accuracy_change=_accuracy_change(run, hit, twin) if twin else None,
+        verdict=verdict,
+        why=why,
     )
+
+
+def _verdict(
+    run: RunFolder, occurrence: dict[str, Any], hit: list[str], verified: set[str]
+) -> tuple[str, str]:
+    """Return the verdict, and why it is not true."""
+    if not _over(run):
+        return UNKNOWN, "the run did not come to its end"
+    if not (occurrence["peers"] or occurrence["links"]):
+        return TRUE, ""  # planned for nobody: all were down already, or the guard said no
+    if not hit:
+        return FALSE, "it never fired"
+    if why := _uncontained(run, occurrence["id"]):
+        return FALSE, why
+    if unproven := sorted(set(hit) - verified):
+        why = f"no evidence that it bit at {', '.join(unproven)}"
+        return (UNKNOWN if occurrence["kind"] in _NEEDS_A_VICTIM else FALSE), why
+    return TRUE, ""
+
+
+def _over(run: RunFolder) -> bool:
+    ended = run.last("launcher", "run_ended")
+    return ended is not None and ended["status"] == "completed"
 
 
 def _of(run: RunFolder, record: str, name: str) -> list[Line]:
     return [line for line in run.records("launcher", record) if line["fault"] == name]
-
-
-def _why(run: RunFolder, name: str, hit: list[str], verified: set[str]) -> str:
-    if not hit:
-        return "it never fired"
-    unproven = sorted(set(hit) - verified)
-    if unproven:
-        return f"no evidence that it bit at {', '.join(unproven)}"
-    return _uncontained(run, name)
 
 
 def _uncontained(run: RunFolder, name: str) -> str:
@@ -153,3 +170,22 @@ def _rounds_lost(run: RunFolder, applied: list[Line]) -> int:
         for gone in line["missing"]
         if gone in since
     )
+
+
+def _bytes_wasted(run: RunFolder, name: str, applied: list[Line]) -> int:
+    since = {line["peer"]: line["t_s"] for line in applied}
+    until = {line["peer"]: line["t_s"] for line in _of(run, "fault_healed", name)}
+    return sum(
+        line.get("fetched_bytes", 0)
+        for peer in run.peers
+        for record in ("pull_failed", "rejected")
+        for line in run.records(peer, record)
+        if line["donor"] in since
+        and since[line["donor"]] <= line["t_s"] <= until.get(line["donor"], line["t_s"])
+    )
+
+
+def _accuracy_change(run: RunFolder, hit: list[str], twin: RunFolder) -> float | None:
+    here, there = ([each.last(peer, "deployed") for peer in hit] for each in (run, twin))
+    changes = [a["test"] - b["test"] for a, b in zip(here, there, strict=True) if a and b]
+    return round(fmean(changes), 6) if changes else None

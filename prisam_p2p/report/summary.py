@@ -10,6 +10,7 @@ from typing import Any
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import Count
 from prisam_p2p.report.breakdown import SUMMED, by_kind
+from prisam_p2p.report.checks import checks_json, run_checks
 from prisam_p2p.report.closure import closure
 from prisam_p2p.report.counts import by_kind as counts_by_kind
 from prisam_p2p.report.database import write_parquet
@@ -73,6 +74,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         },
         "bytes": _bytes(ledger),
         "closure": closure(ledger),
+        "checks": checks_json(run_checks(run)),
         "faults": faults_json(fault_verdicts(run)),
     }
 

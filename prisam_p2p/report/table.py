@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prisam_p2p.report.checks import check_lines
 from prisam_p2p.report.closure import closure_lines
 from prisam_p2p.report.faults import fault_lines
 
@@ -110,7 +111,7 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
         for kind, c in summary["bytes"].items()
     )
     wire = [f"on the wire, in so many messages: {sent}", *closure_lines(summary["closure"])]
-    return [*lines, *wire, *fault_lines(summary["faults"])]
+    return [*lines, *wire, *check_lines(summary["checks"]), *fault_lines(summary["faults"])]
 
 
 def _figure(value: float | None) -> str:
