@@ -23,6 +23,7 @@ from prisam_p2p.console import console  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.options import settings_options  # noqa: E402
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
+from prisam_p2p.soak.command import soak  # noqa: E402
 
 if TYPE_CHECKING:
     from prisam_p2p.report.judgement import Judgement
@@ -267,3 +268,4 @@ def doctor(output: str) -> None:
 
 
 main.add_command(bench)
+main.command()(soak)

@@ -317,6 +317,15 @@ class FaultApplied:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultMissed:
+    """A fault was due at a peer, and there was nobody to do it to."""
+
+    fault: str
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaultVerified:
     """Evidence that a fault bit at a peer."""
 
@@ -402,6 +411,7 @@ Record = (
     | AllReady
     | PeerEnded
     | FaultApplied
+    | FaultMissed
     | FaultVerified
     | FaultHealed
     | RunEnded

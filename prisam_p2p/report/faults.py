@@ -113,6 +113,9 @@ def _verdict(
     if not (occurrence["peers"] or occurrence["links"]):
         return TRUE, ""  # planned for nobody: all were down already, or the guard said no
     if not hit:
+        missed = sorted(line["peer"] for line in _of(run, "fault_missed", occurrence["id"]))
+        if missed:
+            return UNKNOWN, f"it came to nobody: {', '.join(missed)} was down"
         return FALSE, "it never fired"
     if why := _uncontained(run, occurrence["id"]):
         return FALSE, why

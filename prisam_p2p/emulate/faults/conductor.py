@@ -174,7 +174,7 @@ class Conductor:
     def _due_s(self, part: Part) -> float | None:
         """Return when the clock applies a part, None if it was, or something else does."""
         trigger = part.occurrence.trigger
-        if part.applied_s is not None or self._began_s is None:
+        if part.applied_s is not None or part.missed or self._began_s is None:
             return None
         if isinstance(trigger, AtTime):
             return self._began_s + trigger.time_s
@@ -195,6 +195,9 @@ class Conductor:
 
     def _apply(self, part: Part, now_s: float, late_s: float) -> bool:
         if not self._acts[part.kind].apply(part, now_s):
+            if not part.missed:
+                part.missed = True
+                self._note(records.FaultMissed(part.occurrence.id, part.peer, "the peer was down"))
             return False
         part.applied_s = now_s
         name, kind = part.occurrence.id, part.kind

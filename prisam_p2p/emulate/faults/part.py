@@ -13,11 +13,13 @@ class Part:
     """Times are seconds of the run's clock, None = not yet.
 
     Attributes:
+        missed: it was due, and there was nobody to do it to.
         back_s: when it began to be undone, where that takes a while: a new process starts.
     """
 
     occurrence: Occurrence
     peer: str
+    missed: bool = False
     applied_s: float | None = None
     verified_s: float | None = None
     back_s: float | None = None

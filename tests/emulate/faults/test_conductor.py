@@ -119,6 +119,20 @@ def test_a_restarted_peer_that_dies_again_is_not_awaited_for_ever():
     assert stage.exits("p01", 1) == [("p00", GO), ("p02", GO)]
 
 
+def test_of_two_restarts_of_one_peer_the_second_is_over_with_the_first():
+    text = [
+        fault(f'peers = ["p01"]\ndown_s = {down_s}', id=name, kind="restart", at="{ time_s = 1 }")
+        for name, down_s in (("f", 0.1), ("g", 1.0))
+    ]
+    stage = Stage("\n\n".join(text))
+    assert stage.tick(1) == [("p01", "SIGKILL"), ("p01", "SIGKILL")]
+    stage.exits("p01")
+    assert stage.tick(0.2) == [("p01", "start from state in 0")]
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert stage.tick(1) == []
+    assert stage.noted().count("FaultHealed") == 2
+
+
 def test_a_peer_that_is_killed_for_rounds_is_awaited_where_it_is_back():
     stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }'))
     stage.arrive("p00", "p01", "p02")

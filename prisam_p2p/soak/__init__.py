@@ -1,0 +1,1 @@
+"""`prisam soak`: run after run with random faults, until the time is up or something breaks."""

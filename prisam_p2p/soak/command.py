@@ -1,0 +1,85 @@
+"""`prisam soak`: parse, run, print. cli.py makes it a command."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prisam_p2p.errors import CheckFailed, ConfigError
+from prisam_p2p.options import settings_options
+from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS
+
+if TYPE_CHECKING:
+    from prisam_p2p.soak.soak import Cycle
+
+_DEFAULTS = {"rounds": 8, "network": "loopback"}
+
+
+@click.argument("topology", type=click.Path(path_type=Path), default=DEFAULT_TOPOLOGY)
+@click.option("--minutes", type=click.FloatRange(min=0), default=30.0, help="How long. [30]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of what failed; must not exist. [runs/soak-TIME]",
+)
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+@settings_options
+def soak(topology: Path, minutes: float, out: Path | None, output: str, **given: Any) -> None:
+    """Run after run with random kills, restarts, pauses and cuts, all from --seed.
+
+    Each run must end, keep every rule and leave nothing behind. Links are cut with
+    --network namespaces.
+    """
+    from prisam_p2p.soak.soak import soak as run_soak
+
+    overrides: dict[str, Any] = _DEFAULTS | {
+        name: value for name, value in given.items() if value is not None
+    }
+    if overrides["rounds"] < 3:
+        raise ConfigError("--rounds", "", overrides["rounds"], "at least 3")
+    folder = out or Path("runs") / f"soak-{time.strftime('%Y%m%d-%H%M%S')}"
+    if folder.exists():
+        raise ConfigError("--out", "", str(folder), "a folder that does not exist yet")
+    seed = overrides.get("seed", 0)
+    cycles = run_soak(topology, PEERS, overrides, minutes, seed, folder, _show)
+    totals = _totals(cycles, seed)
+    if output == "json":
+        click.echo(json.dumps({**totals, "cycles": [asdict(cycle) for cycle in cycles]}, indent=1))
+    else:
+        for name, value in totals.items():
+            click.echo(f"{name.replace('_', ' ')}: {value}")
+    bad = [cycle.number for cycle in cycles if not cycle.is_good]
+    if bad:
+        raise CheckFailed(f"{folder}: cycles {', '.join(map(str, bad))} were not good")
+
+
+def _show(cycle: Cycle, left_s: float) -> None:
+    faults = ", ".join(f"{n} {kind}" for kind, n in sorted(cycle.fired.items()))
+    bad = [*(["hung"] if cycle.hung else []), *cycle.leaked, *cycle.broken]
+    verdict = "good" if cycle.is_good else "; ".join(bad)
+    line = f"cycle {cycle.number}: {cycle.duration_s:.0f} s, {faults or 'nothing fired'}: {verdict}"
+    click.echo(f"{line} ({left_s / 60:.0f} min left)", err=True)
+
+
+def _totals(cycles: list[Cycle], seed: int) -> dict[str, Any]:
+    fired: Counter[str] = Counter()
+    for cycle in cycles:
+        fired.update(cycle.fired)
+    return {
+        "seed": seed,
+        "runs": len(cycles),
+        "good": sum(cycle.is_good for cycle in cycles),
+        "minutes": round(sum(cycle.duration_s for cycle in cycles) / 60, 1),
+        "faults_fired": dict(sorted(fired.items())),
+        "undecided": sum(cycle.undecided for cycle in cycles),
+        "connections": sum(cycle.connections for cycle in cycles),
+        "unexplained_bytes": sum(cycle.unexplained_bytes for cycle in cycles),
+        "hangs": sum(cycle.hung for cycle in cycles),
+        "leaks": sum(len(cycle.leaked) for cycle in cycles),
+    }

@@ -1,0 +1,160 @@
+"""The loop: draw a scenario, run it, judge it, look for what it left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from prisam_p2p.emulate.launch import launch
+from prisam_p2p.emulate.run import INTERRUPTED
+from prisam_p2p.errors import PrisamError
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.report.judgement import judge
+from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.summary import read_summary, write_summary
+from prisam_p2p.soak.drawing import draw_scenario
+from prisam_p2p.soak.leaks import Held, held
+
+CYCLE_TIMEOUT_S = 300.0
+"""A run that is not over by then hangs."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One run of a soak.
+
+    Attributes:
+        fired: kind of fault -> occurrences that fired.
+        undecided: verdicts that are unknown: nothing passed that the fault could have touched.
+        unexplained_bytes: on the wire.
+        hung: it was not over in time.
+        leaked: in words, what it left behind.
+        broken: in words, what else failed.
+    """
+
+    number: int
+    duration_s: float
+    fired: dict[str, int]
+    undecided: int
+    connections: int
+    unexplained_bytes: int
+    hung: bool
+    leaked: list[str]
+    broken: list[str]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all is as it should be."""
+        return not (self.hung or self.leaked or self.broken)
+
+
+def soak(
+    topology: Path,
+    peers_folder: Path,
+    overrides: Mapping[str, object],
+    minutes: float,
+    seed: int,
+    folder: Path,
+    show: Callable[[Cycle, float], None],
+) -> list[Cycle]:
+    """Run cycles until `minutes` are over; the first one shows what the program keeps open.
+
+    Args:
+        overrides: settings; "rounds" must be among them.
+        folder: made; keeps cycles.jsonl, and the run folders of cycles that were not good.
+        show: told each cycle, and the seconds that are left.
+    """
+    folder.mkdir(parents=True)
+    deadline = time.monotonic() + minutes * 60
+    cycles: list[Cycle] = []
+    before: Held | None = None
+    with (folder / "cycles.jsonl").open("w") as lines:
+        while not cycles or time.monotonic() < deadline:
+            number = len(cycles)
+            text = draw_scenario(
+                seed, number, int(str(overrides["rounds"])), overrides["network"] != "loopback"
+            )
+            run_dir = folder / f"cycle-{number:04}"
+            cycle = _cycle(number, text, topology, peers_folder, overrides, run_dir, before)
+            before = before or held()
+            cycles.append(cycle)
+            lines.write(json.dumps(asdict(cycle)) + "\n")
+            lines.flush()
+            show(cycle, max(0.0, deadline - time.monotonic()))
+    return cycles
+
+
+def _cycle(
+    number: int,
+    scenario: str,
+    topology: Path,
+    peers_folder: Path,
+    overrides: Mapping[str, object],
+    run_dir: Path,
+    before: Held | None,
+) -> Cycle:
+    path = run_dir.with_suffix(".toml")
+    write_whole(path, scenario)
+    began_s, broken, hung = time.monotonic(), list[str](), False
+    try:
+        with _alarm(CYCLE_TIMEOUT_S):
+            settings = {**overrides, "seed": number, "baseline": "none"}
+            launched = launch(
+                topology, peers_folder, settings, run_dir, run_dir, "", True, _summarize, path
+            )
+            hung = launched.status == INTERRUPTED
+    except PrisamError as error:
+        broken.append(str(error))
+    duration_s = round(time.monotonic() - began_s, 1)
+    leaked = held().leaked_since(before) if before else []
+    summary = read_summary(RunFolder(run_dir)) if (run_dir / "summary.json").exists() else None
+    if summary:
+        judgement = judge(summary)
+        broken += judgement.broken
+    cycle = Cycle(
+        number=number,
+        duration_s=duration_s,
+        fired=_fired(summary["faults"]) if summary else {},
+        undecided=len(judgement.undecided) if summary else 0,
+        connections=summary["closure"]["connections"] if summary else 0,
+        unexplained_bytes=summary["closure"]["unexplained_bytes"] if summary else 0,
+        hung=hung,
+        leaked=leaked,
+        broken=broken,
+    )
+    if cycle.is_good:
+        shutil.rmtree(run_dir)
+        path.unlink()
+    return cycle
+
+
+def _fired(faults: list[dict[str, object]]) -> dict[str, int]:
+    return dict(Counter(str(fault["kind"]) for fault in faults if fault["fired"]))
+
+
+def _summarize(run_dir: Path) -> None:
+    write_summary(RunFolder(run_dir))
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Ask the launcher to stop, as Ctrl-C would, when the time is up."""
+
+    def ring(_number: int, _frame: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    was = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, was)
