@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 from prisam_p2p.measure.records import AS_PLANNED
@@ -110,7 +110,7 @@ def _final_states(run: RunFolder) -> Iterator[str]:
 
 
 def _progress(run: RunFolder) -> Iterator[str]:
-    """Who was healed ended a round soon after: within three rounds' time, ten seconds at least."""
+    """Who was healed ended a round soon after: within three long rounds, ten seconds at least."""
     bound_s = max(_LEAST_BOUND_S, _ROUNDS_TO_RECOVER * _round_s(run))
     for firing in firings(run):
         after = [t for t in _round_ends(run, firing.peer) if t > firing.ended_s]
@@ -204,7 +204,7 @@ def _round_ends(run: RunFolder, peer: str) -> list[float]:
 
 
 def _round_s(run: RunFolder) -> float:
-    """Return how long a round takes: the mean over the peers of each one's median."""
+    """Return how long a round takes at most: the mean over the peers of each one's longest."""
     gaps = [[b - a for a, b in pairwise(_round_ends(run, peer))] for peer in run.peers]
-    known = [median(each) for each in gaps if each]
+    known = [max(each) for each in gaps if each]
     return fmean(known) if known else 0.0
