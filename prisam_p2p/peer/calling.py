@@ -144,8 +144,7 @@ class Calling:
     def _open(self, neighbor: str, channel: Channel) -> None:
         assert self._reactor is not None
         to = self._roster[neighbor]
-        me = self._me.peer_id
-        sockets = connect_dealer(self._context, me, channel, self._address, to, self._limits)
+        sockets = connect_dealer(self._context, channel, self._address, to, self._limits)
         line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
         self._reactor.listen(line.monitor, partial(self._on_monitor, line))
         self._reactor.listen(line.socket, partial(self._on_dealer, line))

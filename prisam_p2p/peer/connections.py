@@ -24,6 +24,7 @@ class Connection:
 
     Attributes:
         spoke: whether a message came by it.
+        hung_up: we ended it: what still comes by it does not count.
     """
 
     number: int
@@ -34,6 +35,12 @@ class Connection:
     channel: Channel = Channel.CONTROL
     gone: bool = False
     spoke: bool = False
+    hung_up: bool = False
+
+    @property
+    def host(self) -> str:
+        """The address that an accepted connection came from: a stranger has no other name."""
+        return self.client.rpartition(":")[0] or self.client
 
 
 class Connections:
@@ -105,6 +112,7 @@ class Connections:
 
     def hang_up(self, descriptor: int) -> None:
         """End an accepted connection; it is `closed` once ZeroMQ noticed."""
+        self.at(descriptor).hung_up = True
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as same:
             if _text(same.getpeername()) == self.at(descriptor).client:
                 same.shutdown(socket.SHUT_RDWR)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import zmq
 
-from prisam_p2p.peer.admission import routing_id
 from prisam_p2p.wire.messages import Channel
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -34,11 +33,13 @@ class SocketLimits:
 def bind_router(
     context: Context, address: str, port: int, limits: SocketLimits
 ) -> tuple[Socket, int]:
-    """Return a ROUTER bound to `address` and its port; 0 = let the system choose."""
+    """Return a ROUTER bound to `address` and its port; 0 = let the system choose.
+
+    It gives each connection an id of its own: one that its client chose could be another's.
+    """
     router = context.socket(zmq.ROUTER)
     _common(router, limits.largest_request)
     router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
-    router.set(zmq.ROUTER_HANDOVER, 1)  # else a restarted peer with its old id is ignored
     router.bind(f"tcp://{address}:{port}")
     port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
     return router, port
@@ -73,7 +74,6 @@ def receive(socket: Socket) -> list[zmq.Frame]:
 
 def connect_dealer(
     context: Context,
-    me: str,
     channel: Channel,
     source: str,
     to: tuple[str, int],
@@ -85,7 +85,6 @@ def connect_dealer(
     """
     dealer = context.socket(zmq.DEALER)
     _common(dealer, limits.largest_reply)
-    dealer.set(zmq.ROUTING_ID, routing_id(me, channel))
     dealer.set(zmq.IMMEDIATE, 1)  # else an absent peer's queue fills with stale messages
     dealer.set(zmq.CONNECT_TIMEOUT, 1000)  # with the next two: traffic resumes within a second
     dealer.set(zmq.RECONNECT_IVL, 100)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from prisam_p2p.peer.admission import routing_id
 from prisam_p2p.report.connections import Connection
 from prisam_p2p.report.counts import NOTHING, Counts, stream_bytes, total
 from prisam_p2p.report.heartbeats import View
 from prisam_p2p.report.kernel import KernelSocket
-from prisam_p2p.wire.messages import Channel
 from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES, handshake_bytes
 
 Side = Literal["client", "server"]
@@ -121,7 +119,6 @@ class Direction:
 def directions(connection: Connection) -> tuple[Direction, Direction]:
     """Return client to server, and back."""
     client, server = connection.client_end, connection.server_end
-    identity = routing_id(connection.client_peer, Channel[connection.channel.upper()])
     there = Direction(
         "client",
         connection.client_peer,
@@ -133,7 +130,7 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         connection.client_socket,
         connection.server_socket,
         connection.cut,
-        handshake_bytes("client", identity),
+        handshake_bytes(),
         PING_BYTES if connection.heartbeat_ms else 0,
     )
     back = Direction(
@@ -147,7 +144,7 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         connection.server_socket,
         connection.client_socket,
         connection.cut,
-        handshake_bytes("server", identity),
+        handshake_bytes(),
         PONG_BYTES if connection.heartbeat_ms else 0,
     )
     return there, back

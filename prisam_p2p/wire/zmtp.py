@@ -7,7 +7,6 @@ a socket under libzmq 4.3.5 (tests/wire/test_zmtp.py does so again).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 PING_BYTES = 9
 """A heartbeat: frame head 2 + name 1 + 4 ("PING") + time-to-live 2 + an empty context."""
@@ -37,16 +36,10 @@ def framing(sizes: Sequence[int]) -> int:
     return sum(frame_overhead(n) for n in sizes)
 
 
-def handshake_bytes(side: Literal["client", "server"], routing_id: bytes) -> int:
-    """Return the bytes that `side` sends before its first message: greeting + READY.
+def handshake_bytes() -> int:
+    """Return the bytes that each side sends before its first message: greeting + READY.
 
-    Mechanism NULL. The client is a DEALER with the routing id `routing_id` (at most 255 bytes);
-    the server is a ROUTER without one, and sends the same whoever connects.
-
-    Raises:
-        ValueError: ZeroMQ has no such routing id.
+    Mechanism NULL; a DEALER and a ROUTER, neither of which set a routing id.
     """
-    if not 1 <= len(routing_id) <= 255:
-        raise ValueError(f"a routing id has 1 to 255 bytes, not {len(routing_id)}")
-    body = _READY + _SOCKET_TYPE + _IDENTITY + (len(routing_id) if side == "client" else 0)
+    body = _READY + _SOCKET_TYPE + _IDENTITY
     return _GREETING + frame_overhead(body) + body

@@ -208,7 +208,7 @@ def test_bytes_are_those_of_the_ledger(folder):
             "framing": 80,
             "stream": 20_580,
         },
-        "hello": {"messages": 8, "payload": 0, "header": 236, "framing": 884, "stream": 1120},
+        "hello": {"messages": 8, "payload": 0, "header": 236, "framing": 872, "stream": 1108},
         "control": {"messages": 0, "payload": 0, "header": 0, "framing": 0, "stream": 0},
     }
     assert sum(wire.values()) == sum(row.wire for row in make_ledger(run).rows)

@@ -18,7 +18,7 @@ DEADLINE_S = 10
 
 
 @contextmanager
-def tapped(routing_id, heartbeat_ms=0):
+def tapped(heartbeat_ms=0):
     """A DEALER and a ROUTER whose bytes pass through plain sockets here.
 
     Yields them with a function that forwards bytes until each side has sent so many or more.
@@ -30,7 +30,6 @@ def tapped(routing_id, heartbeat_ms=0):
         router = stack.enter_context(context.socket(zmq.ROUTER))
         dealer = stack.enter_context(context.socket(zmq.DEALER))
         port = router.bind_to_random_port("tcp://127.0.0.1")
-        dealer.set(zmq.ROUTING_ID, routing_id)
         if heartbeat_ms:
             dealer.set(zmq.HEARTBEAT_IVL, heartbeat_ms)
             dealer.set(zmq.HEARTBEAT_TTL, 3 * heartbeat_ms)
@@ -63,46 +62,36 @@ def test_a_message_is_framed_frame_by_frame():
     assert framing([255, 255, 0]) == 6
 
 
-@pytest.mark.parametrize("routing_id", [b"c:p01", b"peer-001", b"x" * 214, b"x" * 215, b"x" * 255])
-def test_the_handshake_has_as_many_bytes_as_libzmq_sends(routing_id):
-    client, server = (handshake_bytes(side, routing_id) for side in ("client", "server"))
-    with tapped(routing_id) as (dealer, router, forward):
+def test_the_handshake_has_as_many_bytes_as_libzmq_sends():
+    shake = handshake_bytes()
+    with tapped() as (dealer, router, forward):
         dealer.send(b"question")  # the first byte after the handshake is its frame's
-        forward(client + 10, server)
-        assert router.recv_multipart() == [routing_id, b"question"]
-        router.send_multipart([routing_id, b"answer"])
-        sent, answered = forward(client + 10, server + 8)
+        forward(shake + 10, shake)
+        sender, question = router.recv_multipart()
+        assert question == b"question"
+        router.send_multipart([sender, b"answer"])
+        sent, answered = forward(shake + 10, shake + 8)
         assert dealer.recv() == b"answer"
-    assert sent[client:] == b"\x00\x08question"
-    assert answered[server:] == b"\x00\x06answer"
-
-
-def test_the_handshake_of_a_known_id():
-    assert handshake_bytes("client", b"peer-001") == 115
-    assert handshake_bytes("server", b"peer-001") == 107
-
-
-@pytest.mark.parametrize("routing_id", [b"", b"x" * 256])
-def test_a_routing_id_that_zeromq_does_not_have_is_refused(routing_id):
-    with pytest.raises(ValueError, match="1 to 255 bytes"):
-        handshake_bytes("client", routing_id)
+    assert shake == 107
+    assert sent[shake:] == b"\x00\x08question"
+    assert answered[shake:] == b"\x00\x06answer"
 
 
 def test_a_heartbeat_has_as_many_bytes_as_libzmq_sends():
-    client, server = (handshake_bytes(side, b"peer-001") for side in ("client", "server"))
-    with tapped(b"peer-001", heartbeat_ms=50) as (_, _, forward):
-        sent, answered = forward(client + PING_BYTES, server + PONG_BYTES)
-    assert sent[client:] == b"\x04\x07\x04PING\x00\x01"  # ttl in tenths of a second
-    assert answered[server:] == b"\x04\x05\x04PONG"
+    shake = handshake_bytes()
+    with tapped(heartbeat_ms=50) as (_, _, forward):
+        sent, answered = forward(shake + PING_BYTES, shake + PONG_BYTES)
+    assert sent[shake:] == b"\x04\x07\x04PING\x00\x01"  # ttl in tenths of a second
+    assert answered[shake:] == b"\x04\x05\x04PONG"
 
 
 def test_frames_have_as_many_bytes_as_libzmq_sends():
-    client, server = (handshake_bytes(side, b"peer-001") for side in ("client", "server"))
+    shake = handshake_bytes()
     sizes = [14, 255, 256, 5000]
     total = sum(sizes) + framing(sizes)
-    with tapped(b"peer-001") as (dealer, router, forward):
+    with tapped() as (dealer, router, forward):
         dealer.send_multipart([bytes(n) for n in sizes])
         dealer.send(b"")  # two bytes: nothing else lies between
-        sent, _ = forward(client + total + framing([0]), server)
+        sent, _ = forward(shake + total + framing([0]), shake)
         assert [len(frame) for frame in router.recv_multipart()[1:]] == sizes
-    assert sent[client + total :] == b"\x00\x00"
+    assert sent[shake + total :] == b"\x00\x00"
