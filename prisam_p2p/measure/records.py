@@ -187,6 +187,7 @@ class Connection:
     neighbor: str
     channel: str
     heartbeat_ms: int
+    security: str
 
 
 @dataclass(frozen=True, slots=True)

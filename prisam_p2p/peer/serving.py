@@ -15,6 +15,8 @@ from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Admitted, Identity, Place, objection
 from prisam_p2p.peer.connections import Connection, Connections
 from prisam_p2p.peer.exchange import Exchange
+from prisam_p2p.peer.gate import SILENT, Gate, why
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.peer.mask_links import MaskSender
 from prisam_p2p.peer.pacing import Pacer
 from prisam_p2p.peer.pull import WINDOW_CHUNKS
@@ -26,6 +28,7 @@ from prisam_p2p.peer.sockets import (
     SocketLimits,
     bind_router,
     descriptor_of,
+    owner_of,
     readable,
     receive,
     watch_router,
@@ -66,6 +69,7 @@ class Serving:
         serve_at_once: requesters of weights that are served at the same time.
         idle_s: a requester that asks for nothing so long gives its place up.
         on_gone: told which neighbor's control connection is gone.
+        keys: None = connections are plain, and a Hello is believed.
     """
 
     def __init__(
@@ -84,12 +88,15 @@ class Serving:
         serve_at_once: int,
         idle_s: float,
         on_gone: Callable[[str], None],
+        keys: Keys | None = None,
     ) -> None:
         self._me, self._neighbors = me, frozenset(neighbors)
         self._store, self._up, self._exchange = store, up, exchange
         self._connections, self._on_gone = connections, on_gone
-        self._router, self.port = bind_router(context, address, port, limits)
-        self._monitor = watch_router(self._router)
+        self._gate = Gate(context, keys, exchange) if keys else None
+        self._router, self.port = bind_router(context, address, port, limits, keys)
+        self._monitor = watch_router(self._router, failures=keys is not None)
+        self._ending = SILENT
         self._admitted = Admitted()
         self._masks = MaskSender()
         self._last_mask: MaskAnnounce | None = None
@@ -98,6 +105,8 @@ class Serving:
 
     def begin(self, reactor: Reactor) -> None:
         """Listen."""
+        if self._gate:
+            reactor.listen(self._gate.socket, partial(self._on_gate, self._gate))
         reactor.listen(self._monitor, self._on_monitor)
         reactor.listen(self._router, self._on_router)
 
@@ -132,23 +141,35 @@ class Serving:
         self._router.disable_monitor()  # before term(), or it hangs
         self._monitor.close(linger=0)
         self._router.close(linger=linger_ms)
+        if self._gate:
+            self._gate.close()
 
     # -- connections ---------------------------------------------------------------------
+
+    def _on_gate(self, gate: Gate, flags: int) -> None:
+        self._on_monitor(0)  # who is turned away hangs up at once: its address is read before
+        gate.answer(flags)
 
     def _on_monitor(self, _flags: int) -> None:
         while readable(self._monitor):
             event = recv_monitor_message(self._monitor, zmq.DONTWAIT)
-            descriptor = int(event["value"])
-            if event["event"] == zmq.EVENT_ACCEPTED:
-                self._forget(descriptor)
-                self._connections.accepted(descriptor)
-            else:
-                self._forget(descriptor)
+            value = int(event["value"])
+            match event["event"]:
+                case zmq.EVENT_ACCEPTED:
+                    self._forget(value)
+                    self._connections.accepted(value)
+                case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:  # of the one that is closed next
+                    self._ending = why(value)
+                case _:
+                    self._forget(value, self._ending)
+                    self._ending = SILENT
 
-    def _forget(self, gone: int) -> None:
+    def _forget(self, gone: int, ending: tuple[str, str] = SILENT) -> None:
         connection = self._connections.closed(gone)
         if connection and not connection.spoke:
-            self._exchange.turn_away(connection.host, "silent", "closed without a message")
+            counted = ending == SILENT and self._gate and self._gate.was_denied(connection.host)
+            if not counted:
+                self._exchange.turn_away(connection.host, *ending)
         place = self._admitted.leave(gone)
         if place:
             self._release(place.sender)
@@ -159,10 +180,15 @@ class Serving:
     def _admit(self, sender: bytes, hello: Hello, descriptor: int, connection: Connection) -> None:
         neighbor, channel = hello.peer_id, hello.channel
         place = Place(neighbor, channel, sender, descriptor, hello.incarnation)
-        reason = objection(self._me, self._neighbors, hello) or self._admitted.objection(place)
-        if reason is not None:
-            self._exchange.turn_away(neighbor, "refused", reason)
-            self._refuse(sender, reason, neighbor, connection)
+        if connection.owner not in ("", neighbor):
+            reason = f"{connection.owner}'s key, and the name of {neighbor}"
+            self._exchange.turn_away(connection.owner, "spoofed", reason)
+            self._refuse(sender, "a name that is not this key's", connection.owner, connection)
+            return
+        refusal = objection(self._me, self._neighbors, hello) or self._admitted.objection(place)
+        if refusal is not None:
+            self._exchange.turn_away(neighbor, "refused", refusal)
+            self._refuse(sender, refusal, neighbor, connection)
             return
         before = self._admitted.take(place)
         if before:  # the neighbor has lost it, or was restarted, and we were not told yet
@@ -205,7 +231,9 @@ class Serving:
                 continue
             connection = self._connections.at(descriptor)
             place = self._place(sender.bytes, descriptor)
-            who = place.neighbor if place else connection.host
+            if self._gate and not connection.owner:
+                connection.owner = owner_of(frames[0])
+            who = place.neighbor if place else connection.owner or connection.host
             try:
                 message = self._exchange.read(connection, who, frames)
             except WireError as error:
@@ -227,8 +255,9 @@ class Serving:
         elif self._place(sender, descriptor):
             self._serve(sender, message)
         else:
-            self._exchange.turn_away(connection.host, "stranger", _SAY_HELLO_FIRST)
-            self._refuse(sender, _SAY_HELLO_FIRST, connection.host, connection)
+            name = connection.owner or connection.host
+            self._exchange.turn_away(name, "stranger", _SAY_HELLO_FIRST)
+            self._refuse(sender, _SAY_HELLO_FIRST, name, connection)
 
     def _place(self, sender: bytes, descriptor: int) -> Place | None:
         """Return the place of a connection. A stranger may choose an id that was another's."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.settings import RunSettings
 
 ENTRY = "prisam_p2p.peer.process"
@@ -47,10 +48,11 @@ class PeerSpec(BaseModel):
         network: arguments of `enter` for a network namespace of its own; None = the launcher's.
         port: of its ROUTER, where its neighbors know it from before; 0 = any.
         resume: go on from the state that the last process of this peer left.
+        keys: None = connections are plain.
         marks: (round, phase) at whose beginning it waits for the launcher.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     peer_id: str
     index: int
@@ -74,6 +76,7 @@ class PeerSpec(BaseModel):
     network: dict[str, int | None] | None = None
     port: int = 0
     resume: bool = False
+    keys: Keys | None = None
     marks: list[tuple[int, str]] = []
 
     @property

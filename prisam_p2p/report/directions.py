@@ -9,7 +9,6 @@ from prisam_p2p.report.connections import Connection
 from prisam_p2p.report.counts import NOTHING, Counts, stream_bytes, total
 from prisam_p2p.report.heartbeats import View
 from prisam_p2p.report.kernel import KernelSocket
-from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES, handshake_bytes
 
 Side = Literal["client", "server"]
 _NO_BOUND: Final = 2**62
@@ -118,7 +117,7 @@ class Direction:
 
 def directions(connection: Connection) -> tuple[Direction, Direction]:
     """Return client to server, and back."""
-    client, server = connection.client_end, connection.server_end
+    client, server, how = connection.client_end, connection.server_end, connection.mechanism
     there = Direction(
         "client",
         connection.client_peer,
@@ -130,8 +129,8 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         connection.client_socket,
         connection.server_socket,
         connection.cut,
-        handshake_bytes(),
-        PING_BYTES if connection.heartbeat_ms else 0,
+        how.client_handshake,
+        how.ping_bytes if connection.heartbeat_ms else 0,
     )
     back = Direction(
         "server",
@@ -144,8 +143,8 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         connection.server_socket,
         connection.client_socket,
         connection.cut,
-        handshake_bytes(),
-        PONG_BYTES if connection.heartbeat_ms else 0,
+        how.server_handshake,
+        how.pong_bytes if connection.heartbeat_ms else 0,
     )
     return there, back
 

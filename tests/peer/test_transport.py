@@ -82,6 +82,7 @@ class End:
         least_bytes_s=0,
         resume_s=0,
         serve_at_once=8,
+        keys=None,
     ):
         self.connections, self.counts = [], {}
         self.peer, self.address = peer, f"127.1.0.{ord(peer) - ord('a') + 1}"
@@ -99,6 +100,7 @@ class End:
                 serve_at_once,
             ),
             self.connections.append,
+            keys=keys,
         )
         self.endpoint = (self.address, self.transport.port)
         self.exchange = self.transport._serving._exchange

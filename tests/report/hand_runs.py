@@ -214,6 +214,7 @@ def _record(connection: HandConnection, number: int, side: str) -> dict:
         "neighbor": "" if connection.stranger else other,
         "channel": connection.channel,
         "heartbeat_ms": connection.heartbeat_ms,
+        "security": "plain",
     }
 
 

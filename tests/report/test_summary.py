@@ -59,7 +59,7 @@ def connection(peer, side):
     other = NEXT[peer]
     client, server = f"127.1.0.{ord(peer)}:40000", f"127.1.0.{ord(other)}:5000"
     number, neighbor = (0, other) if side == "client" else (1, peer)
-    return records.Connection(number, side, client, server, neighbor, "control", 1000)
+    return records.Connection(number, side, client, server, neighbor, "control", 1000, "plain")
 
 
 def traffic(t, final):
