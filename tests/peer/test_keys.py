@@ -3,6 +3,7 @@
 import contextlib
 import socket
 
+import psutil
 import pytest
 import zmq
 from hostile import OPEN, zmtp_frame, zmtp_greeting
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from test_transport import DEADLINE_S, WEIGHTS, Net, greeting, mask_of
 from tiny_layouts import same
 
+from prisam_p2p.emulate.engine import SpawnEngine
 from prisam_p2p.peer import events
 from prisam_p2p.peer.keys import Keys, make_keys
 from prisam_p2p.peer.spec import DataSpec, DeviceSpec, PeerSpec
@@ -145,7 +147,7 @@ def test_a_plain_text_dealer_gets_nothing(net, a):
 def test_a_stranger_with_a_key_of_its_own_gets_nothing_and_is_counted(net, a):
     stranger = client(net, a, make_keys({"b": ""})["b"])
     stranger.send(greeting("b"))
-    assert only_turned(a, {"127.0.0.1"}, "unknown-key") == "a key that is no neighbor's"
+    assert only_turned(a, SOMEBODY, "unknown-key") == "a key that is no neighbor's"
     assert not stranger.socket.poll(100)
     stranger.socket.close()
     serves(a, client(net, a, KEYS["b"]))
@@ -198,7 +200,7 @@ def test_who_closes_before_it_has_shown_a_key_is_silent(net, a):
     with socket.create_connection(a.endpoint, timeout=DEADLINE_S) as raw:
         raw.sendall(zmtp_greeting(b"CURVE"))
         assert raw.recv(1)
-    assert only_turned(a, {"127.0.0.1"}, "silent") == "closed without a message"
+    assert only_turned(a, SOMEBODY, "silent") == "closed without a message"
 
 
 @pytest.mark.network
@@ -222,6 +224,23 @@ def test_a_restarted_peer_keeps_its_keys(tmp_path):
     there = type(spec).model_validate_json(again.model_dump_json())
     assert there.keys == spec.keys
     assert there.keys.secret.get_secret_value() not in repr(there)
+
+
+@pytest.mark.network
+def test_a_process_is_told_its_secret_key_on_its_line_alone(tmp_path):
+    """Here it cannot become a peer, for its images are nowhere: what it prints tells no key."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "journal").mkdir()
+    spec, engine = _spec(tmp_path), SpawnEngine()
+    pid, line = engine.start(spec)
+    with line, contextlib.closing(engine):
+        process = psutil.Process(pid)
+        shown = " ".join([*process.cmdline(), *process.environ().values()])
+        assert "prisam_p2p.peer.process" in shown
+        process.wait(4 * DEADLINE_S)
+    written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert "Traceback" in written
+    assert spec.keys.secret.get_secret_value() not in shown + written
 
 
 def _spec(folder):
