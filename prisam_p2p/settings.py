@@ -88,6 +88,14 @@ class NetworkKind(StrEnum):
     AUTO = "auto"
 
 
+class Security(StrEnum):
+    """How connections between peers are secured."""
+
+    PLAIN = "plain"
+    CURVE = "curve"
+    AUTO = "auto"
+
+
 class Device(StrEnum):
     """What trains."""
 
@@ -257,5 +265,10 @@ class RunSettings(BaseModel):
         description="What lies between the peers: plain loopback; a namespace for each, with real "
         "rates and link faults, no root needed (prisam doctor); or auto: namespaces where this "
         "machine can.",
+    )
+    security: Security = Field(
+        Security.AUTO,
+        description="Connections between peers: plain; curve, encrypted and only between the keys "
+        "of neighbors; or auto: curve where a peer is beyond this machine.",
     )
     device: Device = Field(Device.CPU, description="What trains.")

@@ -21,6 +21,7 @@ class Child:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self.pid = process.pid
 
     def tell(self, **message: object) -> None:
         """Send a message."""

@@ -13,6 +13,7 @@ from prisam_p2p.learn.memory import one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Exchanging, Rates, Transport
@@ -22,13 +23,13 @@ DONOR, REQUESTER = "donor", "requester"
 RUN_ID, W0 = b"benchrun", bytes(16)
 
 
-def transport_of(peer: str, address: str, layout: Layout) -> Transport:
+def transport_of(peer: str, address: str, layout: Layout, keys: Keys | None = None) -> Transport:
     """Return a peer's transport as a run would make it."""
     one_heap()
     neighbor = REQUESTER if peer == DONOR else DONOR
     how = Exchanging(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
     me = Identity(RUN_ID, peer, 0, W0, layout.digest)
-    return Transport(me, address, [neighbor], layout, SimpleQueue(), how)
+    return Transport(me, address, [neighbor], layout, SimpleQueue(), how, keys=keys)
 
 
 def dense_weights(layout: Layout) -> Weights:
@@ -47,9 +48,10 @@ def dense_weights(layout: Layout) -> Weights:
 
 
 def main(address: str, model: str, classes: int) -> None:
-    """Offer dense weights of round 0 until the input ends."""
+    """Offer dense weights of round 0 until the input ends; its first line says what keys."""
+    keys = json.loads(sys.stdin.readline())["keys"]
     layout = layout_of(Architecture(model, 1.0, classes, (3, 32, 32)))
-    transport = transport_of(DONOR, address, layout)
+    transport = transport_of(DONOR, address, layout, keys and Keys.model_validate(keys))
     print(json.dumps({"port": transport.port}), flush=True)
     requester = json.loads(sys.stdin.readline())
     transport.connect({REQUESTER: (requester["address"], requester["port"])})

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import zmq
 
 from prisam_p2p.bench.children import Child, child
-from prisam_p2p.bench.mask_sender import LIMITS, NEIGHBORS, RECEIVER, TIMEOUT_MS, masks
+from prisam_p2p.bench.mask_sender import LIMITS, NEIGHBORS, TIMEOUT_MS, masks
 from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.peer.connections import Connection
 from prisam_p2p.peer.exchange import Exchange
@@ -40,7 +40,7 @@ def mask_rates(n_bits: int, rounds: int, repeats: int) -> list[MaskRate]:
         context: zmq.Context[Socket] = zmq.Context()
         try:
             dealer, monitor = connect_dealer(
-                context, RECEIVER, Channel.CONTROL, _HERE, (_THERE, port), LIMITS
+                context, Channel.CONTROL, _HERE, (_THERE, port), LIMITS
             )
             dealer.set(zmq.SNDTIMEO, TIMEOUT_MS)
             dealer.set(zmq.RCVTIMEO, TIMEOUT_MS)

@@ -9,20 +9,16 @@ import numpy as np
 import zmq
 
 from prisam_p2p.core.bits import pack_bits
-from prisam_p2p.peer.admission import routing_id
 from prisam_p2p.peer.mask_links import MaskSender
 from prisam_p2p.peer.sockets import Socket, SocketLimits, bind_router
 from prisam_p2p.wire.codec import encode
-from prisam_p2p.wire.messages import Channel, MaskAnnounce
+from prisam_p2p.wire.messages import MaskAnnounce
 
 # A receiver that is always behind reads no PONG in time: heartbeats would end the connection.
 LIMITS = SocketLimits(heartbeat_ms=600_000, largest_request=1024, largest_reply=1024)
 TIMEOUT_MS = 60_000
-RECEIVER = "receiver"
 NEIGHBORS = [f"p{i:02}" for i in range(100)]
 """One process stands for all of them: each mask is sent, and taken in, once for each."""
-
-_TO = routing_id(RECEIVER, Channel.CONTROL)
 
 
 def masks(n_bits: int, n: int, flips: int) -> list[bytes]:
@@ -36,7 +32,7 @@ def masks(n_bits: int, n: int, flips: int) -> list[bytes]:
     return packed
 
 
-def send_ours(router: Socket, n_bits: int, packed: list[bytes], whole: bool) -> None:
+def send_ours(router: Socket, to: bytes, n_bits: int, packed: list[bytes], whole: bool) -> None:
     """Code, encode and send each mask to all neighbors, as a peer does in a round."""
     sender = MaskSender()
     for t, bits in enumerate(packed):
@@ -44,13 +40,13 @@ def send_ours(router: Socket, n_bits: int, packed: list[bytes], whole: bool) -> 
         for neighbor in NEIGHBORS:
             if whole:
                 sender.forget(neighbor)
-            router.send_multipart([_TO, *encode(sender.code(neighbor, mask))])
+            router.send_multipart([to, *encode(sender.code(neighbor, mask))])
             sender.sent(neighbor, mask)
 
 
-def send_bare(router: Socket, sizes: list[int], n: int) -> None:
+def send_bare(router: Socket, to: bytes, sizes: list[int], n: int) -> None:
     """Send as many messages of frames of these sizes."""
-    frames = [_TO, *(bytes(size) for size in sizes)]
+    frames = [to, *(bytes(size) for size in sizes)]
     for _ in range(n):
         router.send_multipart(frames)
 
@@ -65,11 +61,11 @@ def main(address: str, n_bits: int) -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         packed = masks(n_bits, asked["rounds"], asked["flips"]) if asked["ours"] else []
-        router.recv_multipart()  # the receiver is ready
+        to, _ = router.recv_multipart()  # the receiver is ready
         if asked["ours"]:
-            send_ours(router, n_bits, packed, asked["whole"])
+            send_ours(router, to, n_bits, packed, asked["whole"])
         else:
-            send_bare(router, asked["sizes"], asked["rounds"] * len(NEIGHBORS))
+            send_bare(router, to, asked["sizes"], asked["rounds"] * len(NEIGHBORS))
     context.destroy(linger=0)
 
 

@@ -21,6 +21,7 @@ from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.peer import events
+from prisam_p2p.peer.keys import make_keys
 from prisam_p2p.peer.transport import Transport
 from prisam_p2p.report.directions import Side
 from prisam_p2p.report.kernel import KernelSocket, kernel_socket
@@ -50,13 +51,13 @@ class PullSpeed:
 
 def pull_speed(model: str, classes: int, repeats: int) -> PullSpeed:
     """Compare a pull through the whole code path with raw TCP on the same loopback."""
-    with _two_peers(model, classes) as requester:
-        n_bytes = _pull(requester).pull.n_bytes  # connects, and warms both sides
+    with two_peers(model, classes) as (requester, _):
+        n_bytes = pull_once(requester).pull.n_bytes  # connects, and warms both sides
         with child("prisam_p2p.bench.raw_tcp", _RAW, str(n_bytes)) as raw:
             endpoint = (_RAW, raw.hear()["port"])
             ours, theirs = [], []
             for _ in range(repeats):
-                ours.append(_pull(requester).wall_s)
+                ours.append(pull_once(requester).wall_s)
                 raw.tell()
                 theirs.append(fetch(endpoint, n_bytes))
     return PullSpeed(
@@ -77,9 +78,9 @@ def pull_wire_bytes(model: str, classes: int) -> tuple[int, int]:
         path = Path(folder) / "kernel.jsonl"
         with (
             KernelWatch([_HERE, _THERE], path, time.monotonic()),
-            _two_peers(model, classes) as requester,
+            two_peers(model, classes) as (requester, _),
         ):
-            n_bytes = _pull(requester).pull.n_bytes
+            n_bytes = pull_once(requester).pull.n_bytes
         lines = [line for line in read_journal(path) if line["record"] == "socket"]
     bulk = [s for s in map(kernel_socket, lines) if max(s.sent, s.received) > n_bytes]
     if len(bulk) != 2:
@@ -96,22 +97,25 @@ def _cost(out: KernelSocket, back: KernelSocket, n_bytes: int) -> int:
 
 
 @contextmanager
-def _two_peers(model: str, classes: int) -> Iterator[Transport]:
-    """Yield the requester; the donor is a process of its own."""
+def two_peers(model: str, classes: int, secured: bool = False) -> Iterator[tuple[Transport, int]]:
+    """Yield the requester, and the pid of the donor, a process of its own."""
     layout = layout_of(Architecture(model, 1.0, classes, (3, 32, 32)))
+    keys = make_keys({DONOR: [REQUESTER], REQUESTER: [DONOR]}) if secured else {}
     with child("prisam_p2p.bench.donor", _THERE, model, str(classes)) as donor:
+        donor.tell(keys=keys[DONOR].model_dump(mode="json") if secured else None)
         port = donor.hear()["port"]
-        requester = transport_of(REQUESTER, _HERE, layout)
+        requester = transport_of(REQUESTER, _HERE, layout, keys.get(REQUESTER))
         try:
             donor.tell(address=_HERE, port=requester.port)
             requester.connect({DONOR: (_THERE, port)})
             _wait(requester, events.MaskHeard)
-            yield requester
+            yield requester, donor.pid
         finally:
             requester.close()
 
 
-def _pull(requester: Transport) -> events.PullDone:
+def pull_once(requester: Transport) -> events.PullDone:
+    """Pull the dense weights of round 0."""
     requester.pull([DONOR], 0)
     return _wait(requester, events.PullDone)
 

@@ -9,6 +9,7 @@ from prisam_p2p.bench.compare import OTHERS, compare
 from prisam_p2p.bench.mask_rate import mask_rates
 from prisam_p2p.bench.metering import metering
 from prisam_p2p.bench.pull import pull_speed
+from prisam_p2p.bench.secured import secured_pull
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
@@ -36,6 +37,12 @@ def wire_speed(
     pull = pull_speed(model, classes, repeats)
     what = f"pull of {pull.n_bytes / 1e6:.1f} MB beside raw TCP"
     rows = [WireRow(what, pull.ours_mb_s, pull.raw_mb_s, "MB/s", pull.ratio, ">= 0.9")]
+    secured = secured_pull(model, classes, repeats)
+    mb = secured.n_bytes / 1e6
+    ours, beside = mb / secured.curve_s, mb / secured.plain_s
+    rows.append(WireRow("the same, curve beside plain", ours, beside, "MB/s", ours / beside, "-"))
+    ours, beside = secured.curve_cpu_s, secured.plain_cpu_s
+    rows.append(WireRow("CPU of the same", ours, beside, "s CPU", ours / beside, "-"))
     for rate in mask_rates(layout.n_bits, _MASK_ROUNDS, repeats):
         what = f"masks ({rate.masks}) beside bare pyzmq"
         rows.append(WireRow(what, rate.ours_per_s, rate.bare_per_s, "1/s", rate.ratio, ">= 0.25"))

@@ -14,17 +14,24 @@ from prisam_p2p.emulate.engine import Engine, SpawnEngine
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.marks import marks
 from prisam_p2p.emulate.kernel_watch import KernelWatch
-from prisam_p2p.emulate.network.choice import facts_of, make_network, shapes_rates
+from prisam_p2p.emulate.network.choice import (
+    facts_of,
+    is_isolated,
+    make_network,
+    shapes_rates,
+)
 from prisam_p2p.emulate.network.interface import Network
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.planning import Prepared
 from prisam_p2p.emulate.progress import observer_for
+from prisam_p2p.emulate.securing import is_secured
 from prisam_p2p.emulate.supervisor import Interrupted, Supervisor
 from prisam_p2p.emulate.zygote import ZygoteEngine
 from prisam_p2p.errors import ConfigError, LaunchError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.keys import make_keys
 from prisam_p2p.peer.spec import DataSpec, DeviceSpec, PeerSpec
 from prisam_p2p.settings import Start
 
@@ -80,6 +87,7 @@ def run(
                 facts = facts_of(network)
                 journal.write(facts)
                 specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
+                specs = _with_keys(specs, plan, network)
                 if faults:
                     specs = _with_marks(specs, faults)
                 engine = _engine(plan.settings.start)  # forked before there is a thread
@@ -122,6 +130,14 @@ def _network(plan: Plan, run_id: str) -> Iterator[Network]:
 def _with_marks(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
     where = marks(faults, {spec.peer_id: spec.neighbors for spec in specs})
     return [spec.model_copy(update={"marks": where.get(spec.peer_id, [])}) for spec in specs]
+
+
+def _with_keys(specs: Sequence[PeerSpec], plan: Plan, network: Network) -> list[PeerSpec]:
+    addresses = network.addresses.values()
+    if not is_secured(plan.settings.security, addresses, is_isolated(network)):
+        return list(specs)
+    keys = make_keys({spec.peer_id: spec.neighbors for spec in specs})
+    return [spec.model_copy(update={"keys": keys[spec.peer_id]}) for spec in specs]
 
 
 def _kernel_watch(specs: Sequence[PeerSpec], network: Network, mtu: int) -> KernelWatch:

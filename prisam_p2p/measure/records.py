@@ -195,6 +195,7 @@ class Connection:
     neighbor: str
     channel: str
     heartbeat_ms: int
+    security: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from prisam_p2p.wire.ethernet import segments
 from prisam_p2p.wire.messages import Kind
-from prisam_p2p.wire.zmtp import framing
+from prisam_p2p.wire.zmtp import PLAIN, Mechanism
 
 Direction = Literal["in", "out"]
 Row = list[str | int]
@@ -51,11 +51,15 @@ class Count:
 class TrafficCounter:
     """Counts of one peer. One thread adds; another may read.
 
+    Args:
+        mechanism: of all its connections.
+
     Attributes:
         round_index: counts go to this round; -1 before the first announcement.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mechanism: Mechanism = PLAIN) -> None:
+        self._framing = mechanism.framing
         self.round_index = BEFORE_ROUNDS
         self._counts: defaultdict[tuple[int, str, str, int], Count] = defaultdict(Count)
         self._written: dict[tuple[int, str, str, int], int] = {}
@@ -65,7 +69,7 @@ class TrafficCounter:
     ) -> None:
         """Count one message of frames of `sizes` bytes; kind None = no message of ours."""
         carried = _CARRIES.get(kind, CONTROL) if kind else CONTROL
-        own, added = sum(sizes), framing(sizes)
+        own, added = sum(sizes), self._framing(sizes)
         payload = own - sizes[0] if kind in _WITH_PAYLOAD else 0
         count = self._counts[connection, direction, carried, self.round_index]
         count.payload += payload

@@ -17,6 +17,8 @@ from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.connections import Connection, Connections
 from prisam_p2p.peer.exchange import Exchange
+from prisam_p2p.peer.gate import why
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.peer.mask_links import BaseMissing, MaskReceiver
 from prisam_p2p.peer.pacing import Pacer
 from prisam_p2p.peer.pull import Pull
@@ -70,6 +72,7 @@ class Calling:
     Args:
         address: connections come from here.
         most_bits: of a mask.
+        keys: None = connections are plain, and who answers is believed.
     """
 
     def __init__(
@@ -83,9 +86,10 @@ class Calling:
         exchange: Exchange,
         connections: Connections,
         most_bits: int,
+        keys: Keys | None = None,
     ) -> None:
         self._context, self._me, self._address, self._limits = context, me, address, limits
-        self._exchange, self._connections = exchange, connections
+        self._exchange, self._connections, self._keys = exchange, connections, keys
         self._pulls = Pulls(patience, down, self._ask, exchange.tell)
         self._masks = MaskReceiver(most_bits)
         self._roster: Mapping[str, Endpoint] = {}
@@ -144,8 +148,10 @@ class Calling:
     def _open(self, neighbor: str, channel: Channel) -> None:
         assert self._reactor is not None
         to = self._roster[neighbor]
-        me = self._me.peer_id
-        sockets = connect_dealer(self._context, me, channel, self._address, to, self._limits)
+        key = self._keys.neighbors[neighbor] if self._keys else ""
+        sockets = connect_dealer(
+            self._context, channel, self._address, to, self._limits, self._keys, key
+        )
         line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
         self._reactor.listen(line.monitor, partial(self._on_monitor, line))
         self._reactor.listen(line.socket, partial(self._on_dealer, line))
@@ -168,6 +174,8 @@ class Calling:
                 case zmq.EVENT_HANDSHAKE_SUCCEEDED:
                     # What was said on the connection before does not count.
                     self._greet_when_writable(line)
+                case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                    self._exchange.turn_away(line.neighbor, *why(descriptor))
                 case zmq.EVENT_DISCONNECTED:
                     line.welcomed = False
                     if closed := line.connections.get(descriptor):

@@ -23,7 +23,9 @@ class Connection:
     """One TCP connection, from its opening on.
 
     Attributes:
+        owner: whose key opened it; "" = it needed none, or did not say anything yet.
         spoke: whether a message came by it.
+        hung_up: we ended it: what still comes by it does not count.
     """
 
     number: int
@@ -32,8 +34,15 @@ class Connection:
     server: str
     neighbor: str = ""
     channel: Channel = Channel.CONTROL
+    owner: str = ""
     gone: bool = False
     spoke: bool = False
+    hung_up: bool = False
+
+    @property
+    def host(self) -> str:
+        """The address that an accepted connection came from: a stranger has no other name."""
+        return self.client.rpartition(":")[0] or self.client
 
 
 class Connections:
@@ -42,14 +51,20 @@ class Connections:
     Args:
         note: takes the record of a connection; called in the transport's thread.
         heartbeat_ms: of control connections.
+        security: of all of them, plain or curve.
 
     Attributes:
         router: "address:port" of this peer's ROUTER, to be set once it is bound.
     """
 
-    def __init__(self, note: Callable[[records.Connection], None], heartbeat_ms: int) -> None:
+    def __init__(
+        self,
+        note: Callable[[records.Connection], None],
+        heartbeat_ms: int,
+        security: str = "plain",
+    ) -> None:
         self.router = _UNKNOWN
-        self._note, self._heartbeat_ms = note, heartbeat_ms
+        self._note, self._heartbeat_ms, self._security = note, heartbeat_ms, security
         self._accepted: dict[int, Connection] = {}
         self._next = 0
 
@@ -105,6 +120,7 @@ class Connections:
 
     def hang_up(self, descriptor: int) -> None:
         """End an accepted connection; it is `closed` once ZeroMQ noticed."""
+        self.at(descriptor).hung_up = True
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as same:
             if _text(same.getpeername()) == self.at(descriptor).client:
                 same.shutdown(socket.SHUT_RDWR)
@@ -118,7 +134,14 @@ class Connections:
         channel = c.channel.name.lower()
         self._note(
             records.Connection(
-                c.number, c.side, c.client, c.server, c.neighbor, channel, heartbeat_ms
+                c.number,
+                c.side,
+                c.client,
+                c.server,
+                c.neighbor,
+                channel,
+                heartbeat_ms,
+                self._security,
             )
         )
 

@@ -121,8 +121,8 @@ class Exchange:
         self, way: Way, connection: Connection, who: str, message: Message, go: _Go
     ) -> object:
         """Do with a message what the policy says; return what came of it if it passed at once."""
-        neighbor, now_s = who.rpartition(":")[2], time.monotonic()  # a routing id is c:b for b
-        decision, detour = self._policy.decide(way, neighbor, kind_of(message)), self._detour
+        now_s = time.monotonic()
+        decision, detour = self._policy.decide(way, who, kind_of(message)), self._detour
         passed: object = None
         if decision.held or decision.delay_s or not detour.is_free(way, connection):
             detour.add(way, connection, decision, partial(go, damage=decision.corrupt), now_s)

@@ -259,7 +259,7 @@ def _network(
         policy_seed=s.seed,
     )
     transport = Transport(
-        me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port
+        me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port, spec.keys
     )
     book = RoundBook(spec.neighbors, similarity_bits(layout, s.similarity_layers))
     dtype = WireDtype[s.wire_dtype.name]

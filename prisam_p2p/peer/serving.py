@@ -12,9 +12,11 @@ from zmq.utils.monitor import recv_monitor_message
 
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer import events
-from prisam_p2p.peer.admission import Identity, objection, routing_id
+from prisam_p2p.peer.admission import Admitted, Identity, Place, objection
 from prisam_p2p.peer.connections import Connection, Connections
 from prisam_p2p.peer.exchange import Exchange
+from prisam_p2p.peer.gate import SILENT, Gate, why
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.peer.mask_links import MaskSender
 from prisam_p2p.peer.pacing import Pacer
 from prisam_p2p.peer.pull import WINDOW_CHUNKS
@@ -26,6 +28,7 @@ from prisam_p2p.peer.sockets import (
     SocketLimits,
     bind_router,
     descriptor_of,
+    owner_of,
     readable,
     receive,
     watch_router,
@@ -51,6 +54,7 @@ MESSAGES_AT_ONCE = 64
 """So many messages are read from one socket before the others get their turn."""
 
 _SAY_HELLO_FIRST = "say hello first"
+_NOBODY = "?"
 _RETRY_MS = 250
 _OFFER_TIMEOUT_S = 2.0
 """A place that was given with an offer is free again if no chunk is asked for within this."""
@@ -64,6 +68,7 @@ class Serving:
         serve_at_once: requesters of weights that are served at the same time.
         idle_s: a requester that asks for nothing so long gives its place up.
         on_gone: told which neighbor's control connection is gone.
+        keys: None = connections are plain, and a Hello is believed.
     """
 
     def __init__(
@@ -82,14 +87,16 @@ class Serving:
         serve_at_once: int,
         idle_s: float,
         on_gone: Callable[[str], None],
+        keys: Keys | None = None,
     ) -> None:
         self._me, self._neighbors = me, frozenset(neighbors)
         self._store, self._up, self._exchange = store, up, exchange
         self._connections, self._on_gone = connections, on_gone
-        self._router, self.port = bind_router(context, address, port, limits)
-        self._monitor = watch_router(self._router)
-        self._admitted: dict[bytes, str] = {}
-        self._descriptors: dict[bytes, int] = {}
+        self._gate = Gate(context, keys, exchange) if keys else None
+        self._router, self.port = bind_router(context, address, port, limits, keys)
+        self._monitor = watch_router(self._router, failures=keys is not None)
+        self._ending = SILENT
+        self._admitted = Admitted()
         self._masks = MaskSender()
         self._last_mask: MaskAnnounce | None = None
         self._owed: deque[tuple[bytes, ChunkRequest]] = deque()
@@ -97,6 +104,8 @@ class Serving:
 
     def begin(self, reactor: Reactor) -> None:
         """Listen."""
+        if self._gate:
+            reactor.listen(self._gate.socket, partial(self._on_gate, self._gate))
         reactor.listen(self._monitor, self._on_monitor)
         reactor.listen(self._router, self._on_router)
 
@@ -110,7 +119,7 @@ class Serving:
     def say_bye(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
         for neighbor in self._present():
-            self._reply(routing_id(neighbor, Channel.CONTROL), Bye(round_index))
+            self._tell(neighbor, Bye(round_index))
 
     def serve_owed(self) -> None:
         """Send the chunks that were asked for, as fast as the device's upload lets."""
@@ -131,60 +140,80 @@ class Serving:
         self._router.disable_monitor()  # before term(), or it hangs
         self._monitor.close(linger=0)
         self._router.close(linger=linger_ms)
+        if self._gate:
+            self._gate.close()
 
     # -- connections ---------------------------------------------------------------------
+
+    def _on_gate(self, gate: Gate, flags: int) -> None:
+        self._on_monitor(0)  # who is turned away hangs up at once: its address is read before
+        gate.answer(flags)
 
     def _on_monitor(self, _flags: int) -> None:
         while readable(self._monitor):
             event = recv_monitor_message(self._monitor, zmq.DONTWAIT)
-            descriptor = int(event["value"])
-            if event["event"] == zmq.EVENT_ACCEPTED:
-                self._forget(descriptor)  # one whose routing id was taken over closes unannounced
-                self._connections.accepted(descriptor)
-            else:
-                self._forget(descriptor)
+            value = int(event["value"])
+            match event["event"]:
+                case zmq.EVENT_ACCEPTED:
+                    self._forget(value)
+                    self._connections.accepted(value)
+                case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:  # of the one that is closed next
+                    self._ending = why(value)
+                case _:
+                    self._forget(value, self._ending)
+                    self._ending = SILENT
 
-    def _forget(self, gone: int) -> None:
+    def _forget(self, gone: int, ending: tuple[str, str] = SILENT) -> None:
         connection = self._connections.closed(gone)
         if connection and not connection.spoke:
-            name = connection.client.rpartition(":")[0] or connection.client
-            self._exchange.turn_away(name, "silent", "closed without a message")
-        for sender in [s for s, descriptor in self._descriptors.items() if descriptor == gone]:
-            del self._descriptors[sender]
-            neighbor = self._admitted.pop(sender)
-            self._owe_nothing(sender)
-            self._slots.free(sender)
-            if sender == routing_id(neighbor, Channel.CONTROL):
-                self._exchange.tell(events.Left(neighbor, "connection closed"))
-                self._on_gone(neighbor)
+            counted = ending == SILENT and self._gate and self._gate.was_denied(connection.host)
+            if not counted:
+                self._exchange.turn_away(connection.host, *ending)
+        place = self._admitted.leave(gone)
+        if place:
+            self._release(place.sender)
+            if place.channel is Channel.CONTROL:
+                self._exchange.tell(events.Left(place.neighbor, "connection closed"))
+                self._on_gone(place.neighbor)
 
     def _admit(self, sender: bytes, hello: Hello, descriptor: int, connection: Connection) -> None:
-        reason = objection(self._me, self._neighbors, sender, hello)
-        if reason is not None:
-            self._exchange.turn_away(hello.peer_id, "refused", reason)
-            self._refuse(sender, reason, descriptor, connection)
+        neighbor, channel = hello.peer_id, hello.channel
+        place = Place(neighbor, channel, sender, descriptor, hello.incarnation)
+        if connection.owner not in ("", neighbor):
+            reason = f"{connection.owner}'s key, and the name of {neighbor}"
+            self._exchange.turn_away(connection.owner, "spoofed", reason)
+            self._refuse(sender, "a name that is not this key's", connection.owner, connection)
             return
-        self._admitted[sender] = hello.peer_id
-        self._descriptors[sender] = descriptor
+        refusal = objection(self._me, self._neighbors, hello) or self._admitted.objection(place)
+        if refusal is not None:
+            self._exchange.turn_away(neighbor, "refused", refusal)
+            self._refuse(sender, refusal, neighbor, connection)
+            return
+        before = self._admitted.take(place)
+        if before:  # the neighbor has lost it, or was restarted, and we were not told yet
+            self._connections.hang_up(before.descriptor)
+            self._release(before.sender)
         self._owe_nothing(sender)
-        self._connections.belongs(connection, hello.peer_id, hello.channel)
+        self._connections.belongs(connection, neighbor, channel)
         self._reply(sender, Welcome(self._me.incarnation))
-        if hello.channel is Channel.CONTROL:
-            self._exchange.tell(events.Joined(hello.peer_id, hello.incarnation))
-            self._masks.forget(hello.peer_id)
+        if channel is Channel.CONTROL:
+            self._exchange.tell(events.Joined(neighbor, hello.incarnation))
+            self._masks.forget(neighbor)
             if self._last_mask is not None:  # a late or returning neighbor
-                self._send_mask(hello.peer_id, self._last_mask)
+                self._send_mask(neighbor, self._last_mask)
 
-    def _refuse(self, sender: bytes, reason: str, descriptor: int, connection: Connection) -> None:
-        if self._descriptors.get(sender, descriptor) != descriptor:
-            # It took a neighbor's routing id over. ZeroMQ holds the neighbor's own connection
-            # open and never uses it again: the neighbor must come back by a new one.
-            self._connections.hang_up(self._descriptors[sender])
-        self._reply(sender, Refuse(reason), connection)
+    def _release(self, sender: bytes) -> None:
+        """Give free what a connection had that speaks for nobody any more."""
+        self._owe_nothing(sender)
+        self._slots.free(sender)
+
+    def _refuse(self, sender: bytes, reason: str, name: str, connection: Connection) -> None:
+        refuse = Refuse(reason)
+        self._exchange.send(connection, name, refuse, partial(self._put, sender, name, refuse))
 
     def _present(self) -> list[str]:
-        control = {n: routing_id(n, Channel.CONTROL) for n in sorted(self._neighbors)}
-        return [neighbor for neighbor, sender in control.items() if sender in self._admitted]
+        there = (n for n in self._neighbors if self._admitted.of(n, Channel.CONTROL))
+        return sorted(there)
 
     # -- messages ------------------------------------------------------------------------
 
@@ -195,37 +224,44 @@ class Serving:
             except zmq.Again:
                 return
             self._on_monitor(0)  # a closed connection's descriptor may be this one's by now
-            # The connection itself must have said Hello, not another one that had this id.
             descriptor = descriptor_of(frames[0])
             if descriptor is None:
-                name = sender.bytes.decode("latin-1")
-                self._exchange.turn_away(name, "malformed", "an older ZMTP")
+                self._exchange.turn_away(_NOBODY, "malformed", "an older ZMTP")
                 continue
             connection = self._connections.at(descriptor)
-            known = self._descriptors.get(sender.bytes) == descriptor
-            who = self._admitted[sender.bytes] if known else sender.bytes.decode("latin-1")
+            place = self._place(sender.bytes, descriptor)
+            if self._gate and not connection.owner:
+                connection.owner = owner_of(frames[0])
+            who = place.neighbor if place else connection.owner or connection.host
             try:
                 message = self._exchange.read(connection, who, frames)
             except WireError as error:
-                if not known:  # a neighbor of another wire version should learn why
-                    self._refuse(sender.bytes, str(error)[:MAX_REASON], descriptor, connection)
+                if not place:  # a neighbor of another wire version should learn why
+                    self._refuse(sender.bytes, str(error)[:MAX_REASON], who, connection)
                 continue
+            if isinstance(message, Hello) and message.peer_id in self._neighbors:
+                who = message.peer_id
             handle = partial(self._take_in, sender.bytes, descriptor, connection)
             self._exchange.hand_in(connection, who, message, handle)
 
     def _take_in(
         self, sender: bytes, descriptor: int, connection: Connection, message: Message
     ) -> None:
-        if connection.gone:
+        if connection.gone or connection.hung_up:
             return  # nobody is there to answer
         if isinstance(message, Hello):
             self._admit(sender, message, descriptor, connection)
-        elif self._descriptors.get(sender) == descriptor:
+        elif self._place(sender, descriptor):
             self._serve(sender, message)
         else:
-            name = sender.decode("latin-1")
+            name = connection.owner or connection.host
             self._exchange.turn_away(name, "stranger", _SAY_HELLO_FIRST)
-            self._refuse(sender, _SAY_HELLO_FIRST, descriptor, connection)
+            self._refuse(sender, _SAY_HELLO_FIRST, name, connection)
+
+    def _place(self, sender: bytes, descriptor: int) -> Place | None:
+        """Return the place of a connection. A stranger may choose an id that was another's."""
+        place = self._admitted.at(sender)
+        return place if place and place.descriptor == descriptor else None
 
     def _serve(self, sender: bytes, message: Message) -> None:
         match message:
@@ -260,37 +296,40 @@ class Serving:
         self.serve_owed()
 
     def _owe_nothing(self, sender: bytes) -> None:
-        """Drop what `sender` asked for on another connection, or for another pull."""
+        """Drop what `sender` asked for, for another pull."""
         self._owed = deque(owed for owed in self._owed if owed[0] != sender)
 
     def _send_mask(self, neighbor: str, mask: MaskAnnounce) -> bool:
-        sent = self._reply(routing_id(neighbor, Channel.CONTROL), self._masks.code(neighbor, mask))
+        sent = self._tell(neighbor, self._masks.code(neighbor, mask))
         if sent:
             self._masks.sent(neighbor, mask)
         return sent
 
-    def _reply(self, to: bytes, message: Message, connection: Connection | None = None) -> bool:
-        """Send through the ROUTER; False where `to` is gone or takes nothing in.
+    def _tell(self, neighbor: str, message: Message) -> bool:
+        """Send by a neighbor's control connection; False where it is gone or takes nothing in."""
+        place = self._admitted.of(neighbor, Channel.CONTROL)
+        if place is None:
+            reason = f"{type(message).__name__}: no Hello"
+            self._exchange.turn_away(neighbor, "unreachable", reason)
+            return False
+        return self._reply(place.sender, message)
 
-        Args:
-            connection: of one that is not admitted.
-        """
-        name = self._admitted.get(to, to.decode("latin-1"))
-        if connection is None:
-            if to not in self._descriptors:
-                self._exchange.turn_away(name, "unreachable", f"{type(message).__name__}: no Hello")
-                return False
-            connection = self._connections.at(self._descriptors[to])
-        return self._exchange.send(connection, name, message, partial(self._put, to, message))
+    def _reply(self, to: bytes, message: Message) -> bool:
+        """Send to an admitted connection; False where it is gone or takes nothing in."""
+        place = self._admitted.at(to)
+        if place is None:
+            return False  # it left while this was owed to it
+        connection, name = self._connections.at(place.descriptor), place.neighbor
+        put = partial(self._put, to, name, message)
+        return self._exchange.send(connection, name, message, put)
 
-    def _put(self, to: bytes, message: Message, frames: Sequence[Frame]) -> bool:
+    def _put(self, to: bytes, name: str, message: Message, frames: Sequence[Frame]) -> bool:
         try:
             # Small frames are copied: that costs less than to keep them.
             self._router.send_multipart(
                 [to, *frames], zmq.DONTWAIT, copy=not isinstance(message, Chunk)
             )
         except zmq.ZMQError as error:
-            name = self._admitted.get(to, to.decode("latin-1"))
             self._exchange.turn_away(name, "unreachable", f"{type(message).__name__}: {error}")
             return False
         return True

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import zmq
 
-from prisam_p2p.peer.admission import routing_id
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.wire.messages import Channel
+from prisam_p2p.wire.zmtp import CURVE, PLAIN
 
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
@@ -32,21 +33,33 @@ class SocketLimits:
 
 
 def bind_router(
-    context: Context, address: str, port: int, limits: SocketLimits
+    context: Context, address: str, port: int, limits: SocketLimits, keys: Keys | None = None
 ) -> tuple[Socket, int]:
-    """Return a ROUTER bound to `address` and its port; 0 = let the system choose."""
+    """Return a ROUTER bound to `address` and its port; 0 = let the system choose.
+
+    It gives each connection an id of its own: one that its client chose could be another's.
+    """
     router = context.socket(zmq.ROUTER)
-    _common(router, limits.largest_request)
+    _common(router, limits.largest_request, keys)
+    if keys:
+        router.set(zmq.CURVE_SERVER, 1)
+        router.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, nobody comes in before the gate says so
     router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
-    router.set(zmq.ROUTER_HANDOVER, 1)  # else a restarted peer with its old id is ignored
     router.bind(f"tcp://{address}:{port}")
     port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
     return router, port
 
 
-def watch_router(router: Socket) -> Socket:
-    """Return the socket that tells of the ROUTER's connections, by file descriptor."""
-    return router.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+def watch_router(router: Socket, failures: bool) -> Socket:
+    """Return the socket that tells of the ROUTER's connections, by file descriptor.
+
+    Args:
+        failures: also of errors in handshakes; the next connection that ends is the one meant.
+    """
+    wanted = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+    return router.get_monitor_socket(
+        wanted | (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if failures else 0)
+    )
 
 
 def readable(socket: Socket) -> bool:
@@ -73,25 +86,32 @@ def receive(socket: Socket) -> list[zmq.Frame]:
 
 def connect_dealer(
     context: Context,
-    me: str,
     channel: Channel,
     source: str,
     to: tuple[str, int],
     limits: SocketLimits,
+    keys: Keys | None = None,
+    server_key: str = "",
 ) -> tuple[Socket, Socket]:
     """Return a DEALER that connects from `source`, so the address pair is the directed link.
 
     With it comes the socket that tells of its connections: one that is lost comes back by itself.
+    With keys, it talks to nobody but who has the secret key to `server_key`.
     """
     dealer = context.socket(zmq.DEALER)
-    _common(dealer, limits.largest_reply)
-    dealer.set(zmq.ROUTING_ID, routing_id(me, channel))
+    _common(dealer, limits.largest_reply, keys)
+    if keys:
+        dealer.set(zmq.CURVE_PUBLICKEY, keys.public.encode())
+        dealer.set(zmq.CURVE_SERVERKEY, server_key.encode())
     dealer.set(zmq.IMMEDIATE, 1)  # else an absent peer's queue fills with stale messages
     dealer.set(zmq.CONNECT_TIMEOUT, 1000)  # with the next two: traffic resumes within a second
     dealer.set(zmq.RECONNECT_IVL, 100)
     dealer.set(zmq.RECONNECT_IVL_MAX, 1000)
     monitor = dealer.get_monitor_socket(
-        zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+        zmq.EVENT_CONNECTED
+        | zmq.EVENT_HANDSHAKE_SUCCEEDED
+        | (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if keys else 0)
+        | zmq.EVENT_DISCONNECTED
     )
     if channel is Channel.CONTROL:  # on a bulk connection a heartbeat would cut a slow frame
         dealer.set(zmq.HEARTBEAT_IVL, limits.heartbeat_ms)
@@ -109,8 +129,19 @@ def descriptor_of(frame: zmq.Frame) -> int | None:
         return None
 
 
-def _common(socket: Socket, largest_frame: int) -> None:
+def owner_of(frame: zmq.Frame) -> str:
+    """Return whose key opened the connection that `frame` came by; "" = it needed none."""
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""
+
+
+def _common(socket: Socket, largest_frame: int, keys: Keys | None) -> None:
     socket.set(zmq.LINGER, 0)
-    socket.set(zmq.MAXMSGSIZE, largest_frame)  # a hostile length ends its sender's connection
+    # A hostile length ends its sender's connection.
+    socket.set(zmq.MAXMSGSIZE, largest_frame + (CURVE if keys else PLAIN).box)
+    if keys:
+        socket.set(zmq.CURVE_SECRETKEY, keys.secret.get_secret_value().encode())
     socket.set(zmq.SNDHWM, 64)  # messages, not bytes: chunks are large
     socket.set(zmq.RCVHWM, 64)

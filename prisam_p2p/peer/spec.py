@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.settings import RunSettings
 
 ENTRY = "prisam_p2p.peer.process"
@@ -49,10 +50,11 @@ class PeerSpec(BaseModel):
         port: of its ROUTER, where its neighbors know it from before; 0 = any.
         source: what it begins with: "state", what the last process of this peer left, or "fresh".
         first_round: it begins there at the earliest.
+        keys: None = connections are plain.
         marks: (round, phase) at whose beginning it waits for the launcher.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     peer_id: str
     index: int
@@ -77,6 +79,7 @@ class PeerSpec(BaseModel):
     port: int = 0
     source: Literal["state", "fresh"] = "fresh"
     first_round: int = 0
+    keys: Keys | None = None
     marks: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []
 
     @property

@@ -25,6 +25,7 @@ from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.calling import Calling, Endpoint
 from prisam_p2p.peer.connections import Connections
 from prisam_p2p.peer.exchange import Exchange
+from prisam_p2p.peer.keys import Keys
 from prisam_p2p.peer.pacing import Pacer
 from prisam_p2p.peer.policy import Policy
 from prisam_p2p.peer.policy_rule import Rule
@@ -37,6 +38,7 @@ from prisam_p2p.peer.sockets import Socket, SocketLimits
 from prisam_p2p.peer.spool import Spool
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
 from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.zmtp import CURVE, PLAIN
 
 _LINGER_MS = 500
 _CLOSE_TIMEOUT_S = 5.0
@@ -79,6 +81,7 @@ class Transport:
         inbox: where events go.
         note: takes the record of each connection.
         port: of the ROUTER; 0 = let the system choose.
+        keys: None = connections are plain.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Transport:
         how: Exchanging,
         note: Callable[[records.Connection], None] = lambda _record: None,
         port: int = 0,
+        keys: Keys | None = None,
     ) -> None:
         heartbeat_ms = max(1000, 100 * len(neighbors))  # at most ten pings a second
         limits = SocketLimits(
@@ -102,11 +106,12 @@ class Transport:
         self._up, self._down = Pacer(how.rates.up_bytes_s), Pacer(how.rates.down_bytes_s)
         self._store = SnapshotStore(layout, how.chunk_bytes, PARTS_A_PLACE * how.serve_at_once)
         self._spool = Spool(how.spool_bytes)
-        self._traffic = TrafficCounter()
+        mechanism = CURVE if keys else PLAIN
+        self._traffic = TrafficCounter(mechanism)
         self._policy = Policy(how.policy_seed, me.peer_id)
         exchange = self._exchange = Exchange(inbox, self._traffic, self._policy)
         self._lossy = False
-        self._connections = Connections(note, heartbeat_ms)
+        self._connections = Connections(note, heartbeat_ms, mechanism.name)
         self._context = zmq.Context[Socket](io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, 6 * len(neighbors) + 16)
         self._calling = Calling(
@@ -119,6 +124,7 @@ class Transport:
             exchange,
             self._connections,
             layout.n_bits,
+            keys,
         )
         self._serving = Serving(
             self._context,
@@ -134,6 +140,7 @@ class Transport:
             serve_at_once=how.serve_at_once,
             idle_s=how.patience.timeout_s,
             on_gone=self._calling.neighbor_gone,
+            keys=keys,
         )
         self.port = self._serving.port
         self._connections.router = f"{address}:{self.port}"

@@ -17,7 +17,7 @@ from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.wire import ethernet
 from prisam_p2p.wire.codec import encode
 from prisam_p2p.wire.messages import DIGEST_BYTES, Chunk
-from prisam_p2p.wire.zmtp import framing
+from prisam_p2p.wire.zmtp import PLAIN, Mechanism
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Sent:
     wire: int
 
 
-def transfer(n_bytes: int, chunk_bytes: int) -> Sent:
+def transfer(n_bytes: int, chunk_bytes: int, mechanism: Mechanism = PLAIN) -> Sent:
     """Return what `n_bytes` of weights cost in chunks of `chunk_bytes`, requests left out."""
     stream = sum(
-        _chunk_stream(min(chunk_bytes, n_bytes - offset), offset)
+        _chunk_stream(min(chunk_bytes, n_bytes - offset), offset, mechanism)
         for offset in range(0, n_bytes, chunk_bytes)
     )
     data = ethernet.segments(stream)
@@ -46,13 +46,14 @@ def compare_protocols(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     neighbors; beside the masks. discovery: one dense model beside the mean mask.
     """
     chunk_bytes = run.plan["settings"]["chunk_kib"] * 1024
-    dense = transfer(run.plan["model"]["n_bytes"], chunk_bytes)
+    mechanism = next((c.mechanism for c, _ in ledger.connections), PLAIN)
+    dense = transfer(run.plan["model"]["n_bytes"], chunk_bytes, mechanism)
     everything = Sent(sum(r.payload for r in ledger.rows), sum(r.wire for r in ledger.rows))
     masks = [row for row in ledger.rows if row.kind == MASK]
     n_masks = sum(row.messages for row in masks)
     of_masks = Sent(sum(r.payload for r in masks), sum(r.wire for r in masks))
     snapshots = _announced(run)
-    pushed = _sum(snapshots, chunk_bytes)
+    pushed = _sum(snapshots, chunk_bytes, mechanism)
     copies = snapshots.total()
     exact = Sent(dense.payload * copies, dense.wire * copies)
     return {
@@ -80,8 +81,10 @@ def _announced(run: RunFolder) -> Counter[int]:
     return copies
 
 
-def _sum(snapshots: Counter[int], chunk_bytes: int) -> Sent:
-    each = [(transfer(n_bytes, chunk_bytes), copies) for n_bytes, copies in snapshots.items()]
+def _sum(snapshots: Counter[int], chunk_bytes: int, mechanism: Mechanism) -> Sent:
+    each = [
+        (transfer(n_bytes, chunk_bytes, mechanism), copies) for n_bytes, copies in snapshots.items()
+    ]
     return Sent(sum(s.payload * n for s, n in each), sum(s.wire * n for s, n in each))
 
 
@@ -99,7 +102,7 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 @cache
-def _chunk_stream(n_bytes: int, offset: int) -> int:
+def _chunk_stream(n_bytes: int, offset: int, mechanism: Mechanism) -> int:
     """Return the stream bytes of one chunk: header, weights, framing."""
     header = len(encode(Chunk(bytes(DIGEST_BYTES), offset, b"\0"))[0])
-    return header + n_bytes + framing([header, n_bytes])
+    return header + n_bytes + mechanism.framing([header, n_bytes])

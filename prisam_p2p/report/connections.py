@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from prisam_p2p.report.ends import CLIENT, UNKNOWN, End, Process
 from prisam_p2p.report.kernel import KernelFigures, KernelSocket, Pair
+from prisam_p2p.wire.zmtp import MECHANISMS, PLAIN, Mechanism
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ class Connection:
         """Between two PINGs of the client, 0 = none."""
         end = self.client_end or self.server_end
         return end.heartbeat_ms if end else 0
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What secured it."""
+        end = self.client_end or self.server_end
+        return MECHANISMS[end.security] if end else PLAIN
 
     @property
     def began_s(self) -> float:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from prisam_p2p.peer.admission import routing_id
 from prisam_p2p.report.connections import Connection
 from prisam_p2p.report.counts import NOTHING, Counts, stream_bytes, total
 from prisam_p2p.report.heartbeats import View
 from prisam_p2p.report.kernel import KernelSocket
-from prisam_p2p.wire.messages import Channel
-from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES, handshake_bytes
 
 Side = Literal["client", "server"]
 _NO_BOUND: Final = 2**62
@@ -120,8 +117,7 @@ class Direction:
 
 def directions(connection: Connection) -> tuple[Direction, Direction]:
     """Return client to server, and back."""
-    client, server = connection.client_end, connection.server_end
-    identity = routing_id(connection.client_peer, Channel[connection.channel.upper()])
+    client, server, how = connection.client_end, connection.server_end, connection.mechanism
     there = Direction(
         side="client",
         sender=connection.client_peer,
@@ -133,8 +129,8 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         at_sender=connection.client_socket,
         at_receiver=connection.server_socket,
         cut=connection.cut,
-        handshake=handshake_bytes("client", identity),
-        beat_bytes=PING_BYTES if connection.heartbeat_ms else 0,
+        handshake=how.client_handshake,
+        beat_bytes=how.ping_bytes if connection.heartbeat_ms else 0,
     )
     back = replace(
         there,
@@ -147,8 +143,8 @@ def directions(connection: Connection) -> tuple[Direction, Direction]:
         receiver_final=there.sender_final,
         at_sender=there.at_receiver,
         at_receiver=there.at_sender,
-        handshake=handshake_bytes("server", identity),
-        beat_bytes=PONG_BYTES if connection.heartbeat_ms else 0,
+        handshake=how.server_handshake,
+        beat_bytes=how.pong_bytes if connection.heartbeat_ms else 0,
     )
     return there, back
 

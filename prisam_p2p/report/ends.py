@@ -31,6 +31,7 @@ class End:
         client, server: the two addresses, host:port.
         neighbor: who is at the other end, "" = a stranger.
         heartbeat_ms: between two PINGs of the client, 0 = none.
+        security: plain or curve.
         t_s: when it was recorded.
         final: its counts are complete: the peer closed it in order.
         received, sent: (kind, round) -> counts.
@@ -44,6 +45,7 @@ class End:
     neighbor: str
     channel: str
     heartbeat_ms: int
+    security: str
     t_s: float
     final: bool
     received: Counts = field(repr=False)
@@ -88,6 +90,7 @@ class Process:
                 neighbor=line["neighbor"],
                 channel=line["channel"],
                 heartbeat_ms=line["heartbeat_ms"],
+                security=line["security"],
                 t_s=line["t_s"],
                 final=self.final,
                 received=self.counts.get((number, IN), NOTHING),

@@ -9,7 +9,7 @@ from prisam_p2p.report.connections import Connection
 from prisam_p2p.report.counts import stream_by_kind
 from prisam_p2p.report.directions import Direction, Stream, counted, directions
 from prisam_p2p.report.heartbeats import Heartbeats, View, find_heartbeats, most_pings
-from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES
+from prisam_p2p.wire.zmtp import Mechanism
 
 KERNEL, MODEL = "kernel", "model"
 _BEYOND_A_CHUNK = 2048
@@ -66,7 +66,8 @@ def explain(connection: Connection, largest: int) -> tuple[Explained, Explained]
         return _modelled(there), _modelled(back)
     most = most_pings(connection.heartbeat_ms, connection.life_s)
     meanings = product(there.streams(), back.streams())
-    found = [_explain(there, back, a, b, most, largest) for a, b in meanings]
+    how = connection.mechanism
+    found = [_explain(there, back, a, b, most, largest, how) for a, b in meanings]
     return min(found, key=lambda pair: [sum(getattr(e, n) for e in pair) for n in _LOST])
 
 
@@ -74,14 +75,20 @@ _LOST = ("unexplained", "torn", "unsent")
 
 
 def _explain(
-    there: Direction, back: Direction, out: Stream, answer: Stream, most: int, largest: int
+    there: Direction,
+    back: Direction,
+    out: Stream,
+    answer: Stream,
+    most: int,
+    largest: int,
+    mechanism: Mechanism,
 ) -> tuple[Explained, Explained]:
     views = there.views(out, largest), back.views(answer, largest)
     known = not there.basis.startswith("last")
-    beats = find_heartbeats(*views, most) if known else Heartbeats()
+    beats = find_heartbeats(*views, most, mechanism) if known else Heartbeats()
     return (
-        _account(there, out, views[0], beats.pings, PING_BYTES),
-        _account(back, answer, views[1], beats.pongs, PONG_BYTES),
+        _account(there, out, views[0], beats.pings, mechanism.ping_bytes),
+        _account(back, answer, views[1], beats.pongs, mechanism.pong_bytes),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from prisam_p2p.wire.zmtp import PING_BYTES, PONG_BYTES
+from prisam_p2p.wire.zmtp import Mechanism
 
 MOST_UNANSWERED = 4
 SLACK_PINGS = 2
@@ -55,33 +55,38 @@ def most_pings(heartbeat_ms: int, life_s: float) -> int:
     return int(life_s * 1000 / heartbeat_ms) + SLACK_PINGS if heartbeat_ms else 0
 
 
-def find_heartbeats(there: Sequence[View], back: Sequence[View], most: int) -> Heartbeats:
+def find_heartbeats(
+    there: Sequence[View], back: Sequence[View], most: int, mechanism: Mechanism
+) -> Heartbeats:
     """Return the numbers that explain most; of these, the ones with the least lost.
 
     Args:
         there, back: views of client to server, and of server to client.
         most: PINGs.
     """
-    return min(_candidates(there, back, most), key=lambda h: _cost(h, there, back))
+    candidates = _candidates(there, back, most, mechanism)
+    return min(candidates, key=lambda h: _cost(h, there, back, mechanism))
 
 
-def _candidates(there: Sequence[View], back: Sequence[View], most: int) -> Iterator[Heartbeats]:
+def _candidates(
+    there: Sequence[View], back: Sequence[View], most: int, mechanism: Mechanism
+) -> Iterator[Heartbeats]:
     """Yield the pairs near what each view says by itself."""
     near = {0}
     for view in there:
-        near |= {view.residue // PING_BYTES + d for d in (-1, 0, 1)}
+        near |= {view.residue // mechanism.ping_bytes + d for d in (-1, 0, 1)}
     for view in back:
-        near |= {view.residue // PONG_BYTES + d for d in range(-1, MOST_UNANSWERED + 2)}
+        near |= {view.residue // mechanism.pong_bytes + d for d in range(-1, MOST_UNANSWERED + 2)}
     for pings in sorted({min(max(n, 0), most) for n in near}):
         for pongs in range(max(0, pings - MOST_UNANSWERED), pings + 1):
             yield Heartbeats(pings, pongs)
 
 
 def _cost(
-    numbers: Heartbeats, there: Sequence[View], back: Sequence[View]
+    numbers: Heartbeats, there: Sequence[View], back: Sequence[View], mechanism: Mechanism
 ) -> tuple[int, int, int, int]:
-    weighed = [(view, numbers.pings * PING_BYTES) for view in there]
-    weighed += [(view, numbers.pongs * PONG_BYTES) for view in back]
+    weighed = [(view, numbers.pings * mechanism.ping_bytes) for view in there]
+    weighed += [(view, numbers.pongs * mechanism.pong_bytes) for view in back]
     unexplained = sum(view.unexplained(n) for view, n in weighed)
     lost = sum(abs(view.rest(n)) for view, n in weighed)
     return unexplained, lost, numbers.pings, numbers.pongs

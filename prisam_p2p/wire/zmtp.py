@@ -1,52 +1,89 @@
 """What ZeroMQ adds to our frames on a TCP connection. Pure: numbers in, numbers out.
 
-Source: the ZMTP 3.1 specification, https://rfc.zeromq.org/spec/37/. Each figure was also read off
-a socket under libzmq 4.3.5 (tests/wire/test_zmtp.py does so again).
+Sources: ZMTP 3.1, https://rfc.zeromq.org/spec/37/, and CurveZMQ, https://rfc.zeromq.org/spec/26/.
+Each figure was also read off a socket under libzmq 4.3.5 (tests/wire/test_zmtp.py does so again).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
-
-PING_BYTES = 9
-"""A heartbeat: frame head 2 + name 1 + 4 ("PING") + time-to-live 2 + an empty context."""
-
-PONG_BYTES = 7
-"""Its answer: frame head 2 + name 1 + 4 ("PONG") + the ping's context, empty."""
+from dataclasses import dataclass
+from typing import Final
 
 _SHORT_FRAME = 255
 
 # signature 10 + version 2 + mechanism, padded, 20 + as-server 1 + filler 31
 _GREETING = 64
 
-# READY is a command: its name (length 1 + 5 characters), then properties, each with
-# a length of 1 + name + a length of 4 + value. libzmq always sends these two:
-_READY = 1 + len("READY")
-_SOCKET_TYPE = 1 + len("Socket-Type") + 4 + len("DEALER")  # ROUTER is as long
-_IDENTITY = 1 + len("Identity") + 4
+# Metadata are properties, each with a length of 1 + name + a length of 4 + value. libzmq always
+# sends these two, of a DEALER and of a ROUTER that set no routing id:
+_METADATA = (1 + len("Socket-Type") + 4 + len("DEALER")) + (1 + len("Identity") + 4)
+
+# A command of NULL is its name (a length of 1, the characters), then the metadata.
+_NULL_READY = 1 + len("READY") + _METADATA
+
+# CurveZMQ's commands: names, then versions, keys of 32, nonces of 8 or 16, and boxes, each of
+# which is 16 longer than what is in it. HELLO: version 2, padding 72, key, nonce, box of 64 zeros.
+_CURVE_HELLO = 6 + 2 + 72 + 32 + 8 + (16 + 64)
+_CURVE_WELCOME = 8 + 16 + (16 + 32 + 96)  # a key and a cookie in the box
+_CURVE_INITIATE = 9 + 96 + 8 + (16 + 32 + 16 + (16 + 32 + 32) + _METADATA)  # with a vouch of 80
+_CURVE_READY = 6 + 8 + (16 + _METADATA)
+
+# A heartbeat: name 1 + 4, time-to-live 2, an empty context. Its answer: name and context.
+_PING, _PONG = 5 + 2, 5
 
 
-def frame_overhead(n_bytes: int) -> int:
-    """Return the bytes before a frame's body of `n_bytes`: flags 1 + size 1, or 8 above 255 B."""
-    return 2 if n_bytes <= _SHORT_FRAME else 9
+@dataclass(frozen=True)
+class Mechanism:
+    """What one of ZMTP's security mechanisms puts on a connection; all in bytes.
 
-
-def framing(sizes: Sequence[int]) -> int:
-    """Return the bytes that ZMTP adds to a message of frames of `sizes` bytes."""
-    return sum(frame_overhead(n) for n in sizes)
-
-
-def handshake_bytes(side: Literal["client", "server"], routing_id: bytes) -> int:
-    """Return the bytes that `side` sends before its first message: greeting + READY.
-
-    Mechanism NULL. The client is a DEALER with the routing id `routing_id` (at most 255 bytes);
-    the server is a ROUTER without one, and sends the same whoever connects.
-
-    Raises:
-        ValueError: ZeroMQ has no such routing id.
+    Attributes:
+        name: plain (ZMTP's NULL) or curve, as the setting `security` and the journal say.
+        client_handshake, server_handshake: what each side sends before its first message.
+        box: added to the body of every frame, commands included.
     """
-    if not 1 <= len(routing_id) <= 255:
-        raise ValueError(f"a routing id has 1 to 255 bytes, not {len(routing_id)}")
-    body = _READY + _SOCKET_TYPE + _IDENTITY + (len(routing_id) if side == "client" else 0)
-    return _GREETING + frame_overhead(body) + body
+
+    name: str
+    client_handshake: int
+    server_handshake: int
+    box: int
+
+    def frame_overhead(self, n_bytes: int) -> int:
+        """Return the bytes that a frame of `n_bytes` has beside them: its head, and the box."""
+        return self.box + _head(n_bytes + self.box)
+
+    def framing(self, sizes: Sequence[int]) -> int:
+        """Return the bytes that ZMTP adds to a message of frames of `sizes` bytes."""
+        return sum(self.frame_overhead(n) for n in sizes)
+
+    @property
+    def ping_bytes(self) -> int:
+        """Bytes of a heartbeat."""
+        return _PING + self.frame_overhead(_PING)
+
+    @property
+    def pong_bytes(self) -> int:
+        """Bytes of the answer to a heartbeat."""
+        return _PONG + self.frame_overhead(_PONG)
+
+
+def _head(body: int) -> int:
+    """Return the bytes before a frame's body: flags 1 + size 1, or 8 above 255 B."""
+    return 2 if body <= _SHORT_FRAME else 9
+
+
+def _shake(*commands: int) -> int:
+    return _GREETING + sum(_head(n) + n for n in commands)
+
+
+PLAIN: Final = Mechanism("plain", _shake(_NULL_READY), _shake(_NULL_READY), box=0)
+
+# The body of a frame becomes a command: name 8 + nonce 8 + a box (16) of flags 1 and the body.
+CURVE: Final = Mechanism(
+    "curve",
+    _shake(_CURVE_HELLO, _CURVE_INITIATE),
+    _shake(_CURVE_WELCOME, _CURVE_READY),
+    box=8 + 8 + 16 + 1,
+)
+
+MECHANISMS: Final = {each.name: each for each in (PLAIN, CURVE)}

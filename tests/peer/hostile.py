@@ -276,7 +276,7 @@ def zmtp_frame(body, flags=0):
     return bytes([flags, len(body)]) + body
 
 
-def zmtp_ready(routing_id=b"x", kind=b"DEALER"):
+def zmtp_ready(routing_id=b"", kind=b"DEALER"):
     properties = ((b"Socket-Type", kind), (b"Identity", routing_id))
     body = b"\x05READY" + b"".join(
         bytes([len(name)]) + name + struct.pack(">I", len(value)) + value

@@ -57,8 +57,8 @@ def test_both_ends_write_the_same_endpoints(tcp, connections, written):
     connections.belongs(accepted, "a", Channel.BULK)
     ends = (name(client.getsockname()), name(server.getsockname()))
     assert written == [
-        records.Connection(0, "client", *ends, "b", "bulk", 0),
-        records.Connection(1, "server", *ends, "a", "bulk", 0),
+        records.Connection(0, "client", *ends, "b", "bulk", 0, "plain"),
+        records.Connection(1, "server", *ends, "a", "bulk", 0, "plain"),
     ]
 
 

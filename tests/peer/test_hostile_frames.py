@@ -82,12 +82,16 @@ def hello(peer, channel=Channel.CONTROL, **changes):
 
 
 class Line:
-    """A DEALER to the peer. It does not come back by itself."""
+    """A DEALER to the peer. It does not come back by itself.
 
-    def __init__(self, context, routing_id, port, **options):
-        self.routing_id = routing_id
+    Attributes:
+        speaks_for: the neighbor and channel whose Hello was welcomed, None = a stranger's.
+    """
+
+    def __init__(self, context, port, **options):
+        self.speaks_for = None
         self.socket = context.socket(zmq.DEALER)
-        options = {"LINGER": 0, "RECONNECT_IVL": -1, "ROUTING_ID": routing_id} | options
+        options = {"LINGER": 0, "RECONNECT_IVL": -1} | options
         for name, value in options.items():
             self.socket.set(getattr(zmq, name), value)
         self.socket.connect(f"tcp://{ADDRESSES['a']}:{port}")
@@ -141,22 +145,23 @@ class Siege:
         self._b.connect({"a": (ADDRESSES["a"], self.port)})
         self._told(events.Joined)
         self._m = {
-            channel: stack.enter_context(self.line(identifier))
-            for channel, identifier in ((Channel.CONTROL, b"c:m"), (Channel.BULK, b"b:m"))
+            channel: stack.enter_context(self.line()) for channel in (Channel.CONTROL, Channel.BULK)
         }
         for channel, line in self._m.items():
             line.send(encode(hello("m", channel)))
             assert line.answer() == Welcome(0)
-        assert isinstance(self._r_asked(b"c:a", Hello), Hello)
-        self._r_says(b"c:a", encode(Welcome(0)))
+            line.speaks_for = ("m", channel)
+        self._r_ids = {}
+        self._r_asked(Channel.CONTROL, Hello)
+        self._r_says(Channel.CONTROL, encode(Welcome(0)))
         self._ask("pull", round=0)
-        self._r_asked(b"b:a", Hello)
-        self._r_says(b"b:a", encode(Welcome(0)))
-        self._r_asked(b"b:a", WeightsRequest)
-        self._r_says(b"b:a", encode(Unavailable(0)))
+        self._r_asked(Channel.BULK, Hello)
+        self._r_says(Channel.BULK, encode(Welcome(0)))
+        self._r_asked(Channel.BULK, WeightsRequest)
+        self._r_says(Channel.BULK, encode(Unavailable(0)))
         self._lose_one()
         self._serves_b()
-        self._at_rest = self.usage()[1:]
+        self.at_rest = self.usage()[1:]
 
     # -- the peer ----------------------------------------------------------------------------
 
@@ -196,13 +201,13 @@ class Siege:
     def rests(self, within_s=DEADLINE_S):
         """Wait until the peer has as many descriptors and threads as at the beginning."""
         deadline = time.monotonic() + within_s
-        while (used := self.usage()[1:]) != self._at_rest:
-            assert time.monotonic() < deadline, f"{used}, before {self._at_rest}"
+        while (used := self.usage()[1:]) != self.at_rest:
+            assert time.monotonic() < deadline, f"{used}, before {self.at_rest}"
 
     def still_serves(self):
         """Assert that b, and a neighbor that comes now, get the next mask, and b its weights."""
         t = self._serves_b()
-        with self.line(b"c:n") as n:
+        with self.line() as n:
             n.send(encode(hello("n")))
             assert n.answer() == Welcome(0)
             assert MaskReceiver(N_BITS).decode("a", n.answer()) == mask_of(t, seed=t)
@@ -234,17 +239,17 @@ class Siege:
 
     # -- strangers and neighbors at its ROUTER ------------------------------------------------
 
-    def line(self, routing_id, **options):
-        return Line(self._context, routing_id, self.port, **options)
+    def line(self, **options):
+        return Line(self._context, self.port, **options)
 
     def neighbor(self, channel):
         return self._m[channel]
 
-    def tell(self, line, *sequences, known=False):
+    def tell(self, line, *sequences):
         """Send frames, and return the answers; what they are to be counted as is expected."""
         for frames in sequences:
             line.send(frames)
-            verdict = _verdict_of(frames, line.routing_id, known)
+            verdict = _verdict_of(frames, line.speaks_for)
             self.expected[verdict] += verdict is not None
         del self.expected[None]
         return self._pass(line)
@@ -261,19 +266,19 @@ class Siege:
         return answers
 
     def fuzz_as_stranger(self, rng, n):
-        with self.line(b"x" + rng.bytes(int(rng.integers(200)))) as stranger:
-            answers = self.tell(stranger, *(hostile_frames(rng) for _ in range(n)))
+        with self.line(ROUTING_ID=b"x" + rng.bytes(int(rng.integers(200)))) as stranger:
+            answers = self.tell(stranger, *(_strange(hostile_frames(rng)) for _ in range(n)))
             assert Counter(map(type, answers)) == {Refuse: n}
 
     def fuzz_as_neighbor(self, rng, n):
         channel = Channel(int(rng.integers(2)))
-        self.tell(self.neighbor(channel), *(hostile_frames(rng) for _ in range(n)), known=True)
+        self.tell(self.neighbor(channel), *(hostile_frames(rng) for _ in range(n)))
 
     def flood(self, rng, n):
         """Ask for more than any peer would, and read nothing of it."""
         t = self._round
         for _ in range(n):
-            with self.line(b"b:f", RCVHWM=4, RCVBUF=4096) as f:
+            with self.line(RCVHWM=4, RCVBUF=4096) as f:
                 f.send(encode(hello("f", Channel.BULK)))
                 assert f.answer() == Welcome(0)
                 f.send(encode(WeightsRequest(t)))
@@ -290,23 +295,24 @@ class Siege:
             self.rests()
 
     def greet_as_many(self, rng, n):
-        """Say the Hello of a neighbor, under n ids of one's own."""
+        """Say the Hello of a neighbor in another run, under n ids of one's own."""
         for _ in range(n):
             ready = zmtp_ready(b"y" + rng.bytes(int(rng.integers(1, 254))))
-            said = encode(hello("m", Channel(int(rng.integers(2)))))[0]
+            said = encode(hello("m", Channel(int(rng.integers(2))), run_id=b"other-id"))[0]
             with self._tcp(zmtp_greeting() + ready, zmtp_frame(said)) as raw:
-                _read_to(raw, b"not m's")
+                _read_to(raw, b"another run")
             self.expected["refused"] += 1
 
     def rob(self, _rng, n):
-        """Take the place of b, who comes back, and of the thief."""
+        """Take the place of b, who comes back: in a run without keys a Hello can be copied."""
         for _ in range(n):
-            for _ in range(2):  # the second may get the descriptor that b had
-                with self.line(b"c:b") as thief:
-                    thief.send(encode(WeightsRequest(self._round)))
-                    assert thief.answer() == Refuse("say hello first")
-                self.expected["stranger"] += 1
-            self._told(events.Welcomed)
+            with contextlib.suppress(Empty):
+                while True:
+                    self._inbox.get_nowait()
+            with self.line() as thief:
+                thief.send(encode(hello("b")))
+                assert thief.answer() == Welcome(0)
+                self._told(events.Welcomed)
 
     # -- bytes to its port --------------------------------------------------------------------
 
@@ -363,30 +369,32 @@ class Siege:
 
     # -- a hostile ROUTER that its DEALERs are connected to ------------------------------------
 
-    def _r_says(self, to, frames):
-        self._r.send_multipart([to, *frames])
+    def _r_says(self, channel, frames):
+        self._r.send_multipart([self._r_ids[channel], *frames])
 
-    def _r_asked(self, sender, kind, **fields):
+    def _r_asked(self, channel, kind, **fields):
         """Return the next such message that the peer sent; others are passed over."""
         while True:
             assert self._r.poll(DEADLINE_S * 1000), f"r was sent no {kind.__name__}"
             who, *frames = self._r.recv_multipart()
             message = decode(frames)
-            meant = who == sender and isinstance(message, kind)
+            if isinstance(message, Hello):
+                self._r_ids[message.channel] = who
+            meant = who == self._r_ids.get(channel) and isinstance(message, kind)
             if meant and all(getattr(message, k) == v for k, v in fields.items()):
                 return message
 
     def r_tells(self, *sequences):
         for frames in sequences:
-            self._r_says(b"c:a", frames)
+            self._r_says(Channel.CONTROL, frames)
             verdict = self._mirrored(frames)
             self.expected[verdict] += verdict is not None
         del self.expected[None]
         self._barriers += 1
         t = 10**9 + self._barriers
-        self._r_says(b"c:a", encode(MaskAnnounce(t, N_BITS, b"", Coding.CHANGES, 1, 0)))
+        self._r_says(Channel.CONTROL, encode(MaskAnnounce(t, N_BITS, b"", Coding.CHANGES, 1, 0)))
         self.expected["baseless"] += 1
-        self._r_asked(b"c:a", MaskRequest, round_index=t)
+        self._r_asked(Channel.CONTROL, MaskRequest, round_index=t)
 
     def _mirrored(self, frames):
         """Return as what a message on a control connection is to be counted."""
@@ -415,7 +423,7 @@ class Siege:
         """Answer what nobody asked for."""
         said = [hostile_frames(rng) for _ in range(n)]
         for frames in [*said, encode(Welcome(0)), encode(Busy(1))]:
-            self._r_says(b"b:a", frames)
+            self._r_says(Channel.BULK, frames)
             try:
                 match decode(frames):
                     case WeightsOffer() | Chunk() | Unavailable() | Busy():
@@ -433,9 +441,9 @@ class Siege:
         for _ in range(n):
             t = self._lost + 100
             self._ask("pull", round=t)
-            self._r_asked(b"b:a", WeightsRequest, round_index=t)
+            self._r_asked(Channel.BULK, WeightsRequest, round_index=t)
             for answer in hostile_answers(rng, t):
-                self._r_says(b"b:a", encode(answer))
+                self._r_says(Channel.BULK, encode(answer))
             self._lose_one()
 
     def _lose_one(self):
@@ -454,16 +462,26 @@ def _read_to(raw, end):
         got += more
 
 
-def _verdict_of(frames, sender, known):
+def _strange(frames):
+    """Return `frames`, or of what would be welcome the Hello of another run."""
+    try:
+        message = decode(frames)
+    except WireError:
+        return frames
+    return encode(replace(message, run_id=b"other-id")) if isinstance(message, Hello) else frames
+
+
+def _verdict_of(frames, speaks_for):
     """Return as what a message to the ROUTER is to be counted, None where it is answered."""
     try:
         message = decode(frames)
     except WireError:
         return "malformed"
     if isinstance(message, Hello):
-        refused = objection(identity("a"), set(PEERS) - {"a"}, sender, message)
+        another = speaks_for not in (None, (message.peer_id, message.channel))
+        refused = another or objection(identity("a"), set(PEERS) - {"a"}, message)
         return "refused" if refused else None
-    if not known:
+    if speaks_for is None:
         return "stranger"
     served = isinstance(message, WeightsRequest | ChunkRequest | MaskRequest)
     return None if served else "unexpected"
@@ -537,8 +555,7 @@ BY_STRANGERS = {
     "another model": (hello("m", layout_digest=b"x" * 16), "refused"),
     "other initial weights": (hello("m", w0_digest=b"x" * 16), "refused"),
     "the peer itself": (hello("a"), "refused"),
-    "a neighbor's name": (hello("b"), "refused"),
-    "an incarnation of 2^64 - 1": (hello("m", incarnation=FAR), "refused"),
+    "an incarnation of 2^64 - 1": (hello("m", run_id=b"other-id", incarnation=FAR), "refused"),
     "another wire version": ([msgpack.packb([1, 1])], "malformed"),
     "no frame but an empty one": ([b""], "malformed"),
     "1,024 arrays in each other": ([b"\x91" * 1024], "malformed"),
@@ -555,7 +572,7 @@ def test_a_strangers_message_is_counted_and_answered(siege, name):
     said, verdict = BY_STRANGERS[name]
     frames = said if isinstance(said, list) else encode(said)
     before = siege.settle()
-    with siege.line(b"z") as stranger:
+    with siege.line() as stranger:
         assert [type(answer) for answer in siege.tell(stranger, frames)] == [Refuse]
     expected = Counter({verdict: 1}) + Counter(refused=1)  # and the one that ends the line
     assert siege.settle() - before == expected
@@ -589,7 +606,7 @@ def test_a_neighbors_message_is_answered_or_counted(siege, name):
     said, answers, verdicts = BY_NEIGHBORS[name]
     before = siege.settle()
     line = siege.neighbor(Channel.BULK)
-    got = siege.tell(line, *map(encode, said), known=True)
+    got = siege.tell(line, *map(encode, said))
     assert [type(answer) for answer in got] == answers
     assert siege.settle() - before == Counter(verdicts) + Counter(refused=1)
     siege.still_serves()
@@ -599,10 +616,10 @@ def test_no_channels_at_all_can_be_asked_for(siege):
     """What is left is small, not an error."""
     line = siege.neighbor(Channel.BULK)
     request = WeightsRequest(siege._round, N_BITS, NONE)
-    (offer,) = siege.tell(line, encode(request), known=True)
+    (offer,) = siege.tell(line, encode(request))
     assert (type(offer), offer.bits) == (WeightsOffer, NONE)
     chunks = [ChunkRequest(offer.digest, at, CHUNK) for at in (0, FAR)]
-    answers = siege.tell(line, *map(encode, chunks), known=True)
+    answers = siege.tell(line, *map(encode, chunks))
     assert [type(answer) for answer in answers] == [Chunk, Unavailable]
     siege.still_serves()
 
@@ -630,22 +647,43 @@ def test_a_hosts_message_is_counted(siege, name):
     siege.still_serves()
 
 
-@pytest.mark.xfail(strict=True, reason="ROUTER_HANDOVER gives a routing id to whoever names it")
-def test_a_thief_that_says_nothing_cannot_silence_a_neighbor(siege):
-    with siege.line(b"c:n") as n:
+@pytest.mark.parametrize("own", [{}, {"ROUTING_ID": b"c:n"}], ids=["given", "chosen"])
+def test_a_thief_that_says_nothing_cannot_silence_a_neighbor(siege, own):
+    with siege.line(**own) as n:
         n.send(encode(hello("n")))
         assert n.answer() == Welcome(0)
         n.answer()
         with siege.opened(zmtp_greeting() + zmtp_ready(b"c:n")):
             siege.announce()
-            assert n.socket.poll(1000)
+            assert n.socket.poll(DEADLINE_S * 1000)
+        siege.expected["silent"] += 1
+    siege.settle()
 
 
-@pytest.mark.xfail(strict=True, reason="libzmq never closes one that was taken over while stalled")
-def test_connections_that_take_each_other_over_leave_no_descriptor(siege):
-    for _ in range(20):
-        with siege.line(b"zz") as stranger:
+def test_connections_that_take_each_others_place_leave_no_descriptor(siege):
+    """Each has asked for more than it takes in, and would stay open for ever."""
+    with contextlib.ExitStack() as held:
+        for i in range(20):
+            n = held.enter_context(siege.line(RCVHWM=4, RCVBUF=4096))
+            n.send(encode(hello("n", incarnation=i)))
+            assert n.answer() == Welcome(0)
             for _ in range(300):
-                stranger.send([b"noise"])
-            stranger.answer()
-    siege.rests(within_s=1)
+                n.send(encode(MaskRequest(0)))
+        held.enter_context(n)
+        deadline = time.monotonic() + DEADLINE_S
+        while (more := siege.usage()[1] - siege.at_rest[0]) > 1:
+            assert time.monotonic() < deadline, f"{more} more connections"
+    siege.rests()
+    siege.expected = siege.counted()
+
+
+@pytest.mark.xfail(strict=True, reason="libzmq never closes one that is not heard and floods")
+def test_floods_under_an_id_that_is_in_use_leave_no_descriptor():
+    with contextlib.ExitStack() as stack:
+        siege = Siege(stack)
+        for _ in range(20):
+            with siege.line(ROUTING_ID=b"zz") as stranger:
+                for _ in range(300):
+                    stranger.send([b"noise"])
+                stranger.socket.poll(100)  # nothing, while the one before is not yet gone
+        siege.rests(within_s=1)

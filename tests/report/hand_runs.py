@@ -1,8 +1,7 @@
 """Run folders made by hand: three peers, their connections, and what the kernel would tell.
 
 A connection's figures follow from what is said of it, so that a test changes one of them and
-nothing else. Handshakes by hand: a client's is 107 bytes and its routing id ("c:p01", "b:p01"),
-a server's 107.
+nothing else. A handshake has 107 bytes each way.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pathlib import Path
 from prisam_p2p.report.run_folder import RunFolder
 
 PEERS = ("p01", "p02", "p03")
-HANDSHAKE = {"client": 112, "server": 107}
+HANDSHAKE = 107
 PING, PONG = 9, 7
 CHUNK = 256 * 1024
 
@@ -140,7 +139,7 @@ class HandConnection:
 
 
 def _stream(half: Half, side: str) -> int:
-    shake = HANDSHAKE[side] if half.handshake is None else half.handshake
+    shake = HANDSHAKE if half.handshake is None else half.handshake
     counts = half.sent if half.basis == "sent" else half.received
     return shake + sum(p + h + f for _, p, h, f, _ in counts.values()) + half.extra
 
@@ -215,6 +214,7 @@ def _record(connection: HandConnection, number: int, side: str) -> dict:
         "neighbor": "" if connection.stranger else other,
         "channel": connection.channel,
         "heartbeat_ms": connection.heartbeat_ms,
+        "security": "plain",
     }
 
 
@@ -226,10 +226,10 @@ def _write(folder: Path, name: str, lines: list[dict]) -> None:
 def orderly() -> HandRun:
     """A run that ended in order: p02 hears p01's masks and pulls its weights; p03 hears p01's.
 
-    Streams by hand: control p02 -> p01: 112 + hello 57 + 9 PINGs 81 = 250, back: 107 + welcome 6
-    + 2 masks of 44 + 7 + 4 = 110 + 9 PONGs 63 = 286. Bulk p02 -> p01: 112 + 57 + request 6 + 2 *
-    33 = 241, back: 107 + 6 + 2 chunks 300,000 + 52 + 22 = 300,187. Control p03 -> p01: 112 + 57 =
-    169, back 107 + 6 + 55 = 168.
+    Streams by hand: control p02 -> p01: 107 + hello 57 + 9 PINGs 81 = 245, back: 107 + welcome 6
+    + 2 masks of 44 + 7 + 4 = 110 + 9 PONGs 63 = 286. Bulk p02 -> p01: 107 + 57 + request 6 + 2 *
+    33 = 236, back: 107 + 6 + 2 chunks 300,000 + 52 + 22 = 300,187. Control p03 -> p01: 107 + 57 =
+    164, back 107 + 6 + 55 = 168.
     """
     run = HandRun()
     control = run.connect("p02", "p01", "control", heartbeat_ms=1000)

@@ -47,14 +47,14 @@ def test_rows_of_a_link(made):
 def test_handshakes_are_hellos_and_heartbeats_control_before_the_rounds(made):
     rows = rows_of(made(orderly()), "p01", "p02")
     hello = rows["hello", -1]  # the Welcome of the control connection, and both handshakes
-    assert (hello.messages, hello.header, hello.framing) == (1, 4, 2 + 2 * HANDSHAKE["server"])
+    assert (hello.messages, hello.header, hello.framing) == (1, 4, 2 + 2 * HANDSHAKE)
     beats = rows["control", -1]
     assert (beats.messages, beats.framing, beats.stream) == (0, 63, 63)
 
 
 def test_the_rows_add_up_to_the_kernels_streams(made):
     ledger = made(orderly())
-    assert sum(r.stream for r in ledger.rows) == 250 + 286 + 241 + 300_187 + 169 + 168
+    assert sum(r.stream for r in ledger.rows) == 245 + 286 + 236 + 300_187 + 164 + 168
     assert all(r.stream == r.payload + r.header + r.framing for r in ledger.rows)
 
 
@@ -67,7 +67,7 @@ def test_the_wire_on_ethernet_is_the_kernels(made):
     ledger = made(run)
     asking, giving = connection_rows(ledger)
     assert (asking.data_segments, asking.pure_segments) == (6, 5)
-    assert asking.wire == 241 + HEAD * 11 + SYN_ACK  # the SYN-ACK answers the client's SYN
+    assert asking.wire == 236 + HEAD * 11 + SYN_ACK  # the SYN-ACK answers the client's SYN
     assert (giving.data_segments, giving.pure_segments, giving.retransmitted) == (5, 5, 200)
     assert giving.wire == 300_187 + 200 + HEAD * 10 + SYN_EXTRA
     assert {r.source for r in ledger.rows} == {"kernel"}
@@ -80,7 +80,7 @@ def test_the_wire_of_plain_loopback_is_modelled(made):
     run.connections = run.connections[1:2]
     ledger = made(run)
     asking, giving = connection_rows(ledger)
-    assert asking.wire == 241 + HEAD * 11 + SYN_ACK
+    assert asking.wire == 236 + HEAD * 11 + SYN_ACK
     assert (giving.data_segments, giving.pure_segments) == (208, 104)
     assert giving.wire == 300_187 + HEAD * 312 + SYN_EXTRA
     assert {r.source for r in ledger.rows} == {"kernel+model"}
@@ -161,7 +161,7 @@ def test_layers_by_hand(made):
     assert layers["payload"] == 3 * 44 + 300_000
     assert layers["header"] == 3 * 59 + 3 * 7 + 66 + 52
     assert layers["framing of messages"] == 3 * 4 + 3 * 4 + 6 + 22
-    assert layers["handshakes"] == 3 * (112 + 107)
+    assert layers["handshakes"] == 3 * (107 + 107)
     assert layers["heartbeats"] == 81 + 63
     assert layers["retransmitted"] == 0
     assert "cut off" not in layers

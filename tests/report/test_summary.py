@@ -59,7 +59,7 @@ def connection(peer, side):
     other = NEXT[peer]
     client, server = f"127.1.0.{ord(peer)}:40000", f"127.1.0.{ord(other)}:5000"
     number, neighbor = (0, other) if side == "client" else (1, peer)
-    return records.Connection(number, side, client, server, neighbor, "control", 1000)
+    return records.Connection(number, side, client, server, neighbor, "control", 1000, "plain")
 
 
 def traffic(t, final):
@@ -208,7 +208,7 @@ def test_bytes_are_those_of_the_ledger(folder):
             "framing": 80,
             "stream": 20_580,
         },
-        "hello": {"messages": 8, "payload": 0, "header": 236, "framing": 884, "stream": 1120},
+        "hello": {"messages": 8, "payload": 0, "header": 236, "framing": 872, "stream": 1108},
         "control": {"messages": 0, "payload": 0, "header": 0, "framing": 0, "stream": 0},
     }
     assert sum(wire.values()) == sum(row.wire for row in make_ledger(run).rows)

@@ -35,6 +35,11 @@ def shapes_rates(network: Network) -> bool:
     return isinstance(network, Namespaces)
 
 
+def is_isolated(network: Network) -> bool:
+    """Tell whether nobody but the peers reaches it."""
+    return isinstance(network, Namespaces)
+
+
 def facts_of(network: Network) -> records.NetworkMade:
     """Return what a run's figures hold for: the network's kind, and what the kernel gave it."""
     if isinstance(network, Namespaces):
