@@ -124,14 +124,28 @@ class PullFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """What a chosen peer gave fails a check on receipt; it is left out of this round."""
+
+    round: int
+    donor: str
+    check: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregated:
-    """The members averaged; how many channels exist in their union, and are kept of them."""
+    """The members averaged; how many channels exist in their union, and are kept of them.
+
+    `norms`: of each donor's weights over the own ones' (core/defence.py).
+    """
 
     round: int
     members: list[str]
     union_channels: int
     kept_channels: int
     regrowth: bool
+    norms: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +407,7 @@ Record = (
     | Grouped
     | Pulled
     | PullFailed
+    | Rejected
     | Aggregated
     | Evaluated
     | GuardActed

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from prisam_p2p.wire.messages import Channel, Hello
 
+_SHOWN = 40
+"""Characters of a routing id in a refusal: a stranger's is as long as it likes."""
+
 _PREFIX = {Channel.CONTROL: "c:", Channel.BULK: "b:"}
 
 
@@ -44,7 +47,8 @@ def objection(me: Identity, neighbors: Collection[str], sender: bytes, hello: He
     if hello.peer_id not in neighbors:
         return f"{hello.peer_id} is no neighbor of {me.peer_id}"
     if sender != routing_id(hello.peer_id, hello.channel):
-        return f"a routing id that is not {hello.peer_id}'s"
+        told = sender.decode("latin-1")[:_SHOWN]
+        return f"a routing id that is not {hello.peer_id}'s: {told}"
     if hello.layout_digest != me.layout_digest:
         return "a model of another layout"
     if hello.w0_digest != me.w0_digest:

@@ -9,12 +9,12 @@ from queue import Empty, SimpleQueue
 
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import Layout, Mask, Weights
-from prisam_p2p.errors import WireError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import events
 from prisam_p2p.peer.calling import Endpoint
 from prisam_p2p.peer.control import Stopped
+from prisam_p2p.peer.pull import Unfit
 from prisam_p2p.peer.round_book import RoundBook, Verdict
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Transport
@@ -159,9 +159,13 @@ class Network:
                 )
             case events.PullDone():
                 self._finish_pull(event)
-            case events.PullLost(donor, round_index, reason):
+            case events.PullLost(donor, round_index, reason, check):
                 self._pulls[donor] = None
-                self._journal.write(records.PullFailed(round_index, donor, reason))
+                self._journal.write(
+                    records.Rejected(round_index, donor, check, reason)
+                    if check
+                    else records.PullFailed(round_index, donor, reason)
+                )
             case events.TurnedAway(sender, verdict_name, reason):
                 n = self._transport.take_turned(event)
                 self._turn_away(sender, verdict_name, reason, n)
@@ -176,9 +180,10 @@ class Network:
         pull = event.pull
         try:
             self._pulls[pull.donor] = pull.weights()
-        except WireError as error:
+        except Unfit as unfit:
             self._pulls[pull.donor] = None
-            self._journal.write(records.PullFailed(pull.round_index, pull.donor, str(error)))
+            what = (pull.round_index, pull.donor, unfit.check, str(unfit))
+            self._journal.write(records.Rejected(*what))
             return
         self._transport.keep(pull)
         mbit_s = pull.fetched_bytes * 8 / 1e6 / max(event.wall_s, 1e-9)

@@ -79,6 +79,7 @@ class Transport:
         inbox: where events go.
         note: takes the record of each connection.
         port: of the ROUTER; 0 = let the system choose.
+        exchange_of: makes what all messages pass on their way in and out.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Transport:
         how: Exchanging,
         note: Callable[[records.Connection], None] = lambda _record: None,
         port: int = 0,
+        exchange_of: Callable[..., Exchange] = Exchange,
     ) -> None:
         heartbeat_ms = max(1000, 100 * len(neighbors))  # at most ten pings a second
         limits = SocketLimits(
@@ -104,7 +106,7 @@ class Transport:
         self._spool = Spool(how.spool_bytes)
         self._traffic = TrafficCounter()
         self._policy = Policy(how.policy_seed, me.peer_id)
-        exchange = self._exchange = Exchange(inbox, self._traffic, self._policy)
+        exchange = self._exchange = exchange_of(inbox, self._traffic, self._policy)
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms)
         self._context = zmq.Context[Socket](io_threads=1)
