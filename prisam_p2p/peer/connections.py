@@ -24,6 +24,7 @@ class Connection:
 
     Attributes:
         spoke: whether a message came by it.
+        written: whether it was written down, with whose it is.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Connection:
     channel: Channel = Channel.CONTROL
     gone: bool = False
     spoke: bool = False
+    written: bool = False
 
 
 class Connections:
@@ -84,10 +86,15 @@ class Connections:
             connection.neighbor, connection.channel = neighbor, channel
             self._write(connection)
 
+    def refused(self, connection: Connection) -> None:
+        """Write down a stranger's connection now: this process may be killed before it ends."""
+        if not connection.written:
+            self._write(connection)
+
     def write_strangers(self) -> None:
         """Write down the connections that never became a neighbor's."""
         for connection in self._accepted.values():
-            if not connection.gone and not connection.neighbor:
+            if not connection.gone and not connection.written:
                 self._write(connection)
 
     def closed(self, descriptor: int) -> Connection | None:
@@ -98,7 +105,7 @@ class Connections:
         connection = self._accepted.get(descriptor)
         if connection and not connection.gone:
             connection.gone = True
-            if not connection.neighbor:
+            if not connection.written:
                 self._write(connection)
             return connection
         return None
@@ -114,6 +121,7 @@ class Connections:
         return self._next - 1
 
     def _write(self, c: Connection) -> None:
+        c.written = True
         heartbeat_ms = self._heartbeat_ms if c.channel is Channel.CONTROL else 0
         channel = c.channel.name.lower()
         self._note(

@@ -180,6 +180,7 @@ class Serving:
             # It took a neighbor's routing id over. ZeroMQ holds the neighbor's own connection
             # open and never uses it again: the neighbor must come back by a new one.
             self._connections.hang_up(self._descriptors[sender])
+        self._connections.refused(connection)
         self._reply(sender, Refuse(reason), connection)
 
     def _present(self) -> list[str]:
