@@ -7,7 +7,7 @@ never change what one means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 AS_PLANNED = " as planned"
 """Ends the final state of a peer that a fault took away for good (`RunEnded`)."""
@@ -145,7 +145,7 @@ class Aggregated:
     union_channels: int
     kept_channels: int
     regrowth: bool
-    norms: dict[str, float]
+    norms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

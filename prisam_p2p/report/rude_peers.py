@@ -12,6 +12,8 @@ RUDE = frozenset(
 )
 _NEVER_AVERAGED = frozenset({"nan", "wrong-shape", "refusal", "slow-serving", "other-version"})
 _FAR_BEYOND = 2.0
+"""Of the norm limit: honest weights differ in their norm, too (ADR 0019)."""
+_ROUTING_IDS = ("c:", "b:")
 
 
 def named_by(run: RunFolder, applied: list[Line]) -> list[str]:
@@ -50,8 +52,10 @@ def _names(line: Line, rude: str) -> bool:
         return bool(line["donor"] == rude)
     if line["record"] != "turned":
         return False
-    ids = {rude, f"c:{rude}", f"b:{rude}"}  # a stranger is named by its routing id
-    return line["sender"] in ids or line["reason"].rpartition(" ")[2] in ids
+    # A stranger is named by its routing id: at the end of the reason where it said another name.
+    last = line["reason"].rpartition(" ")[2]
+    sender = last if last.startswith(_ROUTING_IDS) else line["sender"]
+    return bool(sender.removeprefix("c:").removeprefix("b:") == rude)
 
 
 def _is_to_be_left_out(run: RunFolder, occurrence: dict[str, Any]) -> bool:
