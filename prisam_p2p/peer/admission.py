@@ -44,11 +44,11 @@ def objection(me: Identity, neighbors: Collection[str], sender: bytes, hello: He
     """Return why a connection with routing id `sender` is refused, or None to welcome it."""
     if hello.run_id != me.run_id:
         return "another run"
-    if hello.peer_id not in neighbors:
-        return f"{hello.peer_id} is no neighbor of {me.peer_id}"
     if sender != routing_id(hello.peer_id, hello.channel):
         told = sender.decode("latin-1")[:_SHOWN]
         return f"a routing id that is not {hello.peer_id}'s: {told}"
+    if hello.peer_id not in neighbors:
+        return f"{hello.peer_id} is no neighbor of {me.peer_id}"
     if hello.layout_digest != me.layout_digest:
         return "a model of another layout"
     if hello.w0_digest != me.w0_digest:

@@ -42,7 +42,9 @@ def test_neighbors_of_the_same_run_are_welcome(sender, hello):
         (b"c:alice", {"peer_id": "alice"}, "alice is no neighbor of alice"),
         (b"b:bob", {}, "routing id that is not bob's"),  # bulk's, on control
         (b"c:bob", {"channel": Channel.BULK}, "routing id that is not bob's"),
-        (b"c:carol", {}, "routing id that is not bob's"),
+        (b"c:carol", {}, "routing id that is not bob's: c:carol"),
+        (b"c:carol", {"peer_id": "dave"}, "routing id that is not dave's: c:carol"),
+        (b"c:" + b"x" * 200, {}, "routing id that is not bob's: c:" + "x" * 38),
         (b"bob", {}, "routing id that is not bob's"),
         (b"\x00\x80\x00\x00\x01", {}, "that is not bob's"),
         (b"c:bob", {"layout_digest": b"x" * 16}, "a model of another layout"),
