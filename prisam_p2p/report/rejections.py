@@ -29,6 +29,6 @@ def rejection_lines(rejected: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _told(donor: str, each: dict[str, Any]) -> str:
-    checks = ", ".join(f"{n} times {check}" for check, n in each["checks"].items())
+    checks = ", ".join(f"{check} {n}" for check, n in each["checks"].items())
     n = len(each["by"])
     return f"{donor} by {n} peer{'s' * (n > 1)} ({checks})"
