@@ -125,12 +125,16 @@ class PullFailed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What a chosen peer gave fails a check on receipt; it is left out of this round."""
+    """What a chosen peer gave fails a check on receipt; it is left out of this round.
+
+    `fetched_bytes`: of weights that came whole, and for nothing.
+    """
 
     round: int
     donor: str
     check: str
     detail: str
+    fetched_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

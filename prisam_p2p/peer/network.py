@@ -55,6 +55,7 @@ class Network:
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
+        self._fetched: dict[str, int] = {}
         self._turned: Counter[tuple[str, str]] = Counter()
 
     def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
@@ -96,7 +97,7 @@ class Network:
         Args:
             wanted: fetch only channels that this mask keeps; None = all.
         """
-        self._pulls = {}
+        self._pulls, self._fetched = {}, {}
         self._transport.pull(donors, round_index, wanted)
         self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s)
         if len(self._pulls) < len(donors):
@@ -104,6 +105,11 @@ class Network:
             self._wait(lambda: len(self._pulls) == len(donors), _ANSWER_S)
         arrived, self._pulls = self._pulls, {}
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
+
+    def reject(self, round_index: int, donor: str, check: str, detail: str) -> None:
+        """Journal that what a donor gave, in this round's pull, is left out of the round."""
+        fetched = self._fetched.get(donor, 0)
+        self._journal.write(records.Rejected(round_index, donor, check, detail, fetched))
 
     def newest_round(self) -> int:
         """Return the latest round that a neighbor announced a mask of."""
@@ -161,11 +167,10 @@ class Network:
                 self._finish_pull(event)
             case events.PullLost(donor, round_index, reason, check):
                 self._pulls[donor] = None
-                self._journal.write(
-                    records.Rejected(round_index, donor, check, reason)
-                    if check
-                    else records.PullFailed(round_index, donor, reason)
-                )
+                if check:
+                    self.reject(round_index, donor, check, reason)
+                else:
+                    self._journal.write(records.PullFailed(round_index, donor, reason))
             case events.TurnedAway(sender, verdict_name, reason):
                 n = self._transport.take_turned(event)
                 self._turn_away(sender, verdict_name, reason, n)
@@ -178,12 +183,12 @@ class Network:
 
     def _finish_pull(self, event: events.PullDone) -> None:
         pull = event.pull
+        self._fetched[pull.donor] = pull.fetched_bytes
         try:
             self._pulls[pull.donor] = pull.weights()
         except Unfit as unfit:
             self._pulls[pull.donor] = None
-            what = (pull.round_index, pull.donor, unfit.check, str(unfit))
-            self._journal.write(records.Rejected(*what))
+            self.reject(pull.round_index, pull.donor, unfit.check, str(unfit))
             return
         self._transport.keep(pull)
         mbit_s = pull.fetched_bytes * 8 / 1e6 / max(event.wall_s, 1e-9)

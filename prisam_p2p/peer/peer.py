@@ -185,8 +185,7 @@ class Peer:
         ratios = norm_ratios(self.layout, own, pulled)
         out = outliers(ratios, self.spec.settings.norm_limit)
         for donor, times in sorted(out.items()):
-            detail = f"{times:.4g} times the median norm"
-            self._journal.write(records.Rejected(t, donor, "norm", detail))
+            self._neighbors.reject(t, donor, "norm", f"{times:.4g} times the median norm")
         self._norms = {d: round(ratio, 4) for d, ratio in ratios.items() if d not in out}
         return {donor: weights for donor, weights in pulled.items() if donor not in out}
 

@@ -1,4 +1,4 @@
-"""What the others made of a rude peer: who noticed, and whether anybody averaged its lies."""
+"""What the others made of a rude peer: who noticed, and what they must not have averaged."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ def named_by(run: RunFolder, applied: list[Line]) -> list[str]:
     ]
 
 
-def averaged_lies(run: RunFolder, occurrence: dict[str, Any], applied: list[Line]) -> str:
-    """Return who averaged what no peer may average, in words; empty if nobody did."""
-    if not _is_to_be_left_out(run, occurrence):
-        return ""
-    for line in applied:
-        rounds = _rounds_of_lies(run, occurrence["id"], line)
-        for peer in run.peers:
-            for made in run.records(peer, "aggregated"):
-                here = line["peer"] in made["members"] and made["round"] in rounds
-                if here and peer != line["peer"]:
-                    return f"{peer} averaged {line['peer']} in round {made['round']}"
-    return ""
+def is_to_be_left_out(run: RunFolder, occurrence: dict[str, Any]) -> bool:
+    """Tell whether checks on receipt must keep what such rude peers give out of every average."""
+    if occurrence["kind"] != "scaled":
+        return occurrence["kind"] in _NEVER_AVERAGED
+    limit = run.plan["settings"]["norm_limit"] * _FAR_BEYOND
+    size = abs(occurrence["parameters"]["factor"])
+    return bool(size > limit or size < 1 / limit)
+
+
+def rounds_of_lies(run: RunFolder, peer: str, since_s: float, until_s: float) -> set[int]:
+    """Return the rounds that a peer announced while it was rude, and not before or after."""
+    announced = run.records(peer, "announced")
+    rude = {x["round"] for x in announced if since_s <= x["t_s"] < until_s}
+    return rude - {x["round"] for x in announced if not since_s <= x["t_s"] < until_s}
 
 
 def _names(line: Line, rude: str) -> bool:
@@ -56,21 +58,3 @@ def _names(line: Line, rude: str) -> bool:
     last = line["reason"].rpartition(" ")[2]
     sender = last if last.startswith(_ROUTING_IDS) else line["sender"]
     return bool(sender.removeprefix("c:").removeprefix("b:") == rude)
-
-
-def _is_to_be_left_out(run: RunFolder, occurrence: dict[str, Any]) -> bool:
-    if occurrence["kind"] != "scaled":
-        return occurrence["kind"] in _NEVER_AVERAGED
-    limit = run.plan["settings"].get("norm_limit", 1e9) * _FAR_BEYOND
-    size = abs(occurrence["parameters"]["factor"])
-    return bool(size > limit or size < 1 / limit)
-
-
-def _rounds_of_lies(run: RunFolder, fault: str, applied: Line) -> set[int]:
-    """Return the rounds that a peer announced while it was rude, and not before or after."""
-    peer, since_s = applied["peer"], applied["t_s"]
-    healed = [x for x in run.records("launcher", "fault_healed") if x["fault"] == fault]
-    until_s = min((x["t_s"] for x in healed if x["peer"] == peer), default=float("inf"))
-    masked = run.records(peer, "masked")
-    rude = {x["round"] for x in masked if since_s <= x["t_s"] < until_s}
-    return rude - {x["round"] for x in masked if not since_s <= x["t_s"] < until_s}

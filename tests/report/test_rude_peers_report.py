@@ -6,6 +6,7 @@ import pytest
 
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.report.checks import run_checks
 from prisam_p2p.report.faults import fault_verdicts
 from prisam_p2p.report.rejections import rejection_lines, rejections
 from prisam_p2p.report.run_folder import RunFolder
@@ -28,7 +29,7 @@ def at(folder, name, t_s):
 def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
     """Write a run in which c is rude; peers do all at 2 s. `journals`: more of their records."""
     (folder / "journal").mkdir()
-    plan = {"settings": {"norm_limit": 3.0}, "peers": dict.fromkeys(PEERS)}
+    plan = {"settings": {"norm_limit": 3.0}, "peers": {p: {"group": None} for p in PEERS}}
     (folder / "plan.json").write_text(json.dumps(plan))
     one = {"id": "f#0", "kind": kind, "peers": ["c"], "links": [], "parameters": parameters or {}}
     (folder / "faults.json").write_text(json.dumps({"occurrences": [one]}))
@@ -37,7 +38,7 @@ def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
             records.FaultApplied("f#0", kind, "c", 0.0),
             records.FaultVerified("f#0", "c", "it confesses"),
         ],
-        "c": [records.Masked(t, 0.0, "f0", "f0") for t in range(2)],
+        "c": [records.Announced(t, 1, "", ["a", "b"], []) for t in range(2)],
     }
     for name in (*PEERS, "launcher"):
         with Journal(folder / "journal" / f"{name}.jsonl", 0.0) as journal:
@@ -77,30 +78,33 @@ def test_what_was_before_it_became_rude_does_not_name_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "parameters", "contained"),
+    ("kind", "parameters", "to_be_left_out"),
     [
-        ("nan", {}, False),
-        ("wrong-shape", {}, False),
-        ("scaled", {"factor": 10.0}, False),
-        ("scaled", {"factor": -0.1}, False),
-        ("scaled", {"factor": 2.0}, True),  # the norm check lets it pass, as it says
-        ("lying-mask", {}, True),
-        ("sign-flipped", {}, True),
+        ("nan", {}, True),
+        ("wrong-shape", {}, True),
+        ("scaled", {"factor": 10.0}, True),
+        ("scaled", {"factor": -0.1}, True),
+        ("scaled", {"factor": 2.0}, False),  # the norm check lets it pass, as it says
+        ("lying-mask", {}, False),
+        ("sign-flipped", {}, False),
     ],
 )
-def test_nobody_may_average_what_checks_must_keep_out(tmp_path, kind, parameters, contained):
-    found = verdict(tmp_path, kind, parameters, a=[aggregated(1, "a", "c")])
-    assert (found.contained, found.verdict) == (contained, str(contained).lower())
-    assert found.why == ("" if contained else "a averaged c in round 1")
+def test_nobody_may_average_what_checks_must_keep_out(tmp_path, kind, parameters, to_be_left_out):
+    run = run_of(tmp_path, kind, parameters, a=[aggregated(1, "a", "c")])
+    (poison,) = [check for check in run_checks(run) if check.check == "no poison"]
+    assert poison.verdict == ("false" if to_be_left_out else "true")
+    assert poison.why == ("a averaged f#0 of c" if to_be_left_out else "")
 
 
 def test_what_a_rude_peer_makes_of_its_own_is_its_own(tmp_path):
-    assert verdict(tmp_path, c=[aggregated(0, "a", "c")]).verdict == "true"
+    run = run_of(tmp_path, c=[aggregated(0, "a", "c")])
+    assert all(check.verdict == "true" for check in run_checks(run))
 
 
 def test_an_honest_round_of_a_rude_peer_may_be_averaged(tmp_path):
     """c became rude after its mask of round 1."""
-    assert verdict(tmp_path, rude_from_s=5.0, a=[aggregated(1, "a", "c")]).verdict == "true"
+    run = run_of(tmp_path, rude_from_s=5.0, a=[aggregated(1, "a", "c")])
+    assert all(check.verdict == "true" for check in run_checks(run))
 
 
 def test_rejections_are_counted_by_donor_and_check(tmp_path):
