@@ -238,3 +238,14 @@ def test_a_rude_peer_that_is_healed_is_honest_again():
     stage.conductor.on_ready("p01", stage.now_s)
     assert len(stage.arrive("p01", at=(3, "train"))) == 3
     assert stage.noted() == ["FaultApplied", "FaultHealed"]
+
+
+def test_a_rude_peer_that_is_down_when_it_is_healed_would_come_back_honest():
+    stage = Stage(fault('peers = ["p01"]\nheal = { after_s = 5 }', kind="nan"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.arrive("p01")
+    stage.exits("p01")
+    assert stage.tick(6) == []
+    assert stage.hands.rude == {"p01": None}
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]

@@ -48,8 +48,12 @@ class Rude(Act):
         """See Act."""
         heal = part.occurrence.heal
         first_round = heal.round if isinstance(heal, HealAtRound) else 0
-        if self._replace(part, None, first_round):
-            part.back_s = now_s
+        if part.back_s is not None:
+            return False
+        if not self._replace(part, None, first_round):
+            self._hands.cast(part.peer, None)  # another fault may bring it back
+            return True
+        part.back_s = now_s
         return False
 
     def is_back(self, part: Part) -> bool:
