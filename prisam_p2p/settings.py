@@ -194,6 +194,12 @@ class RunSettings(BaseModel):
         description="How the group's values of a weight become one: mean (the paper), or median or "
         "trimmed-mean, which bear a minority of liars.",
     )
+    norm_limit: float = Field(
+        3.0,
+        gt=1,
+        description="A donor whose weights have a norm beyond so many times the group's median, or "
+        "below that part of it, is left out of the round. 1e9 = never.",
+    )
     similarity_layers: SimilarityLayers = Field(
         "all", description="Layers whose bits are announced: all, or last-N (last-3: fewer bytes)."
     )

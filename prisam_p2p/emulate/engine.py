@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from prisam_p2p.peer.spec import ENTRY, PeerSpec
+from prisam_p2p.peer.spec import PeerSpec
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class SpawnEngine:
         fds = (theirs.fileno(), spec.data.fd, spec.turns_fd, *places)
         with theirs, spec.log_path.open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", ENTRY, str(theirs.fileno())],
+                [sys.executable, "-m", spec.entry, str(theirs.fileno())],
                 pass_fds=[fd for fd in fds if fd is not None],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

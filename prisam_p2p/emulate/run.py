@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from prisam_p2p.emulate.engine import Engine, SpawnEngine
+from prisam_p2p.emulate.faults.acts.rude import rude_from_the_start
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.marks import marks
 from prisam_p2p.emulate.kernel_watch import KernelWatch
@@ -89,7 +90,7 @@ def run(
                 specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
                 specs = _with_keys(specs, plan, network)
                 if faults:
-                    specs = _with_marks(specs, faults)
+                    specs = _with_faults(specs, faults)
                 engine = _engine(plan.settings.start)  # forked before there is a thread
                 watch = held.enter_context(_kernel_watch(specs, network, facts.mtu))
                 observer = observer_for(quiet)
@@ -127,9 +128,15 @@ def _network(plan: Plan, run_id: str) -> Iterator[Network]:
         yield network
 
 
-def _with_marks(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
+def _with_faults(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
     where = marks(faults, {spec.peer_id: spec.neighbors for spec in specs})
-    return [spec.model_copy(update={"marks": where.get(spec.peer_id, [])}) for spec in specs]
+    rude = rude_from_the_start(faults.occurrences)
+    return [
+        spec.model_copy(
+            update={"marks": where.get(spec.peer_id, []), "rude": rude.get(spec.peer_id)}
+        )
+        for spec in specs
+    ]
 
 
 def _with_keys(specs: Sequence[PeerSpec], plan: Plan, network: Network) -> list[PeerSpec]:

@@ -25,7 +25,7 @@ from prisam_p2p.emulate.progress import Observer, View
 from prisam_p2p.errors import CheckFailed, LaunchError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.peer.spec import PeerSpec, RudeSpec
 
 STOP_TIMEOUT_S = 8.0
 """Peers that were told to stop, or to exit, are killed after so long."""
@@ -113,6 +113,7 @@ class Supervisor:
         self._engine.watch(self._selector)
         for spec in self._specs:
             self._start_peer(spec)
+            self._conductor.on_start(spec.peer_id, time.monotonic())
             self._look(0)
         self._wait("starting", lambda c: c.port is not None, self._ready_timeout_s)
 
@@ -203,6 +204,11 @@ class Supervisor:
             "first_round": first_round,
         }
         self._start_peer(gone.spec.model_copy(update=news))
+
+    def cast(self, peer: str, rude: RudeSpec | None) -> None:
+        """See Hands."""
+        child = self._children[peer]
+        child.spec = child.spec.model_copy(update={"rude": rude})
 
     def order(self, peer: str, order: dict[str, Any]) -> None:
         """See Hands."""

@@ -162,7 +162,7 @@ def _become(spec: PeerSpec, control: int) -> NoReturn:
         for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
         sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-        importlib.import_module(ENTRY).main(spec, socket.socket(fileno=control))
+        importlib.import_module(spec.entry).main(spec, socket.socket(fileno=control))
         code = 0
     except BaseException:
         traceback.print_exc()

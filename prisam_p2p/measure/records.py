@@ -7,7 +7,7 @@ never change what one means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 AS_PLANNED = " as planned"
 """Ends the final state of a peer that a fault took away for good (`RunEnded`)."""
@@ -124,14 +124,32 @@ class PullFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """What a chosen peer gave fails a check on receipt; it is left out of this round.
+
+    `fetched_bytes`: of weights that came whole, and for nothing.
+    """
+
+    round: int
+    donor: str
+    check: str
+    detail: str
+    fetched_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregated:
-    """The members averaged; how many channels exist in their union, and are kept of them."""
+    """The members averaged; how many channels exist in their union, and are kept of them.
+
+    `norms`: of each donor's weights over the own ones' (core/defence.py).
+    """
 
     round: int
     members: list[str]
     union_channels: int
     kept_channels: int
     regrowth: bool
+    norms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +412,7 @@ Record = (
     | Grouped
     | Pulled
     | PullFailed
+    | Rejected
     | Aggregated
     | Evaluated
     | GuardActed

@@ -6,7 +6,8 @@ The latest such connection counts: a neighbor that lost one comes back by anothe
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from prisam_p2p.wire.messages import Channel, Hello
@@ -112,3 +113,9 @@ class Admitted:
     def _drop(self, place: Place) -> None:
         del self._by_sender[place.sender]
         del self._held[place.neighbor, place.channel]
+
+
+def only_ones(roster: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """Return address -> the neighbor that is there, where it is the only one."""
+    hosts = Counter(host for host, _ in roster.values())
+    return {host: neighbor for neighbor, (host, _) in roster.items() if hosts[host] == 1}

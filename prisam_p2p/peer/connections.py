@@ -26,6 +26,7 @@ class Connection:
         owner: whose key opened it; "" = it needed none, or did not say anything yet.
         spoke: whether a message came by it.
         hung_up: we ended it: what still comes by it does not count.
+        written: whether it was written down, with whose it is.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Connection:
     gone: bool = False
     spoke: bool = False
     hung_up: bool = False
+    written: bool = False
 
     @property
     def host(self) -> str:
@@ -99,10 +101,15 @@ class Connections:
             connection.neighbor, connection.channel = neighbor, channel
             self._write(connection)
 
+    def refused(self, connection: Connection) -> None:
+        """Write down a stranger's connection now: this process may be killed before it ends."""
+        if not connection.written:
+            self._write(connection)
+
     def write_strangers(self) -> None:
         """Write down the connections that never became a neighbor's."""
         for connection in self._accepted.values():
-            if not connection.gone and not connection.neighbor:
+            if not connection.gone and not connection.written:
                 self._write(connection)
 
     def closed(self, descriptor: int) -> Connection | None:
@@ -113,7 +120,7 @@ class Connections:
         connection = self._accepted.get(descriptor)
         if connection and not connection.gone:
             connection.gone = True
-            if not connection.neighbor:
+            if not connection.written:
                 self._write(connection)
             return connection
         return None
@@ -130,6 +137,7 @@ class Connections:
         return self._next - 1
 
     def _write(self, c: Connection) -> None:
+        c.written = True
         heartbeat_ms = self._heartbeat_ms if c.channel is Channel.CONTROL else 0
         channel = c.channel.name.lower()
         self._note(

@@ -59,11 +59,16 @@ class PullDone:
 
 @dataclass(frozen=True, slots=True)
 class PullLost:
-    """A pull ended without its weights."""
+    """A pull ended without its weights.
+
+    Attributes:
+        check: that the donor failed: shape; "" where it is not the donor's word that was wrong.
+    """
 
     donor: str
     round_index: int
     reason: str
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)

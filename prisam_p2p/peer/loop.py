@@ -25,6 +25,7 @@ def prisam(me: Peer) -> None:
         masks = me.hear(t)
         group = me.find_group(t, masks)  # 2, 3: compact the masks, cluster them
         pulled = me.pull(t, group)  # 4: {W~_j, M_j} of the group's other members
+        pulled = me.check_norms(t, own, pulled)  # ours: a device averages nobody's wild weights
 
         average, union = me.average({me.peer_id: own, **pulled})  # 5, 6: W_G
         slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))

@@ -9,12 +9,12 @@ from queue import Empty, SimpleQueue
 
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import Layout, Mask, Weights
-from prisam_p2p.errors import WireError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import events
 from prisam_p2p.peer.calling import Endpoint
 from prisam_p2p.peer.control import Stopped
+from prisam_p2p.peer.pull import Unfit
 from prisam_p2p.peer.round_book import RoundBook, Verdict
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Transport
@@ -51,10 +51,11 @@ class Network:
         self._journal, self._layout = journal, layout
         self._round_timeout_s, self._pull_deadline_s = round_timeout_s, pull_deadline_s
         self._wire_dtype = wire_dtype
-        self._offered_bytes, self._offered_digest = 0, b""
+        self._offered: dict[int, tuple[int, str]] = {}
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
+        self._fetched: dict[str, int] = {}
         self._turned: Counter[tuple[str, str]] = Counter()
 
     def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
@@ -72,7 +73,7 @@ class Network:
         """Offer `weights` and send the similarity mask to every neighbor."""
         message = MaskAnnounce(round_index, len(similarity), pack_bits(similarity))
         snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
-        self._offered_bytes, self._offered_digest = len(snapshot.buffer), snapshot.offer.digest
+        self._offered[round_index] = len(snapshot.buffer), snapshot.offer.digest.hex()
         self._transport.announce(message, snapshot)
 
     def hear(self, round_index: int) -> dict[str, Mask]:
@@ -96,7 +97,7 @@ class Network:
         Args:
             wanted: fetch only channels that this mask keeps; None = all.
         """
-        self._pulls = {}
+        self._pulls, self._fetched = {}, {}
         self._transport.pull(donors, round_index, wanted)
         self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s)
         if len(self._pulls) < len(donors):
@@ -104,6 +105,11 @@ class Network:
             self._wait(lambda: len(self._pulls) == len(donors), _ANSWER_S)
         arrived, self._pulls = self._pulls, {}
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
+
+    def reject(self, round_index: int, donor: str, check: str, detail: str) -> None:
+        """Journal that what a donor gave, in this round's pull, is left out of the round."""
+        fetched = self._fetched.get(donor, 0)
+        self._journal.write(records.Rejected(round_index, donor, check, detail, fetched))
 
     def newest_round(self) -> int:
         """Return the latest round that a neighbor announced a mask of."""
@@ -153,15 +159,18 @@ class Network:
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
                     self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):
-                n_bytes, digest = self._offered_bytes, self._offered_digest.hex()
-                self._journal.write(
-                    records.Announced(round_index, n_bytes, digest, reached, unreachable)
-                )
+                if offered := self._offered.pop(round_index, None):
+                    self._journal.write(
+                        records.Announced(round_index, *offered, reached, unreachable)
+                    )
             case events.PullDone():
                 self._finish_pull(event)
-            case events.PullLost(donor, round_index, reason):
+            case events.PullLost(donor, round_index, reason, check):
                 self._pulls[donor] = None
-                self._journal.write(records.PullFailed(round_index, donor, reason))
+                if check:
+                    self.reject(round_index, donor, check, reason)
+                else:
+                    self._journal.write(records.PullFailed(round_index, donor, reason))
             case events.TurnedAway(sender, verdict_name, reason):
                 n = self._transport.take_turned(event)
                 self._turn_away(sender, verdict_name, reason, n)
@@ -174,11 +183,12 @@ class Network:
 
     def _finish_pull(self, event: events.PullDone) -> None:
         pull = event.pull
+        self._fetched[pull.donor] = pull.fetched_bytes
         try:
             self._pulls[pull.donor] = pull.weights()
-        except WireError as error:
+        except Unfit as unfit:
             self._pulls[pull.donor] = None
-            self._journal.write(records.PullFailed(pull.round_index, pull.donor, str(error)))
+            self.reject(pull.round_index, pull.donor, unfit.check, str(unfit))
             return
         self._transport.keep(pull)
         mbit_s = pull.fetched_bytes * 8 / 1e6 / max(event.wall_s, 1e-9)

@@ -12,6 +12,7 @@ from prisam_p2p.core import grouping
 from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.budget import GRID_STEP
+from prisam_p2p.core.defence import norm_ratios, outliers
 from prisam_p2p.core.layout import Layout, Mask, Weights, widen
 from prisam_p2p.core.masks import prune, similarity_mask
 from prisam_p2p.learn.learner import Accuracy, Learner
@@ -72,6 +73,7 @@ class Peer:
         self.similarity_bits = ""
         self._pruned_at = 0.0
         self._affinity: grouping.Affinity = {}
+        self._norms: dict[str, float] = {}
         self._loss: float | None = None
         self._validations: list[float] = []
 
@@ -173,6 +175,20 @@ class Peer:
         donors = [peer for peer in group if peer != self.peer_id]
         return self._neighbors.pull(t, donors, wanted)
 
+    def check_norms(
+        self, t: int, own: Weights, pulled: Mapping[str, Weights]
+    ) -> dict[str, Weights]:
+        """Return the weights that are about as large as the others', and journal who has not.
+
+        docs/decisions/0019-defences.md.
+        """
+        ratios = norm_ratios(self.layout, own, pulled)
+        out = outliers(ratios, self.spec.settings.norm_limit)
+        for donor, times in sorted(out.items()):
+            self._neighbors.reject(t, donor, "norm", f"{times:.4g} times the median norm")
+        self._norms = {d: round(ratio, 4) for d, ratio in ratios.items() if d not in out}
+        return {donor: weights for donor, weights in pulled.items() if donor not in out}
+
     def average(self, members: Mapping[str, Weights]) -> tuple[Weights, Mask]:
         """Return W_G in full coordinates and the union of the members' masks (steps 5 and 6)."""
         return aggregate(self.layout, members, self.spec.settings.aggregation)
@@ -195,6 +211,7 @@ class Peer:
                 union_channels=int(union.sum()),
                 kept_channels=int(slim.mask.sum()),
                 regrowth=regrowth and self.trains_union(t + 1),
+                norms=self._norms,
             )
         )
 

@@ -76,7 +76,21 @@ class Outcome:
     reason: str = ""
 
 
-def main(spec: PeerSpec, line: socket.socket) -> None:
+@dataclass(frozen=True)
+class Parts:
+    """What makes a peer's network: these classes, or others that speak the same wire."""
+
+    transport: Callable[..., Transport] = Transport
+    network: Callable[..., Network] = Network
+
+
+Report = Callable[[dict[str, Any]], None]
+"""Tells the launcher something."""
+
+
+def main(
+    spec: PeerSpec, line: socket.socket, parts_of: Callable[[Report], Parts] = lambda _: Parts()
+) -> None:
     """Play the peer of `spec` until the launcher says exit, or SIGTERM."""
     if spec.network:  # before there is a second thread, or a socket
         enter(**spec.network)  # type: ignore[arg-type]
@@ -89,7 +103,7 @@ def main(spec: PeerSpec, line: socket.socket) -> None:
     use_threads(spec.device.threads)
     with Journal(spec.journal_path, spec.epoch_s) as journal:
         try:
-            _play(spec, control, inbox, stop, journal)
+            _play(spec, control, inbox, stop, journal, parts_of(control.send))
         except Exception as error:
             journal.write(records.Finished("failed", 0, f"{type(error).__name__}: {error}"))
             traceback.print_exc()
@@ -102,6 +116,7 @@ def _play(
     inbox: SimpleQueue[events.Event],
     stop: _Stop,
     journal: Journal,
+    parts: Parts,
 ) -> None:
     architecture = Architecture(
         spec.settings.model, spec.settings.width, spec.n_classes, spec.image_shape
@@ -109,7 +124,7 @@ def _play(
     layout = layout_of(architecture)
     w0 = initial_weights(architecture, spec.settings.seed)
     learner = _learner(spec, architecture)
-    network, transport = _network(spec, layout, w0, inbox, journal)
+    network, transport = _network(spec, layout, w0, inbox, journal, parts)
     port = transport.port if transport else 0
     journal.write(
         records.Started(
@@ -244,6 +259,7 @@ def _network(
     w0: Weights,
     inbox: SimpleQueue[events.Event],
     journal: Journal,
+    parts: Parts,
 ) -> tuple[Network | None, Transport | None]:
     s = spec.settings
     if s.algorithm in _SILENT:
@@ -258,13 +274,13 @@ def _network(
         serve_at_once=s.serve_at_once,
         policy_seed=s.seed,
     )
-    transport = Transport(
+    transport = parts.transport(
         me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port, spec.keys
     )
     book = RoundBook(spec.neighbors, similarity_bits(layout, s.similarity_layers))
     dtype = WireDtype[s.wire_dtype.name]
     timeouts = (s.round_timeout_s, s.pull_deadline_s)
-    return Network(transport, book, inbox, journal, layout, *timeouts, dtype), transport
+    return parts.network(transport, book, inbox, journal, layout, *timeouts, dtype), transport
 
 
 def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
@@ -346,7 +362,12 @@ def _on_sigterm(stop: _Stop, inbox: SimpleQueue[events.Event], control: Control)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-if __name__ == "__main__":  # spawned: the spec comes first on the line, then orders as usual
-    _line = socket.socket(fileno=int(sys.argv[1]))
-    _size = int.from_bytes(_line.recv(4, socket.MSG_WAITALL), "big")
-    main(PeerSpec.model_validate_json(_line.recv(_size, socket.MSG_WAITALL)), _line)
+def spawned() -> tuple[PeerSpec, socket.socket]:
+    """Return what a fresh interpreter is given: its spec comes first on the line, then orders."""
+    line = socket.socket(fileno=int(sys.argv[1]))
+    size = int.from_bytes(line.recv(4, socket.MSG_WAITALL), "big")
+    return PeerSpec.model_validate_json(line.recv(size, socket.MSG_WAITALL)), line
+
+
+if __name__ == "__main__":
+    main(*spawned())

@@ -32,6 +32,18 @@ FLOATS = {WireDtype.FLOAT32: FLOAT32, WireDtype.FLOAT16: FLOAT16}
 Answer = WeightsOffer | Chunk | Unavailable
 
 
+class Unfit(WireError):
+    """What a donor offers, or gave, fails a check on receipt.
+
+    Args:
+        check: digest, shape or finite.
+    """
+
+    def __init__(self, check: str, detail: str) -> None:
+        super().__init__(detail)
+        self.check = check
+
+
 def _nothing(_digest: bytes) -> memoryview | None:
     return None
 
@@ -125,15 +137,19 @@ class Pull:
         """Take an answer in.
 
         Raises:
-            WireError: it does not fit what was asked for; the pull is lost.
+            WireError: it does not fit what was asked for; the pull is lost. Unfit: it is of another
+                shape than it must be.
         """
         match message:
             case WeightsOffer():
                 self._take_offer(message)
             case Chunk(_, offset, data):
                 end = min(self._have + self._chunk_bytes, len(self._buffer))
-                if offset != self._have or offset + len(data) != end:
-                    raise WireError(f"a chunk of {len(data)} bytes at {offset}: not the next one")
+                told = f"a chunk of {len(data)} bytes at {offset}: not the next one"
+                if offset != self._have:
+                    raise WireError(told)  # one was lost, perhaps
+                if offset + len(data) != end:
+                    raise Unfit("shape", f"{told}, which has {end - offset}")
                 self._buffer[offset:end] = data
                 self._have = end
                 self.fetched_bytes += len(data)
@@ -146,10 +162,10 @@ class Pull:
         if not self._offer_due:
             raise WireError(f"a second offer of round {offer.round_index}")
         if offer.n_bits != self._layout.n_bits:
-            raise WireError(f"a structure mask of {offer.n_bits} bits")
+            raise Unfit("shape", f"a structure mask of {offer.n_bits} bits")
         mask = unpack_bits(offer.bits, offer.n_bits)
         if self._wanted is not None and (mask & ~self._wanted).any():
-            raise WireError("an offer of channels that were not asked for")
+            raise Unfit("shape", "an offer of channels that were not asked for")
         self._offer_due = False
         if self._offer == offer:  # the same bytes as before the interruption: go on
             self._asked = self._have
@@ -166,17 +182,17 @@ class Pull:
         """Return the weights that arrived.
 
         Raises:
-            WireError: the buffer is not what the offer's digest says, or holds a NaN or an
-                infinity, which averaging would spread through the group.
+            Unfit: the buffer is not what the offer's digest says, or holds a NaN or an infinity,
+                which averaging would spread through the group.
         """
         assert self._offer is not None
         if xxhash.xxh3_128_digest(self._buffer) != self._offer.digest:
-            raise WireError("the weights do not match their digest")
+            raise Unfit("digest", "the weights do not match their digest")
         mask = unpack_bits(self._offer.bits, self._offer.n_bits)
         weights = unpack(self._layout, mask, self._buffer, FLOATS[self._offer.dtype])
         for name, array in weights.tensors.items():
             if not np.isfinite(array).all():
-                raise WireError(f"{name} is not finite")
+                raise Unfit("finite", f"{name} is not finite")
         return weights
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer import events
 from prisam_p2p.peer.pacing import Pacer
-from prisam_p2p.peer.pull import Answer, Pull
+from prisam_p2p.peer.pull import Answer, Pull, Unfit
 from prisam_p2p.wire.messages import Busy, ChunkRequest, WeightsRequest
 
 
@@ -108,7 +108,7 @@ class Pulls:
         try:
             state.pull.receive(message)
         except WireError as error:
-            self.lose(donor, str(error))
+            self.lose(donor, str(error), error.check if isinstance(error, Unfit) else "")
             return True
         except MemoryError:
             self.lose(donor, "no memory for it on this device")
@@ -121,11 +121,11 @@ class Pulls:
             self._ask_more(donor, state, now_s)
         return True
 
-    def lose(self, donor: str, reason: str) -> None:
-        """Give a pull up."""
+    def lose(self, donor: str, reason: str, check: str = "") -> None:
+        """Give a pull up, where it is so because the donor failed a check."""
         state = self._underway.pop(donor, None)
         if state is not None:
-            self._tell(events.PullLost(donor, state.pull.round_index, reason))
+            self._tell(events.PullLost(donor, state.pull.round_index, reason, check))
 
     def lose_all(self, reason: str) -> None:
         """Give all pulls up."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import zmq
@@ -68,7 +68,11 @@ class Serving:
         serve_at_once: requesters of weights that are served at the same time.
         idle_s: a requester that asks for nothing so long gives its place up.
         on_gone: told which neighbor's control connection is gone.
-        keys: None = connections are plain, and a Hello is believed.
+        keys: None = connections are plain, and a Hello is believed, unless it comes from another
+            neighbor's address.
+
+    Attributes:
+        hosts: address -> the only neighbor that is there, once that is known.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Serving:
         self._monitor = watch_router(self._router, failures=keys is not None)
         self._ending = SILENT
         self._admitted = Admitted()
+        self.hosts: Mapping[str, str] = {}
         self._masks = MaskSender()
         self._last_mask: MaskAnnounce | None = None
         self._owed: deque[tuple[bytes, ChunkRequest]] = deque()
@@ -168,7 +173,7 @@ class Serving:
         if connection and not connection.spoke:
             counted = ending == SILENT and self._gate and self._gate.was_denied(connection.host)
             if not counted:
-                self._exchange.turn_away(connection.host, *ending)
+                self._exchange.turn_away(self._name(connection), *ending)
         place = self._admitted.leave(gone)
         if place:
             self._release(place.sender)
@@ -179,10 +184,12 @@ class Serving:
     def _admit(self, sender: bytes, hello: Hello, descriptor: int, connection: Connection) -> None:
         neighbor, channel = hello.peer_id, hello.channel
         place = Place(neighbor, channel, sender, descriptor, hello.incarnation)
-        if connection.owner not in ("", neighbor):
-            reason = f"{connection.owner}'s key, and the name of {neighbor}"
-            self._exchange.turn_away(connection.owner, "spoofed", reason)
-            self._refuse(sender, "a name that is not this key's", connection.owner, connection)
+        proof = "key" if connection.owner else "address"
+        owner = connection.owner or self.hosts.get(connection.host, neighbor)
+        if owner != neighbor:
+            reason = f"{owner}'s {proof}, and the name of {neighbor}"
+            self._exchange.turn_away(owner, "spoofed", reason)
+            self._refuse(sender, f"a name that is not this {proof}'s", owner, connection)
             return
         refusal = objection(self._me, self._neighbors, hello) or self._admitted.objection(place)
         if refusal is not None:
@@ -202,6 +209,10 @@ class Serving:
             if self._last_mask is not None:  # a late or returning neighbor
                 self._send_mask(neighbor, self._last_mask)
 
+    def _name(self, connection: Connection) -> str:
+        """Return whose an unwelcome connection is, as far as its key or its address tell."""
+        return connection.owner or self.hosts.get(connection.host, connection.host)
+
     def _release(self, sender: bytes) -> None:
         """Give free what a connection had that speaks for nobody any more."""
         self._owe_nothing(sender)
@@ -209,6 +220,7 @@ class Serving:
 
     def _refuse(self, sender: bytes, reason: str, name: str, connection: Connection) -> None:
         refuse = Refuse(reason)
+        self._connections.refused(connection)
         self._exchange.send(connection, name, refuse, partial(self._put, sender, name, refuse))
 
     def _present(self) -> list[str]:
@@ -232,7 +244,7 @@ class Serving:
             place = self._place(sender.bytes, descriptor)
             if self._gate and not connection.owner:
                 connection.owner = owner_of(frames[0])
-            who = place.neighbor if place else connection.owner or connection.host
+            who = place.neighbor if place else self._name(connection)
             try:
                 message = self._exchange.read(connection, who, frames)
             except WireError as error:
@@ -254,7 +266,7 @@ class Serving:
         elif self._place(sender, descriptor):
             self._serve(sender, message)
         else:
-            name = connection.owner or connection.host
+            name = self._name(connection)
             self._exchange.turn_away(name, "stranger", _SAY_HELLO_FIRST)
             self._refuse(sender, _SAY_HELLO_FIRST, name, connection)
 

@@ -14,6 +14,9 @@ ENTRY = "prisam_p2p.peer.process"
 """The module whose `main(spec, control)` plays a peer: a name, so that who starts peers need
 not import what they are made of."""
 
+RUDE_ENTRY = "prisam_p2p.rude.process"
+"""The module whose `main` plays a peer that lies."""
+
 
 class DataSpec(BaseModel):
     """Which of the shared images are this peer's, and where the shared images are."""
@@ -42,6 +45,22 @@ class DeviceSpec(BaseModel):
     least_prune_ratio: float
 
 
+class RudeSpec(BaseModel):
+    """What a rude peer does.
+
+    Attributes:
+        fault: under this id it tells the launcher how often it lied.
+        kind: of the fault, which is the lie.
+        factor: of `scaled`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fault: str
+    kind: str
+    factor: float = 1.0
+
+
 class PeerSpec(BaseModel):
     """A peer of a run.
 
@@ -52,6 +71,7 @@ class PeerSpec(BaseModel):
         first_round: it begins there at the earliest.
         keys: None = connections are plain.
         marks: (round, phase) at whose beginning it waits for the launcher.
+        rude: a rude peer plays this one; read by who starts it, and by the rude peer itself.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -81,6 +101,12 @@ class PeerSpec(BaseModel):
     first_round: int = 0
     keys: Keys | None = None
     marks: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []
+    rude: RudeSpec | None = None
+
+    @property
+    def entry(self) -> str:
+        """The module whose `main` plays this peer."""
+        return ENTRY if self.rude is None else RUDE_ENTRY
 
     @property
     def journal_path(self) -> Path:

@@ -21,7 +21,7 @@ from prisam_p2p.core.layout import Layout, Mask
 from prisam_p2p.measure import records
 from prisam_p2p.measure.traffic import Row, TrafficCounter
 from prisam_p2p.peer import events
-from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.admission import Identity, only_ones
 from prisam_p2p.peer.calling import Calling, Endpoint
 from prisam_p2p.peer.connections import Connections
 from prisam_p2p.peer.exchange import Exchange
@@ -82,6 +82,7 @@ class Transport:
         note: takes the record of each connection.
         port: of the ROUTER; 0 = let the system choose.
         keys: None = connections are plain.
+        exchange_of: makes what all messages pass on their way in and out.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Transport:
         note: Callable[[records.Connection], None] = lambda _record: None,
         port: int = 0,
         keys: Keys | None = None,
+        exchange_of: Callable[..., Exchange] = Exchange,
     ) -> None:
         heartbeat_ms = max(1000, 100 * len(neighbors))  # at most ten pings a second
         limits = SocketLimits(
@@ -109,7 +111,7 @@ class Transport:
         mechanism = CURVE if keys else PLAIN
         self._traffic = TrafficCounter(mechanism)
         self._policy = Policy(how.policy_seed, me.peer_id)
-        exchange = self._exchange = Exchange(inbox, self._traffic, self._policy)
+        exchange = self._exchange = exchange_of(inbox, self._traffic, self._policy)
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms, mechanism.name)
         self._context = zmq.Context[Socket](io_threads=1)
@@ -156,6 +158,7 @@ class Transport:
     def connect(self, roster: Mapping[str, Endpoint]) -> None:
         """Say Hello to all neighbors, whose ROUTERs are where `roster` says."""
         self._roster = roster
+        self._serving.hosts = only_ones(roster)
         self._reactor.start()
 
     def announce(self, mask: MaskAnnounce, snapshot: Snapshot) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 
 from prisam_p2p.measure.records import AS_PLANNED
 from prisam_p2p.report.groups import ari_by_round
+from prisam_p2p.report.rude_peers import RUDE, is_to_be_left_out, rounds_of_lies
 from prisam_p2p.report.run_folder import Line, RunFolder
 
 TRUE, FALSE, UNKNOWN = "true", "false", "unknown"
-_POISON = frozenset({"nan", "wrong-shape", "scaled"})
 _SILENCE = frozenset({"cut", "partition", "isolate"})
 _LEAST_BOUND_S, _ROUNDS_TO_RECOVER = 10.0, 3
 _GROUPS_WORSE_BY = 0.1
@@ -171,21 +171,27 @@ def _poison(run: RunFolder) -> Iterator[str]:
         if any(loss is not None and not math.isfinite(loss) for loss in losses):
             yield f"{peer} trained to a loss that is no number"
     for firing in firings(run):
-        if firing.occurrence["kind"] in _POISON:
+        if is_to_be_left_out(run, firing.occurrence):
             takers = [p for p in run.peers if p != firing.peer and _averaged(run, p, firing)]
             if takers:
                 yield f"{', '.join(takers)} averaged {firing.occurrence['id']} of {firing.peer}"
 
 
 def _averaged(run: RunFolder, peer: str, firing: Firing) -> bool:
+    rounds = rounds_of_lies(run, firing.peer, firing.began_s, firing.ended_s)
     return any(
-        firing.peer in line["members"] and firing.began_s < line["t_s"] < firing.ended_s
+        firing.peer in line["members"] and line["round"] in rounds
         for line in run.records(peer, "aggregated")
     )
 
 
 def _groups(run: RunFolder) -> Iterator[str]:
-    """After the last fault the groups are found about as well as before the first."""
+    """After the last fault the groups are found about as well as before the first.
+
+    Not where a rude peer is there to the end: what it harms, it harms for good.
+    """
+    if any(f.occurrence["kind"] in RUDE and f.ended_s == math.inf for f in firings(run)):
+        return
     scores, first_s = ari_by_round(run), min((f.began_s for f in firings(run)), default=math.inf)
     before = [score for t, score in scores.items() if _last_grouped_s(run, t) < first_s]
     if before and len(scores) > len(before):

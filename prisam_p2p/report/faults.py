@@ -11,6 +11,7 @@ from typing import Any
 
 from prisam_p2p.measure.records import AS_PLANNED
 from prisam_p2p.report.checks import FALSE, TRUE, UNKNOWN, occurrences
+from prisam_p2p.report.rude_peers import RUDE, named_by
 from prisam_p2p.report.run_folder import Line, RunFolder
 
 _FINE = ("completed", AS_PLANNED)
@@ -35,6 +36,7 @@ class FaultVerdict:
         detected_s: from its application until the first neighbor noticed that a peer was gone;
             None where no neighbor did, or nobody went.
         rounds_lost: (neighbor, round) pairs in which a hit peer's mask was missing.
+        named_by: of rude peers: the others whose journals name them.
         bytes_wasted: of weights that were fetched from a hit peer and thrown away.
         accuracy_change: deployed accuracy of the hit peers, mean, less theirs in the fault-free
             twin; None without a twin, or where none of them deployed.
@@ -52,6 +54,7 @@ class FaultVerdict:
     late_s: float
     detected_s: float | None
     rounds_lost: int
+    named_by: list[str]
     bytes_wasted: int
     accuracy_change: float | None
     verdict: str
@@ -97,6 +100,7 @@ def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -
         late_s=max((line["late_s"] for line in applied), default=0.0),
         detected_s=_detected_s(run, applied) if kind in _TAKES_AWAY else None,
         rounds_lost=_rounds_lost(run, applied) if kind in _TAKES_AWAY else 0,
+        named_by=named_by(run, applied) if kind in RUDE else [],
         bytes_wasted=_bytes_wasted(run, name, applied),
         accuracy_change=_accuracy_change(run, hit, twin) if twin else None,
         verdict=verdict,

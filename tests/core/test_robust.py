@@ -68,3 +68,29 @@ def test_a_minority_of_liars_cannot_leave_the_range_of_the_others(how):
             assert (array <= highest + 1e-6).all(), name
     moved, _ = aggregate(layout, honest | liar, Aggregation.MEAN)
     assert max(a.max() for a in moved.tensors.values() if a.dtype.kind == "f") > 1e6
+
+
+@pytest.mark.parametrize("how", ROBUST)
+@pytest.mark.parametrize("factor", [-1, 2])
+def test_weights_of_a_true_norm_that_lie_are_borne(how, factor):
+    """Four that trained alike and one that turns every sign: no norm tells, the average does."""
+    layout = plain()
+    base = random_weights(layout, seed=0)
+
+    def near(seed):
+        noise = random_weights(layout, seed)
+        return Weights(base.mask, {n: a + 0.01 * noise.tensors[n] for n, a in base.tensors.items()})
+
+    honest = {f"p{i}": near(i + 1) for i in range(4)}
+    liar = Weights(base.mask, {n: factor * a for n, a in base.tensors.items()})
+
+    def off(how):
+        average, _ = aggregate(layout, honest | {"z": liar}, how)
+        return max(
+            float(np.abs(average.tensors[t.name] - base.tensors[t.name]).max())
+            for t in layout.tensors
+            if t.trainable
+        )
+
+    assert off(how) < 0.05
+    assert off(Aggregation.MEAN) > 0.2

@@ -182,8 +182,8 @@ def test_corrupt_weights_are_left_out(tmp_path):
         'at = { round = 1, phase = "announce" }\nheal = { rounds = 1 }',
     )
     assert summary["faults"][0]["verdict"] == "true"
-    failed = [x for p in ("p01", "p02") for x in journal(run, p) if x["record"] == "pull_failed"]
-    assert {(x["donor"], x["round"]) for x in failed} == {("p00", 1)}
+    rejected = [x for p in ("p01", "p02") for x in journal(run, p) if x["record"] == "rejected"]
+    assert {(x["donor"], x["round"]) for x in rejected} == {("p00", 1)}
     contained(summary)
 
 

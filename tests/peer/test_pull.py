@@ -10,7 +10,7 @@ from tiny_layouts import one_layer, random_weights, same
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import FLOAT16, FLOAT32, Weights, narrow
 from prisam_p2p.errors import WireError
-from prisam_p2p.peer.pull import WINDOW_CHUNKS, Pull
+from prisam_p2p.peer.pull import WINDOW_CHUNKS, Pull, Unfit
 from prisam_p2p.peer.snapshots import SnapshotStore, snapshot_of
 from prisam_p2p.wire.messages import (
     Chunk,
@@ -139,6 +139,25 @@ def test_refusals(answers, why):
         pull.receive(answers[-1])
 
 
+@pytest.mark.parametrize(
+    ("answers", "check"),
+    [
+        ([offer(np.ones(6, np.bool_))], "shape"),
+        ([offer(), Chunk(b"d" * 16, 0, bytes(15))], "shape"),
+        ([offer(), Chunk(b"d" * 16, 16, bytes(16))], ""),  # one before it was lost
+        ([offer(), offer()], ""),
+        ([Unavailable(2)], ""),
+    ],
+)
+def test_what_the_donor_got_wrong_is_told_from_what_went_wrong(answers, check):
+    pull = Pull(LAYOUT, "b", 3, CHUNK)
+    for answer in answers[:-1]:
+        pull.receive(answer)
+    with pytest.raises(WireError) as lost:
+        pull.receive(answers[-1])
+    assert getattr(lost.value, "check", "") == check
+
+
 def test_a_chunk_behind_the_last_one_is_refused():
     pull, donor = opened()
     finish(pull, donor)
@@ -181,7 +200,7 @@ def test_weights_that_are_not_what_the_offer_named_are_refused():
         flipped = bytes([chunk.data[0] ^ 1, *chunk.data[1:]]) if chunk.offset == 32 else chunk.data
         pull.receive(Chunk(chunk.digest, chunk.offset, flipped))
     assert pull.done
-    with pytest.raises(WireError, match="do not match their digest"):
+    with pytest.raises(Unfit, match="do not match their digest"):
         pull.weights()
 
 
@@ -201,7 +220,7 @@ def test_weights_that_are_not_finite_are_refused(value):
     next(iter(tensors.values())).flat[0] = value
     pull, donor = opened(Weights(weights.mask, tensors))
     finish(pull, donor)
-    with pytest.raises(WireError, match="not finite"):
+    with pytest.raises(Unfit, match="not finite"):
         pull.weights()
 
 
@@ -295,7 +314,7 @@ def test_what_is_held_must_match_its_digest_all_the_same():
     pull = Pull(LAYOUT, "b", 3, CHUNK, held=lambda _digest: bytearray(196))
     pull.receive(offer())
     assert pull.done
-    with pytest.raises(WireError, match="do not match their digest"):
+    with pytest.raises(Unfit, match="do not match their digest"):
         pull.weights()
 
 

@@ -1092,7 +1092,8 @@ def test_a_donor_that_answers_something_else_is_lost(net, answers, reason):
     a, router = silent_donor(net, timeout_s=None)
     for answer in answers:
         router.send("b:a", answer)
-    assert a.wait(events.PullLost) == events.PullLost("b", 0, reason)
+    check = "shape" if "structure" in reason else ""
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, reason, check)
     assert a.transport.traffic()  # and the transport is up
 
 

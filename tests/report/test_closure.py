@@ -303,7 +303,13 @@ def test_a_restarted_peer_numbers_its_connections_anew(tmp_path):
     client, server = again.addresses
     path = tmp_path / "journal" / "p03.jsonl"
     first = [line for line in path.read_text().splitlines() if '"final": true' not in line]
-    record = {"t_s": 6.0, "record": "connection", "connection": 2, "side": "client"}
+    record = {
+        "t_s": 6.0,
+        "record": "connection",
+        "connection": 2,
+        "side": "client",
+        "security": "plain",
+    }
     record |= {"client": client, "server": server, "neighbor": "p01", "channel": "control"}
     rows = [
         [2, "out", "hello", -1, 1, 0, 55, 2, 1],
@@ -396,7 +402,13 @@ def test_a_connection_that_was_gone_before_its_addresses_were_read(tmp_path):
     early = run.connect("p02", "p03", "control", recorded_by=("client",), told_by=("client",))
     early.there.both("hello", -1, (1, 0, 55, 2, 1))
     early.there.lost = 57
-    record = {"t_s": 2.0, "record": "connection", "connection": 9, "side": "server"}
+    record = {
+        "t_s": 2.0,
+        "record": "connection",
+        "connection": 9,
+        "side": "server",
+        "security": "plain",
+    }
     record |= {"client": "?", "server": "?", "neighbor": "", "channel": "control"}
     run.records["p03"] = [{**record, "heartbeat_ms": 1000}]
     result = closure(make_ledger(run.write(tmp_path)))

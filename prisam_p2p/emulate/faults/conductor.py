@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from prisam_p2p.emulate.faults.acts import acts_with
+from prisam_p2p.emulate.faults.acts.rude import is_from_the_start
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
 from prisam_p2p.emulate.faults.hands import Hands
 from prisam_p2p.emulate.faults.kinds import REPLACING, STOPPING
@@ -52,6 +53,12 @@ class Conductor:
         self._parts = [Part(o, peer) for o in occurrences for peer in o.concerned]
         self._meetings = Meetings(marks)
         self._began_s: float | None = None
+
+    def on_start(self, peer: str, now_s: float) -> None:
+        """A peer's first process is started."""
+        for part in self._parts:
+            if part.peer == peer and is_from_the_start(part.occurrence):
+                self._apply(part, now_s, 0.0)
 
     def begin(self, now_s: float) -> None:
         """The rounds begin."""
@@ -119,7 +126,7 @@ class Conductor:
     def heal_all(self, now_s: float) -> None:
         """The run is at its end: undo what can be undone, so that everybody can finish."""
         for part in self._parts:
-            if part.active and part.kind not in _ENDING:
+            if part.active and part.kind not in _ENDING | REPLACING:
                 self._heal(part, now_s)
 
     # -- meetings ------------------------------------------------------------------------
@@ -141,7 +148,9 @@ class Conductor:
             over = isinstance(heal, HealAtRound) and heal.round <= round_index
             if part.active and over and phase == "train":
                 self._heal(part, now_s)
-                if part.kind in STOPPING | REPLACING:
+                if part.kind in REPLACING:
+                    meeting.await_again(part.peer)
+                elif part.kind in STOPPING:
                     meeting.awaited.add(part.peer)
             here = isinstance(trigger, AtRound) and (trigger.round, trigger.phase) == meeting.mark
             if here and part.applied_s is None and self._apply(part, now_s, 0.0):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from prisam_p2p.peer.spec import RudeSpec
+
 
 class Hands(Protocol):
     """One run's peers. A peer that is not there is left alone."""
@@ -18,6 +20,9 @@ class Hands(Protocol):
             source: "state", what its last process wrote, or "fresh", W0.
             first_round: it begins there at the earliest.
         """
+
+    def cast(self, peer: str, rude: RudeSpec | None) -> None:
+        """Have a peer's next processes be rude ones, or honest ones again."""
 
     def order(self, peer: str, order: dict[str, Any]) -> None:
         """Send an order to a peer."""

@@ -12,6 +12,7 @@ from prisam_p2p.emulate.faults.meetings import TIMEOUT_S
 class NotingHands:
     def __init__(self):
         self.done, self.down, self.stopped, self.past = [], set(), set(), {}
+        self.rude = {}
 
     def signal(self, peer, number):
         self.done.append((peer, signal.Signals(number).name))
@@ -19,6 +20,9 @@ class NotingHands:
     def start_again(self, peer, source, first_round):
         self.down.discard(peer)
         self.done.append((peer, f"start from {source} in {first_round}"))
+
+    def cast(self, peer, rude):
+        self.rude[peer] = rude and rude.kind
 
     def order(self, peer, order):
         self.done.append((peer, order["order"]))
@@ -176,3 +180,72 @@ def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
         report = {"event": "rule", "id": "f#0", "acted": acted}
         stage.conductor.on_report("p00", report, stage.now_s)
     assert stage.noted().count("FaultVerified") == 1
+
+
+# -- rude peers --------------------------------------------------------------------------------
+
+
+def confess(stage, peer="p01", lies=1):
+    report = {"event": "rule", "id": "f#0", "acted": lies}
+    stage.conductor.on_report(peer, report, stage.now_s)
+
+
+def test_a_rude_peer_takes_the_place_of_one_at_a_meeting():
+    stage = Stage(fault('peers = ["p01"]', kind="nan"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == [("p01", "start from state in 1")]
+    assert stage.hands.rude == {"p01": "nan"}
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
+    assert stage.noted() == ["FaultApplied"]  # it has not lied yet
+    confess(stage)
+    confess(stage, lies=2)
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+    stage.conductor.heal_all(stage.now_s)  # it is for good
+    assert stage.hands.take() == []
+
+
+def test_a_peer_that_is_rude_from_the_start_is_not_replaced():
+    stage = Stage(fault('peers = ["p01"]', kind="scaled", at=None))
+    for peer in ("p00", "p01", "p02"):
+        stage.conductor.on_start(peer, stage.now_s)
+    confess(stage)  # before the rounds began: its Hello, perhaps
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+    go = [("p00", GO), ("p01", GO), ("p02", GO)]
+    assert sorted(stage.arrive("p00", "p01", "p02", at=(0, "train"))) == go
+    assert (stage.hands.rude, len(stage.notes)) == ({}, 2)
+
+
+def test_who_else_ends_a_rude_peer_ends_it():
+    stage = Stage(fault('peers = ["p01"]', kind="nan"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.arrive("p01")
+    assert stage.exits("p01", 1) == []
+
+
+def test_a_rude_peer_that_is_healed_is_honest_again():
+    stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }', kind="nan"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert len(stage.arrive("p01")) == 3
+    assert stage.arrive("p00", "p01", at=(3, "train")) == []
+    assert stage.arrive("p02", at=(3, "train")) == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == [("p01", "start from state in 3")]
+    assert stage.hands.rude == {"p01": None}
+    assert stage.tick() == []
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert len(stage.arrive("p01", at=(3, "train"))) == 3
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]
+
+
+def test_a_rude_peer_that_is_down_when_it_is_healed_would_come_back_honest():
+    stage = Stage(fault('peers = ["p01"]\nheal = { after_s = 5 }', kind="nan"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.arrive("p01")
+    stage.exits("p01")
+    assert stage.tick(6) == []
+    assert stage.hands.rude == {"p01": None}
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]

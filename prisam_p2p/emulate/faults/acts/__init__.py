@@ -7,7 +7,9 @@ from prisam_p2p.emulate.faults.acts.ending import Ending
 from prisam_p2p.emulate.faults.acts.linking import Linking
 from prisam_p2p.emulate.faults.acts.messaging import Messaging
 from prisam_p2p.emulate.faults.acts.pausing import Pausing
+from prisam_p2p.emulate.faults.acts.rude import Rude
 from prisam_p2p.emulate.faults.hands import Hands
+from prisam_p2p.emulate.faults.kinds import REPLACING
 from prisam_p2p.emulate.faults.link_faults import LinkFaults
 
 ON_LINKS = frozenset({"cut", "partition", "isolate", "flap", "shape"})
@@ -16,6 +18,7 @@ _KINDS: dict[type[Act], frozenset[str]] = {
     Pausing: frozenset({"pause"}),
     Linking: ON_LINKS,
     Messaging: frozenset({"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}),
+    Rude: REPLACING,
 }
 SUPPORTED = frozenset().union(*_KINDS.values())
 """Kinds that a run can do."""
