@@ -60,6 +60,7 @@ class Network:
     def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
         """Say Hello to every neighbor in `roster` and wait until each way is open."""
         self._unwelcomed, self._unjoined = set(roster), set(roster)
+        self._book.leave_all_but(roster, "is not there yet")
         self._transport.connect(roster)
         self._wait(lambda: not self._unwelcomed | self._unjoined, timeout_s)
         missing = self._unwelcomed | self._unjoined

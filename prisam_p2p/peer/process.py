@@ -33,7 +33,7 @@ from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer import events, loop
+from prisam_p2p.peer import at_once, events, loop
 from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.control import Control, Stopped
 from prisam_p2p.peer.enter import enter
@@ -59,7 +59,7 @@ ORDER_TIMEOUT_S = 86_400.0
 is long, for a peer that is done serves the others until all are."""
 
 REJOIN_TIMEOUT_S = 5.0
-"""A restarted peer begins without the neighbors that it has not met by then."""
+"""A peer that comes late begins without the neighbors that it has not met by then."""
 
 _LOOPS: dict[Algorithm, Callable[[Peer], None]] = {
     Algorithm.PRISAM: loop.prisam,
@@ -118,6 +118,8 @@ def _play(
     )
     if transport:
         _obey_rules(control, transport, journal)
+        at_once.stop_transfers(spec, control, transport, journal)
+        at_once.meet_who_comes_later(control, transport)
     control.send({"event": "up", "port": port})
     meter = MemoryMeter()
     sleep = _sleeper(stop, meter if spec.device.memory_mib else None)
@@ -200,9 +202,9 @@ def _run(
     try:
         roster = control.expect("roster", ORDER_TIMEOUT_S)["roster"]
         if network:
-            neighbors = {n: (roster[n][0], roster[n][1]) for n in peer.spec.neighbors}
+            neighbors = {n: (address, port) for n, (address, port) in roster.items()}
             patience_s = peer.spec.settings.ready_timeout_s
-            if peer.spec.incarnation:  # some neighbors may be gone for good
+            if peer.spec.late:  # some neighbors may be gone for good
                 patience_s = min(patience_s, REJOIN_TIMEOUT_S)
             network.connect(neighbors, patience_s)
         control.send({"event": "ready"})
@@ -220,7 +222,8 @@ def _run(
             journal.write(records.MemoryExceeded(t, asked_mib or 0, meter.peak_mib, text))
             if network:
                 network.leave(t)
-            return Outcome("out-of-memory", f"more than {asked_mib} MiB above the baseline")
+            limit = f"more than {asked_mib} MiB above the baseline"
+            return Outcome("out-of-memory", limit if asked_mib else "an allocation was refused")
     except Stopped:
         return Outcome("stopped", "told to stop")
     return Outcome("completed")
