@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prisam_p2p.emulate.engine import Engine, SpawnEngine
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
-from prisam_p2p.emulate.faults.marks import marks
+from prisam_p2p.emulate.faults.marks import marks, stops
 from prisam_p2p.emulate.kernel_watch import KernelWatch
 from prisam_p2p.emulate.network.choice import (
     facts_of,
@@ -129,7 +129,13 @@ def _network(plan: Plan, run_id: str) -> Iterator[Network]:
 
 def _with_marks(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
     where = marks(faults, {spec.peer_id: spec.neighbors for spec in specs})
-    return [spec.model_copy(update={"marks": where.get(spec.peer_id, [])}) for spec in specs]
+    shares = stops(faults)
+    return [
+        spec.model_copy(
+            update={"marks": where.get(spec.peer_id, []), "stops": shares.get(spec.peer_id, [])}
+        )
+        for spec in specs
+    ]
 
 
 def _with_keys(specs: Sequence[PeerSpec], plan: Plan, network: Network) -> list[PeerSpec]:

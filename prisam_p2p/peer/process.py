@@ -145,7 +145,8 @@ def _play(
         if network and transport:
             transport.close()
             # What slower neighbors pulled after this peer's last round is in it.
-            network.write_traffic(peer.rounds_done, final=outcome.state != "stopped")
+            in_order = outcome.state != "stopped" and not network.broken
+            network.write_traffic(peer.rounds_done, final=in_order)
         journal.write(_finished(peer, outcome, meter, network))
     finally:
         if transport:
@@ -220,7 +221,7 @@ def _run(
             text = str(error).splitlines()[0] if str(error) else "MemoryError"
             t = peer.rounds_done
             journal.write(records.MemoryExceeded(t, asked_mib or 0, meter.peak_mib, text))
-            if network:
+            if network and not network.broken:
                 network.leave(t)
             limit = f"more than {asked_mib} MiB above the baseline"
             return Outcome("out-of-memory", limit if asked_mib else "an allocation was refused")
