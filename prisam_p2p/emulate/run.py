@@ -13,7 +13,7 @@ from pathlib import Path
 from prisam_p2p.emulate.engine import Engine, SpawnEngine
 from prisam_p2p.emulate.faults.acts.rude import rude_from_the_start
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
-from prisam_p2p.emulate.faults.marks import marks
+from prisam_p2p.emulate.faults.marks import marks, stops
 from prisam_p2p.emulate.kernel_watch import KernelWatch
 from prisam_p2p.emulate.network.choice import (
     facts_of,
@@ -130,10 +130,14 @@ def _network(plan: Plan, run_id: str) -> Iterator[Network]:
 
 def _with_faults(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
     where = marks(faults, {spec.peer_id: spec.neighbors for spec in specs})
-    rude = rude_from_the_start(faults.occurrences)
+    shares, rude = stops(faults), rude_from_the_start(faults.occurrences)
     return [
         spec.model_copy(
-            update={"marks": where.get(spec.peer_id, []), "rude": rude.get(spec.peer_id)}
+            update={
+                "marks": where.get(spec.peer_id, []),
+                "stops": shares.get(spec.peer_id, []),
+                "rude": rude.get(spec.peer_id),
+            }
         )
         for spec in specs
     ]

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -71,6 +72,7 @@ class Supervisor:
         links = _link_faults(specs, network)
         self._conductor = Conductor(faults, self, journal.write, marks, links)
         self._look_every_s = _LOOK_FOR_FAULTS_S if faults else _LOOK_EVERY_S
+        self._absent = {p for each in faults if each.kind == "join" for p in each.peers}
         self._children: dict[str, Child] = {}
         self._selector = selectors.DefaultSelector()
         self._phase = "starting"
@@ -93,6 +95,7 @@ class Supervisor:
         except Interrupted:
             self._phase = "stopping"
             self._signal_all(signal.SIGTERM)
+            self._signal_all(signal.SIGCONT)  # who is stopped would not notice
             self._end(None)
             raise
         finally:
@@ -112,9 +115,10 @@ class Supervisor:
     def _start(self) -> None:
         self._engine.watch(self._selector)
         for spec in self._specs:
-            self._start_peer(spec)
-            self._conductor.on_start(spec.peer_id, time.monotonic())
-            self._look(0)
+            if spec.peer_id not in self._absent:
+                self._start_peer(spec)
+                self._conductor.on_start(spec.peer_id, time.monotonic())
+                self._look(0)
         self._wait("starting", lambda c: c.port is not None, self._ready_timeout_s)
 
     def _introduce(self) -> None:
@@ -135,7 +139,7 @@ class Supervisor:
         while unfinished := [p for p in self._children if not self._is_over(p)]:
             self._look(self._look_every_s)
             self._conductor.tick(time.monotonic())
-            if all(map(self.is_stopped, unfinished)):  # nobody is left who could come to a heal
+            if all(map(self._conductor.is_paused, unfinished)):  # nobody could come to a heal
                 self._conductor.heal_all(time.monotonic())
             if time.monotonic() - self._heard_s > SILENCE_TIMEOUT_S:
                 raise CheckFailed(f"no peer ended a round within {SILENCE_TIMEOUT_S:g} s")
@@ -174,8 +178,16 @@ class Supervisor:
         self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
 
     def _tell_roster(self, child: Child) -> None:
-        roster = {n: self._children[n].endpoint for n in child.spec.neighbors}
+        met = [self._children[n] for n in child.spec.neighbors if n in self._children]
+        roster = {c.spec.peer_id: c.endpoint for c in met if c.endpoint[1]}
         write_line(child.lines.line, {"order": "roster", "roster": roster})
+
+    def _tell_neighbors(self, child: Child) -> None:
+        """Tell who connected before a peer was there where it is."""
+        order = {"peer": child.spec.peer_id, "address": child.spec.address, "port": child.port}
+        for neighbor in child.spec.neighbors:
+            if (other := self._children.get(neighbor)) and other.port:
+                self.order(neighbor, {"order": "meet", **order})
 
     def _is_over(self, peer: str) -> bool:
         """Tell whether nothing more is to be expected of a peer before all are done."""
@@ -188,21 +200,21 @@ class Supervisor:
 
     def signal(self, peer: str, number: int) -> None:
         """See Hands."""
-        if self._children[peer].exit_code is None:
+        if not self.is_down(peer):
             self._engine.signal(self._children[peer].pid, number)
 
     def start_again(self, peer: str, source: str, first_round: int) -> None:
         """See Hands."""
-        gone = self._children[peer]
+        news: dict[str, Any] = {"late": True, "source": source, "first_round": first_round}
+        gone = self._children.get(peer)
+        if gone is None:
+            absent = next(spec for spec in self._specs if spec.peer_id == peer)
+            self._start_peer(absent.model_copy(update=news))
+            return
         with suppress(KeyError, ValueError):  # its end was noticed
             self._selector.unregister(gone.lines.line)
         gone.lines.line.close()
-        news = {
-            "incarnation": gone.spec.incarnation + 1,
-            "port": gone.endpoint[1],
-            "source": source,
-            "first_round": first_round,
-        }
+        news |= {"incarnation": gone.spec.incarnation + 1, "port": gone.endpoint[1]}
         self._start_peer(gone.spec.model_copy(update=news))
 
     def cast(self, peer: str, rude: RudeSpec | None) -> None:
@@ -212,20 +224,29 @@ class Supervisor:
 
     def order(self, peer: str, order: dict[str, Any]) -> None:
         """See Hands."""
-        if self._children[peer].exit_code is None:
+        if not self.is_down(peer):
             write_line(self._children[peer].lines.line, order)
 
     def is_stopped(self, peer: str) -> bool:
         """See Hands."""
-        return self._children[peer].exit_code is None and self._children[peer].stopped
+        return not self.is_down(peer) and self._children[peer].stopped
 
     def is_down(self, peer: str) -> bool:
         """See Hands."""
-        return self._children[peer].exit_code is not None
+        return peer not in self._children or self._children[peer].exit_code is not None
+
+    def pid(self, peer: str) -> int | None:
+        """See Hands."""
+        return None if self.is_down(peer) else self._children[peer].pid
+
+    def state_path(self, peer: str) -> Path:
+        """See Hands."""
+        return self._children[peer].spec.state_path
 
     def is_past(self, peer: str, round_index: int) -> bool:
         """See Hands."""
-        return self._children[peer].done or self._children[peer].rounds_done > round_index
+        child = self._children.get(peer)
+        return child is not None and (child.done or child.rounds_done > round_index)
 
     # -- watching ------------------------------------------------------------------------
 
@@ -254,6 +275,8 @@ class Supervisor:
                 child.port = report["port"]
                 if self._went_s is not None:
                     self._tell_roster(child)
+                    if child.port and child.spec.peer_id in self._absent:
+                        self._tell_neighbors(child)
             case "ready":
                 child.ready = True
                 if self._went_s is not None:
@@ -264,12 +287,17 @@ class Supervisor:
             case "mark":
                 mark = (report["round"], report["phase"])
                 self._conductor.at_mark(child.spec.peer_id, mark, time.monotonic())
+            case "transfer":
+                round_index, share = report["stop"]
+                stop, peer = (round_index, share), child.spec.peer_id
+                self._conductor.at_stop(peer, stop, time.monotonic())
             case "round":
                 child.rounds_done = report["round"] + 1
                 child.accuracy = report["accuracy"]
                 child.n_bytes = report["bytes_out"]
             case "done":
                 child.result = dict(report)
+                self._conductor.on_report(child.spec.peer_id, report, time.monotonic())
             case _:
                 self._conductor.on_report(child.spec.peer_id, report, time.monotonic())
 

@@ -229,6 +229,25 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferStopped:
+    """A transfer of weights waits for the launcher: a fault happens at this share of it."""
+
+    round: int
+    share: float
+    to: str
+    offset: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateNotWritten:
+    """What the next round begins with could not be stored; what was stored before still is."""
+
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryExceeded:
     """An allocation beyond the device's memory was refused and caught."""
 
@@ -421,6 +440,8 @@ Record = (
     | NeighborJoined
     | Connection
     | Traffic
+    | TransferStopped
+    | StateNotWritten
     | MemoryExceeded
     | Deployed
     | PolicyActed

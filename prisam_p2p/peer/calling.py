@@ -92,7 +92,7 @@ class Calling:
         self._exchange, self._connections, self._keys = exchange, connections, keys
         self._pulls = Pulls(patience, down, self._ask, exchange.tell)
         self._masks = MaskReceiver(most_bits)
-        self._roster: Mapping[str, Endpoint] = {}
+        self._roster: dict[str, Endpoint] = {}
         self._lines: dict[tuple[str, Channel], _Line] = {}
         self._gone: set[str] = set()
         self._reactor: Reactor | None = None
@@ -102,8 +102,14 @@ class Calling:
 
     def begin(self, reactor: Reactor, roster: Mapping[str, Endpoint]) -> None:
         """Say Hello to all neighbors."""
-        self._reactor, self._roster = reactor, roster
+        self._reactor, self._roster = reactor, dict(roster)
         for neighbor in sorted(roster):
+            self._open(neighbor, Channel.CONTROL)
+
+    def meet(self, neighbor: str, endpoint: Endpoint) -> None:
+        """Say Hello to a neighbor that is new."""
+        if neighbor not in self._roster:
+            self._roster[neighbor] = endpoint
             self._open(neighbor, Channel.CONTROL)
 
     def pull(self, pulls: Sequence[Pull]) -> None:

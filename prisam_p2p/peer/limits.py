@@ -30,10 +30,15 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def data_bytes() -> int | None:
-    """Return the bytes of this process' private writable memory, None where it is not told."""
+def data_bytes(pid: int | None = None) -> int | None:
+    """Return the bytes of a process' private writable memory, None where it is not told.
+
+    Args:
+        pid: None = this process.
+    """
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        status = Path("/proc", "self" if pid is None else str(pid), "status")
+        for line in status.read_text().splitlines():
             if line.startswith("VmData:"):
                 return int(line.split()[1]) * 1024
     return None
@@ -81,8 +86,14 @@ def memory_above_baseline(memory_mib: int | None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-_NO_MEMORY = ("can't allocate memory", "could not create a", "bad_alloc", "CUDA out of memory")
-"""How torch, oneDNN, C++ and CUDA say it in a RuntimeError."""
+_NO_MEMORY = (
+    "can't allocate memory",
+    "could not create a",
+    "bad_alloc",
+    "CUDA out of memory",
+    "the transport broke: MemoryError",
+)
+"""How torch, oneDNN, C++, CUDA and the transport's thread say it in a RuntimeError."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

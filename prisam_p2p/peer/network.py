@@ -34,6 +34,9 @@ class Network:
     Args:
         book: decides over masks.
         inbox: where the transport puts events; a StopAsked in it raises Stopped from any wait.
+
+    Attributes:
+        broken: the transport's thread died; what it still had to read was not counted.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Network:
         self._journal, self._layout = journal, layout
         self._round_timeout_s, self._pull_deadline_s = round_timeout_s, pull_deadline_s
         self._wire_dtype = wire_dtype
+        self.broken = False
         self._offered: dict[int, tuple[int, str]] = {}
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
@@ -61,6 +65,7 @@ class Network:
     def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
         """Say Hello to every neighbor in `roster` and wait until each way is open."""
         self._unwelcomed, self._unjoined = set(roster), set(roster)
+        self._book.leave_all_but(roster, "is not there yet")
         self._transport.connect(roster)
         self._wait(lambda: not self._unwelcomed | self._unjoined, timeout_s)
         missing = self._unwelcomed | self._unjoined
@@ -175,7 +180,8 @@ class Network:
                 n = self._transport.take_turned(event)
                 self._turn_away(sender, verdict_name, reason, n)
             case events.Broken(error):
-                raise RuntimeError(f"the transport broke: {error}")
+                self.broken = True
+                raise RuntimeError(f"the transport broke: {error.splitlines()[-1]}\n{error}")
             case events.StopAsked():
                 raise Stopped("told to stop")
             case events.OrderCame():

@@ -92,7 +92,7 @@ class Peer:
         newest = self._network.newest_round() if self._network else 0
         self.rounds_done = min(max(self._first, newest, self.spec.first_round), self.rounds - 1)
         self._report({"event": "begin", "round": self.rounds_done})
-        if self.spec.incarnation:
+        if self.spec.late:
             self._journal.write(records.Resumed(self._first, self.rounds_done))
         self._first = self.rounds_done if weights is self._w0 else -1
         return weights, self.rounds_done
@@ -272,12 +272,21 @@ class Peer:
             validations=self._validations,
             layout=self.layout.digest.hex(),
         )
-        save_state(self.spec.state_path, weights, progress)
+        self._keep_state(t, weights, progress)
         if self._network:
             self._network.write_traffic(t)
         tests = {moment: accuracy.test for moment, accuracy in self.accuracy.items()}
         n_bytes = self._network.bytes_out() if self._network else 0
         self._report({"event": "round", "round": t, "accuracy": tests, "bytes_out": n_bytes})
+
+    def _keep_state(self, t: int, weights: Weights, progress: Progress) -> None:
+        """Store what the next round begins with; one that cannot goes on all the same."""
+        try:
+            save_state(self.spec.state_path, weights, progress)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._journal.write(records.StateNotWritten(t, reason))
+            self._report({"event": "state not written", "round": t, "reason": reason})
 
     def deploy(self, candidates: Mapping[str, Weights]) -> None:
         """Keep the candidate that is better on the validation images; a tie goes to the last.

@@ -33,7 +33,7 @@ from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer import events, loop
+from prisam_p2p.peer import at_once, events, loop
 from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.control import Control, Stopped
 from prisam_p2p.peer.enter import enter
@@ -59,7 +59,7 @@ ORDER_TIMEOUT_S = 86_400.0
 is long, for a peer that is done serves the others until all are."""
 
 REJOIN_TIMEOUT_S = 5.0
-"""A restarted peer begins without the neighbors that it has not met by then."""
+"""A peer that comes late begins without the neighbors that it has not met by then."""
 
 _LOOPS: dict[Algorithm, Callable[[Peer], None]] = {
     Algorithm.PRISAM: loop.prisam,
@@ -133,6 +133,8 @@ def _play(
     )
     if transport:
         _obey_rules(control, transport, journal)
+        at_once.stop_transfers(spec, control, transport, journal)
+        at_once.meet_who_comes_later(control, transport)
     control.send({"event": "up", "port": port})
     meter = MemoryMeter()
     sleep = _sleeper(stop, meter if spec.device.memory_mib else None)
@@ -158,7 +160,8 @@ def _play(
         if network and transport:
             transport.close()
             # What slower neighbors pulled after this peer's last round is in it.
-            network.write_traffic(peer.rounds_done, final=outcome.state != "stopped")
+            in_order = outcome.state != "stopped" and not network.broken
+            network.write_traffic(peer.rounds_done, final=in_order)
         journal.write(_finished(peer, outcome, meter, network))
     finally:
         if transport:
@@ -215,9 +218,9 @@ def _run(
     try:
         roster = control.expect("roster", ORDER_TIMEOUT_S)["roster"]
         if network:
-            neighbors = {n: (roster[n][0], roster[n][1]) for n in peer.spec.neighbors}
+            neighbors = {n: (address, port) for n, (address, port) in roster.items()}
             patience_s = peer.spec.settings.ready_timeout_s
-            if peer.spec.incarnation:  # some neighbors may be gone for good
+            if peer.spec.late:  # some neighbors may be gone for good
                 patience_s = min(patience_s, REJOIN_TIMEOUT_S)
             network.connect(neighbors, patience_s)
         control.send({"event": "ready"})
@@ -233,9 +236,10 @@ def _run(
             text = str(error).splitlines()[0] if str(error) else "MemoryError"
             t = peer.rounds_done
             journal.write(records.MemoryExceeded(t, asked_mib or 0, meter.peak_mib, text))
-            if network:
+            if network and not network.broken:
                 network.leave(t)
-            return Outcome("out-of-memory", f"more than {asked_mib} MiB above the baseline")
+            limit = f"more than {asked_mib} MiB above the baseline"
+            return Outcome("out-of-memory", limit if asked_mib else "an allocation was refused")
     except Stopped:
         return Outcome("stopped", "told to stop")
     return Outcome("completed")

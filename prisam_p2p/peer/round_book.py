@@ -77,6 +77,11 @@ class RoundBook:
         """Wait for `neighbor` no more."""
         self._gone.setdefault(neighbor, reason)
 
+    def leave_all_but(self, present: Iterable[str], reason: str) -> None:
+        """Wait for no other neighbor than those who are `present`."""
+        for neighbor in self._neighbors.difference(present):
+            self.leave(neighbor, reason)
+
     def finish(self, neighbor: str, reason: str) -> None:
         """Wait for `neighbor` no more, though it may connect again: it said goodbye."""
         self._finished.add(neighbor)

@@ -33,6 +33,7 @@ from prisam_p2p.peer.sockets import (
     receive,
     watch_router,
 )
+from prisam_p2p.peer.stops import Stop, Stops
 from prisam_p2p.wire.codec import Frame
 from prisam_p2p.wire.messages import (
     MAX_REASON,
@@ -73,6 +74,7 @@ class Serving:
 
     Attributes:
         hosts: address -> the only neighbor that is there, once that is known.
+        stops: where transfers of weights wait.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Serving:
         self._last_mask: MaskAnnounce | None = None
         self._owed: deque[tuple[bytes, ChunkRequest]] = deque()
         self._slots, self._idle_s = Slots(serve_at_once), idle_s
+        self.stops = Stops((), store.find, lambda _reached: None)
 
     def begin(self, reactor: Reactor) -> None:
         """Listen."""
@@ -128,8 +131,9 @@ class Serving:
 
     def serve_owed(self) -> None:
         """Send the chunks that were asked for, as fast as the device's upload lets."""
-        while self._owed and self._up.delay_s(time.monotonic()) <= 0:
-            sender, request = self._owed.popleft()
+        while (owed := self._first_owed()) and self._up.delay_s(time.monotonic()) <= 0:
+            self._owed.remove(owed)
+            sender, request = owed
             answer = self._store.answer(request)
             if self._reply(sender, answer) and isinstance(answer, Chunk):
                 self._up.spend(len(answer.data), time.monotonic())
@@ -138,7 +142,12 @@ class Serving:
 
     def next_s(self, now_s: float) -> float | None:
         """Return in how many seconds `serve_owed` has something to do; None = never."""
-        return self._up.delay_s(now_s) if self._owed else None
+        return self._up.delay_s(now_s) if self._first_owed() else None
+
+    def go_on(self, stop: Stop) -> None:
+        """Let the transfer go on that waits at `stop`."""
+        self.stops.go_on(stop)
+        self.serve_owed()
 
     def close(self, linger_ms: int) -> None:
         """Close the sockets, once what was handed over is sent, or `linger_ms` have passed."""
@@ -306,6 +315,11 @@ class Serving:
         self._slots.take(sender, time.monotonic(), self._idle_s)
         self._owed.append((sender, request))
         self.serve_owed()
+
+    def _first_owed(self) -> tuple[bytes, ChunkRequest] | None:
+        """Return what to send next, None where nothing is owed but to who waits at a stop."""
+        hold, names = self.stops.hold, self._admitted
+        return next((owed for owed in self._owed if not hold(names[owed[0]], owed[1])), None)
 
     def _owe_nothing(self, sender: bytes) -> None:
         """Drop what `sender` asked for, for another pull."""

@@ -77,7 +77,7 @@ class SnapshotStore:
                 if snapshot := self._wanted(request):
                     return (self._part(snapshot, request.bits) if request.bits else snapshot).offer
             case ChunkRequest(digest, offset, length):
-                if snapshot := self._holding(digest):
+                if snapshot := self.find(digest):
                     end = offset + min(length, self._chunk_bytes)
                     if data := snapshot.buffer[offset:end]:
                         return Chunk(digest, offset, data)
@@ -87,22 +87,8 @@ class SnapshotStore:
         """Tell whether the answer is an offer, without making a part for it."""
         return self._wanted(request) is not None
 
-    def ends_at(self, chunk: Chunk) -> bool:
-        """Tell whether `chunk` is the last of its snapshot."""
-        end = chunk.offset + len(chunk.data)
-        return any(
-            len(s.buffer) == end
-            for s in (*self._latest, *self._parts.values())
-            if s.offer.digest == chunk.digest
-        )
-
-    def _wanted(self, request: WeightsRequest) -> Snapshot | None:
-        if request.n_bits not in (0, self._layout.n_bits):
-            return None
-        of_round = (s for s in self._latest if s.offer.round_index == request.round_index)
-        return next(of_round, None)
-
-    def _holding(self, digest: bytes) -> Snapshot | None:
+    def find(self, digest: bytes) -> Snapshot | None:
+        """Return what is offered under `digest`; a part is then kept the longest."""
         for snapshot in self._latest:
             if snapshot.offer.digest == digest:
                 return snapshot
@@ -110,6 +96,17 @@ class SnapshotStore:
             if part.offer.digest == digest:
                 return self._keep(key, part)
         return None
+
+    def ends_at(self, chunk: Chunk) -> bool:
+        """Tell whether `chunk` is the last of its snapshot."""
+        found = self.find(chunk.digest)
+        return found is not None and len(found.buffer) == chunk.offset + len(chunk.data)
+
+    def _wanted(self, request: WeightsRequest) -> Snapshot | None:
+        if request.n_bits not in (0, self._layout.n_bits):
+            return None
+        of_round = (s for s in self._latest if s.offer.round_index == request.round_index)
+        return next(of_round, None)
 
     def _part(self, snapshot: Snapshot, bits: bytes) -> Snapshot:
         key = (snapshot.offer.digest, bits)

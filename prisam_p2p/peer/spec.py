@@ -66,12 +66,14 @@ class PeerSpec(BaseModel):
 
     Attributes:
         network: arguments of `enter` for a network namespace of its own; None = the launcher's.
+        late: the others are at it already when it starts.
         port: of its ROUTER, where its neighbors know it from before; 0 = any.
         source: what it begins with: "state", what the last process of this peer left, or "fresh".
         first_round: it begins there at the earliest.
         keys: None = connections are plain.
         marks: (round, phase) at whose beginning it waits for the launcher.
         rude: a rude peer plays this one; read by who starts it, and by the rude peer itself.
+        stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -96,11 +98,13 @@ class PeerSpec(BaseModel):
     turns_fd: int | None
     cores: int
     network: dict[str, int | None] | None = None
+    late: bool = False
     port: int = 0
     source: Literal["state", "fresh"] = "fresh"
     first_round: int = 0
     keys: Keys | None = None
     marks: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []
+    stops: list[tuple[int | None, float]] = []
     rude: RudeSpec | None = None
 
     @property

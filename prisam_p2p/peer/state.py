@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydantic
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from prisam_p2p.core.layout import Layout, Weights
 from prisam_p2p.errors import ConfigError
@@ -41,12 +41,17 @@ class Progress(pydantic.BaseModel):
 
 
 def save_state(path: Path, weights: Weights, progress: Progress) -> None:
-    """Write what the next round begins with."""
+    """Write what the next round begins with.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
     arrays = {  # ascontiguousarray makes a scalar an array of one
         f"w.{name}": np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()
     }
-    with written_beside(path) as beside:
-        save_file(arrays | {_MASK: weights.mask}, beside, {"progress": progress.model_dump_json()})
+    metadata = {"progress": progress.model_dump_json()}
+    with written_beside(path) as beside:  # save_file would go by a file of its own
+        beside.write_bytes(save(arrays | {_MASK: weights.mask}, metadata))
 
 
 def load_state(path: Path, layout: Layout) -> tuple[Weights, Progress]:

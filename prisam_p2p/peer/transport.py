@@ -36,6 +36,7 @@ from prisam_p2p.peer.serving import Serving
 from prisam_p2p.peer.snapshots import PARTS_A_PLACE, Snapshot, SnapshotStore
 from prisam_p2p.peer.sockets import Socket, SocketLimits
 from prisam_p2p.peer.spool import Spool
+from prisam_p2p.peer.stops import Reached, Stop, Stops
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
 from prisam_p2p.wire.messages import MaskAnnounce
 from prisam_p2p.wire.zmtp import CURVE, PLAIN
@@ -218,6 +219,22 @@ class Transport:
     def policy_counts(self) -> dict[str, list[int]]:
         """Return rule -> [messages that it was about, of these acted on], of those in force."""
         return self._policy.counts()
+
+    def stop_transfers(self, stops: Sequence[Stop], tell: Callable[[Reached], None]) -> None:
+        """Let transfers wait at `stops` for `go_on`; to be called before `connect`.
+
+        Args:
+            tell: told, in the transport's thread, of each stop that is reached.
+        """
+        self._serving.stops = Stops(stops, self._store.find, tell)
+
+    def go_on(self, stop: Stop) -> None:
+        """Let the transfer go on that waits at `stop`."""
+        self._reactor.call(partial(self._serving.go_on, stop))
+
+    def meet(self, neighbor: str, endpoint: Endpoint) -> None:
+        """Say Hello to a neighbor that was not there yet when this peer connected."""
+        self._reactor.call(partial(self._calling.meet, neighbor, endpoint))
 
     def traffic(self) -> list[Row]:
         """Return the counts that changed since the last call (`TrafficCounter.changed_rows`)."""

@@ -17,10 +17,14 @@ from prisam_p2p.report.run_folder import Line, RunFolder
 _FINE = ("completed", AS_PLANNED)
 _TAKES_AWAY = frozenset({"kill", "term", "leave", "restart", "pause"})
 _NEEDS_A_VICTIM = frozenset(
-    {"cut", "partition", "isolate", "flap", "shape"}
+    {"cut", "partition", "isolate", "flap", "shape", "memory", "full-disk"}
     | {"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}
 )
 """Kinds that touch what passes: where nothing did, nobody can tell whether they would have."""
+_UNBITTEN = {
+    "memory": "it stayed within its limit: ",
+    "full-disk": "no state was to be written: ",
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -
         kind=kind,
         fired=bool(hit),
         verified=bool(hit) and verified >= set(hit),
-        contained=_over(run) and not _uncontained(run, name),
+        contained=_over(run) and not _uncontained(run, name, kind),
         peers=hit,
         late_s=max((line["late_s"] for line in applied), default=0.0),
         detected_s=_detected_s(run, applied) if kind in _TAKES_AWAY else None,
@@ -121,11 +125,12 @@ def _verdict(
         if missed:
             return UNKNOWN, f"it came to nobody: {', '.join(missed)} was down"
         return FALSE, "it never fired"
-    if why := _uncontained(run, occurrence["id"]):
+    kind = occurrence["kind"]
+    if why := _uncontained(run, occurrence["id"], kind):
         return FALSE, why
     if unproven := sorted(set(hit) - verified):
-        why = f"no evidence that it bit at {', '.join(unproven)}"
-        return (UNKNOWN if occurrence["kind"] in _NEEDS_A_VICTIM else FALSE), why
+        why = _UNBITTEN.get(kind, "no evidence that it bit at ") + ", ".join(unproven)
+        return (UNKNOWN if kind in _NEEDS_A_VICTIM else FALSE), why
     return TRUE, ""
 
 
@@ -138,18 +143,19 @@ def _of(run: RunFolder, record: str, name: str) -> list[Line]:
     return [line for line in run.records("launcher", record) if line["fault"] == name]
 
 
-def _uncontained(run: RunFolder, name: str) -> str:
+def _uncontained(run: RunFolder, name: str, kind: str) -> str:
     """Return what went wrong beyond the fault, empty if nothing did."""
     ended = run.last("launcher", "run_ended")
     states = (ended or {}).get("states", {})
     lost = [f"{peer} {state}" for peer, state in states.items() if not state.endswith(_FINE)]
     if lost:
         return f"not contained: {', '.join(lost)}"
-    for healed in _of(run, "fault_healed", name):
-        peer, at_s = healed["peer"], healed["t_s"]
+    joins = kind == "join"
+    for came in _of(run, "fault_verified" if joins else "fault_healed", name):
+        peer, at_s = came["peer"], came["t_s"]
         done = [line for line in run.records(peer, "traffic") if line["t_s"] > at_s]
         if not done and states.get(peer) != "completed":
-            return f"{peer} finished no round after it was healed"
+            return f"{peer} finished no round after it {'joined' if joins else 'was healed'}"
     return ""
 
 

@@ -147,7 +147,7 @@ def test_a_run_can_be_repeated_from_its_fault_plan(tmp_path):
     [
         ('kind = "kil"\npeers = ["p01"]\nat = { round = 1, phase = "train" }', "kil"),
         ('kind = "kill"\npeers = ["p99"]\nat = { round = 1, phase = "train" }', "p99"),
-        ('kind = "memory"\npeers = ["p01"]\nat = { round = 1, phase = "train" }', "memory"),
+        ('kind = "join"\npeers = "all"\nat = { round = 1, phase = "train" }', "from the start"),
     ],
 )
 def test_a_scenario_that_cannot_be_run_starts_nothing(tmp_path, fault, says):

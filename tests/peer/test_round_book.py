@@ -149,6 +149,18 @@ def test_early_masks_of_a_neighbor_are_bounded():
     assert book.receive("a", announce(MAX_EARLY + 2)) is Verdict.TOO_EARLY
 
 
+def test_who_is_absent_is_waited_for_once_it_joins():
+    book = book_of("a", "b", "c")
+    book.leave_all_but(["a"], "is not there yet")
+    book.open(0)
+    assert book.awaited() == {"a"}
+    assert book.missing("late") == {
+        "a": "late", "b": "is not there yet", "c": "is not there yet"
+    }  # fmt: skip
+    book.join("b")
+    assert book.awaited() == {"a", "b"}
+
+
 steps = st.lists(
     st.tuples(st.just("open"), st.integers(0, 2))
     | st.tuples(st.sampled_from("abz"), st.integers(0, 12)),

@@ -335,6 +335,21 @@ def test_one_that_comes_later_is_found(net):
     assert b.wait(events.MaskHeard) == events.MaskHeard("a", mask_of(0))
 
 
+def test_a_neighbor_that_nobody_knew_at_first_is_met(net):
+    a, c = net.end("a", ["b", "c"]), net.end("c", ["a"])
+    a.transport.connect({"c": c.endpoint})
+    c.transport.connect({"a": a.endpoint})
+    a.wait(events.Welcomed, neighbor="c")
+    sent = a.announce(0)
+    assert a.wait(events.AnnounceDone) == events.AnnounceDone(0, ["c"], ["b"])
+    b = net.end("b", ["a"])
+    b.transport.connect({"a": a.endpoint})
+    a.transport.meet("b", b.endpoint)
+    a.wait(events.Joined, neighbor="b")
+    a.wait(events.Welcomed, neighbor="b")
+    assert b.wait(events.MaskHeard) == events.MaskHeard("a", sent)
+
+
 def test_a_mask_reaches_every_neighbor(net):
     a, b, c = net.mesh("abc")
     sent = a.announce(4)
@@ -371,6 +386,28 @@ def test_weights_arrive_bit_by_bit_while_this_thread_is_busy(net):
     assert same(done.pull.weights(), WEIGHTS)
     assert done.pull.n_bytes > 4 * CHUNK
     assert 0 < done.wall_s < DEADLINE_S
+
+
+def test_a_transfer_waits_at_its_stop_and_others_do_not(net):
+    a, b, c = (net.end(p, [q for q in "abc" if q != p]) for p in "abc")
+    reached = SimpleQueue()
+    a.transport.stop_transfers([(3, 0.5)], reached.put)
+    for end in (a, b, c):
+        end.transport.connect({e.peer: e.endpoint for e in (a, b, c) if e is not end})
+    for neighbor in "bc":
+        a.wait(events.Joined, neighbor=neighbor)
+    a.announce(3)
+    a.wait(events.AnnounceDone)
+    b.transport.pull(["a"], 3)
+    stop = reached.get(timeout=DEADLINE_S)
+    assert (stop.requester, stop.round_index, stop.stop) == ("b", 3, (3, 0.5))
+    assert stop.n_bytes / 2 - CHUNK <= stop.offset <= stop.n_bytes / 2
+    c.transport.pull(["a"], 3)
+    c.wait(events.PullDone)
+    b.wait_for_bytes("a", stop.offset)
+    assert b.transport._calling._pulls._underway["a"].pull.fetched_bytes == stop.offset
+    a.transport.go_on(stop.stop)
+    assert same(b.wait(events.PullDone).pull.weights(), WEIGHTS)
 
 
 def test_two_donors_and_two_rounds(net):

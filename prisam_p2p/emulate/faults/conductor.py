@@ -26,6 +26,7 @@ from prisam_p2p.emulate.faults.plan_forms import (
     HealAtRound,
 )
 from prisam_p2p.measure import records
+from prisam_p2p.peer.stops import Stop
 
 _ENDING = frozenset({"kill", "term", "leave", "restart"})
 _COMING = frozenset({"join"}) | REPLACING
@@ -52,6 +53,7 @@ class Conductor:
         self._acts = acts_with(hands, links)
         self._parts = [Part(o, peer) for o in occurrences for peer in o.concerned]
         self._meetings = Meetings(marks)
+        self._stops: dict[str, list[Stop]] = {}
         self._began_s: float | None = None
 
     def on_start(self, peer: str, now_s: float) -> None:
@@ -72,9 +74,23 @@ class Conductor:
             self._let_go(peer)
         self._meet(now_s)
 
+    def at_stop(self, peer: str, stop: Stop, now_s: float) -> None:
+        """A transfer of a donor waits at a share until it is let go."""
+        self._stops.setdefault(peer, []).append(stop)
+        for first in [p for p in self._parts if p.peer == peer and p.waits_for(stop)]:
+            others = [p for p in self._parts if p.occurrence is first.occurrence and p is not first]
+            self._apply(first, now_s, 0.0)
+            if first.occurrence.links:
+                for part in others:
+                    self._apply(part, now_s, 0.0)
+            else:
+                self._parts = [part for part in self._parts if part not in others]
+        self._let_transfers_go(peer)
+
     def on_exit(self, peer: str, code: int, now_s: float) -> None:
         """A peer's process is gone."""
         self._meetings.leave(peer)
+        self._stops.pop(peer, None)
         for part in self._active(peer):
             self._prove(part, self._acts[part.kind].ended(part, code), now_s)
         self._meet(now_s)
@@ -82,6 +98,7 @@ class Conductor:
     def on_ready(self, peer: str, now_s: float) -> None:
         """A later process of a peer is connected."""
         for part in self._active(peer):
+            self._prove(part, self._acts[part.kind].ready(part), now_s)
             if self._acts[part.kind].is_back(part):
                 self._note_healed(part, now_s)
 
@@ -101,6 +118,7 @@ class Conductor:
                 self._apply(part, now_s, now_s - due_s)
             if not part.active:
                 continue
+            self._acts[part.kind].keep(part, now_s, self._is_held(part.peer))
             if part.verified_s is None:
                 self._prove(part, self._acts[part.kind].look(part, now_s), now_s)
             heal_s = self._heal_s(part)
@@ -120,8 +138,11 @@ class Conductor:
 
     def planned_end(self, peer: str) -> bool:
         """Tell whether a peer is gone because the plan says so."""
-        ending = (part for part in self._active(peer) if part.kind in _ENDING)
-        return any(part.back_s is None for part in ending)  # else its next process died by itself
+        return any(self._acts[part.kind].explains_end(part) for part in self._active(peer))
+
+    def is_paused(self, peer: str) -> bool:
+        """Tell whether a fault has stopped a peer's process."""
+        return any(part.kind == "pause" and part.settled for part in self._active(peer))
 
     def heal_all(self, now_s: float) -> None:
         """The run is at its end: undo what can be undone, so that everybody can finish."""
@@ -160,15 +181,23 @@ class Conductor:
 
     def _let_go(self, peer: str) -> None:
         """Let a peer go on from its meeting, unless it is being stopped there."""
-        if any(part.kind in STOPPING for part in self._active(peer)):
+        if self._is_held(peer):
             return  # the signal and the order would race
         self._meetings.leave(peer)
         self._hands.order(peer, _GO_ON)
 
+    def _let_transfers_go(self, peer: str) -> None:
+        if not self._is_held(peer):
+            for round_index, share in self._stops.pop(peer, []):
+                self._hands.order(peer, {"order": "let go", "stop": [round_index, share]})
+
+    def _is_held(self, peer: str) -> bool:
+        return any(part.kind in STOPPING for part in self._active(peer))
+
     def _cannot_come(self, peer: str, round_index: int) -> bool:
         """Tell whether a peer does not come to a meeting of this round."""
-        paused = any(part.kind == "pause" and part.settled for part in self._active(peer))
-        return paused or self._hands.is_down(peer) or self._hands.is_past(peer, round_index)
+        gone = self._hands.is_down(peer) or self._hands.is_past(peer, round_index)
+        return gone or self.is_paused(peer)
 
     def _is_lost(self, peer: str, round_index: int) -> bool:
         """Tell whether a peer that was to come back to a meeting of this round does not."""
@@ -229,6 +258,7 @@ class Conductor:
         self._note(records.FaultHealed(part.occurrence.id, part.peer))
         if self._meetings.has_left(part.peer):
             self._let_go(part.peer)
+        self._let_transfers_go(part.peer)
 
 
 def _is_back_at_once(part: Part) -> bool:

@@ -60,6 +60,11 @@ class Occurrence(Part):
         """The peers that it hits, or else the ends of its links; ascending."""
         return self.peers or sorted({end for link in self.links for end in link})
 
+    @property
+    def donors(self) -> list[str]:
+        """The peers whose transfers may trigger it: those it may hit, or its links' beginnings."""
+        return self.peers or sorted({start for start, _ in self.links})
+
 
 class FaultPlan(Part):
     """A scenario, compiled.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from prisam_p2p.peer.spec import RudeSpec
@@ -14,7 +15,7 @@ class Hands(Protocol):
         """Signal a peer's process."""
 
     def start_again(self, peer: str, source: str, first_round: int) -> None:
-        """Start the next process of a peer that is gone.
+        """Start the next process of a peer that is gone, or the first of one that is absent.
 
         Args:
             source: "state", what its last process wrote, or "fresh", W0.
@@ -32,6 +33,12 @@ class Hands(Protocol):
 
     def is_down(self, peer: str) -> bool:
         """Tell whether a peer has no process."""
+
+    def pid(self, peer: str) -> int | None:
+        """Return the pid of a peer's process, None where it has none."""
+
+    def state_path(self, peer: str) -> Path:
+        """Return the file of what a later process of a peer goes on from."""
 
     def is_past(self, peer: str, round_index: int) -> bool:
         """Tell whether a peer is through with a round, or with all of them."""

@@ -58,7 +58,7 @@ def stops(plan: FaultPlan) -> dict[str, list[tuple[int | None, float]]]:
     for occurrence in plan.occurrences:
         trigger = occurrence.trigger
         if isinstance(trigger, AtTransfer):
-            for donor in occurrence.peers or [a for a, _ in occurrence.links]:
+            for donor in occurrence.donors:
                 found.setdefault(donor, set()).add((trigger.round, trigger.share))
     return {donor: sorted(found[donor], key=_place) for donor in sorted(found)}
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
 from prisam_p2p.emulate.faults.kinds import STOPPING
+from prisam_p2p.emulate.faults.plan_forms import AtTransfer
+from prisam_p2p.peer.stops import Stop
 
 
 @dataclass(eq=False)
@@ -34,6 +36,12 @@ class Part:
     def active(self) -> bool:
         """Whether it was applied and not healed."""
         return self.applied_s is not None and self.healed_s is None
+
+    def waits_for(self, stop: Stop) -> bool:
+        """Tell whether a transfer of this peer that stops there triggers it, and none did."""
+        trigger, donors = self.occurrence.trigger, self.occurrence.donors
+        at = isinstance(trigger, AtTransfer) and (trigger.round, trigger.share) == stop
+        return at and self.peer in donors and self.applied_s is None
 
     @property
     def settled(self) -> bool:

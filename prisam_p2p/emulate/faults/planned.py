@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from prisam_p2p.emulate.faults.acts import ON_LINKS, SUPPORTED
+from prisam_p2p.emulate.faults.acts.full_disk import FULL
 from prisam_p2p.emulate.faults.cast import cast_of
 from prisam_p2p.emulate.faults.compile import compile_plan
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan, read_fault_plan
-from prisam_p2p.emulate.faults.plan_forms import AtTransfer
 from prisam_p2p.emulate.faults.scenario import load_scenario
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.topology import Topology
@@ -23,12 +23,15 @@ def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
         ConfigError: it is neither, does not fit the run, or wants what this version cannot do.
     """
     found = plan_of(path, topology, plan)
+    joining = {peer for o in found.occurrences if o.kind == "join" for peer in o.peers}
+    if joining == {*found.peers}:
+        raise ConfigError(str(path), "join", "all peers", "somebody who is there from the start")
     for each in found.occurrences:
         if each.kind not in SUPPORTED:
             right = f"a kind that can be run: {', '.join(sorted(SUPPORTED))}"
             raise ConfigError(str(path), each.id, each.kind, right)
-        if isinstance(each.trigger, AtTransfer):
-            raise ConfigError(str(path), each.id, "event", "a round and phase, a time, or after")
+        if each.kind == "full-disk" and not FULL.exists():
+            raise ConfigError(str(path), each.id, each.kind, f"a system with {FULL}")
         if each.kind in ON_LINKS and plan.settings.network is NetworkKind.LOOPBACK:
             right = "--network namespaces: plain loopback has no links to cut or shape"
             raise ConfigError(str(path), each.id, each.kind, right)

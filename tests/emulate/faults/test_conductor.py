@@ -13,6 +13,7 @@ class NotingHands:
     def __init__(self):
         self.done, self.down, self.stopped, self.past = [], set(), set(), {}
         self.rude = {}
+        self.pids, self.state = {}, None
 
     def signal(self, peer, number):
         self.done.append((peer, signal.Signals(number).name))
@@ -36,6 +37,12 @@ class NotingHands:
     def is_past(self, peer, round_index):
         return self.past.get(peer, 0) > round_index
 
+    def pid(self, peer):
+        return self.pids.get(peer)
+
+    def state_path(self, peer):
+        return self.state
+
     def take(self):
         done, self.done = self.done, []
         return done
@@ -44,10 +51,10 @@ class NotingHands:
 class Stage:
     """A network of three peers, a conductor, and a clock that stands until it is told."""
 
-    def __init__(self, text):
+    def __init__(self, text, hands=None):
         cast = full(3)
         compiled = plan(text, cast)
-        self.hands, self.notes, self.now_s = NotingHands(), [], 0.0
+        self.hands, self.notes, self.now_s = hands or NotingHands(), [], 0.0
         self.conductor = Conductor(
             compiled.occurrences, self.hands, self.notes.append, marks(compiled, neighbors(cast))
         )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from prisam_p2p.emulate.faults.acts.act import Act
 from prisam_p2p.emulate.faults.acts.ending import Ending
+from prisam_p2p.emulate.faults.acts.full_disk import FullDisk
+from prisam_p2p.emulate.faults.acts.joining import Joining
 from prisam_p2p.emulate.faults.acts.linking import Linking
+from prisam_p2p.emulate.faults.acts.memory import Memory
 from prisam_p2p.emulate.faults.acts.messaging import Messaging
 from prisam_p2p.emulate.faults.acts.pausing import Pausing
 from prisam_p2p.emulate.faults.acts.rude import Rude
+from prisam_p2p.emulate.faults.acts.slowing import Slowing
 from prisam_p2p.emulate.faults.hands import Hands
 from prisam_p2p.emulate.faults.kinds import REPLACING
 from prisam_p2p.emulate.faults.link_faults import LinkFaults
@@ -16,6 +20,10 @@ ON_LINKS = frozenset({"cut", "partition", "isolate", "flap", "shape"})
 _KINDS: dict[type[Act], frozenset[str]] = {
     Ending: frozenset({"kill", "term", "leave", "restart"}),
     Pausing: frozenset({"pause"}),
+    Joining: frozenset({"join"}),
+    Slowing: frozenset({"slow"}),
+    Memory: frozenset({"memory"}),
+    FullDisk: frozenset({"full-disk"}),
     Linking: ON_LINKS,
     Messaging: frozenset({"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}),
     Rude: REPLACING,

@@ -24,6 +24,13 @@ class Act:
         """Do it; False where there is nobody to do it to."""
         raise NotImplementedError
 
+    def keep(self, part: Part, now_s: float, held: bool) -> None:
+        """Do what it takes at each tick while it is active.
+
+        Args:
+            held: another fault stops the peer, or has ended it.
+        """
+
     def look(self, part: Part, now_s: float) -> str | None:
         """Return evidence that it bit; asked at each tick until there is some, and once healed."""
         return None
@@ -36,10 +43,18 @@ class Act:
         """Return what a report of the peer proves."""
         return None
 
+    def ready(self, part: Part) -> str | None:
+        """Return what it proves that a later process of the peer is connected."""
+        return None
+
     def heal(self, part: Part, now_s: float) -> bool:
         """Undo it; False where it is undone only once the peer `is_back`."""
         raise NotImplementedError
 
     def is_back(self, part: Part) -> bool:
         """Tell whether it is undone now that a later process of the peer is connected."""
+        return False
+
+    def explains_end(self, part: Part) -> bool:
+        """Tell whether it is because of this, while it is active, that the peer is gone."""
         return False

@@ -42,6 +42,10 @@ class Ending(Act):
         """See Act."""
         return part.back_s is not None
 
+    def explains_end(self, part: Part) -> bool:
+        """See Act."""
+        return part.back_s is None  # else its next process died by itself
+
 
 def _round_of(occurrence: Occurrence) -> int:
     """Return the round that a restarted peer begins with at the earliest."""

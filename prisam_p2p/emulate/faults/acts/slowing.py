@@ -1,0 +1,78 @@
+"""slow: the process stands still for a share of the time."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from prisam_p2p.emulate.faults.acts.act import Act
+from prisam_p2p.emulate.faults.acts.throttle import Throttle
+from prisam_p2p.emulate.faults.hands import Hands
+from prisam_p2p.emulate.faults.link_faults import LinkFaults
+from prisam_p2p.emulate.faults.part import Part
+
+_NEAR = 0.1
+"""The share may be so far from what was asked for: a tick of the launcher may be late."""
+
+_LEAST_S = 0.2
+"""Of a shorter time no share can be told: the launcher looks every 0.02 s."""
+
+
+@dataclass
+class _Slowed:
+    """A slowed process; `stands` is what it was told last, `over` that it is healed."""
+
+    factor: float
+    throttle: Throttle
+    stands: bool = False
+    over: bool = False
+
+    def evidence(self) -> str | None:
+        """Return for how long it stood, if that is what was asked for."""
+        watched_s, share = self.throttle.watched_s, self.throttle.share
+        near = watched_s >= _LEAST_S and abs(1 - self.factor - share) <= _NEAR
+        return f"it stood still for {share:.0%} of {watched_s:.2f} s" if near else None
+
+
+class Slowing(Act):
+    """SIGSTOP and SIGCONT by turns, many times a second; the system tells whether it stands."""
+
+    def __init__(self, hands: Hands, links: LinkFaults | None) -> None:
+        super().__init__(hands, links)
+        self._slowed: dict[Part, _Slowed] = {}
+
+    def apply(self, part: Part, now_s: float) -> bool:
+        """See Act."""
+        if self._hands.is_down(part.peer):
+            return False
+        factor = float(str(part.occurrence.parameters["factor"]))
+        self._slowed[part] = _Slowed(factor, Throttle(factor, now_s))
+        return True
+
+    def keep(self, part: Part, now_s: float, held: bool) -> None:
+        """See Act."""
+        slowed = self._slowed[part]
+        if held or self._hands.is_down(part.peer):
+            slowed.throttle.skip(now_s)
+            slowed.stands = False  # who holds it lets it go
+            return
+        stand = slowed.throttle.look(now_s, self._hands.is_stopped(part.peer))
+        if stand != slowed.stands:
+            self._hands.signal(part.peer, signal.SIGSTOP if stand else signal.SIGCONT)
+            slowed.stands = stand
+
+    def look(self, part: Part, now_s: float) -> str | None:
+        """See Act. Known once it is healed."""
+        return self._slowed[part].evidence() if self._slowed[part].over else None
+
+    def ended(self, part: Part, code: int) -> str | None:
+        """See Act."""
+        return self._slowed[part].evidence()
+
+    def heal(self, part: Part, now_s: float) -> bool:
+        """See Act."""
+        slowed = self._slowed[part]
+        slowed.over = True
+        if slowed.stands:
+            self._hands.signal(part.peer, signal.SIGCONT)
+        return True

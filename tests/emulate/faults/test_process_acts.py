@@ -1,0 +1,210 @@
+"""What a transfer triggers, and the acts of join, slow, memory and full-disk, step by step."""
+
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+from hand_casts import fault
+from test_conductor import GO, NotingHands, Stage
+
+from prisam_p2p.measure import records
+from prisam_p2p.measure.files import path_beside
+
+HALF = (None, 0.5)
+SOON = "{ time_s = 0.01 }"
+AT_HALF = '{ event = "transfer", share = 0.5 }'
+
+
+def evidence(stage):
+    return [note.evidence for note in stage.notes if isinstance(note, records.FaultVerified)]
+
+
+def stop(stage, peer, at=HALF):
+    stage.conductor.at_stop(peer, at, stage.now_s)
+    return stage.hands.take()
+
+
+# -- transfers ---------------------------------------------------------------------------------
+
+
+def test_the_donor_that_came_first_is_hit_and_stays_stopped_the_others_go_on():
+    stage = Stage(fault('peers = "all"\nheal = { after_s = 1 }', at=AT_HALF))
+    assert stop(stage, "p01") == [("p01", "SIGKILL")]
+    assert stop(stage, "p00") == [("p00", "let go")]
+    stage.exits("p01")
+    assert stage.tick(2) == [("p01", "start from state in 0")]
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert stop(stage, "p01") == [("p01", "let go")]  # once an occurrence
+    assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
+
+
+def test_other_stops_trigger_nothing():
+    stage = Stage(fault('peers = ["p01"]', at='{ event = "transfer", share = 0.5, round = 2 }'))
+    assert stop(stage, "p01") == [("p01", "let go")]
+    assert stop(stage, "p02", at=(2, 0.5)) == [("p02", "let go")]
+    assert stop(stage, "p01", at=(2, 0.5)) == [("p01", "SIGKILL")]
+
+
+def test_a_donor_that_is_paused_gives_on_once_it_is_healed():
+    text = fault('peers = "all"\nheal = { after_s = 1 }', kind="pause", at=AT_HALF)
+    stage = Stage(text)
+    assert stop(stage, "p02") == [("p02", "SIGSTOP")]
+    stage.hands.stopped.add("p02")
+    assert stage.tick(0.5) == []
+    assert stage.tick(0.6) == [("p02", "SIGCONT"), ("p02", "let go")]
+
+
+def test_what_comes_after_a_fault_of_a_transfer_waits_for_one_donor_only():
+    first = fault('peers = "all"\nmessage = "mask"\nheal = { never = true }', kind="drop",
+                  at=AT_HALF)  # fmt: skip
+    after = '{ after = "f", edge = "applied", delay_s = 1.0 }'
+    stage = Stage(first + "\n\n" + fault('peers = ["p00"]', id="g", at=after))
+    assert stop(stage, "p01") == [("p01", "rule"), ("p01", "let go")]
+    assert stage.tick(0.9) == []
+    assert stage.tick(0.2) == [("p00", "SIGKILL")]
+
+
+# -- join --------------------------------------------------------------------------------------
+
+
+def test_who_joins_is_started_where_all_wait_and_awaited_there():
+    stage = Stage(fault('peers = ["p01"]', kind="join"))
+    stage.hands.down.add("p01")
+    assert stage.arrive("p00") == []
+    assert stage.arrive("p02") == [("p01", "start from fresh in 1")]
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+    assert [who for who, what in stage.arrive("p01") if what == GO] == ["p00", "p01", "p02"]
+
+
+# -- slow --------------------------------------------------------------------------------------
+
+
+class ObeyingHands(NotingHands):
+    """Processes stop and go on as they are told."""
+
+    def signal(self, peer, number):
+        super().signal(peer, number)
+        (self.stopped.add if number == signal.SIGSTOP else self.stopped.discard)(peer)
+
+
+SLOW = 'peers = ["p01"]\nfactor = 0.25\nheal = { after_s = 4 }'
+
+
+def slowed(more=""):
+    stage = Stage(fault(SLOW, kind="slow", at=SOON) + more, ObeyingHands())
+    stage.tick()
+    return stage
+
+
+def test_who_is_slowed_stands_for_the_rest_of_the_time_and_is_let_go():
+    stage = slowed()
+    for _ in range(205):
+        stage.tick()
+    assert evidence(stage) == ["it stood still for 75% of 4.00 s"]
+    assert stage.hands.stopped == set()
+    assert not stage.conductor.is_paused("p01")
+
+
+def test_a_pause_of_who_is_slowed_is_not_ended_by_it():
+    nap = fault('peers = ["p01"]\nheal = { after_s = 3 }', id="nap", kind="pause",
+                at="{ time_s = 0.5 }")  # fmt: skip
+    stage = slowed("\n\n" + nap)
+    while stage.now_s < 0.6:
+        stage.tick()
+    while stage.now_s < 3.4:
+        assert stage.tick() == []
+    while stage.now_s < 4.2:
+        stage.tick()
+    assert [note.fault for note in stage.notes if isinstance(note, records.FaultHealed)] == [
+        "nap#0", "f#0"
+    ]  # fmt: skip
+    share = float(evidence(stage)[1].split("%")[0].split()[-1])
+    assert share == pytest.approx(75, abs=8)  # of the time before and after the nap
+
+
+def test_a_process_that_is_not_slowed_is_no_evidence():
+    stage = Stage(fault(SLOW, kind="slow", at=SOON))  # signals have no effect here
+    for _ in range(210):
+        stage.tick()
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]
+
+
+# -- memory ------------------------------------------------------------------------------------
+
+FEW = fault('peers = ["p01"]\nmib = 64\nheal = { after_s = 1 }', kind="memory", at=SOON)
+
+
+@pytest.fixture
+def process():
+    """A real process that allocates what it is told to, and says whether it could."""
+    code = "import sys\nfor n in sys.stdin:\n try: bytearray(int(n)); print('y', flush=1)\n"
+    code += " except MemoryError: print('n', flush=1)\n"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as child:
+        yield child
+        child.stdin.close()
+
+
+def can_allocate(process, mib):
+    process.stdin.write(f"{mib << 20}\n")
+    return process.stdout.readline() == "y\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux'")
+def test_memory_is_limited_from_outside_and_given_back(process):
+    stage = Stage(FEW)
+    assert can_allocate(process, 256)
+    stage.hands.pids["p01"] = process.pid
+    stage.tick()
+    assert can_allocate(process, 32)
+    assert not can_allocate(process, 96)
+    stage.tick(2)
+    assert can_allocate(process, 256)
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]  # it stayed within, as far as we know
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux'")
+def test_who_is_out_of_memory_is_so_as_planned_and_stays_limited(process):
+    stage = Stage(FEW)
+    stage.hands.pids["p01"] = process.pid
+    before = psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA)
+    stage.tick()
+    assert not stage.conductor.planned_end("p01")
+    report = {"event": "done", "state": "out-of-memory"}
+    stage.conductor.on_report("p01", report, stage.now_s)
+    stage.tick(2)
+    stage.conductor.heal_all(stage.now_s)
+    assert stage.conductor.planned_end("p01")
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+    assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA) != before
+
+
+@pytest.mark.parametrize(("code", "proves"), [(-6, True), (1, True), (-9, False), (0, False)])
+def test_a_process_that_breaks_at_its_limit_is_evidence(process, code, proves):
+    stage = Stage(FEW)
+    stage.hands.pids["p01"] = process.pid
+    stage.tick()
+    stage.exits("p01", code)
+    assert bool(evidence(stage)) == proves
+
+
+# -- full-disk ---------------------------------------------------------------------------------
+
+
+def test_a_disk_is_full_for_each_process_of_a_peer_until_it_is_healed(tmp_path):
+    text = fault('peers = ["p01"]\nheal = { after_s = 1 }', kind="full-disk", at=SOON)
+    stage = Stage(text)
+    stage.hands.state = tmp_path / "p01.safetensors"
+    for pid in (7, 8):
+        stage.hands.pids["p01"] = pid
+        stage.tick()
+        with pytest.raises(OSError, match="No space left on device"):
+            path_beside(stage.hands.state, pid).write_text("x")
+    report = {"event": "state not written", "round": 3, "reason": "No space left on device"}
+    stage.conductor.on_report("p01", report, stage.now_s)
+    stage.tick(2)
+    assert evidence(stage) == ["state of round 3: No space left on device"]
+    assert list(tmp_path.iterdir()) == []
