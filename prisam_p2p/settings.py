@@ -267,10 +267,10 @@ class RunSettings(BaseModel):
         Start.ZYGOTE, description="Fork peers from a warm process, or spawn fresh interpreters."
     )
     network: NetworkKind = Field(
-        NetworkKind.LOOPBACK,
+        NetworkKind.AUTO,
         description="What lies between the peers: plain loopback; a namespace for each, with real "
-        "rates and link faults, no root needed (prisam doctor); or auto: namespaces where this "
-        "machine can.",
+        "rates and link faults, no root needed (prisam doctor); or auto: namespaces where the "
+        "topology's links or the faults ask for them and this machine can.",
     )
     security: Security = Field(
         Security.AUTO,

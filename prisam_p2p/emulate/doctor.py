@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from prisam_p2p.emulate.network import host_probes, probes
-from prisam_p2p.emulate.network.isolated import Failed, Isolated
+from prisam_p2p.emulate.network.isolated import Failed, Isolated, isolated
 from prisam_p2p.emulate.network.link_check import measure
 from prisam_p2p.errors import ConfigError
 
 NAMESPACES, LOOPBACK, AUTO = "namespaces", "loopback", "auto"
 
-_PROBE_S = 5.0
+_PROBE_S, _IMPORT_S = 15.0, 30.0
+"""A probe takes a tenth of a second; a busy machine is not one that cannot."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,11 @@ def probe(only: tuple[str, ...] = ()) -> dict[str, Probe]:
     The caller should have one thread: it forks.
     """
     kinds = [kind for kind in _KINDS if not only or kind.what in only]
-    calls = [(kind, Isolated(kind.probe, _PROBE_S)) for kind in kinds]
-    return {kind.what: _result(kind, call) for kind, call in calls}
+    try:
+        found = isolated(partial(_try_all, kinds), _PROBE_S + _IMPORT_S)
+    except Failed as error:
+        return {kind.what: Probe(kind.what, False, str(error), kind.costs) for kind in kinds}
+    return {each["what"]: Probe(**each) for each in found}
 
 
 def choose(probes: Mapping[str, Probe], asked: str) -> Choice:
@@ -107,6 +114,14 @@ def examine(asked: str = AUTO) -> dict[str, Any]:
         "probes": [asdict(each) for each in found.values()],
         "measured": [asdict(each) for each in measure()] if works else [],
     }
+
+
+def _try_all(kinds: Sequence[_Kind]) -> list[dict[str, Any]]:
+    """To be called in a child: what the probes need is imported once, and not in the launcher."""
+    with suppress(ImportError):  # then the probes that need it say so
+        importlib.import_module("pyroute2")
+    calls = [(kind, Isolated(kind.probe, _PROBE_S)) for kind in kinds]
+    return [asdict(_result(kind, call)) for kind, call in calls]
 
 
 def _result(kind: _Kind, call: Isolated) -> Probe:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from prisam_p2p.emulate.doctor import LOOPBACK, Choice
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.planned import faults_of, plan_of
+from prisam_p2p.emulate.faults.wanted import check_links, loss_of_fidelity, wants
+from prisam_p2p.emulate.network.choice import choose_network
 from prisam_p2p.emulate.plan import Plan, read_plan
 from prisam_p2p.emulate.planning import Prepared, prepare, topology_of
 from prisam_p2p.emulate.run import COMPLETED, create_run_dir, run
@@ -69,18 +73,20 @@ def launch(
         raise ConfigError("--run-dir", "", str(folder), "a folder that does not exist yet")
     prepared = prepare(topology, settings)
     fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
+    choice = _network(prepared.plan, fault_plan, str(faults), quiet)
     warm_imports(settings.grouping)
     give_memory_back()  # what loading the data took: every fork would carry it along
     create_run_dir(folder)
     allow_many_files()
     try:
-        status, states = _run(prepared, prepared.plan, folder, quiet, after_run, fault_plan)
+        status, states = _run(prepared, prepared.plan, folder, quiet, after_run, choice, fault_plan)
         if status != COMPLETED or not _has_baseline(settings):
             return Launched(folder, status, states, None)
         baseline_dir = folder / BASELINE_DIR
         create_run_dir(baseline_dir)
         twin = prepared.plan.silent_twin()
-        status, beside = _run(prepared, twin, baseline_dir, quiet, after_run)
+        nothing = Choice(LOOPBACK, "nothing is sent")
+        status, beside = _run(prepared, twin, baseline_dir, quiet, after_run, nothing)
     finally:
         prepared.images.close()
     states |= {f"{peer} of the baseline": state for peer, state in beside.items()}
@@ -107,12 +113,23 @@ def _run(
     folder: Path,
     quiet: bool,
     after_run: Callable[[Path], object],
+    choice: Choice,
     faults: FaultPlan | None = None,
 ) -> tuple[str, dict[str, str]]:
     try:
-        return run(prepared, plan, folder, quiet, faults)
+        return run(prepared, plan, folder, quiet, choice, faults)
     finally:
         after_run(folder)
+
+
+def _network(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> Choice:
+    """Choose what lies between the peers; say what is lost by it."""
+    choice = choose_network(plan.settings.network, wants(plan, faults))
+    if faults:
+        check_links(faults, choice, where)
+    if not quiet and (lost := loss_of_fidelity(plan, faults, choice)):
+        print(f"prisam: {lost}", file=sys.stderr)
+    return choice
 
 
 def _has_baseline(settings: RunSettings) -> bool:

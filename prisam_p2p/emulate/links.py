@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Self
 
 import networkx as nx
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from prisam_p2p.emulate.link_properties import LinkProperties
 from prisam_p2p.emulate.toml_file import MISSING, Misfit, Told, no_such_file
 from prisam_p2p.errors import ConfigError
 
@@ -28,10 +29,11 @@ class Generator(StrEnum):
     ERDOS_RENYI = "erdos-renyi"  # probability
 
 
-class Links(BaseModel):
-    """The table [links]: a generator, a list of edges or a file; links run both ways."""
+class Links(LinkProperties):
+    """The table [links]: a generator, a list of edges or a file; links run both ways.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    And what all of them are like, each way (`LinkProperties`).
+    """
 
     generator: Generator | None = Field(None, description="Draw the links.")
     degree: int | None = Field(None, ge=1, description="Links of a peer.")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from prisam_p2p.emulate.link_properties import LinkProperties, from_names
+from prisam_p2p.emulate.network.interface import Link
+from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.emulate.toml_file import validate
 from prisam_p2p.errors import ConfigError
@@ -81,6 +84,7 @@ class Plan(BaseModel):
         topology: name of the topology; peers and links stand in `peers`.
         similarity_ratio: prune ratio of the announced masks, common to all peers.
         clusters: k of K-means.
+        links: "FROM->TO" -> what that directed link is like; the others are clear.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,7 +96,20 @@ class Plan(BaseModel):
     similarity_ratio: float
     clusters: int
     peers: dict[str, PeerPlan]
+    links: dict[str, LinkProperties] = {}
     host: HostFacts
+
+    def directed_links(self) -> list[Link]:
+        """Return every link each way, ascending."""
+        return sorted((peer, n) for peer, plan in self.peers.items() for n in plan.neighbors)
+
+    def link_states(self) -> dict[Link, LinkState]:
+        """Return what the links that are not clear are like.
+
+        Raises:
+            ConfigError: one of them is no link.
+        """
+        return from_names(self.links, self.directed_links(), "plan.json")
 
     def silent_twin(self) -> Plan:
         """Return the plan of the baseline `local`: same peers and data, dense, no exchange."""
@@ -110,7 +127,7 @@ class Plan(BaseModel):
             "macs": self.model.macs,
         }
         peers = {peer: plan.model_copy(update=dense) for peer, plan in self.peers.items()}
-        return self.model_copy(update={"settings": settings, "peers": peers})
+        return self.model_copy(update={"settings": settings, "peers": peers, "links": {}})
 
 
 def read_plan(path: Path) -> Plan:

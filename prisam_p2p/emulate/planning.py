@@ -18,6 +18,7 @@ from prisam_p2p.core.budget import GRID, Budget, Cost, smallest_ratio
 from prisam_p2p.core.layout import Layout
 from prisam_p2p.core.masks import prune_mask
 from prisam_p2p.emulate.host import host_facts
+from prisam_p2p.emulate.link_properties import by_name, from_names
 from prisam_p2p.emulate.plan import ModelPlan, PeerPlan, Plan
 from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.emulate.topology import PEER_ID, Topology
@@ -87,6 +88,7 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
         similarity_ratio=_similarity_ratio(settings, peers),
         clusters=settings.clusters or settings.groups,
         peers=peers,
+        links=by_name(topology.links) if settings.algorithm is not Algorithm.LOCAL else {},
         host=host_facts(training_step(architecture, settings.seed, settings.batch_size)),
     )
     return Prepared(plan, images, rows, table)
@@ -114,6 +116,7 @@ def topology_of(plan: Plan, path: Path) -> Topology:
         profiles={peer: each.profile for peer, each in plan.peers.items()},
         graph=nx.freeze(graph),
         run=plan.settings.model_dump(),
+        links=from_names(plan.links, plan.directed_links(), str(path)),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from prisam_p2p.emulate.doctor import Choice
 from prisam_p2p.emulate.engine import Engine, SpawnEngine
 from prisam_p2p.emulate.faults.acts.rude import rude_from_the_start
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
@@ -19,6 +20,7 @@ from prisam_p2p.emulate.network.choice import (
     facts_of,
     is_isolated,
     make_network,
+    measured,
     shapes_rates,
 )
 from prisam_p2p.emulate.network.interface import Network
@@ -58,12 +60,18 @@ def create_run_dir(path: Path) -> None:
 
 
 def run(
-    prepared: Prepared, plan: Plan, run_dir: Path, quiet: bool, faults: FaultPlan | None = None
+    prepared: Prepared,
+    plan: Plan,
+    run_dir: Path,
+    quiet: bool,
+    choice: Choice,
+    faults: FaultPlan | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Run `plan` in `run_dir`, which exists; return its status and each peer's final state.
 
     Args:
-        faults: what is to happen to the peers.
+        choice: what lies between the peers.
+        faults: what is to happen to them.
 
     Raises:
         LaunchError: a peer did not come up; the folder then says "failed".
@@ -72,6 +80,7 @@ def run(
     write_whole(run_dir / "split.txt", prepared.split_table)
     if faults:
         write_whole(run_dir / FAULTS_FILE, faults.to_json())
+    fidelity = measured(choice)
     epoch_s, run_id = time.monotonic(), os.urandom(8).hex()
     status = FAILED
     with (
@@ -84,8 +93,8 @@ def run(
         journal.write(records.RunStarted(run_id, algorithm, len(plan.peers), os.getpid()))
         states = dict.fromkeys(plan.peers, "not started")
         try:
-            with _network(plan, run_id) as network, ExitStack() as held:
-                facts = facts_of(network)
+            with _network(plan, choice, run_id) as network, ExitStack() as held:
+                facts = facts_of(network, choice, fidelity)
                 journal.write(facts)
                 specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
                 specs = _with_keys(specs, plan, network)
@@ -104,6 +113,7 @@ def run(
                     watch.dump,
                     faults.occurrences if faults else (),
                     network,
+                    plan.link_states(),
                 )
                 supervisor.run()
             status = COMPLETED
@@ -122,9 +132,9 @@ def _engine(start: Start) -> Engine:
 
 
 @contextmanager
-def _network(plan: Plan, run_id: str) -> Iterator[Network]:
+def _network(plan: Plan, choice: Choice, run_id: str) -> Iterator[Network]:
     rates = {p: (e.profile.up_mbit_s, e.profile.down_mbit_s) for p, e in plan.peers.items()}
-    with closing(make_network(plan.settings.network, rates, run_id)) as network:
+    with closing(make_network(choice, rates, run_id)) as network:
         yield network
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -19,9 +20,12 @@ from prisam_p2p.emulate.child import Child
 from prisam_p2p.emulate.engine import Engine
 from prisam_p2p.emulate.faults.conductor import Conductor
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
-from prisam_p2p.emulate.faults.link_faults import LinkFaults
+from prisam_p2p.emulate.faults.link_faults import LinkFaults, Links
+from prisam_p2p.emulate.faults.loopback_links import LoopbackLinks
 from prisam_p2p.emulate.lines import Lines, write_line
-from prisam_p2p.emulate.network.interface import Network
+from prisam_p2p.emulate.network.interface import Link, Network
+from prisam_p2p.emulate.network.link_state import LinkState
+from prisam_p2p.emulate.network.loopback import Loopback
 from prisam_p2p.emulate.progress import Observer, View
 from prisam_p2p.errors import CheckFailed, LaunchError
 from prisam_p2p.measure import records
@@ -50,7 +54,8 @@ class Supervisor:
         states: peer -> final state, brought up to date however the run ends.
         before_exit: called when all peers are done, just before they are told to exit.
         faults: what is to happen to them; `marks` in the specs let peers wait for it.
-        network: what lies between them, for faults of links.
+        network: what lies between them; None: nothing is sent.
+        links: what some directed links are like without faults.
     """
 
     def __init__(
@@ -64,13 +69,14 @@ class Supervisor:
         before_exit: Callable[[], object],
         faults: Sequence[Occurrence] = (),
         network: Network | None = None,
+        links: Mapping[Link, LinkState] = MappingProxyType({}),
     ) -> None:
         self._engine, self._specs, self._journal = engine, specs, journal
         self._observer, self._stopping, self._states = observer, stopping, states
         self._before_exit = before_exit
         marks = {spec.peer_id: spec.marks for spec in specs}
-        links = _link_faults(specs, network)
-        self._conductor = Conductor(faults, self, journal.write, marks, links)
+        made = self._links(network, links)
+        self._conductor = Conductor(faults, self, journal.write, marks, made)
         self._look_every_s = _LOOK_FOR_FAULTS_S if faults else _LOOK_EVERY_S
         self._absent = {p for each in faults if each.kind == "join" for p in each.peers}
         self._children: dict[str, Child] = {}
@@ -273,6 +279,7 @@ class Supervisor:
         match report["event"]:
             case "up":
                 child.port = report["port"]
+                self._conductor.on_up(child.spec.peer_id)
                 if self._went_s is not None:
                     self._tell_roster(child)
                     if child.port and child.spec.peer_id in self._absent:
@@ -354,7 +361,10 @@ class Supervisor:
     def _ready_timeout_s(self) -> float:
         return self._specs[0].settings.ready_timeout_s
 
-
-def _link_faults(specs: Sequence[PeerSpec], network: Network | None) -> LinkFaults | None:
-    links = [(spec.peer_id, neighbor) for spec in specs for neighbor in spec.neighbors]
-    return LinkFaults(network, links) if network else None
+    def _links(self, network: Network | None, base: Mapping[Link, LinkState]) -> Links | None:
+        if network is None:
+            return None
+        if isinstance(network, Loopback):
+            return LoopbackLinks(self, base)
+        links = [(spec.peer_id, n) for spec in self._specs for n in spec.neighbors]
+        return LinkFaults(network, links, base)

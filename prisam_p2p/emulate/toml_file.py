@@ -11,7 +11,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -155,13 +155,16 @@ def _unknown_key(details: ErrorDetails, model: type[BaseModel] | None) -> str:
 def _known_keys(model: type[BaseModel], table: list[int | str]) -> list[str]:
     """Return the keys of the table at this path, none where no model describes it."""
     for part in table:
-        field = model.model_fields.get(str(part))
-        if field is None or not isinstance(field.annotation, type):
+        if isinstance(part, int):
+            continue  # an item of a list of tables
+        field = model.model_fields.get(part)
+        inner = field.annotation if field else None
+        if get_origin(inner) is list:
+            (inner,) = get_args(inner)
+        if not isinstance(inner, type) or not issubclass(inner, BaseModel):
             return []
-        if not issubclass(field.annotation, BaseModel):
-            return []
-        model = field.annotation
-    return list(model.model_fields)
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _right(details: ErrorDetails) -> str:

@@ -1,6 +1,6 @@
 """Topologies: who is in the network, on which device, linked to whom, and the run's settings.
 
-A TOML file in topologies/ with the tables [peers], [links] and [run].
+A TOML file in topologies/ with the tables [peers], [links], [[link]] and [run].
 """
 
 from __future__ import annotations
@@ -8,14 +8,17 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Self
 
 import networkx as nx
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from prisam_p2p.emulate.link_properties import LinkTable, link_states
 from prisam_p2p.emulate.links import Links, a_peer, graph_of, read_graph
+from prisam_p2p.emulate.network.interface import Link
+from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.profile import DeviceProfile, is_path, load_profile
 from prisam_p2p.emulate.toml_file import (
     MISSING,
@@ -73,6 +76,7 @@ class TopologyFile(BaseModel):
     description: str = ""
     peers: Peers
     links: Links
+    link: list[LinkTable] = []
     run: RunSettings = RunSettings()
 
 
@@ -88,6 +92,7 @@ class Topology:
         profiles: peer -> its device.
         graph: networkx.Graph over the peers, frozen; an edge is a link each way.
         run: the settings that the file states, by their names in RunSettings, validated.
+        links: directed link -> what it is like, but for those between whose ends nothing is.
     """
 
     name: str
@@ -97,6 +102,7 @@ class Topology:
     profiles: Mapping[str, DeviceProfile]
     graph: nx.Graph
     run: Mapping[str, object]
+    links: Mapping[Link, LinkState] = field(default_factory=dict)
 
 
 def load_topology(path: Path, peers_folder: Path) -> Topology:
@@ -119,6 +125,7 @@ def load_topology(path: Path, peers_folder: Path) -> Topology:
         profiles={peer: loaded[name] for peer, name in names.items()},
         graph=graph,
         run={key: getattr(file.run, key) for key in sorted(file.run.model_fields_set)},
+        links=link_states(file.links, file.link, graph, str(path)),
     )
 
 

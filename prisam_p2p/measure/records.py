@@ -312,9 +312,11 @@ class NetworkMade:
     """What lies between the peers of this run."""
 
     kind: str
+    reason: str
     mtu: int
     congestion: str
     delay_by: str | None
+    measured: list[dict[str, float | str | None]]
 
 
 @dataclass(frozen=True, slots=True)

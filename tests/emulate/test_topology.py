@@ -3,6 +3,8 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
+from prisam_p2p.emulate.link_properties import by_name, from_names
+from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.topology import load_topology, resolve_settings
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.settings import Baseline, RunSettings
@@ -330,3 +332,58 @@ def test_the_command_line_goes_over_the_file_and_the_file_over_the_defaults(tmp_
 def test_a_wrong_override_is_named_as_its_option(tmp_path, overrides, message):
     with pytest.raises(ConfigError, match=message):
         resolve_settings(load(tmp_path, FOUR + FULL), overrides)
+
+
+# --- what links are like ---
+
+
+def far(tmp_path, everywhere="", *tables):
+    return load(tmp_path, NAMED + FULL + everywhere + "".join(f"\n[[link]]\n{t}" for t in tables))
+
+
+def test_links_are_clear_unless_the_file_says_more(tmp_path):
+    assert far(tmp_path).links == {}
+
+
+def test_all_links_are_so_each_way_and_some_are_otherwise(tmp_path):
+    links = far(
+        tmp_path,
+        "delay_ms = 20\nrate_mbit_s = 5\n",
+        'from = "bob"\nto = "eve"\nboth_ways = false\ndelay_ms = 90',
+        'from = "bob"\nto = "alice"\nloss = 0.1\nrate_mbit_s = 2',
+    ).links
+    assert len(links) == 6
+    assert links["alice", "eve"] == links["eve", "bob"] == LinkState(5, 20)
+    assert links["bob", "eve"] == LinkState(5, 90)
+    assert links["bob", "alice"] == links["alice", "bob"] == LinkState(2, 20, loss=0.1)
+
+
+def test_a_plan_repeats_the_links(tmp_path):
+    topology = far(tmp_path, "jitter_ms = 1\n", 'from = "bob"\nto = "eve"\nrate_mbit_s = 2')
+    names = by_name(topology.links)
+    assert names["bob->eve"].given() == {"rate_mbit_s": 2, "delay_ms": 0, "jitter_ms": 1, "loss": 0}
+    assert from_names(names, topology.links, "plan.json") == topology.links
+    with pytest.raises(ConfigError, match="links = 'alice->bob': expected a link of the run"):
+        from_names(names, [], "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "table", "message"),
+    [
+        ("dely_ms = 1", "", r"links\.dely_ms = 1: expected a known key; the nearest is delay_ms"),
+        ("loss = 1", "", r"links\.loss = 1: expected a number below 1"),
+        ("rate_mbit_s = 0", "", r"links\.rate_mbit_s = 0: expected a number above 0"),
+        ("", "delay_ms = 1", r"link\[0\]\.from = \(missing\)"),
+        ("", 'from = "bob"\nto = "eve"', r"link\[0\]\.rate_mbit_s = \(missing\): .*delay_ms"),
+        ("", 'form = "bob"\nto = "eve"\nloss = 0.1', r"link\[0\]\.form = 'bob': .*nearest is from"),
+        ("", 'from = "bob"\nto = "eva"\nloss = 0.1', r"link\[0\] = 'bob to eva': expected a link"),
+        (
+            "",
+            'from = "bob"\nto = "eve"\nloss = 0.1\n[[link]]\nfrom = "eve"\nto = "bob"\nloss = 0.2',
+            r"link\[1\] = 'eve to bob': expected every direction once",
+        ),
+    ],
+)
+def test_wrong_links_are_refused(tmp_path, everywhere, table, message):
+    with pytest.raises(ConfigError, match=message):
+        far(tmp_path, everywhere, *[table] * bool(table))

@@ -211,10 +211,28 @@ def namespaces():
     return ("--network", "namespaces")
 
 
-def test_in_namespaces_every_byte_is_explained_by_the_kernel_alone(tmp_path, namespaces):
+FAR = SMALL.replace("[run]", "delay_ms = 20\nrate_mbit_s = 50\n[run]") + (
+    '[[link]]\nfrom = "p01"\nto = "p00"\ndelay_ms = 120\nboth_ways = false\n'
+)
+
+
+def test_links_with_rates_and_delays_have_them_and_the_kernel_explains_every_byte(
+    tmp_path, namespaces
+):
     run = tmp_path / "run"
-    code, _, err = launch(topology(tmp_path, SMALL), "--run-dir", run, "--quiet", *namespaces)
+    code, _, err = launch(topology(tmp_path, FAR), "--run-dir", run, "--quiet")
     assert (code, err) == (0, "")
+    (made,) = (x for x in journal(run, "launcher") if x["record"] == "network_made")
+    assert (made["kind"], made["reason"]) == ("namespaces", "for the topology's links")
+    assert [x["what"] for x in made["measured"]] == ["rate, Mbit/s", "loss", "delay, ms"]
+    pulled = {
+        peer: [x for x in journal(run, peer) if x["record"] == "pulled"] for peer in ("p00", "p02")
+    }
+    all_pulls = [x for lines in pulled.values() for x in lines]
+    assert min(x["wall_s"] for x in all_pulls) >= 0.08  # there and back twice: offer, chunk
+    assert max(x["mbit_s"] for x in all_pulls) < 50
+    there = [x["wall_s"] for x in pulled["p00"] if x["donor"] == "p01"]
+    assert min(there) >= 0.28
     summary = json.loads((run / "summary.json").read_text())
     contained(summary)
     assert summary["closure"]["source"] == "kernel"
@@ -262,9 +280,33 @@ def test_a_reset_connection_comes_back(tmp_path, namespaces):
     contained(summary)
 
 
-def test_links_cannot_be_cut_on_plain_loopback(tmp_path):
-    fault = 'kind = "isolate"\npeers = ["p01"]\nat = { round = 1, phase = "train" }'
+# -- links: on loopback, by rules for messages -------------------------------------------------
+
+
+def test_on_loopback_nothing_crosses_a_partition(tmp_path):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
+        'at = { round = 1, phase = "announce" }\nheal = { rounds = 1 }',
+        options=("--network", "loopback", "--rounds", "4", "--round-timeout-s", "10"),
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    one, other = {"p00", "p01", "p02"}, {"p03", "p04", "p05"}
+    for peer in one | other:
+        across = other if peer in one else one
+        heard = {x["round"]: x for x in journal(run, peer) if x["record"] == "heard"}
+        assert set(heard[1]["missing"]) == across
+        assert [heard[t]["missing"] for t in (0, 2, 3)] == [{}, {}, {}]
+        pulled = {(x["round"], x["donor"]) for x in journal(run, peer) if x["record"] == "pulled"}
+        assert not {(1, donor) for donor in across} & pulled
+    contained(summary)
+
+
+def test_what_loopback_cannot_do_is_refused(tmp_path):
+    fault = 'kind = "cut"\nhow = "reset"\nat = { round = 1, phase = "train" }'
     net, run = topology(tmp_path, FIVE_ROUNDS), tmp_path / "run"
-    code, _, err = launch(net, "--run-dir", run, "--faults", scenario(tmp_path, fault), "--quiet")
+    options = ("--run-dir", run, "--faults", scenario(tmp_path, fault), "--network", "loopback")
+    code, _, err = launch(net, *options, "--quiet")
     assert (code, run.exists()) == (2, False)
     assert "--network namespaces" in err
+    assert "nothing can reset" in err

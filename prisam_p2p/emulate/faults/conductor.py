@@ -15,7 +15,7 @@ from prisam_p2p.emulate.faults.acts.rude import is_from_the_start
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
 from prisam_p2p.emulate.faults.hands import Hands
 from prisam_p2p.emulate.faults.kinds import REPLACING, STOPPING
-from prisam_p2p.emulate.faults.link_faults import LinkFaults
+from prisam_p2p.emulate.faults.link_faults import Links
 from prisam_p2p.emulate.faults.meetings import Mark, Meeting, Meetings
 from prisam_p2p.emulate.faults.part import Part
 from prisam_p2p.emulate.faults.plan_forms import (
@@ -47,7 +47,7 @@ class Conductor:
         hands: Hands,
         note: Callable[[records.Record], None],
         marks: Mapping[str, Collection[Mark]],
-        links: LinkFaults | None = None,
+        links: Links | None = None,
     ) -> None:
         self._hands, self._note, self._links = hands, note, links
         self._acts = acts_with(hands, links)
@@ -87,6 +87,11 @@ class Conductor:
                 self._parts = [part for part in self._parts if part not in others]
         self._let_transfers_go(peer)
 
+    def on_up(self, peer: str) -> None:
+        """A peer's process is there, and has no rules yet."""
+        if self._links:
+            self._links.peer_is_up(peer)
+
     def on_exit(self, peer: str, code: int, now_s: float) -> None:
         """A peer's process is gone."""
         self._meetings.leave(peer)
@@ -103,10 +108,15 @@ class Conductor:
                 self._note_healed(part, now_s)
 
     def on_report(self, peer: str, report: Mapping[str, Any], now_s: float) -> None:
-        """A peer reports what may be evidence."""
+        """A peer reports what may be evidence, of its own part or of a fault that others share."""
+        if self._links:
+            self._links.take_in(report)
         for part in self._parts:
-            if part.peer == peer and part.applied_s is not None:
-                self._prove(part, self._acts[part.kind].told(part, report), now_s)
+            if part.applied_s is not None and part.verified_s is None:
+                act = self._acts[part.kind]
+                own = part.peer == peer
+                evidence = act.told(part, report) if own else act.look(part, now_s)
+                self._prove(part, evidence, now_s)
 
     def tick(self, now_s: float) -> None:
         """Do what the clock says."""

@@ -2,30 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from prisam_p2p.emulate.faults.cast import Link
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
-from prisam_p2p.emulate.faults.link_state import flap_cuts, fold
+from prisam_p2p.emulate.faults.link_state import effect, flap_cuts, fold
 from prisam_p2p.emulate.network.interface import Network
-from prisam_p2p.emulate.network.link_state import CLEAR
+from prisam_p2p.emulate.network.link_state import CLEAR, LinkState
 
 _LOOKED_AT = 8
 """Of a fault of many links so many are looked at for evidence: each costs a millisecond."""
 
 
-class LinkFaults:
+class Links(Protocol):
     """The links of a run, and the faults on them.
+
+    Attributes:
+        TOUCHES: what `touched` counts.
+    """
+
+    TOUCHES: str
+
+    def apply(self, occurrence: Occurrence, now_s: float) -> None:
+        """Put a fault on its links."""
+
+    def heal(self, occurrence: Occurrence, now_s: float) -> None:
+        """Take a fault away, once."""
+
+    def keep(self, now_s: float) -> None:
+        """Make the links as the active faults want them now: a flap cuts and lets pass in turn."""
+
+    def touched(self, name: str) -> int:
+        """Return how many packets, or messages, a fault touched, as far as is known."""
+
+    def take_in(self, report: Mapping[str, Any]) -> None:
+        """A peer reports."""
+
+    def peer_is_up(self, peer: str) -> None:
+        """A peer's process has begun; its control line takes orders."""
+
+
+class LinkFaults:
+    """See Links: made so by the network.
 
     Args:
         links: directed; all of the run's.
+        base: what some of them are like without faults; they are made so at once.
     """
 
-    def __init__(self, network: Network, links: Sequence[Link]) -> None:
-        self._network, self._base = network, dict.fromkeys(links, CLEAR)
+    TOUCHES = "packets dropped, delayed or reset"
+
+    def __init__(
+        self, network: Network, links: Sequence[Link], base: Mapping[Link, LinkState]
+    ) -> None:
+        self._network, self._base = network, {**dict.fromkeys(links, CLEAR), **base}
         self._active: dict[str, tuple[Occurrence, float]] = {}
         self._before: dict[str, int] = {}
+        self._touched: dict[str, int] = {}
         self._made: frozenset[str] = frozenset()
+        if base:
+            network.apply(self._base)
 
     def apply(self, occurrence: Occurrence, now_s: float) -> None:
         """Put a fault on its links."""
@@ -34,13 +71,21 @@ class LinkFaults:
             self._active[occurrence.id] = (occurrence, now_s)
             self.keep(now_s)
 
-    def heal(self, occurrence: Occurrence, now_s: float) -> int:
-        """Take a fault away; return how many packets it touched on the links looked at."""
-        if self._active.pop(occurrence.id, None) is None:
-            return 0
-        touched = self._seen(occurrence) - self._before[occurrence.id]
-        self.keep(now_s)
-        return touched
+    def heal(self, occurrence: Occurrence, now_s: float) -> None:
+        """Take a fault away, once."""
+        if self._active.pop(occurrence.id, None) is not None:
+            self._touched[occurrence.id] = self._seen(occurrence) - self._before[occurrence.id]
+            self.keep(now_s)
+
+    def touched(self, name: str) -> int:
+        """Return how many packets a fault touched on the links looked at; 0 until it is healed."""
+        return self._touched.get(name, 0)
+
+    def take_in(self, report: Mapping[str, Any]) -> None:
+        """A peer reports: nothing of its links."""
+
+    def peer_is_up(self, peer: str) -> None:
+        """A process has begun: its links are there."""
 
     def keep(self, now_s: float) -> None:
         """Make the links as the active faults want them now: a flap cuts and lets pass in turn."""
@@ -54,5 +99,8 @@ class LinkFaults:
             self._made = frozenset(acting)
 
     def _seen(self, occurrence: Occurrence) -> int:
+        """Return the packets touched so far, by a cut, or by what shapes links."""
         counts = [self._network.counts(link) for link in occurrence.links[:_LOOKED_AT]]
-        return sum(count.evidence + (count.delayed or 0) for count in counts)
+        if effect(occurrence).cut:
+            return sum(count.cut + count.reset for count in counts)
+        return sum(count.lost + (count.delayed or 0) for count in counts)

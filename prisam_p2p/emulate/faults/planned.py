@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prisam_p2p.emulate.faults.acts import ON_LINKS, SUPPORTED
+from prisam_p2p.emulate.faults.acts import SUPPORTED
 from prisam_p2p.emulate.faults.acts.full_disk import FULL
 from prisam_p2p.emulate.faults.cast import cast_of
 from prisam_p2p.emulate.faults.compile import compile_plan
@@ -13,7 +13,6 @@ from prisam_p2p.emulate.faults.scenario import load_scenario
 from prisam_p2p.emulate.plan import Plan
 from prisam_p2p.emulate.topology import Topology
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.settings import NetworkKind
 
 
 def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
@@ -32,9 +31,6 @@ def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
             raise ConfigError(str(path), each.id, each.kind, right)
         if each.kind == "full-disk" and not FULL.exists():
             raise ConfigError(str(path), each.id, each.kind, f"a system with {FULL}")
-        if each.kind in ON_LINKS and plan.settings.network is NetworkKind.LOOPBACK:
-            right = "--network namespaces: plain loopback has no links to cut or shape"
-            raise ConfigError(str(path), each.id, each.kind, right)
     return found
 
 

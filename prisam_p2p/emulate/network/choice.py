@@ -1,8 +1,17 @@
-"""Which network a run gets: what was asked for, or what this machine can do."""
+"""Which network a run gets: by what it asks of its links, and what this machine can do.
+
+docs/decisions/0021-network-choice.md has the rule, and why.
+"""
 
 from __future__ import annotations
 
-from prisam_p2p.emulate.network.interface import Network, NetworkError, Rates
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from prisam_p2p.emulate import doctor
+from prisam_p2p.emulate.doctor import LOOPBACK, NAMESPACES, Choice
+from prisam_p2p.emulate.network.interface import Network, Rates
+from prisam_p2p.emulate.network.link_check import QUICK, Measured, measure
 from prisam_p2p.emulate.network.loopback import Loopback
 from prisam_p2p.emulate.network.namespaces import Namespaces
 from prisam_p2p.measure import records
@@ -10,24 +19,44 @@ from prisam_p2p.settings import NetworkKind
 from prisam_p2p.wire import ethernet
 
 
-def make_network(kind: NetworkKind, rates: Rates, run_id: str) -> Network:
-    """Return the network of a run, made; `auto` falls back on loopback where it must.
+def choose_network(asked: NetworkKind, wants: Sequence[str]) -> Choice:
+    """Return the network of a run; start nothing that stays.
+
+    The caller should have one thread: this forks.
+
+    Args:
+        wants: what the run asks of its links, in words.
+
+    Raises:
+        ConfigError: namespaces were asked for, and are not to be had.
+    """
+    if asked is NetworkKind.LOOPBACK:
+        return Choice(LOOPBACK, "asked for")
+    if asked is NetworkKind.AUTO and not wants:
+        return Choice(LOOPBACK, "nothing is asked of the links")
+    choice = doctor.choose(doctor.probe(doctor.NEEDED), asked.value)
+    if asked is NetworkKind.AUTO and choice.network == NAMESPACES:
+        return Choice(NAMESPACES, f"for {' and '.join(wants)}")
+    return choice
+
+
+def make_network(choice: Choice, rates: Rates, run_id: str) -> Network:
+    """Return the network of a run, made.
 
     Args:
         rates: of every peer's device, up and down; loopback leaves them to the peers.
 
     Raises:
-        NetworkError: namespaces were asked for, and the kernel refuses.
+        NetworkError: the kernel refuses what the doctor found to work.
     """
-    if kind is NetworkKind.LOOPBACK:
+    if choice.network == LOOPBACK:
         return Loopback(list(rates), run_id)
-    try:
-        return Namespaces(list(rates), rates)
-    except (NetworkError, OSError) as error:
-        if kind is NetworkKind.NAMESPACES:
-            right = "prisam doctor says what is missing; --network loopback does without"
-            raise NetworkError(f"--network namespaces: {error}; {right}") from error
-        return Loopback(list(rates), run_id)
+    return Namespaces(list(rates), rates)
+
+
+def measured(choice: Choice) -> list[Measured]:
+    """Return what a link does here against what it is asked to; nothing for loopback."""
+    return measure(QUICK) if choice.network == NAMESPACES else []
 
 
 def shapes_rates(network: Network) -> bool:
@@ -40,10 +69,10 @@ def is_isolated(network: Network) -> bool:
     return isinstance(network, Namespaces)
 
 
-def facts_of(network: Network) -> records.NetworkMade:
-    """Return what a run's figures hold for: the network's kind, and what the kernel gave it."""
+def facts_of(network: Network, choice: Choice, fidelity: Sequence[Measured]) -> records.NetworkMade:
+    """Return what a run's figures hold for: the network, why it, and what it does."""
+    mtu, congestion, delay_by = ethernet.LOOPBACK_MTU, "the host's", None
     if isinstance(network, Namespaces):
-        kind = NetworkKind.NAMESPACES.value
-        return records.NetworkMade(kind, ethernet.MTU, network.congestion, network.delay_by)
-    kind = NetworkKind.LOOPBACK.value
-    return records.NetworkMade(kind, ethernet.LOOPBACK_MTU, "the host's", None)
+        mtu, congestion, delay_by = ethernet.MTU, network.congestion, network.delay_by
+    told = [asdict(each) for each in fidelity]
+    return records.NetworkMade(choice.network, choice.reason, mtu, congestion, delay_by, told)

@@ -22,4 +22,8 @@ def print_findings(console: Console, found: dict[str, Any]) -> None:
             measured.add_row(each["what"], f"{each['asked']:g}", achieved)
         console.print(measured)
     choice = found["network"]
-    console.print(f"--network auto is {choice['network']}: {choice['reason']}", highlight=False)
+    console.print(
+        "Where links or faults ask for more than loopback, "
+        f"--network auto is {choice['network']}: {choice['reason']}",
+        highlight=False,
+    )

@@ -25,8 +25,21 @@ class Measured:
     why_not: str = ""
 
 
-def measure() -> list[Measured]:
-    """Set up two peers in namespaces and measure a link, in some seconds.
+@dataclass(frozen=True)
+class Effort:
+    """How long a link is looked at: the rate for seconds, loss and delay for datagrams."""
+
+    rate_s: float
+    loss_of: int
+    delays: int
+
+
+THOROUGH, QUICK = Effort(1.5, 10_000, 100), Effort(0.6, 2_000, 40)
+"""Some seconds, and one."""
+
+
+def measure(effort: Effort = THOROUGH) -> list[Measured]:
+    """Set up two peers in namespaces and measure a link.
 
     Raises:
         NetworkError: it cannot be set up.
@@ -36,9 +49,21 @@ def measure() -> list[Measured]:
         return [
             _measured(network, *each)
             for each in (
-                ("rate, Mbit/s", 20.0, LinkState(rate_mbit_s=20), fidelity.rate_mbit_s, 1.5),
-                ("loss", 0.1, LinkState(loss=0.1), fidelity.loss, 10_000),
-                ("delay, ms", 20.0, LinkState(delay_ms=20), fidelity.median_delay_ms, 100),
+                (
+                    "rate, Mbit/s",
+                    20.0,
+                    LinkState(rate_mbit_s=20),
+                    fidelity.rate_mbit_s,
+                    effort.rate_s,
+                ),
+                ("loss", 0.1, LinkState(loss=0.1), fidelity.loss, effort.loss_of),
+                (
+                    "delay, ms",
+                    20.0,
+                    LinkState(delay_ms=20),
+                    fidelity.median_delay_ms,
+                    effort.delays,
+                ),
             )
         ]
     finally:

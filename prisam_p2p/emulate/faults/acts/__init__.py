@@ -14,7 +14,7 @@ from prisam_p2p.emulate.faults.acts.rude import Rude
 from prisam_p2p.emulate.faults.acts.slowing import Slowing
 from prisam_p2p.emulate.faults.hands import Hands
 from prisam_p2p.emulate.faults.kinds import REPLACING
-from prisam_p2p.emulate.faults.link_faults import LinkFaults
+from prisam_p2p.emulate.faults.link_faults import Links
 
 ON_LINKS = frozenset({"cut", "partition", "isolate", "flap", "shape"})
 _KINDS: dict[type[Act], frozenset[str]] = {
@@ -32,7 +32,7 @@ SUPPORTED = frozenset().union(*_KINDS.values())
 """Kinds that a run can do."""
 
 
-def acts_with(hands: Hands, links: LinkFaults | None) -> dict[str, Act]:
+def acts_with(hands: Hands, links: Links | None) -> dict[str, Act]:
     """Return kind -> its act; kinds that are done alike share one."""
     return {
         kind: act

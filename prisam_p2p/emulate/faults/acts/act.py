@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prisam_p2p.emulate.faults.hands import Hands
-from prisam_p2p.emulate.faults.link_faults import LinkFaults
+from prisam_p2p.emulate.faults.link_faults import Links
 from prisam_p2p.emulate.faults.part import Part
 
 
@@ -14,10 +14,10 @@ class Act:
     """What a conductor calls; what a kind has no use for stays as it is here.
 
     Args:
-        links: of the run, where its network can change them.
+        links: of the run.
     """
 
-    def __init__(self, hands: Hands, links: LinkFaults | None) -> None:
+    def __init__(self, hands: Hands, links: Links | None) -> None:
         self._hands, self._links = hands, links
 
     def apply(self, part: Part, now_s: float) -> bool:
