@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from prisam_p2p.settings import Algorithm
 
@@ -24,7 +25,7 @@ class Traits:
 
     dense: bool = False
     silent: bool = False
-    masks: str = "none"
+    masks: Literal["similarity", "structure", "none"] = "none"
     clusters: bool = False
     knows_groups: bool = False
     entrywise: bool = False
