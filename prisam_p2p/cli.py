@@ -183,9 +183,9 @@ def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
 def summary(run: Path, output: str) -> None:
     """Write a run folder's summary.json anew, also of a run that was killed, and print it."""
-    from prisam_p2p.emulate.launch import BASELINE_DIR
+    from prisam_p2p.emulate.launch import baseline_of
 
-    baseline = run / BASELINE_DIR if (run / BASELINE_DIR).exists() else None
+    baseline = baseline_of(run)
     for each in (run, *([baseline] if baseline else [])):
         _summarize(each)
     _report(run, baseline, quiet=False, output=output)

@@ -17,13 +17,32 @@ class Algorithm(StrEnum):
 
     PRISAM = "prisam"
     LOCAL = "local"
+    FEDAVG_RANDOM = "fedavg-random"
+    DIS_PFL = "dis-pfl"
+    DIS_PFL_ERK = "dis-pfl-erk"
+    ORACLE = "oracle"
+    ORACLE_PRUNED = "oracle-pruned"
+    EXACT_SIMILARITY = "exact-similarity"
+    D_PSGD = "d-psgd"
+    D_PSGD_FT = "d-psgd-ft"
+    PENS = "pens"
 
 
 class Baseline(StrEnum):
-    """What is run beside the algorithm, with the same peers and data."""
+    """What is run beside the algorithm, with the same peers and data: none, or an Algorithm."""
 
     NONE = "none"
+    PRISAM = "prisam"
     LOCAL = "local"
+    FEDAVG_RANDOM = "fedavg-random"
+    DIS_PFL = "dis-pfl"
+    DIS_PFL_ERK = "dis-pfl-erk"
+    ORACLE = "oracle"
+    ORACLE_PRUNED = "oracle-pruned"
+    EXACT_SIMILARITY = "exact-similarity"
+    D_PSGD = "d-psgd"
+    D_PSGD_FT = "d-psgd-ft"
+    PENS = "pens"
 
 
 class Split(StrEnum):
@@ -211,6 +230,21 @@ class RunSettings(BaseModel):
     )
     bn_recalibration: bool = Field(
         True, description="Renew BN statistics by one pass over own data after aggregation."
+    )
+    fan_in: int | None = Field(
+        None,
+        ge=1,
+        description="Peers whose models a baseline averages in a round, where it draws or ranks "
+        "them. [mean group size - 1]",
+    )
+    density: float = Field(
+        0.5, gt=0, le=1, description="Share of the weights that dis-pfl-erk keeps."
+    )
+    pens_sampled: int | None = Field(
+        None, ge=1, description="Models that pens pulls and tries in a round. [twice the fan-in]"
+    )
+    pens_rounds: int | None = Field(
+        None, ge=0, description="Rounds in which pens tries models. [half of the rounds]"
     )
 
     evaluate_every: int = Field(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import Mask
@@ -38,15 +39,26 @@ def kmeans(masks: Mapping[PeerId, Mask], k: int, seed: int, round_index: int) ->
     On bits, K-means' squared Euclidean distance is the Hamming distance. There are never more
     groups than distinct masks.
     """
+    peers, rows = compact(masks)
+    return kmeans_of(peers, rows.astype(np.float64), k, seed, round_index)
+
+
+def kmeans_of(
+    peers: tuple[PeerId, ...],
+    points: npt.NDArray[np.float64],
+    k: int,
+    seed: int,
+    round_index: int,
+) -> Groups:
+    """Cluster the peers' `points`, shape (peers, dimensions), as `kmeans` does its masks."""
     from sklearn.cluster import KMeans  # here: it costs 1.7 s that not every run needs
 
-    peers, rows = compact(masks)
-    n_groups = min(k, len(np.unique(rows, axis=0)))
+    n_groups = min(k, len(np.unique(points, axis=0)))
     if n_groups <= 1:
         return _numbered(peers, [0] * len(peers))
     random_state = int(np.random.SeedSequence([seed, round_index]).generate_state(1)[0])
     model = KMeans(n_groups, n_init=10, random_state=random_state)
-    return _numbered(peers, model.fit_predict(rows.astype(np.float64)).tolist())
+    return _numbered(peers, model.fit_predict(points).tolist())
 
 
 def dbscan(masks: Mapping[PeerId, Mask], eps: float) -> Groups:

@@ -21,9 +21,9 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.peer.limits import allow_many_files
-from prisam_p2p.settings import Algorithm, Baseline, RunSettings
+from prisam_p2p.peer.traits import TRAITS
 
-BASELINE_DIR = "baseline-local"
+_BASELINE = "baseline-"
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,25 @@ def launch(
     prepared = prepare(topology, settings)
     fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
     choice = _network(prepared.plan, fault_plan, str(faults), quiet)
-    warm_imports(settings.grouping)
+    for plan in (prepared.plan, prepared.baseline):
+        if plan and TRAITS[plan.settings.algorithm].clusters:
+            warm_imports(plan.settings.grouping)
     give_memory_back()  # what loading the data took: every fork would carry it along
     create_run_dir(folder)
     allow_many_files()
     try:
         status, states = _run(prepared, prepared.plan, folder, quiet, after_run, choice, fault_plan)
-        if status != COMPLETED or not _has_baseline(settings):
+        baseline = prepared.baseline
+        if status != COMPLETED or baseline is None:
             return Launched(folder, status, states, None)
-        baseline_dir = folder / BASELINE_DIR
+        baseline_dir = folder / f"{_BASELINE}{baseline.settings.algorithm.value}"
         create_run_dir(baseline_dir)
-        twin = prepared.plan.silent_twin()
-        nothing = Choice(LOOPBACK, "nothing is sent")
-        status, beside = _run(prepared, twin, baseline_dir, quiet, after_run, nothing)
+        silent = TRAITS[baseline.settings.algorithm].silent
+        beside = Choice(LOOPBACK, "nothing is sent") if silent else choice
+        status, others = _run(prepared, baseline, baseline_dir, quiet, after_run, beside)
     finally:
         prepared.images.close()
-    states |= {f"{peer} of the baseline": state for peer, state in beside.items()}
+    states |= {f"{peer} of the baseline": state for peer, state in others.items()}
     return Launched(folder, status, states, baseline_dir)
 
 
@@ -132,8 +135,9 @@ def _network(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> C
     return choice
 
 
-def _has_baseline(settings: RunSettings) -> bool:
-    return settings.baseline is not Baseline.NONE and settings.algorithm is not Algorithm.LOCAL
+def baseline_of(run_dir: Path) -> Path | None:
+    """Return the run folder of the baseline inside `run_dir`, None without one."""
+    return next(iter(sorted(run_dir.glob(f"{_BASELINE}*"))), None)
 
 
 def _topology(source: Path, peers_folder: Path) -> Topology:

@@ -13,7 +13,7 @@ from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.emulate.toml_file import validate
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.settings import Algorithm, Baseline, RunSettings
+from prisam_p2p.settings import RunSettings
 
 SCHEMA = 1
 
@@ -85,6 +85,7 @@ class Plan(BaseModel):
         similarity_ratio: prune ratio of the announced masks, common to all peers.
         clusters: k of K-means.
         links: "FROM->TO" -> what that directed link is like; the others are clear.
+        fan_in: peers that a baseline averages with in a round, where it draws or ranks them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,6 +96,7 @@ class Plan(BaseModel):
     model: ModelPlan
     similarity_ratio: float
     clusters: int
+    fan_in: int = 1
     peers: dict[str, PeerPlan]
     links: dict[str, LinkProperties] = {}
     host: HostFacts
@@ -110,24 +112,6 @@ class Plan(BaseModel):
             ConfigError: one of them is no link.
         """
         return from_names(self.links, self.directed_links(), "plan.json")
-
-    def silent_twin(self) -> Plan:
-        """Return the plan of the baseline `local`: same peers and data, dense, no exchange."""
-        settings = self.settings.model_copy(
-            update={
-                "algorithm": Algorithm.LOCAL,
-                "baseline": Baseline.NONE,
-                "prune_ratio": 0.0,
-            }
-        )
-        dense = {
-            "prune_ratio": 0.0,
-            "parameters": self.model.parameters,
-            "n_bytes": self.model.n_bytes,
-            "macs": self.model.macs,
-        }
-        peers = {peer: plan.model_copy(update=dense) for peer, plan in self.peers.items()}
-        return self.model_copy(update={"settings": settings, "peers": peers, "links": {}})
 
 
 def read_plan(path: Path) -> Plan:

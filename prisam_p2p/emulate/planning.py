@@ -31,16 +31,22 @@ from prisam_p2p.learn.split_table import class_counts, render_split
 from prisam_p2p.learn.splits import PeerData, SplitRequest, draw_split
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.warm_up import training_step, usable_device
-from prisam_p2p.settings import Algorithm, RunSettings
+from prisam_p2p.peer.traits import TRAITS
+from prisam_p2p.settings import Algorithm, Baseline, RunSettings
 
 MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan and the data it needs, in memory that peers share; `split_table` is for people."""
+    """A plan and the data it needs, in memory that peers share; `split_table` is for people.
+
+    Attributes:
+        baseline: the plan of what is to run beside it, on the same peers and data.
+    """
 
     plan: Plan
+    baseline: Plan | None
     images: SharedImages
     rows: Mapping[str, PeerData]
     split_table: str
@@ -63,10 +69,6 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
     layout = layout_of(architecture)
     _check_similarity_layers(settings, layout)
     cost_at = lru_cache(_counter(architecture, layout))
-    peers = {
-        peer: _peer_plan(peer, topology, settings, cost_at, split[peer], dataset)
-        for peer in topology.peer_ids
-    }
     dense = cost_at(0.0)
     model = ModelPlan(
         n_classes=dataset.n_classes,
@@ -79,19 +81,60 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
         bn_channels=layout.n_bn_channels,
         mask_bits=layout.n_bits,
     )
+    host = host_facts(training_step(architecture, settings.seed, settings.batch_size))
+
+    def plan_with(option: str, settings: RunSettings) -> Plan:
+        _check_groups(option, settings, split)
+        peers = {
+            peer: _peer_plan(peer, topology, settings, cost_at, split[peer], dataset)
+            for peer in topology.peer_ids
+        }
+        return Plan(
+            topology=topology.name,
+            settings=settings,
+            model=model,
+            similarity_ratio=_similarity_ratio(settings, peers),
+            clusters=settings.clusters or settings.groups,
+            fan_in=settings.fan_in or _mean_others(split, settings),
+            peers=peers,
+            links={} if TRAITS[settings.algorithm].silent else by_name(topology.links),
+            host=host,
+        )
+
+    plan = plan_with("--algorithm", settings)
+    beside = _baseline_settings(settings)
+    baseline = plan_with("--baseline", beside) if beside else None
     table = render_split(split, dataset.train_labels, dataset.n_classes)
     images, rows = share(dataset, split)
-    plan = Plan(
-        topology=topology.name,
-        settings=settings,
-        model=model,
-        similarity_ratio=_similarity_ratio(settings, peers),
-        clusters=settings.clusters or settings.groups,
-        peers=peers,
-        links=by_name(topology.links) if settings.algorithm is not Algorithm.LOCAL else {},
-        host=host_facts(training_step(architecture, settings.seed, settings.batch_size)),
-    )
-    return Prepared(plan, images, rows, table)
+    return Prepared(plan, baseline, images, rows, table)
+
+
+def _baseline_settings(settings: RunSettings) -> RunSettings | None:
+    """Return the settings of the run beside; None where there is none, or it is the same."""
+    name = settings.baseline.value
+    if name in (Baseline.NONE.value, settings.algorithm.value):
+        return None
+    update = {"algorithm": Algorithm(name), "baseline": Baseline.NONE}
+    return settings.model_copy(update=update)
+
+
+def _check_groups(option: str, settings: RunSettings, split: Mapping[str, PeerData]) -> None:
+    told = TRAITS[settings.algorithm].knows_groups
+    if told and any(data.group is None for data in split.values()):
+        right = (
+            f"with --split {settings.split.value}, which has no groups, a method that needs none"
+        )
+        raise ConfigError(option, "", settings.algorithm.value, right)
+
+
+def _mean_others(split: Mapping[str, PeerData], settings: RunSettings) -> int:
+    """Return the mean size of the data's groups less one, 1 at least.
+
+    Where the split has no groups: of as many groups as K-means would make.
+    """
+    groups = {data.group for data in split.values()} - {None}
+    n_groups = len(groups) or settings.clusters or settings.groups
+    return max(1, round(len(split) / n_groups) - 1)
 
 
 def topology_of(plan: Plan, path: Path) -> Topology:
@@ -178,7 +221,7 @@ def _prune_ratio(
     profile: DeviceProfile, settings: RunSettings, cost_at: Callable[[float], Cost]
 ) -> tuple[float, float]:
     """Return the least prune ratio that fits the device's budgets, and the one it gets."""
-    if settings.algorithm is Algorithm.LOCAL:  # dense by definition, budgets do not apply
+    if TRAITS[settings.algorithm].dense:  # by definition, budgets do not apply
         return 0.0, 0.0
     budget = _budget(profile, cost_at(0.0))
     least = smallest_ratio(budget, cost_at)

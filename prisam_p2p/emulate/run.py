@@ -24,7 +24,7 @@ from prisam_p2p.emulate.network.choice import (
     shapes_rates,
 )
 from prisam_p2p.emulate.network.interface import Network
-from prisam_p2p.emulate.plan import Plan
+from prisam_p2p.emulate.plan import PeerPlan, Plan
 from prisam_p2p.emulate.planning import Prepared
 from prisam_p2p.emulate.progress import observer_for
 from prisam_p2p.emulate.securing import is_secured
@@ -36,6 +36,7 @@ from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.keys import make_keys
 from prisam_p2p.peer.spec import DataSpec, DeviceSpec, PeerSpec
+from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.settings import Start
 
 LAUNCHER, KERNEL = "launcher", "kernel"
@@ -195,6 +196,9 @@ def _specs(
             std=plan.model.std,
             similarity_ratio=plan.similarity_ratio,
             clusters=plan.clusters,
+            fan_in=plan.fan_in,
+            true_group=_true_group(plan, each),
+            degrees={n: len(plan.peers[n].neighbors) for n in each.neighbors},
             device=DeviceSpec(
                 profile=each.profile.name,
                 speed=each.profile.speed,
@@ -217,6 +221,13 @@ def _specs(
         )
         for index, (peer, each) in enumerate(plan.peers.items())
     ]
+
+
+def _true_group(plan: Plan, peer: PeerPlan) -> list[str]:
+    """Return the peers of the same data, for an algorithm that is told: nobody else may know."""
+    if not TRAITS[plan.settings.algorithm].knows_groups:
+        return []
+    return [other for other, each in plan.peers.items() if each.group == peer.group]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from prisam_p2p.core.layout import Weights
+from prisam_p2p.core.layout import State, Weights
 from prisam_p2p.learn import training
 from prisam_p2p.learn.dataset_pools import Images, Indices, Labels
 from prisam_p2p.learn.memory import give_memory_back
@@ -76,9 +77,9 @@ class Learner:
             learning_rate=learning_rate,
             how=self._how,
             seed=int(seeds.generate_state(1)[0]),
-            after_step=pace.after_step,
+            after_step=self._after_step(net, weights, pace),
         )
-        trained = weights_of(net, weights.mask)
+        trained = self._weights_of(net, weights)
         del net, images, labels
         give_memory_back()
         return trained, outcome
@@ -87,7 +88,7 @@ class Learner:
         """Return `weights` with BN statistics of one pass over the training images."""
         net = self._net(weights)
         training.recalibrate(net, self._tensors(self._data.train)[0])
-        return weights_of(net, weights.mask)
+        return self._weights_of(net, weights)
 
     def accuracy(self, weights: Weights) -> Accuracy:
         """Return the accuracy of `weights` on the validation and on the test images."""
@@ -98,6 +99,27 @@ class Learner:
         )
         give_memory_back()
         return Accuracy(validation, test)
+
+    def loss(self, weights: Weights) -> float:
+        """Return the mean cross entropy of `weights` on the training images."""
+        return training.loss(self._net(weights), *self._tensors(self._data.train))
+
+    def gradients(self, weights: Weights, *, round_index: int) -> State:
+        """Return parameter -> its gradient at `weights`, on one batch of the training images."""
+        seeds = np.random.SeedSequence([self._seed, round_index])
+        found = training.gradients(
+            self._net(weights),
+            *self._tensors(self._data.train),
+            batch_size=self._how.batch_size,
+            seed=int(seeds.generate_state(1)[0]),
+        )
+        return {name: gradient.cpu().numpy() for name, gradient in found.items()}
+
+    def _after_step(self, _net: nn.Module, _weights: Weights, pace: Pace) -> Callable[[], None]:
+        return pace.after_step
+
+    def _weights_of(self, net: nn.Module, before: Weights) -> Weights:
+        return weights_of(net, before.mask)
 
     def _net(self, weights: Weights) -> nn.Module:
         # channels last: a step takes 0.67 to 0.88 of the time (benchmarks/memory_format.py)

@@ -130,6 +130,36 @@ def accuracy(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> floa
     return float((logits.argmax(1) == labels).float().mean())
 
 
+def loss(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the mean cross entropy of `net`, in evaluation mode, over `images`."""
+    net.eval()
+    with torch.no_grad():
+        total = sum(
+            float(nn.functional.cross_entropy(net(block), of_block, reduction="sum"))
+            for block, of_block in zip(
+                torch.split(images, _EVALUATION_BATCH),
+                torch.split(labels, _EVALUATION_BATCH),
+                strict=True,
+            )
+        )
+    return total / len(labels)
+
+
+def gradients(
+    net: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, batch_size: int, seed: int
+) -> dict[str, torch.Tensor]:
+    """Return parameter -> its gradient of the cross entropy on one batch drawn from `seed`.
+
+    In evaluation mode: BN layers use their statistics, and do not change them.
+    """
+    torch.manual_seed(seed)
+    batch = torch.randperm(len(labels))[:batch_size]
+    net.eval()
+    net.zero_grad(set_to_none=True)
+    nn.functional.cross_entropy(net(images[batch]), labels[batch]).backward()  # type: ignore[no-untyped-call]
+    return {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+
+
 def _batches(n: int, batch_size: int) -> Iterator[torch.Tensor]:
     for batch in torch.split(torch.randperm(n), batch_size):
         if len(batch) >= SMALLEST_BATCH:

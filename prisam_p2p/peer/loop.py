@@ -39,18 +39,3 @@ def prisam(me: Peer) -> None:
         if me.converged():
             break
     me.deploy({"after_training": own, "after_aggregation": slim})
-
-
-def local(me: Peer) -> None:
-    """Train the dense model on own data and never communicate: what are neighbors worth?
-
-    Same optimizer, epochs and seeds as `prisam`. Source: "Local" in PRISAM, section V.
-    """
-    weights, first = me.begin()
-    for t in range(first, me.rounds):
-        weights = me.train(t, weights)
-        me.evaluate(t, "after_training", weights)
-        me.end_round(t, weights)
-        if me.converged():
-            break
-    me.deploy({"after_training": weights})

@@ -98,6 +98,8 @@ class MaskReceiver:
 
 def coded(mask: MaskAnnounce, base: MaskAnnounce | None) -> MaskAnnounce:
     """Return `mask` in its shortest coding."""
+    if not mask.n_bits:
+        return mask
     bits, t = unpack_bits(mask.bits, mask.n_bits), mask.round_index
     coding, payload = encode_mask(bits, None)
     whole = MaskAnnounce(t, mask.n_bits, payload, coding)

@@ -1,19 +1,22 @@
-"""One peer's steps: what loop.py composes. Each step does one thing and journals it."""
+"""One peer's steps: what loop.py and baselines/ compose. Each does one thing and journals it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from prisam_p2p.core import grouping
+import numpy as np
+
+from prisam_p2p.core import grouping, peer_choice
 from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.defence import norm_ratios, outliers
-from prisam_p2p.core.layout import Layout, Mask, Weights, widen
+from prisam_p2p.core.delta_similarity import delta_cosines, kmeans_of_cosines
+from prisam_p2p.core.layout import Layout, Mask, State, Weights, widen
 from prisam_p2p.core.masks import prune, similarity_mask
 from prisam_p2p.learn.learner import Accuracy, Learner
 from prisam_p2p.learn.pace import Pace
@@ -22,6 +25,7 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.spec import PeerSpec
 from prisam_p2p.peer.state import Progress, load_state, save_state
+from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
 
@@ -60,6 +64,7 @@ class Peer:
         wait_at_mark: Callable[[], object],
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
+        self._traits = TRAITS[spec.settings.algorithm]
         self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds
         self.prune_ratio = spec.device.prune_ratio
         self.rounds_done = 0
@@ -72,7 +77,7 @@ class Peer:
         self._turns = Turns(spec.turns_fd, spec.cores, sleep)
         self.similarity_bits = ""
         self._pruned_at = 0.0
-        self._affinity: grouping.Affinity = {}
+        self._affinity: grouping.Affinity | peer_choice.Trials = {}
         self._norms: dict[str, float] = {}
         self._loss: float | None = None
         self._validations: list[float] = []
@@ -168,10 +173,15 @@ class Peer:
         self._journal.write(records.Grouped(t, labels, self.group))
         return group
 
-    def pull(self, t: int, group: Sequence[str]) -> dict[str, Weights]:
-        """Return the weights of the group's other members, of those that deliver (step 4)."""
+    def pull(self, t: int, group: Sequence[str], whole: bool = False) -> dict[str, Weights]:
+        """Return the weights of the group's other members, of those that deliver (step 4).
+
+        Args:
+            whole: all that they offer, whatever --pull says.
+        """
         self._mark(t, "pull")
-        wanted = self._own_mask if self.spec.settings.pull is PullPart.OVERLAP else None
+        overlap = self.spec.settings.pull is PullPart.OVERLAP and not whole
+        wanted = self._own_mask if overlap else None
         donors = [peer for peer in group if peer != self.peer_id]
         return self._neighbors.pull(t, donors, wanted)
 
@@ -203,7 +213,8 @@ class Peer:
     def note_aggregation(self, t: int, members: list[str], union: Mask, slim: Weights) -> None:
         """Journal who was averaged."""
         self._mark(t, "aggregate")
-        regrowth = self.spec.settings.prune_order is not PruneOrder.AFTER_TRAINING
+        in_order = self.spec.settings.prune_order is not PruneOrder.AFTER_TRAINING
+        regrowth = in_order and not self._traits.dense
         self._journal.write(
             records.Aggregated(
                 round=t,
@@ -287,6 +298,77 @@ class Peer:
             reason = error.strerror or str(error)
             self._journal.write(records.StateNotWritten(t, reason))
             self._report({"event": "state not written", "round": t, "reason": reason})
+
+    # What baselines do where PRISAM compares masks.
+
+    def offer(self, t: int, weights: Weights) -> None:
+        """Offer `weights` and tell the neighbors so; no mask is announced."""
+        self._mark(t, "announce")
+        self._own_mask = weights.mask
+        if not self._traits.dense:
+            structure = pack_bits(weights.mask).hex()
+            self._journal.write(records.Masked(t, self.prune_ratio, structure, ""))
+        self._neighbors.announce(t, np.zeros(0, np.bool_), weights)
+
+    def announce_structure(self, t: int, trained: Weights, own: Weights) -> None:
+        """Send the mask of `own` to the neighbors, offer all that was `trained`."""
+        self._mark(t, "announce")
+        self._own_mask = self._similarity = own.mask
+        self.similarity_bits = pack_bits(own.mask).hex()
+        bits = self.similarity_bits
+        self._journal.write(records.Masked(t, self.prune_ratio, bits, bits))
+        self._neighbors.announce(t, own.mask, trained)
+
+    def hear_of(self, t: int) -> list[str]:
+        """Return the neighbors that offer weights of this round."""
+        return list(self._neighbors.hear(t))
+
+    def draw(self, t: int, n: int | None = None, among: Collection[str] = ()) -> tuple[str, ...]:
+        """Return `n` peers (the run's fan-in) drawn from `among` (all neighbors, if it is empty).
+
+        Whether they are there does not matter: the draw must not depend on the clock.
+        """
+        s = self.spec
+        return peer_choice.draw_peers(
+            among or s.neighbors, n or s.fan_in, s.settings.seed, s.index, t
+        )
+
+    def present(self, wanted: Collection[str], heard: Collection[str]) -> list[str]:
+        """Return which of the `wanted` peers are neighbors that were heard, ascending."""
+        return sorted(set(wanted) & set(heard))
+
+    def note_choice(self, t: int, wanted: Collection[str], heard: Collection[str]) -> list[str]:
+        """Return and journal whom to average with: who is `wanted` and was heard, and this peer."""
+        self.group = sorted([self.peer_id, *self.present(wanted, heard)])
+        self._journal.write(records.Grouped(t, {}, self.group))
+        return self.group
+
+    def find_group_by_deltas(self, t: int, whole: Mapping[str, Weights]) -> tuple[str, ...]:
+        """Return this peer's group among those whose weights are here, itself included."""
+        peers, cosines = delta_cosines(self.layout, self._w0, whole)
+        seed = self.spec.settings.seed
+        found = kmeans_of_cosines(peers, cosines, self.spec.clusters, seed, t)
+        self.group = list(found.of(self.peer_id))
+        self._journal.write(records.Grouped(t, found.labels, self.group))
+        return tuple(self.group)
+
+    def losses(self, models: Mapping[str, Weights]) -> dict[str, float]:
+        """Return each model's loss on the own training images."""
+        with self._turns.turn():
+            return {peer: self.learner.loss(weights) for peer, weights in models.items()}
+
+    def gradients(self, t: int, weights: Weights) -> State:
+        """Return the loss' dense gradients on one batch of own data."""
+        with self._turns.turn():
+            return self.learner.gradients(weights, round_index=t)
+
+    def note_trial(self, tried: Collection[str], best: Collection[str]) -> None:
+        """Remember which of the `tried` peers' models were `best`; a restart does not forget."""
+        self._affinity = peer_choice.add_trial(self._affinity, tried, best)
+
+    def favorites(self) -> tuple[str, ...]:
+        """Return the peers whose models were among the best more often than by chance."""
+        return peer_choice.favorites(self._affinity)
 
     def deploy(self, candidates: Mapping[str, Weights]) -> None:
         """Keep the candidate that is better on the validation images; a tie goes to the last.

@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from prisam_p2p.core.entrywise import EntryLayout, entries_of, entrywise, network_of
 from prisam_p2p.core.layout import Layout, Weights, pack
 from prisam_p2p.core.masks import similarity_bits
 from prisam_p2p.learn.cost import macs
+from prisam_p2p.learn.entry_learner import EntryLearner
 from prisam_p2p.learn.learner import Learner, initial_weights
 from prisam_p2p.learn.memory import one_heap
 from prisam_p2p.learn.models import Architecture
@@ -33,8 +35,9 @@ from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer import at_once, events, loop
+from prisam_p2p.peer import at_once, events
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.control import Control, Stopped
 from prisam_p2p.peer.enter import enter
 from prisam_p2p.peer.limits import (
@@ -50,8 +53,8 @@ from prisam_p2p.peer.policy_rule import rule_from
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.round_book import RoundBook
 from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.peer.transport import Exchanging, Rates, Transport
-from prisam_p2p.settings import Algorithm
 from prisam_p2p.wire.messages import WireDtype
 
 ORDER_TIMEOUT_S = 86_400.0
@@ -60,12 +63,6 @@ is long, for a peer that is done serves the others until all are."""
 
 REJOIN_TIMEOUT_S = 5.0
 """A peer that comes late begins without the neighbors that it has not met by then."""
-
-_LOOPS: dict[Algorithm, Callable[[Peer], None]] = {
-    Algorithm.PRISAM: loop.prisam,
-    Algorithm.LOCAL: loop.local,
-}
-_SILENT = frozenset({Algorithm.LOCAL})
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,10 @@ def _play(
     )
     layout = layout_of(architecture)
     w0 = initial_weights(architecture, spec.settings.seed)
-    learner = _learner(spec, architecture)
+    if TRAITS[spec.settings.algorithm].entrywise:
+        layout = entrywise(layout)
+        w0 = entries_of(layout, w0, layout.full_mask())
+    learner = _learner(spec, architecture, layout)
     network, transport = _network(spec, layout, w0, inbox, journal, parts)
     port = transport.port if transport else 0
     journal.write(
@@ -228,7 +228,7 @@ def _run(
         meter.start()
         try:
             with memory_above_baseline(asked_mib):
-                _LOOPS[peer.spec.settings.algorithm](peer)
+                LOOPS[peer.spec.settings.algorithm](peer)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -245,7 +245,7 @@ def _run(
     return Outcome("completed")
 
 
-def _learner(spec: PeerSpec, architecture: Architecture) -> Learner:
+def _learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> Learner:
     shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape)
     images, labels = open_shared(shared)
     data = PeerData(
@@ -254,7 +254,8 @@ def _learner(spec: PeerSpec, architecture: Architecture) -> Learner:
     s = spec.settings
     how = Hyperparameters(s.batch_size, s.momentum, s.gamma_l1)
     seed = int(np.random.SeedSequence([s.seed, spec.index]).generate_state(1)[0])
-    return Learner(architecture, images, labels, data, how, seed, s.device)
+    given = (architecture, images, labels, data, how, seed, s.device.value)
+    return EntryLearner(layout, *given) if isinstance(layout, EntryLayout) else Learner(*given)
 
 
 def _network(
@@ -266,7 +267,8 @@ def _network(
     parts: Parts,
 ) -> tuple[Network | None, Transport | None]:
     s = spec.settings
-    if s.algorithm in _SILENT:
+    traits = TRAITS[s.algorithm]
+    if traits.silent:
         return None, None
     digest = xxhash.xxh3_128_digest(pack(layout, w0))
     me = Identity(bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest)
@@ -281,7 +283,11 @@ def _network(
     transport = parts.transport(
         me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port, spec.keys
     )
-    book = RoundBook(spec.neighbors, similarity_bits(layout, s.similarity_layers))
+    n_bits = {
+        "similarity": similarity_bits(layout, s.similarity_layers),
+        "structure": layout.n_bits,
+    }
+    book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
     dtype = WireDtype[s.wire_dtype.name]
     timeouts = (s.round_timeout_s, s.pull_deadline_s)
     return parts.network(transport, book, inbox, journal, layout, *timeouts, dtype), transport
@@ -303,7 +309,10 @@ def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
         "moment": deployed.moment,
         "test_accuracy": str(deployed.accuracy.test),
     }
-    save_personalized(peer.spec.model_path, architecture, peer.layout, deployed.weights, extra)
+    layout, weights = peer.layout, deployed.weights
+    if isinstance(layout, EntryLayout):  # no layer is smaller: zeros stand where nothing is kept
+        weights, layout = network_of(layout, weights), layout.network
+    save_personalized(peer.spec.model_path, architecture, layout, weights, extra)
     journal.write(
         records.Deployed(
             deployed.moment,
@@ -311,7 +320,7 @@ def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
             deployed.accuracy.test,
             deployed.prune_ratio,
             peer.layout.n_parameters(deployed.weights.mask),
-            macs(architecture, deployed.weights.mask),
+            macs(architecture, weights.mask),
             len(buffer),
             xxhash.xxh3_128_hexdigest(buffer),
         )

@@ -68,6 +68,9 @@ class PeerSpec(BaseModel):
         network: arguments of `enter` for a network namespace of its own; None = the launcher's.
         late: the others are at it already when it starts.
         port: of its ROUTER, where its neighbors know it from before; 0 = any.
+        fan_in: peers that a baseline averages with in a round.
+        true_group: peers with similar data, itself included, for who is told.
+        degrees: neighbor -> how many neighbors it has.
         source: what it begins with: "state", what the last process of this peer left, or "fresh".
         first_round: it begins there at the earliest.
         keys: None = connections are plain.
@@ -100,6 +103,9 @@ class PeerSpec(BaseModel):
     network: dict[str, int | None] | None = None
     late: bool = False
     port: int = 0
+    fan_in: int = 1
+    true_group: list[str] = []
+    degrees: dict[str, int] = {}
     source: Literal["state", "fresh"] = "fresh"
     first_round: int = 0
     keys: Keys | None = None

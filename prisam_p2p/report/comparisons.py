@@ -50,6 +50,8 @@ def compare_protocols(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     dense = transfer(run.plan["model"]["n_bytes"], chunk_bytes, mechanism)
     everything = Sent(sum(r.payload for r in ledger.rows), sum(r.wire for r in ledger.rows))
     masks = [row for row in ledger.rows if row.kind == MASK]
+    if not any(row.payload for row in masks):  # announcements of an algorithm that has none
+        masks = []
     n_masks = sum(row.messages for row in masks)
     of_masks = Sent(sum(r.payload for r in masks), sum(r.wire for r in masks))
     snapshots = _announced(run)

@@ -104,7 +104,8 @@ class MaskAnnounce:
 
     Attributes:
         round_index: the sender's round, from 0.
-        n_bits: bits of the mask, the same on every peer of the run.
+        n_bits: bits of the mask, the same on every peer of the run; 0 where the run's algorithm
+            has no masks: only that the round's weights are offered.
         bits: as `coding` says (mask_coding.py); PACKED: ceil(n_bits / 8) bytes, bit 0 in the
             high bit of byte 0, padding bits zero.
         base_gap: CHANGES only: they are changes to the mask of so many rounds before.
@@ -121,7 +122,8 @@ class MaskAnnounce:
     def __post_init__(self) -> None:
         _round(self.round_index)
         if self.coding is Coding.PACKED:
-            _bits(self.n_bits, self.bits)
+            if self.n_bits or self.bits:
+                _bits(self.n_bits, self.bits)
         else:
             _coded_bits(self.n_bits, self.bits)
         if self.coding is Coding.CHANGES:

@@ -243,3 +243,12 @@ def test_what_is_coded_is_what_is_heard(masks):
     receiver.decode("a", announced(t - gap, base))
     message = decode(encode(coded(announced(t, mask), announced(t - gap, base))))
     assert receiver.decode("a", message) == announced(t, mask)
+
+
+def test_no_mask_is_sent_as_none_every_time():
+    link = Link()
+    for t in range(3):
+        message = link.send(MaskAnnounce(t, 0, b""))
+        assert message == MaskAnnounce(t, 0, b"")
+        assert len(encode(message)) == 1  # a header, and no second frame
+        assert link.hear(message) == message

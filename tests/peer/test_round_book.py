@@ -31,6 +31,7 @@ def book_of(*neighbors, at=0):
         ("z", announce(2, n_bits=6), Verdict.STRANGER),  # who comes before what
         ("a", announce(3, n_bits=6), Verdict.MISMATCHED),
         ("a", announce(2, n_bits=6), Verdict.MISMATCHED),
+        ("a", MaskAnnounce(3, 0, b""), Verdict.MISMATCHED),  # of an algorithm without masks
     ],
 )
 def test_verdicts(sender, message, verdict):
@@ -187,3 +188,12 @@ def test_a_mask_counts_at_most_once_and_storage_is_bounded(steps):
         assert book.awaited() | set(book.missing("late")) == set(book.missing("late"))
     assert max(taken.values(), default=0) <= 1
     assert not any(sender == "z" for sender, _ in taken)
+
+
+def test_where_there_are_no_masks_one_is_mismatched_and_none_is_heard():
+    book = RoundBook(["a", "b"], n_bits=0)
+    book.open(0)
+    assert book.receive("a", MaskAnnounce(0, 0, b"")) is Verdict.ACCEPTED
+    assert book.receive("b", announce(0)) is Verdict.MISMATCHED
+    assert {peer: len(mask) for peer, mask in book.masks().items()} == {"a": 0}
+    assert book.awaited() == {"b"}

@@ -36,6 +36,20 @@ def test_all_that_there_is_to_say(run):
     assert "counted at an MTU of 65536 (plain loopback)" in text
 
 
+def test_announcements_without_a_mask_are_no_masks(tmp_path):
+    run = orderly()
+    for connection in run.connections:
+        for key, counts in list(connection.back.sent.items()):
+            if key[0] == "mask":  # 6 bytes of header, one frame
+                connection.back.both(*key, (counts[0], 0, 6, 2, 1))
+    run.write(tmp_path)
+    code, text = called(tmp_path)
+    assert code == 0, text
+    assert "0 B unexplained" in text
+    assert "mask payloads" not in text
+    assert "- and - times the masks'" in text
+
+
 def test_the_same_for_programs(run):
     code, text = called(run, "--format", "json")
     told = json.loads(text)

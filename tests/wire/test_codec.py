@@ -48,6 +48,7 @@ GOLDEN = {
     Refuse("wrong run"): ["930203a977726f6e672072756e"],
     Refuse("ρ"): ["930203a2cf81"],
     MaskAnnounce(round_index=3, n_bits=10, bits=b"\xff\x40"): ["950204030a00", "ff40"],
+    MaskAnnounce(3, 0, b""): ["950204030000"],
     MaskAnnounce(300, 10, b"\x0b", Coding.CHANGES, base_gap=1, check=0xBEEF): [
         "970204cd012c0a0101cdbeef",
         "0b",
@@ -173,7 +174,9 @@ def hello(**changed):
         ([2, 3, "x" * 201], [], "reason of 201 characters"),
         # MaskAnnounce
         ([2, 4, -1, 8, 0], [b"\x00"], "round -1 is negative"),
-        ([2, 4, 0, 0, 0], [], "a mask of 0 bits"),
+        ([2, 4, 0, 0, 0], [b"\x00"], "a mask of 0 bits"),
+        ([2, 4, 0, 0, 0], [b""], "canonical"),
+        ([2, 4, 0, 0, 2], [], "a mask of 0 bits"),
         ([2, 4, 0, -8, 0], [], "a mask of -8 bits"),
         ([2, 4, 0, 10, 0], [b"\xff"], "1 bytes for 10 bits"),
         ([2, 4, 0, 10, 0], [b"\xff\x40\x00"], "3 bytes for 10 bits"),

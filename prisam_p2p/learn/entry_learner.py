@@ -1,0 +1,67 @@
+"""A learner of networks whose weights are kept or dropped one by one (core/entrywise.py).
+
+The network that is trained is whole, with zeros where nothing is kept: unstructured sparsity
+saves neither time nor memory here, as on most hardware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from prisam_p2p.core.entrywise import EntryLayout, entries_of, network_of
+from prisam_p2p.core.layout import Weights
+from prisam_p2p.learn.dataset_pools import Images, Labels
+from prisam_p2p.learn.learner import Learner
+from prisam_p2p.learn.models import Architecture
+from prisam_p2p.learn.pace import Pace
+from prisam_p2p.learn.splits import PeerData
+from prisam_p2p.learn.structure import weights_of
+from prisam_p2p.learn.training import Hyperparameters
+
+
+class EntryLearner(Learner):
+    """A Learner that takes and returns entries, trained under their mask.
+
+    Args:
+        layout: of the entries; what follows is Learner's.
+    """
+
+    def __init__(
+        self,
+        layout: EntryLayout,
+        architecture: Architecture,
+        images: Images,
+        labels: Labels,
+        data: PeerData,
+        how: Hyperparameters,
+        seed: int,
+        device: str,
+    ) -> None:
+        super().__init__(architecture, images, labels, data, how, seed, device)
+        self._layout = layout
+
+    def _net(self, weights: Weights) -> nn.Module:
+        return super()._net(network_of(self._layout, weights))
+
+    def _weights_of(self, net: nn.Module, before: Weights) -> Weights:
+        whole = weights_of(net, self._layout.network.full_mask())
+        return entries_of(self._layout, whole, before.mask)
+
+    def _after_step(self, net: nn.Module, weights: Weights, pace: Pace) -> Callable[[], None]:
+        """Return what also puts back to zero what the step moved and the mask does not keep."""
+        mask = torch.from_numpy(weights.mask).to(self._device)
+        kept = {
+            tensor.name: mask[span].reshape(tensor.shape)
+            for tensor, span in self._layout.governed()
+        }
+
+        def after_step() -> None:
+            with torch.no_grad():
+                for name, parameter in net.named_parameters():
+                    parameter.mul_(kept[name])
+            pace.after_step()
+
+        return after_step

@@ -1,0 +1,36 @@
+"""What PRISAM is measured against: one module each, of the same steps on the same wire.
+
+How each was made comparable, and where it departs from its source: docs/baselines.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from prisam_p2p.peer import loop
+from prisam_p2p.peer.baselines import (
+    d_psgd,
+    dis_pfl,
+    dis_pfl_erk,
+    exact_similarity,
+    fedavg_random,
+    local,
+    oracle,
+    pens,
+)
+from prisam_p2p.peer.peer import Peer
+from prisam_p2p.settings import Algorithm
+
+LOOPS: Mapping[Algorithm, Callable[[Peer], None]] = {
+    Algorithm.PRISAM: loop.prisam,
+    Algorithm.LOCAL: local.local,
+    Algorithm.FEDAVG_RANDOM: fedavg_random.fedavg_random,
+    Algorithm.DIS_PFL: dis_pfl.dis_pfl,
+    Algorithm.DIS_PFL_ERK: dis_pfl_erk.dis_pfl_erk,
+    Algorithm.ORACLE: oracle.oracle,
+    Algorithm.ORACLE_PRUNED: oracle.oracle_pruned,
+    Algorithm.EXACT_SIMILARITY: exact_similarity.exact_similarity,
+    Algorithm.D_PSGD: d_psgd.d_psgd,
+    Algorithm.D_PSGD_FT: d_psgd.d_psgd_ft,
+    Algorithm.PENS: pens.pens,
+}

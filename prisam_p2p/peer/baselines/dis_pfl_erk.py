@@ -1,0 +1,42 @@
+"""Dis-PFL as its authors have it: unstructured sparse weights, averaged with random peers.
+
+Source: Dai et al. 2022, "DisPFL: Towards Communication-Efficient Personalized Federated Learning
+via Decentralized Sparse Training", ICML, and the authors' code (github.com/rong-dai/DisPFL).
+Weights are trained under a fixed mask. Then some of the kept ones, fewer in each round, give way
+to those with the largest gradient, and the average over who retains a weight takes the new mask.
+"""
+
+from __future__ import annotations
+
+from prisam_p2p.core.entrywise import EntryLayout
+from prisam_p2p.core.erk import drop_and_regrow, drop_rate, erk_mask
+from prisam_p2p.core.layout import narrow
+from prisam_p2p.peer.peer import Peer
+
+
+def dis_pfl_erk(me: Peer) -> None:
+    """Keep a share of all weights, chosen anew in each round; the mask stays the device's own."""
+    assert isinstance(me.layout, EntryLayout)
+    weights, first = me.begin()
+    if weights.mask.all():  # W0: the same mask on every peer
+        s = me.spec.settings
+        weights = narrow(me.layout, weights, erk_mask(me.layout, s.density, s.seed))
+    for t in range(first, me.rounds):
+        trained = me.train(t, weights)
+
+        me.offer(t, trained)  # the mask, a bit a weight, travels with the weights
+        me.evaluate(t, "after_training", trained)
+        rate = drop_rate(t, me.rounds)
+        mask = drop_and_regrow(me.layout, trained, me.gradients(t, trained), rate)
+        group = me.note_choice(t, me.draw(t), me.hear_of(t))
+        pulled = me.pull(t, group, whole=True)
+
+        average, union = me.average({me.peer_id: trained, **pulled})
+        weights = me.recalibrate(narrow(me.layout, average, mask))
+        me.note_aggregation(t, [me.peer_id, *pulled], union, weights)
+        me.evaluate(t, "after_aggregation", weights)
+        del pulled, average
+        me.end_round(t, weights)
+        if me.converged():
+            break
+    me.deploy({"after_training": trained, "after_aggregation": weights})

@@ -1,0 +1,39 @@
+"""Exact similarity: PRISAM, but every neighbor's weights are compared instead of its mask.
+
+What do the tiny masks cost in accuracy, and what do they save? Source: ours. Every peer pulls
+from every neighbor all that it trained, clusters the cosines of W_i - W0 with the same K-means,
+and averages what its group's members prune to, as PRISAM does.
+"""
+
+from __future__ import annotations
+
+from prisam_p2p.core.layout import narrow
+from prisam_p2p.core.masks import prune
+from prisam_p2p.peer.peer import Peer
+
+
+def exact_similarity(me: Peer) -> None:
+    """Choose peers by the cosine of weight deltas, then go on as PRISAM."""
+    weights, first = me.begin()
+    for t in range(first, me.rounds):
+        trained = me.train(t, weights)
+        own = me.prune(t, trained)
+
+        me.announce_structure(t, trained, own)  # the mask tells what to average of the weights
+        me.evaluate(t, "after_training", own)
+        masks = me.hear(t)
+        whole = {me.peer_id: trained, **me.pull(t, list(masks), whole=True)}
+        group = me.find_group_by_deltas(t, whole)
+
+        slims = {p: narrow(me.layout, whole[p], masks[p] & whole[p].mask) for p in group}
+        average, union = me.average(slims)
+        slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
+        me.note_aggregation(t, list(group), union, slim)
+        me.evaluate(t, "after_aggregation", slim)
+        me.guard_accuracy(t)
+        weights = narrow(me.layout, average, union) if me.trains_union(t + 1) else slim
+        del trained, whole, slims, average
+        me.end_round(t, weights)
+        if me.converged():
+            break
+    me.deploy({"after_training": own, "after_aggregation": slim})

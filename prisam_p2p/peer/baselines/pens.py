@@ -1,0 +1,45 @@
+"""PENS: a peer's model is tried on own data; who does well often is asked again.
+
+Source: Onoszko, Karlsson, Mogren and Listo Zec 2021, "Decentralized federated learning of deep
+neural networks on non-iid data", FL-ICML workshop, arXiv 2107.08517. Phase 1: try some peers'
+models by their loss on own training data, average with the best. Phase 2: average with peers
+drawn from those that were among the best more often than chance would have it.
+"""
+
+from __future__ import annotations
+
+from prisam_p2p.core.peer_choice import lowest
+from prisam_p2p.peer.peer import Peer
+
+
+def pens(me: Peer) -> None:
+    """Find peers by trial in the first rounds, then keep to them."""
+    weights, first = me.begin()
+    n_best, s = me.spec.fan_in, me.spec.settings
+    n_tried = s.pens_sampled or 2 * n_best
+    n_trials = me.rounds // 2 if s.pens_rounds is None else s.pens_rounds
+    for t in range(first, me.rounds):
+        trained = me.train(t, weights)
+
+        me.offer(t, trained)
+        me.evaluate(t, "after_training", trained)
+        heard = me.hear_of(t)
+        if t < n_trials:
+            tried = me.pull(t, me.present(me.draw(t, n_tried), heard), whole=True)
+            best = lowest(me.losses(tried), n_best)
+            me.note_trial(tried, best)
+            me.note_choice(t, best, heard)
+            pulled = {peer: tried[peer] for peer in best}
+            del tried
+        else:
+            group = me.note_choice(t, me.draw(t, among=me.favorites()), heard)
+            pulled = me.pull(t, group, whole=True)
+
+        average, union = me.average({me.peer_id: trained, **pulled})
+        weights = me.recalibrate(average)
+        me.note_aggregation(t, [me.peer_id, *pulled], union, weights)
+        me.evaluate(t, "after_aggregation", weights)
+        me.end_round(t, weights)
+        if me.converged():
+            break
+    me.deploy({"after_training": trained, "after_aggregation": weights})

@@ -1,0 +1,39 @@
+"""PRISAM's round with peers that no mask chose: train, prune, offer, pull, average, prune."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from prisam_p2p.core.layout import narrow
+from prisam_p2p.core.masks import prune
+from prisam_p2p.peer.peer import Peer
+
+
+def pruned_rounds(me: Peer, choose: Callable[[Peer, int], Collection[str]]) -> None:
+    """Run all rounds and deploy, as `loop.prisam` but for whom to average with.
+
+    Args:
+        choose: returns whose models to pull in a round, of all neighbors.
+    """
+    weights, first = me.begin()
+    for t in range(first, me.rounds):
+        trained = me.train(t, weights)
+        own = me.prune(t, trained)
+
+        me.offer(t, own)  # nobody clusters: the masks travel with the weights alone
+        me.evaluate(t, "after_training", own)
+        group = me.note_choice(t, choose(me, t), me.hear_of(t))
+        pulled = me.pull(t, group)
+        pulled = me.check_norms(t, own, pulled)
+
+        average, union = me.average({me.peer_id: own, **pulled})
+        slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
+        me.note_aggregation(t, [me.peer_id, *pulled], union, slim)
+        me.evaluate(t, "after_aggregation", slim)
+        me.guard_accuracy(t)
+        weights = narrow(me.layout, average, union) if me.trains_union(t + 1) else slim
+        del trained, pulled, average
+        me.end_round(t, weights)
+        if me.converged():
+            break
+    me.deploy({"after_training": own, "after_aggregation": slim})
