@@ -317,7 +317,7 @@ def test_a_restarted_peer_numbers_its_connections_anew(tmp_path):
     ]
     second = [
         {"t_s": 5.5, "record": "started", "peer": "p03", "pid": 2, "incarnation": 1},
-        {**record, "heartbeat_ms": 1000},
+        {**record, "heartbeat_ms": 1000, "security": "plain"},
         {"t_s": 12.0, "record": "traffic", "round": 1, "final": True, "rows": rows},
     ]
     lines = [*first, *(json.dumps(line) for line in second)]
@@ -410,7 +410,7 @@ def test_a_connection_that_was_gone_before_its_addresses_were_read(tmp_path):
         "security": "plain",
     }
     record |= {"client": "?", "server": "?", "neighbor": "", "channel": "control"}
-    run.records["p03"] = [{**record, "heartbeat_ms": 1000}]
+    run.records["p03"] = [{**record, "heartbeat_ms": 1000, "security": "plain"}]
     result = closure(make_ledger(run.write(tmp_path)))
     assert (result["connections"], result["foreign_connections"]) == (4, 1)
     assert result["unexplained_bytes"] == 0
