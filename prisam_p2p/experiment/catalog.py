@@ -22,10 +22,10 @@ class Measure:
     by_round: bool = False
 
 
-ACCURACY = "test accuracy, share of right answers"
+ACCURACY = "test accuracy (0 to 1)"
 
 CATALOG: dict[str, Measure] = {
-    "accuracy_deployed": Measure(f"{ACCURACY}, deployed model", 3, by_round=True),
+    "accuracy_deployed": Measure(f"{ACCURACY}, deployed", 3, by_round=True),
     "accuracy_aggregated": Measure(f"{ACCURACY}, after aggregation", 3, by_round=True),
     "accuracy_trained": Measure(f"{ACCURACY}, after local training", 3, by_round=True),
     "validation_deployed": Measure("validation accuracy, deployed model", 3, by_round=True),

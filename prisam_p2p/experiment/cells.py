@@ -58,7 +58,7 @@ def cells_of(
     _check_overrides(grid, overrides)
     per = tuned_axes(grid)
     cells = []
-    for chosen in _combinations(grid.axes):
+    for chosen in _combinations(grid):
         labels = {axis: choice.label for axis, choice in chosen.items()}
         best = tuned.get(key_of(confined(labels, per)), {})
         cells.append(_cell(grid, chosen, {**best, **overrides}, _name(labels)))
@@ -74,7 +74,7 @@ def trials_of(grid: Grid, overrides: Mapping[str, Any], cells: Iterable[Cell]) -
     wanted = {key_of(confined(cell.labels, per)) for cell in cells}
     trials = []
     seen = set()
-    for chosen in _combinations(grid.axes):
+    for chosen in _combinations(grid):
         labels = confined({axis: choice.label for axis, choice in chosen.items()}, per)
         key = key_of(labels)
         if key not in wanted or key in seen:
@@ -97,16 +97,26 @@ def key_of(labels: Labels) -> frozenset[Any]:
     return frozenset(labels.items())
 
 
-def _combinations(axes: Mapping[str, Sequence[Choice]]) -> Iterator[dict[str, Choice]]:
-    """Yield axis -> choice; of an axis that another choice is without, the first alone, left out.
+def _combinations(grid: Grid) -> Iterator[dict[str, Choice]]:
+    """Yield axis -> choice, without what is excluded.
 
-    Axes that a choice is without are not there in what is yielded.
+    Of an axis that another choice is without, the first value alone, and it is left out.
     """
+    axes = grid.axes
     for combination in itertools.product(*axes.values()):
         chosen = dict(zip(axes, combination, strict=True))
         absent = {axis for choice in combination for axis in choice.without}
         if all(chosen[axis] is axes[axis][0] for axis in absent):
-            yield {axis: choice for axis, choice in chosen.items() if axis not in absent}
+            found = {axis: choice for axis, choice in chosen.items() if axis not in absent}
+            if not any(_fits(each, found) for each in grid.exclude):
+                yield found
+
+
+def _fits(stated: Mapping[str, Label | list[Label]], chosen: Mapping[str, Choice]) -> bool:
+    return all(
+        axis in chosen and chosen[axis].label in (value if isinstance(value, list) else [value])
+        for axis, value in stated.items()
+    )
 
 
 def _cell(grid: Grid, chosen: Mapping[str, Choice], more: Mapping[str, Any], name: str) -> Cell:

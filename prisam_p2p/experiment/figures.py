@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ from prisam_p2p.experiment.statistics import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
     from matplotlib.figure import Figure
+
+_LABEL_WIDTH = 30
 
 Stats = dict[tuple[Label, ...], Stat]
 
@@ -94,11 +97,9 @@ def against_axis(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Fig
     places, as_numbers = positions(labels)
     figure, panels = canvas(_titles(spec, axes))
     for panel, n, key, label in _each_line(spec, axes, panels):
-        there = [
-            (x, stats[*key, v]) for x, v in zip(places, labels, strict=True) if (*key, v) in stats
-        ]
+        x, there = _there(stats, key, places, labels)
         if there:
-            _line(panel, [x for x, _ in there], [s for _, s in there], n, label, bars=True)
+            _line(panel, x, there, n, label, bars=True)
     for panel in panels:
         if as_numbers:
             panel.set_xticks(places)
@@ -120,12 +121,12 @@ def bars(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | No
         _titles(spec, axes), (max(3.6, 0.28 * len(labels) * n_lines + 1.0), 3.0)
     )
     for panel, n, key, label in _each_line(spec, axes, panels):
-        there = [(i, stats[*key, v]) for i, v in enumerate(labels) if (*key, v) in stats]
+        x, there = _there(stats, key, range(len(labels)), labels)
         panel.bar(
-            [i + (n - (n_lines - 1) / 2) * width for i, _ in there],
-            [s.mean for _, s in there],
+            [i + (n - (n_lines - 1) / 2) * width for i in x],
+            [s.mean for s in there],
             width,
-            yerr=[s.sd or 0.0 for _, s in there],
+            yerr=[s.sd or 0.0 for s in there],
             capsize=2,
             error_kw={"linewidth": 0.8},
             label=label,
@@ -156,10 +157,10 @@ def cost(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | No
         curve, [(1 - r) ** 2 for r in curve], color="#7F7F7F", linewidth=1, label="(1 - rho)²"
     )
     for n, (measure, stats) in enumerate(of.items()):
-        there = [(x, stats[v,]) for x, v in zip(places, labels, strict=True) if (v,) in stats]
+        x, there = _there(stats, (), places, labels)
         if there:
             title = CATALOG[measure].title.split(",")[0]
-            _line(panels[0], [x for x, _ in there], [s for _, s in there], n, title, joined=False)
+            _line(panels[0], x, there, n, title, joined=False)
     _label(panels, spec.x_label or "prune ratio", "share of the dense model's")
     panels[0].set_ylim(0, 1.05)
     merged: Stats = {(m, *k): s for m, stats in of.items() for k, s in stats.items()}
@@ -215,6 +216,14 @@ def _line(
     panel.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0)
 
 
+def _there(
+    stats: Stats, key: tuple[Label, ...], places: Sequence[float], labels: Sequence[Label]
+) -> tuple[list[float], list[Stat]]:
+    """Return places and figures of the labels of which something is known."""
+    known = [(x, v) for x, v in zip(places, labels, strict=True) if (*key, v) in stats]
+    return [x for x, _ in known], [stats[*key, v] for _, v in known]
+
+
 def _round_stats(spec: FigureSpec, results: Sequence[Result], axes: Axes, measure: str) -> Stats:
     rounds = sorted({t for result in results for t in result.measured.rounds})
     found = points(results, axes, spec, measure, rounds)
@@ -249,7 +258,7 @@ def _each_line(
 def _label(panels: Sequence[Panel], x: str, y: str) -> None:
     for panel in panels:
         panel.set_xlabel(x)
-        panel.set_ylabel(y)
+        panel.set_ylabel(textwrap.fill(y, _LABEL_WIDTH))
 
 
 def _finish(figure: Figure, panels: Sequence[Panel], spec: FigureSpec, stats: Stats) -> Figure:

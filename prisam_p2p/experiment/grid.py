@@ -26,6 +26,7 @@ from prisam_p2p.settings import RunSettings
 
 FILES = ("topology", "faults")
 _OWN_KEYS = ("label", "without", *FILES)
+_ALWAYS_THERE = ("cells", "rounds")
 _MADE_HERE = {
     "baseline": "none: what is to be compared is a value of the axis method",
     "data_dir": "none: give --data-dir, a path of this machine",
@@ -56,6 +57,9 @@ class GridFile(BaseModel):
     faults: str | None = Field(None, description="A scenario, path from this file, of every cell.")
     run: RunSettings = RunSettings()
     axes: dict[str, list[Any]] = Field(min_length=1, description="The product of these is run.")
+    exclude: list[dict[str, Label | list[Label]]] = Field(
+        [], description="Axis -> label, or labels: combinations that are not run."
+    )
     tune: Tune | None = None
     table: list[TableSpec] = []
     figure: list[FigureSpec] = []
@@ -95,6 +99,7 @@ class Grid:
     axes: Mapping[str, tuple[Choice, ...]]
     tune: Tune | None
     candidates: tuple[Mapping[str, Any], ...]
+    exclude: tuple[Mapping[str, Label | list[Label]], ...]
     tables: tuple[TableSpec, ...]
     figures: tuple[FigureSpec, ...]
 
@@ -119,6 +124,7 @@ def load_grid(path: Path) -> Grid:
         axes=axes,
         tune=file.tune,
         candidates=_candidates(file.tune, path) if file.tune else (),
+        exclude=tuple(file.exclude),
         tables=tuple(file.table),
         figures=tuple(file.figure),
     )
@@ -213,41 +219,44 @@ def _check_references(file: GridFile, axes: Mapping[str, tuple[Choice, ...]], pa
     sizes = {axis: len(choices) for axis, choices in axes.items()}
     named = [(f"axes.{a}", other) for a, cs in axes.items() for c in cs for other in c.without]
     named += [("tune.per", axis) for axis in (file.tune.per or [])] if file.tune else []
+    named += [(f"exclude[{i}]", axis) for i, each in enumerate(file.exclude) for axis in each]
     for key, axis in named:
         if axis not in sizes:
             raise ConfigError(str(path), key, axis, f"an axis; {near(axis, sizes)}")
+    for i, each in enumerate(file.exclude):
+        _check_labels(each, axes, f"exclude[{i}]", path)
     outputs: list[tuple[str, TableSpec | FigureSpec]] = [
         *((f"table[{i}]", table) for i, table in enumerate(file.table)),
         *((f"figure[{i}]", figure) for i, figure in enumerate(file.figure)),
     ]
-    names = [output.name for _, output in outputs]
     for place, output in outputs:
-        if names.count(output.name) > 1:
-            raise ConfigError(str(path), f"{place}.name", output.name, "every name once")
+        others = [o.name for p, o in outputs if type(o) is type(output) and p != place]
+        if output.name in [*others, *_ALWAYS_THERE]:
+            raise ConfigError(str(path), f"{place}.name", output.name, "a name of its own")
         try:
             check_axes(output, sizes, place)
         except Misfit as misfit:
             raise ConfigError(str(path), misfit.key, misfit.value, misfit.right) from None
-        _check_labels(output, axes, place, path)
+        _check_labels(output.where, axes, f"{place}.where", path)
+        if isinstance(output, TableSpec):
+            _check_labels(output.against, axes, f"{place}.against", path)
         if needs_methods(output) and METHOD not in axes:
             right = "no measure that compares methods without an axis method"
             raise ConfigError(str(path), place, output.name, right)
 
 
 def _check_labels(
-    output: TableSpec | FigureSpec,
+    stated: Mapping[str, Label | list[Label]] | Mapping[str, Label],
     axes: Mapping[str, tuple[Choice, ...]],
     place: str,
     path: Path,
 ) -> None:
-    against = output.against if isinstance(output, TableSpec) else {}
-    for key, stated in (("where", output.where), ("against", against)):
-        for axis, value in stated.items():
-            labels = [choice.label for choice in axes[axis]]
-            for label in value if isinstance(value, list) else [value]:
-                if label not in labels:
-                    right = f"a label of {axis}: {', '.join(map(str, labels))}"
-                    raise ConfigError(str(path), f"{place}.{key}.{axis}", label, right)
+    for axis, value in stated.items():
+        labels = [choice.label for choice in axes[axis]]
+        for label in value if isinstance(value, list) else [value]:
+            if label not in labels:
+                right = f"a label of {axis}: {', '.join(map(str, labels))}"
+                raise ConfigError(str(path), f"{place}.{axis}", label, right)
 
 
 def tuned_axes(grid: Grid) -> list[str]:

@@ -142,7 +142,7 @@ def _announced_by_round(run: RunFolder) -> dict[int, Announced]:
     for peer in run.peers:
         heralded = {line["round"] for line in run.records(peer, "announced")}
         for line in run.records(peer, "masked"):
-            if line["round"] in heralded:
+            if line["round"] in heralded and line["similarity"]:
                 told[line["round"]][peer] = _mask(line["similarity"], n_bits)
     known = {peer: -1 if group is None else group for peer, group in groups.items()}
     return {t: Announced(masks, known) for t, masks in sorted(told.items())}
