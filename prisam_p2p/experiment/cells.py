@@ -137,7 +137,11 @@ def _cell(grid: Grid, chosen: Mapping[str, Choice], more: Mapping[str, Any], nam
 
 def _check_overrides(grid: Grid, overrides: Mapping[str, Any]) -> None:
     taken = {key: axis for axis, cs in grid.axes.items() for c in cs for key in c.settings}
-    taken |= {key: "[tune]" for candidate in grid.candidates for key in candidate}
+    for key in {key for candidate in grid.candidates for key in candidate}:
+        if key in taken:
+            right = f"what no axis states, and {taken[key]} does"
+            raise ConfigError(str(grid.path), "tune.candidates", key, right)
+        taken[key] = "[tune]"
     for key in overrides:
         if key in taken:
             option = f"--{key.replace('_', '-')}"

@@ -21,7 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = "osD^vP*X<>"
 DASHES = ("-", "--", "-.", ":")
 PANEL_INCHES = (3.6, 2.9)
-_MOST_ACROSS = 4
+MOST_ACROSS = 4
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -61,18 +61,28 @@ def canvas(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    across = min(len(titles), _MOST_ACROSS)
+    across = min(len(titles), MOST_ACROSS)
     down = -(-len(titles) // across)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(inches[0] * across, inches[1] * down), layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(down, across, squeeze=False)
+        grid = figure.subplots(down, across, squeeze=False, sharey=True)
     panels = [panel for row in grid for panel in row]
     for panel in panels[len(titles) :]:
         panel.remove()
     for panel, title in zip(panels, titles, strict=False):
         panel.set_title(title, fontsize=9)
     return figure, panels[: len(titles)]
+
+
+def plain_log(panel: Panel) -> None:
+    """Make the x axis logarithmic, with whole numbers beside its ticks at 1, 2, 5, 10, .."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
 
 
 def legend(figure: Figure, panel: Panel) -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from prisam_p2p.experiment.catalog import CATALOG
 from prisam_p2p.experiment.drawing import (
     COLOURS,
+    MOST_ACROSS,
     canvas,
     legend,
     look,
+    plain_log,
     positions,
     save,
     spread_note,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
     from matplotlib.figure import Figure
 
-_LABEL_WIDTH = 30
+_LABEL_WIDTH = 34
 
 Stats = dict[tuple[Label, ...], Stat]
 
@@ -83,7 +85,7 @@ def over_bytes(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figur
                 best.mean, color=style.colour, linestyle=":", label=f"{label} (sends nothing)"
             )
     for panel in panels:
-        panel.set_xscale("log")
+        plain_log(panel)
     _label(panels, CATALOG["sent_mib"].title, CATALOG[spec.measure or ""].title)
     return _finish(figure, panels, spec, stats)
 
@@ -99,7 +101,7 @@ def against_axis(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Fig
     for panel, n, key, label in _each_line(spec, axes, panels):
         x, there = _there(stats, key, places, labels)
         if there:
-            _line(panel, x, there, n, label, bars=True)
+            _line(panel, x, there, n, label, error_bars=True, joined=as_numbers)
     for panel in panels:
         if as_numbers:
             panel.set_xticks(places)
@@ -182,14 +184,14 @@ def _line(
     stats: Sequence[Stat],
     n: int,
     label: str,
-    bars: bool = False,
+    error_bars: bool = False,
     joined: bool = True,
 ) -> None:
     style, means = look(n), [s.mean for s in stats]
     spreads = [s.sd or 0.0 for s in stats]
     low = [m - s for m, s in zip(means, spreads, strict=True)]
     high = [m + s for m, s in zip(means, spreads, strict=True)]
-    if bars or not joined:
+    if error_bars or not joined:
         panel.errorbar(
             x,
             means,
@@ -258,6 +260,7 @@ def _each_line(
 def _label(panels: Sequence[Panel], x: str, y: str) -> None:
     for panel in panels:
         panel.set_xlabel(x)
+    for panel in panels[::MOST_ACROSS]:
         panel.set_ylabel(textwrap.fill(y, _LABEL_WIDTH))
 
 
