@@ -206,10 +206,9 @@ def _files(named: Mapping[str, Any], key: str, path: Path) -> dict[str, Path]:
 def _candidates(tune: Tune, path: Path) -> tuple[dict[str, Any], ...]:
     combined: list[dict[str, Any]] = [{}]
     for name, values in tune.candidates.items():
-        key = f"tune.candidates.{name}"
         if not values:
-            raise ConfigError(str(path), key, values, "at least one value")
-        each = [settings_of({name: value}, key, path) for value in values]
+            raise ConfigError(str(path), f"tune.candidates.{name}", values, "at least one value")
+        each = [settings_of({name: value}, "tune.candidates", path) for value in values]
         combined = [{**before, **one} for before in combined for one in each]
     return tuple(combined)
 
