@@ -45,6 +45,7 @@ CATALOG: dict[str, Measure] = {
     "sent_mib_to_90_percent": Measure(
         "sent by all peers until 90 % of the best method's accuracy, MiB", 1
     ),
+    "restarted_share": Measure("peers restarted by faults in a round, share", 3),
     "duration_s": Measure("duration of the run on this host, s", 1),
 }
 

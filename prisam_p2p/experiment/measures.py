@@ -62,6 +62,7 @@ def measure(run: RunFolder) -> Measured:
         "macs_share": _mean([line["macs"] / dense["macs"] for line in ends]),
         "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
+        "restarted_share": len(_restarts(run)) / peer_rounds,
         "duration_s": summary["duration_s"],
     }
     return Measured(values, rounds)
@@ -97,6 +98,11 @@ def announced(run: RunFolder, round_index: int | None) -> Announced | None:
     if not by_round:
         return None
     return by_round.get(max(by_round) if round_index is None else round_index)
+
+
+def _restarts(run: RunFolder) -> list[Line]:
+    applied = run.records("launcher", "fault_applied")
+    return [line for line in applied if line["kind"] == "restart"]
 
 
 def _rounds(run: RunFolder) -> dict[int, Values]:

@@ -14,7 +14,7 @@ from prisam_p2p.experiment.admission import Need, Pending, left_s, may_start
 from prisam_p2p.experiment.child import Child, start
 from prisam_p2p.experiment.identity import Resolved
 from prisam_p2p.experiment.progress import Observer, View, duration
-from prisam_p2p.experiment.store import CellFolder, Ending, State
+from prisam_p2p.experiment.store import SOUND, CellFolder, Ending, State
 
 _TICK_S = 1.0
 MIB = 2**20
@@ -46,7 +46,7 @@ class Learned:
 
     def add(self, ending: Ending) -> None:
         """Take in how a cell ended."""
-        if ending.exit_code == 0:
+        if ending.exit_code in SOUND:
             self.durations_s[ending.kind].append(ending.wall_s)
         if ending.memory_mib is not None:
             most = max(ending.memory_mib, self.memory_mib.get(ending.kind, 0.0))
@@ -150,7 +150,7 @@ class Runner:
         ending = Ending(child.resolved.kind, code, round(child.elapsed_s, 3), taken)
         child.folder.end(child.resolved, ending, self._keep_models)
         self._learned.add(ending)
-        if code == 0:
+        if code in SOUND:
             return None
         words = " ".join(child.folder.last_lines(1))
         return f"exit code {code}: {words}"

@@ -16,13 +16,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from prisam_p2p.errors import ConfigError
+from prisam_p2p.errors import ConfigError, Undecided
 from prisam_p2p.experiment.identity import Resolved, difference
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
 
 _BULKY = ("state", "models")
 """Folders of a finished run that no table needs, a model or more for every peer."""
+
+
+SOUND = (0, Undecided.exit_code)
+"""Exit codes of a run that broke no rule that could be checked."""
 
 
 class State(Enum):
@@ -71,7 +75,7 @@ class CellFolder:
             ConfigError: a whole run is there, but of something else than this cell.
         """
         record = self._record()
-        if record is None or record["ending"]["exit_code"] != 0 or not self._completed():
+        if record is None or record["ending"]["exit_code"] not in SOUND or not self._completed():
             return State.TO_DO
         other = difference(record["identity"], wanted.identity)
         if other:

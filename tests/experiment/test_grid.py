@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.experiment.catalog import CATALOG
 from prisam_p2p.experiment.cells import cells_of, key_of, trials_of
 from prisam_p2p.experiment.grid import load_grid
 from prisam_p2p.experiment.identity import resolve
+from prisam_p2p.experiment.outputs import Kind
 from prisam_p2p.settings import Algorithm, RunSettings
 
 ROOT = Path(__file__).parents[2]
@@ -267,3 +269,24 @@ def test_there_is_an_experiment_for_each_of_the_papers_in_two_sizes():
 def test_shipped_experiments_name_settings_that_are_there():
     for path in GRIDS:
         assert set(tomllib.loads(path.read_text()).get("run", {})) <= set(RunSettings.model_fields)
+
+
+PAGE = (ROOT / "docs" / "experiments.md").read_text()
+
+
+def test_every_measure_kind_of_figure_and_shipped_file_is_documented():
+    for name in [*CATALOG, *Kind]:
+        assert f"`{name}`" in PAGE, name
+    for path in GRIDS:
+        name = re.sub(r"^(fig-5-table-1)-.*", r"\1-*", path.stem)
+        assert f"`{name}`" in PAGE, path
+
+
+def test_the_documented_file_is_right(grid, tmp_path):
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    text = example.replace("../networks/equal-20.toml", "net.toml")
+    if "oracle" not in set(Algorithm):
+        text = text.replace('algorithm = "oracle"', 'algorithm = "local"')
+    loaded = grid(text)
+    assert len(cells_of(loaded, {}, {})) == 9
+    assert len(loaded.candidates) == 4
