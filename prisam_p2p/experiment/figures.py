@@ -138,6 +138,7 @@ def bars(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | No
         )
     for panel in panels:
         panel.set_xticks(range(len(labels)), [str(v) for v in labels])
+        panel.set_xlim(-0.5, len(labels) - 0.5)
         panel.grid(visible=False, axis="x")
         panel.set_axisbelow(True)
     _label(panels, spec.x_label or spec.x or "", CATALOG[spec.measure or ""].title)

@@ -68,6 +68,9 @@ def measure(run: RunFolder) -> Measured:
     return Measured(values, rounds)
 
 
+_DEPLOYS_ONLY = {"d-psgd": MOMENTS[0]}
+"""Algorithms that never deploy the better of two models, and which one they do."""
+
 _ACCURACIES = {
     "deployed": "deployed",
     "aggregated": "after_aggregation",
@@ -116,10 +119,11 @@ def _rounds(run: RunFolder) -> dict[int, Values]:
     aris = ari_by_round(run)
     aucs = {t: pair_auc(masks) for t, masks in _announced_by_round(run).items()}
     sent, weights = _mib_until(run)
+    only = _DEPLOYS_ONLY.get(run.plan["settings"]["algorithm"])
     return {
         t: {
-            "accuracy_deployed": _mean([_deployable(each)["test"] for each in peers]),
-            "validation_deployed": _mean([_deployable(each)["validation"] for each in peers]),
+            "accuracy_deployed": _mean([_deployable(each, only)["test"] for each in peers]),
+            "validation_deployed": _mean([_deployable(each, only)["validation"] for each in peers]),
             "accuracy_aggregated": _mean([_test(each, MOMENTS[0]) for each in peers]),
             "accuracy_trained": _mean([_test(each, MOMENTS[1]) for each in peers]),
             "ari": aris.get(t),
@@ -131,8 +135,10 @@ def _rounds(run: RunFolder) -> dict[int, Values]:
     }
 
 
-def _deployable(moments: dict[str, Line]) -> Line:
+def _deployable(moments: dict[str, Line], only: str | None) -> Line:
     """Return what a device would deploy after this round: as `Peer.deploy`, a tie to the later."""
+    if only in moments:
+        return moments[only]
     ordered = [moments[moment] for moment in MOMENTS if moment in moments]
     return max(ordered, key=lambda line: line["validation"])
 

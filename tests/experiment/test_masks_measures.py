@@ -59,7 +59,7 @@ def run(tmp_path):
     peers = {p: {"group": g, "prune_ratio": 0.5} for p, g in GROUPS.items()}
     plan = {
         "peers": peers,
-        "settings": {"rounds": 1},
+        "settings": {"algorithm": "prisam"},
         "model": {"mask_bits": 8, "n_bytes": 1000, "macs": 400},
     }
     (folder / "plan.json").write_text(json.dumps(plan))
@@ -109,6 +109,11 @@ def test_measures_of_a_run(run):
     assert found.values["macs_share"] == 0.25
     assert found.values["model_bytes_share"] == 0.26
     assert found.values["accuracy_deployed"] == 0.7
+
+
+def test_d_psgd_deploys_what_it_averaged_whatever_is_better(run):
+    run.plan["settings"]["algorithm"] = "d-psgd"
+    assert measure(run).rounds[0]["accuracy_deployed"] == pytest.approx(0.8)
 
 
 def test_announced_masks_of_a_round(run):
