@@ -21,6 +21,7 @@ from prisam_p2p import __version__  # noqa: E402
 from prisam_p2p.bench.commands import bench  # noqa: E402
 from prisam_p2p.console import console  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
+from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.options import settings_options  # noqa: E402
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
@@ -269,3 +270,4 @@ def doctor(output: str) -> None:
 
 main.add_command(bench)
 main.command()(soak)
+main.command()(experiment)

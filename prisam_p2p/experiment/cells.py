@@ -1,0 +1,170 @@
+"""From an experiment's axes to its cells: one run each. Pure: no I/O."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.experiment.catalog import SEED
+from prisam_p2p.experiment.grid import FILES, Choice, Grid, tuned_axes
+from prisam_p2p.experiment.outputs import Label
+
+Labels = Mapping[str, Label]
+"""Axis -> label; an axis that has no part in a cell is not there."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of an experiment.
+
+    Attributes:
+        name: of its folder, readable; unique in the experiment.
+        settings: that it is launched with, beside its topology's own; values as in JSON.
+    """
+
+    name: str
+    labels: Labels
+    topology: Path
+    faults: Path | None
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run that shows how good a candidate is for `labels`, which are of the tuned axes."""
+
+    labels: Labels
+    candidate: Mapping[str, Any]
+    cell: Cell
+
+
+def cells_of(
+    grid: Grid, overrides: Mapping[str, Any], tuned: Mapping[frozenset[Any], Mapping[str, Any]]
+) -> list[Cell]:
+    """Return the cells, the first axis varying slowest.
+
+    Args:
+        overrides: settings from the command line; the last word, but not about an axis.
+        tuned: `key_of` labels of the tuned axes -> the settings chosen for them.
+
+    Raises:
+        ConfigError: two axes, or an axis and an override, state the same; no topology.
+    """
+    _check_overrides(grid, overrides)
+    per = tuned_axes(grid)
+    cells = []
+    for chosen in _combinations(grid):
+        labels = {axis: choice.label for axis, choice in chosen.items()}
+        best = tuned.get(key_of(confined(labels, per)), {})
+        cells.append(_cell(grid, chosen, {**best, **overrides}, _name(labels)))
+    _check_names(cells, grid.path)
+    return cells
+
+
+def trials_of(grid: Grid, overrides: Mapping[str, Any], cells: Iterable[Cell]) -> list[Trial]:
+    """Return the runs that tune for `cells`: each candidate, other axes at their first value."""
+    if grid.tune is None:
+        return []
+    per = tuned_axes(grid)
+    wanted = {key_of(confined(cell.labels, per)) for cell in cells}
+    trials = []
+    seen = set()
+    for chosen in _combinations(grid):
+        labels = confined({axis: choice.label for axis, choice in chosen.items()}, per)
+        key = key_of(labels)
+        if key not in wanted or key in seen:
+            continue
+        seen.add(key)
+        for candidate in grid.candidates:
+            name = _name({**labels, **candidate})
+            more = {**candidate, **overrides, SEED: grid.tune.seed}
+            trials.append(Trial(labels, candidate, _cell(grid, chosen, more, name)))
+    return trials
+
+
+def confined(labels: Labels, axes: Sequence[str]) -> dict[str, Label]:
+    """Return the labels of these axes alone."""
+    return {axis: labels[axis] for axis in axes if axis in labels}
+
+
+def key_of(labels: Labels) -> frozenset[Any]:
+    """Return what stands for these labels as a key."""
+    return frozenset(labels.items())
+
+
+def _combinations(grid: Grid) -> Iterator[dict[str, Choice]]:
+    """Yield axis -> choice, without what is excluded.
+
+    Of an axis that another choice is without, the first value alone, and it is left out.
+    """
+    axes = grid.axes
+    for combination in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, combination, strict=True))
+        absent = {axis for choice in combination for axis in choice.without}
+        if all(chosen[axis] is axes[axis][0] for axis in absent):
+            found = {axis: choice for axis, choice in chosen.items() if axis not in absent}
+            if not any(_fits(each, found) for each in grid.exclude):
+                yield found
+
+
+def _fits(stated: Mapping[str, Label | list[Label]], chosen: Mapping[str, Choice]) -> bool:
+    return all(
+        axis in chosen and chosen[axis].label in (value if isinstance(value, list) else [value])
+        for axis, value in stated.items()
+    )
+
+
+def _cell(grid: Grid, chosen: Mapping[str, Choice], more: Mapping[str, Any], name: str) -> Cell:
+    settings, files = dict(grid.settings), dict(grid.files)
+    stated_by: dict[str, str] = {}
+    for axis, choice in chosen.items():
+        for key, value in (*choice.settings.items(), *choice.files.items()):
+            if key in stated_by:
+                right = f"{key} in one of the axes {stated_by[key]} and {axis}, not in both"
+                raise ConfigError(str(grid.path), f"axes.{axis}", choice.label, right)
+            stated_by[key] = axis
+            (files if key in FILES else settings)[key] = value
+    if "topology" not in files:
+        raise ConfigError(str(grid.path), "topology", "", "a path, here or in an axis")
+    labels = {axis: choice.label for axis, choice in chosen.items()}
+    return Cell(name, labels, files["topology"], files.get("faults"), {**settings, **more})
+
+
+def _check_overrides(grid: Grid, overrides: Mapping[str, Any]) -> None:
+    taken = {key: axis for axis, cs in grid.axes.items() for c in cs for key in c.settings}
+    for key in {key for candidate in grid.candidates for key in candidate}:
+        if key in taken:
+            right = f"what no axis states, and {taken[key]} does"
+            raise ConfigError(str(grid.path), "tune.candidates", key, right)
+        taken[key] = "[tune]"
+    for key in overrides:
+        if key in taken:
+            option = f"--{key.replace('_', '-')}"
+            right = f"no such option: {taken[key]} of {grid.path} says it"
+            raise ConfigError(option, "", overrides[key], right)
+
+
+def _name(labels: Labels) -> str:
+    return "_".join(_slug(axis, label) for axis, label in labels.items()) or "cell"
+
+
+def _slug(axis: str, label: Label) -> str:
+    """Return a label as a part of a folder's name; a number has its axis's name before it."""
+    text = label if isinstance(label, str) else f"{axis}-{label}"
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or axis
+
+
+def _check_names(cells: Sequence[Cell], path: Path) -> None:
+    seen: dict[str, Labels] = {}
+    for cell in cells:
+        if cell.name in seen:
+            right = f"labels that differ in letters or digits: two cells are {cell.name}"
+            raise ConfigError(
+                str(path), "axes", " and ".join(map(str, cell.labels.values())), right
+            )
+        seen[cell.name] = cell.labels

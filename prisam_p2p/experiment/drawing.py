@@ -1,0 +1,128 @@
+"""How all figures look: fonts, colours that colour-blind readers can tell apart, files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prisam_p2p.experiment.outputs import Label
+from prisam_p2p.measure.files import written_beside
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Panel
+    from matplotlib.figure import Figure
+
+# matplotlib is imported where it is used: it takes a second.
+
+# Okabe and Ito, "Color Universal Design", 2008; yellow, too pale for lines, is left out.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
+MARKERS = "osD^vP*X<>"
+DASHES = ("-", "--", "-.", ":")
+PANEL_INCHES = (3.6, 2.9)
+MOST_ACROSS = 4
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # text that can be searched and edited
+    "svg.hashsalt": "prisam",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Of one line: colour, marker and dashes all tell it from the others."""
+
+    colour: str
+    marker: str
+    dashes: str
+
+
+def look(index: int) -> Look:
+    """Return the look of the line of this number."""
+    return Look(
+        COLOURS[index % len(COLOURS)],
+        MARKERS[index % len(MARKERS)],
+        DASHES[index // len(COLOURS) % len(DASHES)],
+    )
+
+
+def canvas(
+    titles: Sequence[str], inches: tuple[float, float] = PANEL_INCHES
+) -> tuple[Figure, list[Panel]]:
+    """Return a figure with a panel for each title, at most four side by side."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    across = min(len(titles), MOST_ACROSS)
+    down = -(-len(titles) // across)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(inches[0] * across, inches[1] * down), layout="constrained")
+        FigureCanvasAgg(figure)
+        grid = figure.subplots(down, across, squeeze=False, sharey=True)
+    panels = [panel for row in grid for panel in row]
+    for panel in panels[len(titles) :]:
+        panel.remove()
+    for panel, title in zip(panels, titles, strict=False):
+        panel.set_title(title, fontsize=9)
+    return figure, panels[: len(titles)]
+
+
+def plain_log(panel: Panel) -> None:
+    """Make the x axis logarithmic, with whole numbers beside its ticks at 1, 2, 5, 10, .."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
+
+
+def legend(figure: Figure, panel: Panel) -> None:
+    """Put one legend below all panels, if there is more than one thing to tell apart."""
+    handles, labels = panel.get_legend_handles_labels()
+    if len(labels) > 1:
+        columns = min(len(labels), 4)
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
+        )
+
+
+def spread_note(figure: Figure, title: str, counts: set[int]) -> None:
+    """Put the title above all panels, and below it what the spread is and how many seeds."""
+    n = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    note = (
+        f"mean ± sample standard deviation over n = {n} seeds" if max(counts) > 1 else "n = 1 seed"
+    )
+    figure.suptitle(f"{title}\n{note}", fontsize=9)
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write NAME.png and NAME.pdf, whole or not at all; the same figure gives the same bytes."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_STYLE):
+        for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+            with written_beside(folder / f"{name}.{ending}") as part:
+                figure.savefig(part, format=ending, dpi=160, metadata=metadata)
+
+
+def number(label: Label) -> float | None:
+    """Return a label as a number, None if it is a word."""
+    return None if isinstance(label, str) else float(label)
+
+
+def positions(labels: Sequence[Label]) -> tuple[list[float], bool]:
+    """Return where labels stand on an axis, and whether as numbers: words stand at 0, 1, 2, .."""
+    numbers = [number(label) for label in labels]
+    known = [each for each in numbers if each is not None]
+    if len(known) == len(labels):
+        return known, True
+    return [float(i) for i in range(len(labels))], False

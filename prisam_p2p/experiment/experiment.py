@@ -1,0 +1,171 @@
+"""A whole experiment: tune, run the cells, write the tables and figures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from prisam_p2p.experiment.cells import Cell, cells_of, trials_of
+from prisam_p2p.experiment.estimate import Estimates
+from prisam_p2p.experiment.grid import Grid
+from prisam_p2p.experiment.identity import resolve
+from prisam_p2p.experiment.measures import measured
+from prisam_p2p.experiment.outcome import Written, write_results
+from prisam_p2p.experiment.progress import Observer
+from prisam_p2p.experiment.runner import Job, Outcome, Runner, host_cores, job_of
+from prisam_p2p.experiment.statistics import Result
+from prisam_p2p.experiment.store import locked
+from prisam_p2p.experiment.tuning import Tried, Tuned, choose, record
+from prisam_p2p.measure.files import write_whole
+
+CELLS, TUNING = "cells", "tuning"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks for beside the file.
+
+    Attributes:
+        overrides: settings of every cell, values as in JSON.
+        only: a pattern for names of cells, as a shell's; None: all.
+        jobs: cells at once, None: as fits.
+    """
+
+    out: Path
+    overrides: Mapping[str, Any]
+    only: str | None = None
+    jobs: int | None = None
+    keep_models: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What an experiment came to; `written` is None after an interrupt."""
+
+    cells: int
+    outcome: Outcome
+    written: Written | None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A cell before it is run: whether it is done, and about how long it takes."""
+
+    name: str
+    done: bool
+    seconds: float
+
+
+def run_experiment(grid: Grid, wish: Wish, observer: Observer) -> Finished:
+    """Run what is not done, then write tables and figures of everything that is.
+
+    Raises:
+        ConfigError: the input is wrong; nothing was started.
+    """
+    _jobs(_wanted(grid, wish, {}), wish.out / CELLS)  # all input is looked at before any run
+    with locked(wish.out) as lock, _stop_requests() as stopping:
+        shutil.copyfile(grid.path, wish.out / "experiment.toml")
+        runner = Runner(wish.jobs, wish.keep_models, observer, stopping, lock)
+        tuned, trials = _tune(grid, wish, runner)
+        if trials.interrupted:
+            return Finished(0, trials, None)
+        cells = _wanted(grid, wish, tuned)
+        outcome = runner.run(_jobs(cells, wish.out / CELLS), "cells")
+        outcome = Outcome(outcome.done, {**trials.failed, **outcome.failed}, outcome.interrupted)
+        if outcome.interrupted:
+            return Finished(len(cells), outcome, None)
+        every = cells_of(grid, wish.overrides, tuned)
+        results = _results(_jobs(every, wish.out / CELLS))
+        return Finished(
+            len(cells), outcome, write_results(grid, wish.out, results, len(every), outcome.failed)
+        )
+
+
+def forecast(grid: Grid, wish: Wish) -> list[Forecast]:
+    """Return every run that the experiment has, tuning first, and about how long each takes.
+
+    Loads the data and measures a training step of each model; starts nothing.
+
+    Raises:
+        ConfigError: the input is wrong.
+    """
+    cells = _wanted(grid, wish, _chosen_before(grid, wish))
+    trials = [trial.cell for trial in trials_of(grid, wish.overrides, cells)]
+    estimates = Estimates(host_cores())
+    jobs = [*_jobs(trials, wish.out / TUNING), *_jobs(cells, wish.out / CELLS)]
+    return [_forecast(job, estimates) for job in jobs]
+
+
+def _forecast(job: Job, estimates: Estimates) -> Forecast:
+    done, ending = job.done(), job.folder.ending()
+    known = ending.wall_s if done and ending else None
+    return Forecast(job.name, done, known or estimates.seconds(job.resolved))
+
+
+def _tune(grid: Grid, wish: Wish, runner: Runner) -> tuple[Tuned, Outcome]:
+    """Run the trials that are not done; write tuning.json; return what they chose."""
+    trials = trials_of(grid, wish.overrides, _wanted(grid, wish, {}))
+    if not trials:
+        return {}, Outcome([], {}, False)
+    jobs = _jobs([trial.cell for trial in trials], wish.out / TUNING)
+    outcome = runner.run(jobs, "tuning")
+    tried = [
+        Tried(trial, _validation(job) if job.name in outcome.done else None)
+        for trial, job in zip(trials, jobs, strict=True)
+    ]
+    tuned = choose(tried)
+    if not outcome.interrupted:
+        text = json.dumps(record(tried, tuned), indent=1)
+        write_whole(wish.out / "tuning.json", text + "\n")
+    return tuned, outcome
+
+
+def _chosen_before(grid: Grid, wish: Wish) -> Tuned:
+    """Return what trials that are done choose, without running any."""
+    trials = trials_of(grid, wish.overrides, _wanted(grid, wish, {}))
+    jobs = _jobs([trial.cell for trial in trials], wish.out / TUNING)
+    pairs = list(zip(trials, jobs, strict=True))
+    if not all(job.done() for job in jobs):
+        return {}
+    return choose([Tried(trial, _validation(job)) for trial, job in pairs])
+
+
+def _validation(job: Job) -> float | None:
+    return measured(job.folder.path).values["validation_deployed"]
+
+
+def _wanted(grid: Grid, wish: Wish, tuned: Tuned) -> list[Cell]:
+    cells = cells_of(grid, wish.overrides, tuned)
+    return [cell for cell in cells if wish.only is None or fnmatch(cell.name, wish.only)]
+
+
+def _jobs(cells: Sequence[Cell], folder: Path) -> list[Job]:
+    return [job_of(resolve(cell), folder) for cell in cells]
+
+
+def _results(jobs: Sequence[Job]) -> list[Result]:
+    return [
+        Result(job.resolved.cell.labels, measured(job.folder.path), job.folder.path)
+        for job in jobs
+        if job.done()
+    ]
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turn SIGINT and SIGTERM into a request that the runner asks for."""
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(n, lambda number, _frame: asked.append(number)) for n in numbers]
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,265 @@
+"""The file of an experiment (docs/experiments.md): axes, settings, and what is to come out.
+
+Reads the file; what it makes of it, cells.py holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prisam_p2p.emulate.toml_file import Misfit, Told, load_toml, near, no_such_file, validate
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.experiment.catalog import METHOD, SEED
+from prisam_p2p.experiment.outputs import (
+    FigureSpec,
+    Label,
+    TableSpec,
+    check_axes,
+    needs_methods,
+)
+from prisam_p2p.settings import RunSettings
+
+FILES = ("topology", "faults")
+_OWN_KEYS = ("label", "without", *FILES)
+_ALWAYS_THERE = ("cells", "rounds")
+_MADE_HERE = {
+    "baseline": "none: what is to be compared is a value of the axis method",
+    "data_dir": "none: give --data-dir, a path of this machine",
+}
+
+
+class Tune(BaseModel):
+    """The table [tune]: settings chosen by validation accuracy before the cells are run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    candidates: dict[str, list[Any]] = Field(
+        min_length=1, description="Setting -> its values; every combination is tried."
+    )
+    per: list[str] | None = Field(
+        None, description="Axes whose every value is tuned for by itself. [all but seed]"
+    )
+    seed: int = Field(1000, ge=0, lt=2**32, description="Of the runs that are compared.")
+
+
+class GridFile(BaseModel):
+    """An experiment as it stands in its file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = Field(min_length=1, description="What it is to find out.")
+    topology: str | None = Field(None, description="Path from this file, of every cell.")
+    faults: str | None = Field(None, description="A scenario, path from this file, of every cell.")
+    run: RunSettings = RunSettings()
+    axes: dict[str, list[Any]] = Field(min_length=1, description="The product of these is run.")
+    exclude: list[dict[str, Label | list[Label]]] = Field(
+        [], description="Axis -> label, or labels: combinations that are not run."
+    )
+    tune: Tune | None = None
+    table: list[TableSpec] = []
+    figure: list[FigureSpec] = []
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of an axis.
+
+    Attributes:
+        settings: that it states; values as in JSON.
+        files: "topology" or "faults" -> path.
+        without: axes that have no part in it: it is run once for all of their values.
+    """
+
+    label: Label
+    settings: Mapping[str, Any]
+    files: Mapping[str, Path]
+    without: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An experiment, checked.
+
+    Attributes:
+        files: of every cell, as in Choice; settings: likewise.
+        axes: in the file's order.
+        candidates: what tuning chooses from: the settings of each.
+    """
+
+    name: str
+    path: Path
+    description: str
+    files: Mapping[str, Path]
+    settings: Mapping[str, Any]
+    axes: Mapping[str, tuple[Choice, ...]]
+    tune: Tune | None
+    candidates: tuple[Mapping[str, Any], ...]
+    exclude: tuple[Mapping[str, Label | list[Label]], ...]
+    tables: tuple[TableSpec, ...]
+    figures: tuple[FigureSpec, ...]
+
+
+def load_grid(path: Path) -> Grid:
+    """Return the experiment in the file at `path`.
+
+    Raises:
+        ConfigError: it, or a path in it, is wrong.
+    """
+    file = load_toml(path, GridFile)
+    axes = {axis: _axis(axis, values, path) for axis, values in file.axes.items()}
+    _check_references(file, axes, path)
+    settings = _explicit(file.run)
+    _refuse_ours(settings, "run", path)
+    return Grid(
+        name=path.stem,
+        path=path,
+        description=file.description,
+        files=_files({key: getattr(file, key) for key in FILES}, "", path),
+        settings=settings,
+        axes=axes,
+        tune=file.tune,
+        candidates=_candidates(file.tune, path) if file.tune else (),
+        exclude=tuple(file.exclude),
+        tables=tuple(file.table),
+        figures=tuple(file.figure),
+    )
+
+
+def settings_of(stated: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
+    """Return settings that a table of the file states, checked, values as in JSON."""
+    try:
+        checked = validate(stated, RunSettings, str(path))
+    except ConfigError as error:
+        raise ConfigError(str(path), f"{key}.{error.key}", error.value, error.right) from None
+    _refuse_ours(stated, key, path)
+    return _explicit(checked)
+
+
+def _explicit(settings: RunSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", include=set(settings.model_fields_set))
+
+
+def _refuse_ours(stated: Mapping[str, Any], key: str, path: Path) -> None:
+    for name, right in _MADE_HERE.items():
+        if name in stated:
+            raise ConfigError(str(path), f"{key}.{name}", str(stated[name]), right)
+
+
+def _axis(axis: str, values: list[Any], path: Path) -> tuple[Choice, ...]:
+    key = f"axes.{axis}"
+    if not values:
+        raise ConfigError(str(path), key, values, "at least one value")
+    choices = tuple(_choice(axis, v, f"{key}[{i}]", path) for i, v in enumerate(values))
+    labels = [choice.label for choice in choices]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(str(path), key, label, "every label once")
+    return choices
+
+
+def _choice(axis: str, value: Any, key: str, path: Path) -> Choice:
+    if isinstance(value, dict):
+        label = value.get("label")
+        if isinstance(label, bool) or not isinstance(label, str | int | float):
+            shown = Told("missing") if label is None else label
+            raise ConfigError(str(path), f"{key}.label", shown, "text or a number")
+        without = value.get("without", [])
+        if not isinstance(without, list):
+            raise ConfigError(str(path), f"{key}.without", without, "a list of axes")
+        stated = {name: v for name, v in value.items() if name not in _OWN_KEYS}
+        named = {name: value.get(name) for name in FILES}
+        files = _files(named, key, path)
+        return Choice(label, settings_of(stated, key, path), files, frozenset(without))
+    known = [*RunSettings.model_fields, *FILES]
+    if axis not in known:
+        right = f"a setting, topology or faults, or a list of tables; {near(axis, known)}"
+        raise ConfigError(str(path), f"axes.{axis}", Told("a list of values"), right)
+    if axis in FILES:
+        files = _files({axis: value}, key.removesuffix(f".{axis}"), path)
+        return Choice(Path(str(value)).stem, {}, files)
+    try:
+        return Choice(value, settings_of({axis: value}, key, path), {})
+    except ConfigError as error:
+        raise ConfigError(str(path), key, error.value, error.right) from None
+
+
+def _files(named: Mapping[str, Any], key: str, path: Path) -> dict[str, Path]:
+    found = {}
+    for name, value in named.items():
+        if value is None:
+            continue
+        place = f"{key}.{name}".removeprefix(".")
+        if not isinstance(value, str):
+            raise ConfigError(str(path), place, value, "a path in quotes")
+        file = path.parent / value
+        if not file.is_file():
+            raise no_such_file(str(path), place, file)
+        found[name] = file.resolve()
+    return found
+
+
+def _candidates(tune: Tune, path: Path) -> tuple[dict[str, Any], ...]:
+    combined: list[dict[str, Any]] = [{}]
+    for name, values in tune.candidates.items():
+        if not values:
+            raise ConfigError(str(path), f"tune.candidates.{name}", values, "at least one value")
+        each = [settings_of({name: value}, "tune.candidates", path) for value in values]
+        combined = [{**before, **one} for before in combined for one in each]
+    return tuple(combined)
+
+
+def _check_references(file: GridFile, axes: Mapping[str, tuple[Choice, ...]], path: Path) -> None:
+    """Refuse names of axes that there are not, and outputs that leave something open."""
+    sizes = {axis: len(choices) for axis, choices in axes.items()}
+    named = [(f"axes.{a}", other) for a, cs in axes.items() for c in cs for other in c.without]
+    named += [("tune.per", axis) for axis in (file.tune.per or [])] if file.tune else []
+    named += [(f"exclude[{i}]", axis) for i, each in enumerate(file.exclude) for axis in each]
+    for key, axis in named:
+        if axis not in sizes:
+            raise ConfigError(str(path), key, axis, f"an axis; {near(axis, sizes)}")
+    for i, each in enumerate(file.exclude):
+        _check_labels(each, axes, f"exclude[{i}]", path)
+    outputs: list[tuple[str, TableSpec | FigureSpec]] = [
+        *((f"table[{i}]", table) for i, table in enumerate(file.table)),
+        *((f"figure[{i}]", figure) for i, figure in enumerate(file.figure)),
+    ]
+    for place, output in outputs:
+        others = [o.name for p, o in outputs if type(o) is type(output) and p != place]
+        if output.name in [*others, *_ALWAYS_THERE]:
+            raise ConfigError(str(path), f"{place}.name", output.name, "a name of its own")
+        try:
+            check_axes(output, sizes, place)
+        except Misfit as misfit:
+            raise ConfigError(str(path), misfit.key, misfit.value, misfit.right) from None
+        _check_labels(output.where, axes, f"{place}.where", path)
+        if isinstance(output, TableSpec):
+            _check_labels(output.against, axes, f"{place}.against", path)
+        if needs_methods(output) and METHOD not in axes:
+            right = "no measure that compares methods without an axis method"
+            raise ConfigError(str(path), place, output.name, right)
+
+
+def _check_labels(
+    stated: Mapping[str, Label | list[Label]] | Mapping[str, Label],
+    axes: Mapping[str, tuple[Choice, ...]],
+    place: str,
+    path: Path,
+) -> None:
+    for axis, value in stated.items():
+        labels = [choice.label for choice in axes[axis]]
+        for label in value if isinstance(value, list) else [value]:
+            if label not in labels:
+                right = f"a label of {axis}: {', '.join(map(str, labels))}"
+                raise ConfigError(str(path), f"{place}.{axis}", label, right)
+
+
+def tuned_axes(grid: Grid) -> list[str]:
+    """Return the axes whose every value is tuned for by itself."""
+    if grid.tune is None:
+        return []
+    return grid.tune.per if grid.tune.per is not None else [a for a in grid.axes if a != SEED]

@@ -1,0 +1,92 @@
+"""What decides a cell's results: compared to tell whether a run that is there is this cell's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from prisam_p2p.emulate.topology import Topology, load_topology, resolve_settings
+from prisam_p2p.experiment.cells import Cell
+from prisam_p2p.settings import RunSettings
+from prisam_p2p.shipped import PEERS
+
+_NOT_RESULTS = ("data_dir", "download", "baseline")
+
+Identity = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A cell with its topology and all of its settings.
+
+    Attributes:
+        busy_cores: cores that its peers can keep busy while they train.
+        kind: cells of one kind need about the same time and memory.
+    """
+
+    cell: Cell
+    topology: Topology
+    settings: RunSettings
+    identity: Identity
+
+    @property
+    def busy_cores(self) -> float:
+        """Cores that its peers can keep busy while they train."""
+        profiles = self.topology.profiles.values()
+        return sum(profile.speed * profile.threads for profile in profiles)
+
+    @property
+    def kind(self) -> str:
+        """Cells of one kind need about the same time and memory."""
+        s = self.settings
+        facts = (s.algorithm.value, s.model, s.width, s.dataset, s.images_per_peer, s.rounds)
+        return " ".join(map(str, (self.topology.name, *facts, s.epochs, s.device.value)))
+
+
+def resolve(cell: Cell) -> Resolved:
+    """Return a cell with everything that decides it.
+
+    Raises:
+        ConfigError: its topology or its settings are wrong.
+    """
+    topology = _topology(cell.topology)
+    settings = resolve_settings(topology, {**cell.settings, "baseline": "none"})
+    stated = settings.model_dump(mode="json")
+    identity = {
+        "settings": {key: v for key, v in stated.items() if key not in _NOT_RESULTS},
+        "peers": {peer: p.model_dump(mode="json") for peer, p in topology.profiles.items()},
+        "links": _digest(sorted(sorted(edge) for edge in topology.graph.edges)),
+        "faults": _digest(cell.faults.read_text()) if cell.faults else None,
+    }
+    return Resolved(cell, topology, settings, identity)
+
+
+def difference(was: Identity, now: Identity) -> str | None:
+    """Return in words what decides `now` otherwise than `was`, None if nothing does.
+
+    A setting that `was` does not know, as it is from an earlier version, counts as its default.
+    """
+    defaults = RunSettings().model_dump(mode="json")
+    before = {**defaults, **was["settings"]}
+    for key, value in now["settings"].items():
+        if before.get(key) != value:
+            return f"{key} was {before.get(key)}, now {value}"
+    for key, words in (("peers", "its devices"), ("links", "its links"), ("faults", "its faults")):
+        if was[key] != now[key]:
+            return f"{words} have changed"
+    return None
+
+
+@lru_cache(maxsize=64)
+def _topology(path: Path) -> Topology:
+    return load_topology(path, PEERS)
+
+
+def _digest(value: object) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(value).encode())

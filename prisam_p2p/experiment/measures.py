@@ -1,0 +1,197 @@
+"""A cell's measures (catalog.py), read off its run folder."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from prisam_p2p.core.bits import unpack_bits
+from prisam_p2p.experiment.masks import Announced, pair_auc
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.measure.traffic import MASK, WEIGHTS
+from prisam_p2p.report.groups import ari_by_round
+from prisam_p2p.report.run_folder import Line, RunFolder
+from prisam_p2p.report.summary import MOMENTS, read_summary
+
+SCHEMA = 1
+MIB = 2**20
+
+Values = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Attributes.
+
+    values: measure -> value at the end of the run; None where it does not apply.
+    rounds: round -> measure -> value after it; only rounds with an evaluation.
+    """
+
+    values: Values
+    rounds: dict[int, Values]
+
+
+def measure(run: RunFolder) -> Measured:
+    """Return a completed run's measures."""
+    summary = read_summary(run)
+    rounds = _rounds(run)
+    last: Values = rounds[max(rounds)] if rounds else {}
+    pulled = [line for peer in run.peers for line in run.records(peer, "pulled")]
+    peer_rounds = len(run.peers) * summary["rounds_done"]
+    ends = [line for p in run.peers if (line := run.last(p, "deployed"))]
+    masks, weights = summary["bytes"][MASK], summary["bytes"][WEIGHTS]
+    dense = run.plan["model"]
+    values: Values = {
+        **{f"accuracy_{short}": summary["accuracy"][key] for short, key in _ACCURACIES.items()},
+        "validation_deployed": _mean([line["validation"] for line in ends]),
+        "ari": last.get("ari"),
+        "mask_auc": last.get("mask_auc"),
+        "chosen_in_group": summary["grouping"]["chosen_in_group"],
+        "sent_mib": _sum_mib(summary["bytes"], "wire"),
+        "weights_mib": weights["payload"] / MIB,
+        "weights_mib_a_peer_and_round": weights["payload"] / MIB / peer_rounds,
+        "mask_bytes": masks["payload"] / masks["messages"] if masks["messages"] else None,
+        "weights_share": _mean([line["fetched_bytes"] / dense["n_bytes"] for line in pulled]),
+        "model_bytes_share": _mean([line["n_bytes"] / dense["n_bytes"] for line in ends]),
+        "macs_share": _mean([line["macs"] / dense["macs"] for line in ends]),
+        "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
+        "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
+        "restarted_share": len(_restarts(run)) / peer_rounds,
+        "duration_s": summary["duration_s"],
+    }
+    return Measured(values, rounds)
+
+
+_DEPLOYS_ONLY = {"d-psgd": MOMENTS[0]}
+"""Algorithms that never deploy the better of two models, and which one they do."""
+
+_ACCURACIES = {
+    "deployed": "deployed",
+    "aggregated": "after_aggregation",
+    "trained": "after_training",
+}
+
+
+def measured(cell_folder: Path) -> Measured:
+    """Return the measures of the run in a cell's folder, from measures.json if it is there."""
+    path = cell_folder / "measures.json"
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        kept = {}
+    if kept.get("schema") == SCHEMA:
+        return Measured(kept["values"], {int(t): v for t, v in kept["rounds"].items()})
+    found = measure(RunFolder(cell_folder / "run"))
+    write_whole(path, json.dumps({"schema": SCHEMA, **asdict(found)}, indent=1) + "\n")
+    return found
+
+
+def announced(run: RunFolder, round_index: int | None) -> Announced | None:
+    """Return the masks that were announced in a round, the last one for None.
+
+    None where no mask was, or the data has no groups: one pseudo-group then says nothing.
+    """
+    by_round = _announced_by_round(run)
+    if not by_round:
+        return None
+    return by_round.get(max(by_round) if round_index is None else round_index)
+
+
+def _restarts(run: RunFolder) -> list[Line]:
+    applied = run.records("launcher", "fault_applied")
+    return [line for line in applied if line["kind"] == "restart"]
+
+
+def _rounds(run: RunFolder) -> dict[int, Values]:
+    by_round: dict[int, list[dict[str, Line]]] = defaultdict(list)
+    for peer in run.peers:
+        moments: dict[int, dict[str, Line]] = defaultdict(dict)
+        for line in run.records(peer, "evaluated"):
+            moments[line["round"]][line["moment"]] = line
+        for t, found in moments.items():
+            by_round[t].append(found)
+    aris = ari_by_round(run)
+    aucs = {t: pair_auc(masks) for t, masks in _announced_by_round(run).items()}
+    sent, weights = _mib_until(run)
+    only = _DEPLOYS_ONLY.get(run.plan["settings"]["algorithm"])
+    return {
+        t: {
+            "accuracy_deployed": _mean([_deployable(each, only)["test"] for each in peers]),
+            "validation_deployed": _mean([_deployable(each, only)["validation"] for each in peers]),
+            "accuracy_aggregated": _mean([_test(each, MOMENTS[0]) for each in peers]),
+            "accuracy_trained": _mean([_test(each, MOMENTS[1]) for each in peers]),
+            "ari": aris.get(t),
+            "mask_auc": aucs.get(t),
+            "sent_mib": _until(sent, t),
+            "weights_mib": _until(weights, t),
+        }
+        for t, peers in sorted(by_round.items())
+    }
+
+
+def _deployable(moments: dict[str, Line], only: str | None) -> Line:
+    """Return what a device would deploy after this round: as `Peer.deploy`, a tie to the later."""
+    if only in moments:
+        return moments[only]
+    ordered = [moments[moment] for moment in MOMENTS if moment in moments]
+    return max(ordered, key=lambda line: line["validation"])
+
+
+def _test(moments: dict[str, Line], moment: str) -> float | None:
+    return moments[moment]["test"] if moment in moments else None
+
+
+def _announced_by_round(run: RunFolder) -> dict[int, Announced]:
+    groups = {peer: plan["group"] for peer, plan in run.plan["peers"].items()}
+    told: dict[int, dict[str, Any]] = defaultdict(dict)
+    n_bits = run.plan["model"]["mask_bits"]
+    for peer in run.peers:
+        heralded = {line["round"] for line in run.records(peer, "announced")}
+        for line in run.records(peer, "masked"):
+            if line["round"] in heralded and line["similarity"]:
+                told[line["round"]][peer] = _mask(line["similarity"], n_bits)
+    known = {peer: -1 if group is None else group for peer, group in groups.items()}
+    return {t: Announced(masks, known) for t, masks in sorted(told.items())}
+
+
+def _mask(text: str, n_bits: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    packed = bytes.fromhex(text)
+    return unpack_bits(packed, min(n_bits, 8 * len(packed)))
+
+
+def _mib_until(run: RunFolder) -> tuple[dict[int, float], dict[int, float]]:
+    """Return round -> MiB sent in it: all on the wire, and the payload of weights."""
+    import duckdb  # here: it takes a sixth of a second
+
+    query = (
+        "SELECT round, sum(wire), sum(payload) FILTER (kind = ?) FROM read_parquet(?) "
+        "GROUP BY round"
+    )
+    with duckdb.connect(":memory:") as database:
+        rows = database.execute(query, [WEIGHTS, str(run.path / "ledger.parquet")]).fetchall()
+    return (
+        {t: float(wire) / MIB for t, wire, _ in rows},
+        {t: float(payload or 0) / MIB for t, _, payload in rows},
+    )
+
+
+def _until(by_round: dict[int, float], t: int) -> float:
+    return sum(mib for at, mib in by_round.items() if at <= t)
+
+
+def _sum_mib(by_kind: dict[str, dict[str, int]], layer: str) -> float:
+    totals: Counter[str] = Counter()
+    for layers in by_kind.values():
+        totals.update(layers)
+    return totals[layer] / MIB
+
+
+def _mean(values: list[Any]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return fmean(known) if known else None

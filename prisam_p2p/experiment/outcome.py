@@ -1,0 +1,87 @@
+"""What an experiment leaves for people: tables, figures, and results.md that shows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prisam_p2p.experiment.drawing import save
+from prisam_p2p.experiment.figures import write_figure
+from prisam_p2p.experiment.grid import Grid
+from prisam_p2p.experiment.mask_figures import components, similarity_matrix
+from prisam_p2p.experiment.measures import announced
+from prisam_p2p.experiment.outputs import FigureSpec, Kind
+from prisam_p2p.experiment.statistics import Axes, Result
+from prisam_p2p.experiment.tables import write_cells, write_table
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.report.run_folder import RunFolder
+
+_OF_MASKS = {Kind.MASK_SIMILARITY: similarity_matrix, Kind.MASK_PCA: components}
+
+
+@dataclass(frozen=True)
+class Written:
+    """Attributes.
+
+    tables, figures: names of what was written; empty: names of what had nothing to show.
+    """
+
+    tables: list[str]
+    figures: list[str]
+    empty: list[str]
+
+
+def write_results(
+    grid: Grid,
+    out: Path,
+    results: Sequence[Result],
+    n_cells: int,
+    failed: Mapping[str, str],
+) -> Written:
+    """Write tables/, figures/ and results.md of the cells that are done."""
+    axes = {axis: [choice.label for choice in choices] for axis, choices in grid.axes.items()}
+    tables, figures = out / "tables", out / "figures"
+    for folder in (tables, figures):
+        folder.mkdir(exist_ok=True)
+    parts = [_heading(grid, results, n_cells, failed)]
+    if results:
+        write_cells(results, axes, tables)
+        parts += [write_table(spec, results, axes, tables) for spec in grid.tables]
+    drawn = [spec for spec in grid.figures if _write_figure(spec, results, axes, figures)]
+    parts += [f"### {spec.title}\n\n![{spec.title}](figures/{spec.name}.png)\n" for spec in drawn]
+    write_whole(out / "results.md", "\n".join(parts))
+    return Written(
+        [spec.name for spec in grid.tables] if results else [],
+        [spec.name for spec in drawn],
+        [spec.name for spec in grid.figures if spec not in drawn],
+    )
+
+
+def _write_figure(spec: FigureSpec, results: Sequence[Result], axes: Axes, folder: Path) -> bool:
+    if spec.kind not in _OF_MASKS:
+        return write_figure(spec, results, axes, folder)
+    shown = [r for r in results if all(spec.admits(a, r.labels.get(a)) for a in axes)]
+    masks = announced(RunFolder(shown[0].folder / "run"), spec.round) if shown else None
+    if masks is None:
+        return False
+    save(_OF_MASKS[spec.kind](masks, spec.title), folder, spec.name)
+    return True
+
+
+def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mapping[str, str]) -> str:
+    lines = [f"# {grid.name}", "", grid.description, "", f"{len(results)} of {n_cells} cells."]
+    if results:
+        lines += ["", _host(results[0])]
+    lines += [f"- failed: {name}: {reason}" for name, reason in failed.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _host(result: Result) -> str:
+    host = RunFolder(result.folder / "run").plan["host"]
+    torch = host["versions"].get("torch", "?")
+    commit = host["git_commit"] or "no checkout"
+    return (
+        f"Host: {host['cores']} cores, {host['processor']}, {host['memory_mib']:,} MiB, "
+        f"{host['system']}, Python {host['python']}, torch {torch}, commit {commit[:12]}."
+    )

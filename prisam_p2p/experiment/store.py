@@ -1,0 +1,152 @@
+"""An experiment's folder: what is done, and what is not.
+
+OUT/cells/NAME/ holds a cell: run/ (its run folder), log.txt (what the launcher printed), and
+cell.json, written when the run is over: what decided it, how it ended, what it took.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from prisam_p2p.errors import ConfigError, Undecided
+from prisam_p2p.experiment.identity import Resolved, difference
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.report.run_folder import RunFolder
+
+_BULKY = ("state", "models")
+"""Folders of a finished run that no table needs, a model or more for every peer."""
+
+
+SOUND = (0, Undecided.exit_code)
+"""Exit codes of a run that broke no rule that could be checked."""
+
+
+class State(Enum):
+    """Of a cell."""
+
+    TO_DO = "to do"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cell's run ended, and what it took.
+
+    Attributes:
+        exit_code: the launcher's.
+        wall_s: of the whole command, until its summary was written.
+        memory_mib: most that the host had less while it ran; None where others ran beside it.
+    """
+
+    kind: str
+    exit_code: int
+    wall_s: float
+    memory_mib: float | None
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """The folder of one cell."""
+
+    path: Path
+
+    @property
+    def run(self) -> RunFolder:
+        """Its run folder."""
+        return RunFolder(self.path / "run")
+
+    @property
+    def log(self) -> Path:
+        """What the launcher printed, for people."""
+        return self.path / "log.txt"
+
+    def state(self, wanted: Resolved) -> State:
+        """Return whether the run of this cell is there, whole.
+
+        Raises:
+            ConfigError: a whole run is there, but of something else than this cell.
+        """
+        record = self._record()
+        if record is None or record["ending"]["exit_code"] not in SOUND or not self._completed():
+            return State.TO_DO
+        other = difference(record["identity"], wanted.identity)
+        if other:
+            right = f"a run of this cell ({other}): give another --out, or remove that folder"
+            raise ConfigError("--out", "", str(self.path), right)
+        return State.DONE
+
+    def ending(self) -> Ending | None:
+        """Return how its last run ended, None if none did."""
+        record = self._record()
+        return Ending(**record["ending"]) if record else None
+
+    def begin(self) -> None:
+        """Make room for a run: what a broken one left is removed."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True)
+
+    def end(self, resolved: Resolved, ending: Ending, keep_models: bool) -> None:
+        """Note how a run ended."""
+        if not keep_models:
+            for name in _BULKY:
+                shutil.rmtree(self.path / "run" / name, ignore_errors=True)
+        record = {
+            "labels": dict(resolved.cell.labels),
+            "identity": resolved.identity,
+            "ending": asdict(ending),
+        }
+        write_whole(self.path / "cell.json", json.dumps(record, indent=1) + "\n")
+
+    def last_lines(self, n: int = 5) -> list[str]:
+        """Return the last of what the launcher printed."""
+        try:
+            return self.log.read_text(errors="replace").splitlines()[-n:]
+        except OSError:
+            return []
+
+    def _record(self) -> Mapping[str, Any] | None:
+        try:
+            record: Mapping[str, Any] = json.loads((self.path / "cell.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return record
+
+    def _completed(self) -> bool:
+        try:
+            summary = json.loads((self.path / "run" / "summary.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return bool(summary["status"] == "completed")
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[int]:
+    """Hold an experiment's folder, made if it is not there, against another `prisam experiment`.
+
+    Yields the descriptor that holds it.
+
+    Raises:
+        ConfigError: another one holds it, or it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                right = "a folder that no other prisam experiment, or a run that one left, works in"
+                raise ConfigError("--out", "", str(out), right) from None
+            yield file.fileno()
+    except NotADirectoryError as error:
+        raise ConfigError("--out", "", str(out), "a folder") from error
+    except FileExistsError as error:
+        raise ConfigError("--out", "", str(out), "a folder, not a file") from error

@@ -1,0 +1,155 @@
+"""Tables of an experiment: Markdown for people; CSV and Parquet, a row for each figure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from prisam_p2p.experiment.catalog import CATALOG
+from prisam_p2p.experiment.outputs import Label, Relation, TableSpec
+from prisam_p2p.experiment.statistics import (
+    Axes,
+    Result,
+    Stat,
+    against,
+    grouped,
+    labels_along,
+    points,
+)
+from prisam_p2p.measure.files import write_whole
+from prisam_p2p.report.database import write_parquet
+from prisam_p2p.report.output import as_text
+from prisam_p2p.report.tables import Table
+
+_FIGURES = {"mean": "DOUBLE", "sd": "DOUBLE", "low": "DOUBLE", "high": "DOUBLE", "n": "BIGINT"}
+
+Stats = Mapping[str, Mapping[tuple[Label, ...], Stat]]
+"""Measure -> labels of the table's axes -> figures."""
+
+
+def stats_of(spec: TableSpec, results: Sequence[Result], axes: Axes) -> Stats:
+    """Return a table's figures."""
+    found = {}
+    for measure in spec.measures:
+        each = points(results, axes, spec, measure, spec.rounds)
+        found[measure] = grouped(against(each, spec) if spec.against else each, spec.axes)
+    return found
+
+
+def tidy(spec: TableSpec, stats: Stats) -> Table:
+    """Return a row for each measure and combination of labels: for programs."""
+    columns = {"measure": "VARCHAR", **dict.fromkeys(spec.axes, "VARCHAR"), **_FIGURES}
+    rows = [
+        [measure, *map(str, labels), each.mean, each.sd, each.low, each.high, each.n]
+        for measure, by_labels in stats.items()
+        for labels, each in by_labels.items()
+    ]
+    return Table(spec.name, columns, rows)
+
+
+def markdown(spec: TableSpec, stats: Stats, axes: Axes) -> str:
+    """Return the table as Markdown: mean ± sample standard deviation, and n where it differs."""
+    counts = {each.n for by_labels in stats.values() for each in by_labels.values()}
+    n = counts.pop() if len(counts) == 1 else None
+    lines = [f"### {spec.title}", "", _caption(spec, n)]
+    heads = [labels_along(axis, spec, axes, spec.rounds or ()) for axis in spec.rows]
+    rows = list(itertools.product(*heads))
+    if spec.columns is None:
+        titles = [CATALOG[measure].title for measure in spec.measures]
+        cells = [[_cell(stats[m].get(row), m, spec, n) for m in spec.measures] for row in rows]
+        lines += ["", *_grid(spec.rows, titles, rows, cells)]
+    else:
+        across = labels_along(spec.columns, spec, axes, spec.rounds or ())
+        across = [a for a in across if a != spec.against.get(spec.columns)]
+        for measure in spec.measures:
+            of = stats[measure]
+            cells = [[_cell(of.get((*row, a)), measure, spec, n) for a in across] for row in rows]
+            lines += ["", f"{CATALOG[measure].title}:", ""]
+            lines += _grid(spec.rows, list(map(str, across)), rows, cells)
+    return "\n".join(lines) + "\n"
+
+
+def write_table(spec: TableSpec, results: Sequence[Result], axes: Axes, folder: Path) -> str:
+    """Write NAME.md, NAME.csv and NAME.parquet; return the Markdown."""
+    stats = stats_of(spec, results, axes)
+    text = markdown(spec, stats, axes)
+    write_whole(folder / f"{spec.name}.md", text)
+    _write_both(tidy(spec, stats), folder)
+    return text
+
+
+def write_cells(results: Sequence[Result], axes: Axes, folder: Path) -> None:
+    """Write cells and rounds as CSV and Parquet: every measure of every cell, unaveraged."""
+    names = dict.fromkeys(axes, "VARCHAR")
+    by_round = {m: "DOUBLE" for m, measure in CATALOG.items() if measure.by_round}
+    measures = dict.fromkeys(_at_the_end(results), "DOUBLE")
+    ends = [[*_labels(r, axes), *(r.measured.values.get(m) for m in measures)] for r in results]
+    rounds = [
+        [*_labels(r, axes), t, *(values.get(m) for m in by_round)]
+        for r in results
+        for t, values in r.measured.rounds.items()
+    ]
+    _write_both(Table("cells", {**names, **measures}, ends), folder)
+    _write_both(Table("rounds", {**names, "round": "BIGINT", **by_round}, rounds), folder)
+
+
+def _at_the_end(results: Sequence[Result]) -> list[str]:
+    return [m for m in CATALOG if any(m in r.measured.values for r in results)]
+
+
+def _labels(result: Result, axes: Axes) -> list[str | None]:
+    return [str(result.labels[a]) if a in result.labels else None for a in axes]
+
+
+def _write_both(table: Table, folder: Path) -> None:
+    write_whole(folder / f"{table.name}.csv", as_text(table, "csv"))
+    write_parquet(table, folder / f"{table.name}.parquet")
+
+
+def _caption(spec: TableSpec, n: int | None) -> str:
+    counted = f"n = {n} seeds" if n is not None else "n in brackets"
+    parts = [f"Mean ± sample standard deviation over the seeds, {counted}."]
+    if spec.against:
+        labels = ", ".join(map(str, spec.against.values()))
+        sign = "less" if spec.relation is Relation.DIFFERENCE else "as a multiple of"
+        parts.append(f"Each seed's value {sign} that of {labels}.")
+    if spec.where:
+        shown = "; ".join(f"{axis}: {_listed(label)}" for axis, label in spec.where.items())
+        parts.append(f"Only {shown}.")
+    return " ".join(parts)
+
+
+def _listed(label: Label | list[Label]) -> str:
+    return ", ".join(map(str, label)) if isinstance(label, list) else str(label)
+
+
+def _cell(each: Stat | None, measure: str, spec: TableSpec, n: int | None) -> str:
+    if each is None:
+        return "-"
+    decimals = CATALOG[measure].decimals
+    sign = ""
+    if spec.against:
+        decimals = max(decimals, 3) if spec.relation is Relation.RATIO else decimals
+        sign = "+" if spec.relation is Relation.DIFFERENCE else ""
+    text = f"{each.mean:{sign},.{decimals}f}"
+    if each.sd is not None:
+        text += f" ± {each.sd:,.{decimals}f}"
+    return text if n is not None else f"{text} ({each.n})"
+
+
+def _grid(
+    names: Sequence[str],
+    titles: Sequence[str],
+    rows: Iterable[tuple[Label, ...]],
+    cells: Iterable[Sequence[str]],
+) -> list[str]:
+    lines = [_line([*names, *titles]), _line(["---"] * len(names) + ["---:"] * len(titles))]
+    for row, values in zip(rows, cells, strict=True):
+        if any(value != "-" for value in values):
+            lines.append(_line([*map(str, row), *values]))
+    return lines
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

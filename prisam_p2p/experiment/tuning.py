@@ -1,0 +1,54 @@
+"""Which candidate settings each method gets: those with the best validation accuracy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prisam_p2p.experiment.cells import Labels, Trial, key_of
+
+Tuned = dict[frozenset[Any], Mapping[str, Any]]
+"""`key_of` labels of the tuned axes -> chosen settings."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial and what it came to: mean validation accuracy of the deployed models, or None."""
+
+    trial: Trial
+    validation: float | None
+
+
+def choose(tried: Sequence[Tried]) -> Tuned:
+    """Return the best candidate for each combination of tuned labels.
+
+    By validation accuracy alone, test images have no say; a tie goes to the first in the file.
+    Labels of which no trial came to anything are not there.
+    """
+    best: dict[frozenset[Any], Tried] = {}
+    for each in tried:
+        if each.validation is None:
+            continue
+        key = key_of(each.trial.labels)
+        if key not in best or each.validation > (best[key].validation or 0.0):
+            best[key] = each
+    return {key: each.trial.candidate for key, each in best.items()}
+
+
+def record(tried: Sequence[Tried], tuned: Tuned) -> list[dict[str, Any]]:
+    """Return what tuning.json holds: for each combination of labels, candidates and choice."""
+    by_key: dict[frozenset[Any], list[Tried]] = {}
+    for each in tried:
+        by_key.setdefault(key_of(each.trial.labels), []).append(each)
+    return [_entry(group[0].trial.labels, group, tuned.get(key)) for key, group in by_key.items()]
+
+
+def _entry(
+    labels: Labels, group: Sequence[Tried], chosen: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    candidates = [
+        {**each.trial.candidate, "validation": each.validation, "cell": each.trial.cell.name}
+        for each in group
+    ]
+    return {"labels": dict(labels), "chosen": chosen, "candidates": candidates}

@@ -1,0 +1,292 @@
+"""The file of an experiment: its cells, and what is refused."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.experiment.catalog import CATALOG
+from prisam_p2p.experiment.cells import cells_of, key_of, trials_of
+from prisam_p2p.experiment.grid import load_grid
+from prisam_p2p.experiment.identity import resolve
+from prisam_p2p.experiment.outputs import Kind
+from prisam_p2p.settings import Algorithm, RunSettings
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted((ROOT / "topologies" / "experiments").glob("*/*.toml"))
+GRIDS = [path for path in SHIPPED if path.parent.name in ("two-core", "paper")]
+
+BASIS = """
+description = "for tests"
+topology = "net.toml"
+
+[run]
+rounds = 3
+lr_decay = 0.8
+"""
+AXES = """
+[axes]
+seed = [0, 1]
+prune_ratio = [0.3, 0.5]
+
+[[axes.method]]
+label = "PRISAM"
+algorithm = "prisam"
+grouping = "top-m"
+
+[[axes.method]]
+label = "local, dense"
+algorithm = "local"
+without = ["prune_ratio"]
+"""
+TUNE = """
+[tune]
+per = ["method"]
+seed = 7
+candidates = { learning_rate = [0.1, 0.2], momentum = [0.0] }
+"""
+NET = """
+[peers]
+count = 4
+profiles = ["server-core"]
+[links]
+generator = "full"
+"""
+
+
+@pytest.fixture
+def grid(tmp_path):
+    (tmp_path / "net.toml").write_text(NET)
+    (tmp_path / "churn.toml").write_text("")
+
+    def load(text):
+        path = tmp_path / "grid.toml"
+        path.write_text(text)
+        return load_grid(path)
+
+    return load
+
+
+def cells(grid, text, **overrides):
+    return cells_of(grid(text), overrides, {})
+
+
+def test_cells_are_the_product_and_the_first_axis_varies_slowest(grid):
+    found = cells(grid, BASIS + AXES)
+    assert [cell.name for cell in found] == [
+        "seed-0_prune-ratio-0.3_prisam",
+        "seed-0_local-dense",
+        "seed-0_prune-ratio-0.5_prisam",
+        "seed-1_prune-ratio-0.3_prisam",
+        "seed-1_local-dense",
+        "seed-1_prune-ratio-0.5_prisam",
+    ]
+
+
+def test_a_cell_has_its_choices_over_run(grid, tmp_path):
+    cell = cells(grid, BASIS + AXES)[2]
+    assert cell.settings == {
+        "rounds": 3,
+        "lr_decay": 0.8,
+        "seed": 0,
+        "prune_ratio": 0.5,
+        "algorithm": "prisam",
+        "grouping": "top-m",
+    }
+    assert cell.labels == {"seed": 0, "prune_ratio": 0.5, "method": "PRISAM"}
+    assert cell.topology == tmp_path / "net.toml"
+    assert cell.faults is None
+
+
+def test_a_cell_has_no_part_in_an_axis_that_it_is_without(grid):
+    local = cells(grid, BASIS + AXES)[1]
+    assert local.labels == {"seed": 0, "method": "local, dense"}
+    assert "prune_ratio" not in local.settings
+
+
+def test_the_command_line_wins_over_run_and_not_over_axes(grid):
+    assert {cell.settings["rounds"] for cell in cells(grid, BASIS + AXES, rounds=9)} == {9}
+    with pytest.raises(ConfigError, match=r"--prune-ratio = 0\.1: expected no such option"):
+        cells(grid, BASIS + AXES, prune_ratio=0.1)
+
+
+def test_files_of_an_axis(grid, tmp_path):
+    text = (
+        BASIS
+        + '[axes]\n[[axes.churn]]\nlabel = 0\n[[axes.churn]]\nlabel = 5\nfaults = "churn.toml"'
+    )
+    assert [cell.faults for cell in cells(grid, text)] == [None, tmp_path / "churn.toml"]
+
+
+def test_excluded_combinations_are_not_run(grid):
+    text = BASIS + AXES + '[[exclude]]\nseed = 1\nmethod = ["PRISAM"]'
+    assert [cell.name for cell in cells(grid, text)][3:] == ["seed-1_local-dense"]
+
+
+def test_trials_are_every_candidate_at_the_other_axes_first_value(grid):
+    loaded = grid(BASIS + AXES + TUNE)
+    trials = trials_of(loaded, {}, cells_of(loaded, {}, {}))
+    assert [trial.cell.name for trial in trials] == [
+        "prisam_learning-rate-0.1_momentum-0.0",
+        "prisam_learning-rate-0.2_momentum-0.0",
+        "local-dense_learning-rate-0.1_momentum-0.0",
+        "local-dense_learning-rate-0.2_momentum-0.0",
+    ]
+    assert {trial.cell.settings["seed"] for trial in trials} == {7}
+    assert trials[1].cell.settings["prune_ratio"] == 0.3
+
+
+def test_what_tuning_chose_is_in_the_cells(grid):
+    loaded = grid(BASIS + AXES + TUNE)
+    chosen = {key_of({"method": "PRISAM"}): {"learning_rate": 0.2}}
+    rates = [cell.settings.get("learning_rate") for cell in cells_of(loaded, {}, chosen)]
+    assert rates == [0.2, None, 0.2] * 2
+
+
+TABLE = '[[table]]\nname = "t"\ntitle = "T"\n'
+FIGURE = '[[figure]]\nname = "f"\ntitle = "F"\n'
+REFUSED = [
+    (
+        BASIS.replace("rounds", "roundes") + AXES,
+        "run.roundes = 3: expected a known key; the ne.*roun",
+    ),
+    (BASIS, r"axes = \(missing\): expected a value"),
+    (BASIS + "[axes]\nseeds = [1]", "axes.seeds = .*expected a setting.*nearest is seed"),
+    (BASIS + "[axes]\nseed = []", r"axes.seed = \[\]: expected at least one value"),
+    (BASIS + "[axes]\nseed = [-1]", r"axes.seed\[0\] = -1: expected a number of at least 0"),
+    (BASIS + "[axes]\nseed = [1, 1]", "axes.seed = 1: expected every label once"),
+    (BASIS + "[axes]\nm = [{ rounds = 2 }]", r"axes.m\[0\].label = \(missing\): expected text"),
+    (
+        BASIS + '[axes]\nm = [{ label = "a", algoritm = "local" }]',
+        r"axes.m\[0\].algoritm = 'local': expected a known key; the nearest is algorithm",
+    ),
+    (
+        BASIS + '[axes]\nm = [{ label = "a", without = ["sed"] }]',
+        "axes.m = 'sed': expected an axis; there is m",
+    ),
+    (
+        BASIS + '[axes]\nm = [{ label = "a", faults = "chrn.toml" }]',
+        r"axes.m\[0\].faults = .*the nearest is churn.toml",
+    ),
+    (BASIS + '[axes]\nbaseline = ["local"]', "axes.baseline.*axis method"),
+    (BASIS.replace("net.toml", "nte.toml") + AXES, "topology = .*the nearest is net.toml"),
+    (
+        BASIS + AXES + '[[exclude]]\nmethod = "PRSM"',
+        r"exclude\[0\].method = 'PRSM': expected a label",
+    ),
+    (
+        BASIS + AXES + "[tune]\ncandidates = { rate = [1] }",
+        "candidates.rate.rate.*learning_rate|known key",
+    ),
+    (
+        BASIS
+        + AXES
+        + '[[table]]\nname = "t"\ntitle = "T"\nmeasures = ["acuracy"]\nrows = ["method"]',
+        r"table\[0\].measures = 'acuracy': expected a measure; the nearest is",
+    ),
+    (
+        BASIS + AXES + TABLE + 'measures = ["ari"]\nrows = ["method"]',
+        r"table\[0\].where = \(missing\): expected one value in where.prune_ratio",
+    ),
+    (
+        BASIS + AXES + FIGURE + 'kind = "bars"\nmeasure = "ari"',
+        r"figure\[0\].x = \(missing\): expected a value: a figure bars needs one",
+    ),
+    (
+        BASIS
+        + AXES
+        + '[[figure]]\nname = "f"\ntitle = "F"\nkind = "mask-pca"\nwhere = { seed = 5 }',
+        r"figure\[0\].*(label of seed: 0, 1|where.prune_ratio)",
+    ),
+    (
+        BASIS + AXES + '[[table]]\nname = "cells"\ntitle = "T"\nmeasures = ["ari"]\n'
+        'rows = ["method", "prune_ratio"]',
+        r"table\[0\].name = 'cells': expected a name of its own",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), REFUSED, ids=range(len(REFUSED)))
+def test_refused(grid, text, words):
+    with pytest.raises(ConfigError) as caught:
+        grid(text)
+    assert re.search(words, str(caught.value)), str(caught.value)
+
+
+def test_two_axes_that_state_the_same_are_refused(grid):
+    text = BASIS + '[axes]\nseed = [0]\n[[axes.m]]\nlabel = "a"\nseed = 3'
+    with pytest.raises(ConfigError, match="seed in one of the axes seed and m"):
+        cells(grid, text)
+
+
+def test_names_that_fall_together_are_refused(grid):
+    text = BASIS + '[axes]\nm = [{ label = "a b" }, { label = "a-b" }]'
+    with pytest.raises(ConfigError, match="two cells are a-b"):
+        cells(grid, text)
+
+
+# --- what ships ---
+
+
+def algorithms(path):
+    axes = tomllib.loads(path.read_text())["axes"]
+    return {m["algorithm"] for m in axes.get("method", []) if "algorithm" in m}
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_shipped_experiment_is_right(path):
+    """Strict for every algorithm that there is; one that is not there yet is refused by name."""
+    missing = algorithms(path) - set(Algorithm)
+    if missing:
+        with pytest.raises(ConfigError) as caught:
+            load_grid(path)
+        assert caught.value.value in missing
+        return
+    loaded = load_grid(path)
+    found = cells_of(loaded, {}, {})
+    for cell in [*found, *(trial.cell for trial in trials_of(loaded, {}, found))]:
+        resolve(cell)
+    assert loaded.tables or loaded.figures
+
+
+def test_there_is_an_experiment_for_each_of_the_papers_in_two_sizes():
+    for size in ("two-core", "paper"):
+        names = " ".join(path.stem for path in GRIDS if path.parent.name == size)
+        for part in (
+            "fig-3",
+            "fig-5-table-1",
+            "table-2",
+            "groups",
+            "churn",
+            "mixed",
+            "prune-ratio",
+        ):
+            assert part in names, (size, part)
+
+
+def test_shipped_experiments_name_settings_that_are_there():
+    for path in GRIDS:
+        assert set(tomllib.loads(path.read_text()).get("run", {})) <= set(RunSettings.model_fields)
+
+
+PAGE = (ROOT / "docs" / "experiments.md").read_text()
+
+
+def test_every_measure_kind_of_figure_and_shipped_file_is_documented():
+    for name in [*CATALOG, *Kind]:
+        assert f"`{name}`" in PAGE, name
+    for path in GRIDS:
+        name = re.sub(r"^(fig-5-table-1)-.*", r"\1-*", path.stem)
+        assert f"`{name}`" in PAGE, path
+
+
+def test_the_documented_file_is_right(grid, tmp_path):
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    text = example.replace("../networks/equal-20.toml", "net.toml")
+    if "oracle" not in set(Algorithm):
+        text = text.replace('algorithm = "oracle"', 'algorithm = "local"')
+    loaded = grid(text)
+    assert len(cells_of(loaded, {}, {})) == 9
+    assert len(loaded.candidates) == 4

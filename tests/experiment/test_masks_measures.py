@@ -1,0 +1,130 @@
+"""Measures of a run folder made by hand, and what masks tell of groups."""
+
+import json
+
+import numpy as np
+import pytest
+
+from prisam_p2p.experiment.masks import Announced, pair_auc, principal_components, similarity
+from prisam_p2p.experiment.measures import announced, measure, measured
+from prisam_p2p.report.database import write_parquet
+from prisam_p2p.report.ledger import LedgerRow
+from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.tables import table_of
+
+MIB = 2**20
+MASKS = {"a": "f0", "b": "f8", "c": "0f", "d": "1f"}
+GROUPS = {"a": 0, "b": 0, "c": 1, "d": 1}
+
+
+def of(rows, groups):
+    peers = [f"p{i}" for i in range(len(rows))]
+    masks = {peer: np.array(row, bool) for peer, row in zip(peers, rows, strict=True)}
+    return Announced(masks, dict(zip(peers, groups, strict=True)))
+
+
+def test_auc_counts_pairs_and_ties_a_half():
+    """One pair of a group with 1 of 2 bits equal; of the two others one has 1, one has 0."""
+    assert pair_auc(of([[0, 0], [0, 1], [1, 0]], [0, 0, 1])) == 0.75
+
+
+def test_auc_needs_both_kinds_of_pairs():
+    assert pair_auc(of([[0], [1]], [0, 0])) is None
+    assert pair_auc(of([[0], [1]], [0, 1])) is None
+
+
+def test_similarity_is_ordered_by_group():
+    found = similarity(of([[0, 0], [1, 1], [0, 0]], [0, 1, 0]))
+    assert found.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
+
+
+def test_components_lie_along_what_differs():
+    points, shares = principal_components(of([[0, 0, 1], [0, 0, 1], [1, 1, 1]], [0, 0, 1]))
+    assert shares == pytest.approx([1, 0])
+    assert points[0, 0] == pytest.approx(points[1, 0])
+    assert abs(points[2, 0] - points[0, 0]) == pytest.approx(np.sqrt(2))
+
+
+def test_equal_masks_lie_in_one_point():
+    points, shares = principal_components(of([[0, 1], [0, 1]], [0, 1]))
+    assert not points.any()
+    assert not shares.any()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Four peers, one round: who is better after aggregation deploys that, c does not."""
+    folder = tmp_path / "cell" / "run"
+    (folder / "journal").mkdir(parents=True)
+    peers = {p: {"group": g, "prune_ratio": 0.5} for p, g in GROUPS.items()}
+    plan = {
+        "peers": peers,
+        "settings": {"algorithm": "prisam"},
+        "model": {"mask_bits": 8, "n_bytes": 1000, "macs": 400},
+    }
+    (folder / "plan.json").write_text(json.dumps(plan))
+    for peer, mask in MASKS.items():
+        better = peer != "c"
+        lines = [
+            {"record": "masked", "round": 0, "similarity": mask},
+            {"record": "announced", "round": 0},
+            {"record": "evaluated", "round": 0, "moment": "after_training"}
+            | {"validation": 0.5, "test": 0.4},
+            {"record": "evaluated", "round": 0, "moment": "after_aggregation"}
+            | {"validation": 0.5 if better else 0.1, "test": 0.8},
+            {"record": "grouped", "round": 0, "labels": dict.fromkeys(GROUPS, 0) | {"d": 1}}
+            | {"group": [peer]},
+            {"record": "pulled", "round": 0, "fetched_bytes": 250},
+            {"record": "deployed", "validation": 0.5, "test": 0.8, "prune_ratio": 0.5}
+            | {"macs": 100, "n_bytes": 260},
+        ]
+        path = folder / "journal" / f"{peer}.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows = [
+        LedgerRow("a", "b", "hello", -1, wire=MIB),
+        LedgerRow("a", "b", "weights", 0, messages=1, payload=MIB, wire=2 * MIB),
+        LedgerRow("a", "b", "mask", 0, messages=4, payload=8, wire=MIB),
+    ]
+    write_parquet(table_of("ledger", LedgerRow, rows), folder / "ledger.parquet")
+    by_kind = {r.kind: {"wire": r.wire, "payload": r.payload, "messages": r.messages} for r in rows}
+    accuracy = {"after_aggregation": 0.8, "after_training": 0.4, "deployed": 0.7}
+    summary = {"status": "completed", "rounds_done": 1, "bytes": by_kind, "duration_s": 3.0}
+    summary |= {"accuracy": accuracy, "grouping": {"chosen_in_group": 1.0}}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return RunFolder(folder)
+
+
+def test_measures_of_a_run(run):
+    found = measure(run)
+    first = found.rounds[0]
+    assert first["accuracy_deployed"] == pytest.approx((3 * 0.8 + 0.4) / 4)
+    assert first["accuracy_aggregated"] == pytest.approx(0.8)
+    assert first["sent_mib"] == 4.0
+    assert first["weights_mib"] == 1.0
+    assert first["mask_auc"] == 1.0
+    assert found.values["sent_mib"] == 4.0
+    assert found.values["weights_mib_a_peer_and_round"] == 0.25
+    assert found.values["mask_bytes"] == 2.0
+    assert found.values["weights_share"] == 0.25
+    assert found.values["macs_share"] == 0.25
+    assert found.values["model_bytes_share"] == 0.26
+    assert found.values["accuracy_deployed"] == 0.7
+
+
+def test_d_psgd_deploys_what_it_averaged_whatever_is_better(run):
+    run.plan["settings"]["algorithm"] = "d-psgd"
+    assert measure(run).rounds[0]["accuracy_deployed"] == pytest.approx(0.8)
+
+
+def test_announced_masks_of_a_round(run):
+    masks = announced(run, None)
+    assert masks.groups == GROUPS
+    assert masks.masks["b"].tolist() == [1, 1, 1, 1, 1, 0, 0, 0]
+    assert announced(run, 5) is None
+
+
+def test_measures_are_kept_beside_the_run(run):
+    cell = run.path.parent
+    found = measured(cell)
+    (run.path / "summary.json").unlink()
+    assert measured(cell) == found

@@ -1,0 +1,86 @@
+import csv
+
+import duckdb
+import pytest
+from hand_results import AXES, results
+
+from prisam_p2p.experiment.outputs import TableSpec
+from prisam_p2p.experiment.tables import write_cells, write_table
+
+SPEC = TableSpec(
+    name="accuracy",
+    title="Accuracy",
+    measures=["accuracy_deployed"],
+    rows=["split"],
+    columns="method",
+)
+
+
+def test_markdown_by_hand(tmp_path):
+    """Sample deviations: 0.10 and 0.04 apart: 0.0707, 0.0283; 0.06 apart: 0.0424."""
+    text = write_table(SPEC, results(), AXES, tmp_path)
+    assert text == (tmp_path / "accuracy.md").read_text()
+    assert text.splitlines() == [
+        "### Accuracy",
+        "",
+        "Mean ± sample standard deviation over the seeds, n = 2 seeds.",
+        "",
+        "test accuracy (0 to 1), deployed:",
+        "",
+        "| split | PRISAM | local |",
+        "| --- | ---: | ---: |",
+        "| hard | 0.650 ± 0.071 | 0.530 ± 0.042 |",
+        "| easy | 0.920 ± 0.028 | 0.850 ± 0.000 |",
+    ]
+
+
+def test_n_stands_in_each_cell_where_it_differs(tmp_path):
+    text = write_table(SPEC, results()[1:], AXES, tmp_path)
+    assert "| hard | 0.700 (1) | 0.530 ± 0.042 (2) |" in text
+    assert "n in brackets" in text
+
+
+def test_differences_have_a_sign_and_no_column_of_zeros(tmp_path):
+    spec = SPEC.model_copy(update={"against": {"method": "PRISAM"}})
+    text = write_table(spec, results(), AXES, tmp_path)
+    assert "| split | local |" in text
+    assert "| hard | -0.120 ± 0.028 |" in text
+    assert "less that of PRISAM" in text
+
+
+def test_without_columns_the_measures_are(tmp_path):
+    spec = SPEC.model_copy(
+        update={
+            "columns": None,
+            "rows": ["method"],
+            "measures": ["sent_mib", "ari"],
+            "where": {"split": "hard"},
+        }
+    )
+    text = write_table(spec, results(), AXES, tmp_path)
+    assert "| PRISAM | 30.0 ± 0.0 | 1.000 ± 0.000 |" in text
+    assert "| local | 0.0 ± 0.0 | - |" in text
+    assert "Only split: hard." in text
+
+
+def rows_of(query):
+    with duckdb.connect(":memory:") as database:
+        return database.execute(query).fetchall()
+
+
+def test_csv_and_parquet_hold_the_same_rows(tmp_path):
+    write_table(SPEC, results(), AXES, tmp_path)
+    with (tmp_path / "accuracy.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert (rows[0]["split"], rows[0]["method"], rows[0]["n"]) == ("hard", "PRISAM", "2")
+    stored = rows_of(f"SELECT mean, sd, low, high, n FROM '{tmp_path / 'accuracy.parquet'}'")
+    figures = ("mean", "sd", "low", "high", "n")
+    assert stored == [tuple(float(row[name]) for name in figures) for row in rows]
+    assert stored[0][:1] + stored[0][2:] == pytest.approx((0.65, 0.6, 0.7, 2))
+
+
+def test_every_cell_and_round_is_there_unaveraged(tmp_path):
+    write_cells(results(), AXES, tmp_path)
+    cells = f"SELECT count(*), max(accuracy_deployed) FROM '{tmp_path / 'cells.parquet'}'"
+    assert rows_of(cells) == [(8, 0.94)]
+    assert rows_of(f"SELECT count(*) FROM '{tmp_path / 'rounds.csv'}'") == [(24,)]
