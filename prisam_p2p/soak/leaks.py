@@ -1,4 +1,4 @@
-"""What this process holds, and what runs in its session: whatever is more afterwards has leaked."""
+"""What this process holds, and what it left running: whatever is more afterwards has leaked."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Held:
     """What is held at one moment.
 
     Attributes:
-        processes: of this session, by pid.
+        processes: descendants of this process, by pid; all of them once it adopts orphans.
         descriptors: number of open files, sockets and pipes of this process.
-        namespaces: network namespaces that some process of this session lives in.
+        namespaces: network namespaces that one of them lives in.
     """
 
     processes: frozenset[int]
@@ -44,11 +44,11 @@ class Held:
 
 def held() -> Held:
     """Look."""
-    session, pids, namespaces = os.getsid(0), set[int](), set[str]()
-    for pid in psutil.pids():
-        with suppress(OSError):  # it ended meanwhile, or is another user's
-            if os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                namespaces.add(os.readlink(f"/proc/{pid}/ns/net"))
-                pids.add(pid)
+    pids, namespaces = set[int](), set[str]()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(OSError, psutil.NoSuchProcess):  # it ended meanwhile
+            if child.status() != psutil.STATUS_ZOMBIE:
+                namespaces.add(os.readlink(f"/proc/{child.pid}/ns/net"))
+                pids.add(child.pid)
     n_descriptors = len(list(Path("/proc/self/fd").iterdir()))
     return Held(frozenset(pids), n_descriptors, threading.active_count(), frozenset(namespaces))

@@ -17,6 +17,7 @@ from prisam_p2p.emulate.launch import launch
 from prisam_p2p.emulate.run import INTERRUPTED
 from prisam_p2p.errors import PrisamError
 from prisam_p2p.measure.files import write_whole
+from prisam_p2p.peer.limits import adopt_orphans
 from prisam_p2p.report.judgement import judge
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import read_summary, write_summary
@@ -73,6 +74,7 @@ def soak(
         show: told each cycle, and the seconds that are left.
     """
     folder.mkdir(parents=True)
+    adopt_orphans()
     deadline = time.monotonic() + minutes * 60
     cycles: list[Cycle] = []
     before: Held | None = None
