@@ -27,10 +27,19 @@ from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 
 if TYPE_CHECKING:
+    from prisam_p2p.emulate.launch import Launched
     from prisam_p2p.report.judgement import Judgement
 
 EXIT_INTERRUPTED = 130
 
+_quiet = click.option("--quiet", is_flag=True, help="No progress, no table: only errors.")
+_output = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What is printed at the end: a table, or summary.json with the run's path. [table]",
+)
 _FORMATS = click.Choice(["table", "json", "csv", "parquet"])
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -75,14 +84,8 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="Folder of the run; must not exist. [runs/TOPOLOGY-ALGORITHM-TIME]",
 )
-@click.option("--quiet", is_flag=True, help="No progress, no table: only errors.")
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="What is printed at the end: a table, or summary.json with the run's path. [table]",
-)
+@_quiet
+@_output
 @click.option(
     "--faults",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -104,20 +107,13 @@ def launch(
     earlier run, to run that again. Options win over the file's [run].
     """
     from prisam_p2p.emulate.launch import launch as launch_run
-    from prisam_p2p.emulate.run import INTERRUPTED
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     overrides = {name: value for name, value in given.items() if value is not None}
     launched = launch_run(
         topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet, _summarize, faults
     )
-    judgement = _report(launched.run_dir, launched.baseline_dir, quiet, output)
-    if launched.status == INTERRUPTED:
-        sys.exit(EXIT_INTERRUPTED)
-    if judgement.broken:
-        raise CheckFailed(f"{launched.run_dir}: {'; '.join(judgement.broken)}")
-    if judgement.undecided:
-        raise Undecided(f"{launched.run_dir}: {'; '.join(judgement.undecided)}")
+    _conclude(launched, quiet, output)
 
 
 def _summarize(run_dir: Path) -> None:
@@ -151,6 +147,34 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
         judged.broken + [f"baseline: {each}" for each in other.broken],
         judged.undecided + [f"baseline: {each}" for each in other.undecided],
     )
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@_quiet
+@_output
+def resume(run: Path, quiet: bool, output: str) -> None:
+    """Go on with a run whose launcher died or was interrupted, to the same end.
+
+    RUN is its folder. Peers go on from the last state that all of them have, with the settings of
+    the plan; faults that were done are not done again.
+    """
+    from prisam_p2p.emulate.resume import resume as resume_run
+
+    _conclude(resume_run(run, quiet, _summarize), quiet, output)
+
+
+def _conclude(launched: Launched, quiet: bool, output: str) -> None:
+    """Report a launch; exit as it ended."""
+    from prisam_p2p.emulate.run import INTERRUPTED
+
+    judgement = _report(launched.run_dir, launched.baseline_dir, quiet, output)
+    if launched.status == INTERRUPTED:
+        sys.exit(EXIT_INTERRUPTED)
+    if judgement.broken:
+        raise CheckFailed(f"{launched.run_dir}: {'; '.join(judgement.broken)}")
+    if judgement.undecided:
+        raise Undecided(f"{launched.run_dir}: {'; '.join(judgement.undecided)}")
 
 
 @main.command()

@@ -262,6 +262,22 @@ class RunSettings(BaseModel):
     round_timeout_s: float = Field(
         120.0, gt=0, description="Seconds a peer waits for its neighbors' masks in a round."
     )
+    deadline_k: float = Field(
+        6.0,
+        ge=0,
+        description="It waits no longer than the median of the last rounds and so many median "
+        "absolute deviations; 0 = always up to --round-timeout-s.",
+    )
+    deadline_floor_s: float = Field(
+        10.0, ge=0, description="Seconds beyond that median that it waits at least."
+    )
+    quorum: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of the masks that must be here before it waits for less than "
+        "--round-timeout-s.",
+    )
     pull_timeout_s: float = Field(
         60.0, gt=0, description="Seconds without progress after which a pull is given up."
     )

@@ -73,27 +73,33 @@ def launch(
         raise ConfigError("--run-dir", "", str(folder), "a folder that does not exist yet")
     prepared = prepare(topology, settings)
     fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
-    choice = _network(prepared.plan, fault_plan, str(faults), quiet)
-    for plan in (prepared.plan, prepared.baseline):
-        if plan and TRAITS[plan.settings.algorithm].clusters:
-            warm_imports(plan.settings.grouping)
-    give_memory_back()  # what loading the data took: every fork would carry it along
+    choice = network_for(prepared.plan, fault_plan, str(faults), quiet)
+    make_ready(prepared)
     create_run_dir(folder)
-    allow_many_files()
     try:
-        status, states = _run(prepared, prepared.plan, folder, quiet, after_run, choice, fault_plan)
+        status, states = run_reported(
+            prepared, prepared.plan, folder, quiet, after_run, choice, fault_plan
+        )
         baseline = prepared.baseline
         if status != COMPLETED or baseline is None:
             return Launched(folder, status, states, None)
-        baseline_dir = folder / f"{_BASELINE}{baseline.settings.algorithm.value}"
+        baseline_dir = baseline_folder(folder, baseline)
         create_run_dir(baseline_dir)
-        silent = TRAITS[baseline.settings.algorithm].silent
-        beside = Choice(LOOPBACK, "nothing is sent") if silent else choice
-        status, others = _run(prepared, baseline, baseline_dir, quiet, after_run, beside)
+        beside = network_beside(baseline, choice)
+        status, others = run_reported(prepared, baseline, baseline_dir, quiet, after_run, beside)
     finally:
         prepared.images.close()
     states |= {f"{peer} of the baseline": state for peer, state in others.items()}
     return Launched(folder, status, states, baseline_dir)
+
+
+def make_ready(prepared: Prepared) -> None:
+    """Import and free what every fork would else import or carry along."""
+    for plan in (prepared.plan, prepared.baseline):
+        if plan and TRAITS[plan.settings.algorithm].clusters:
+            warm_imports(plan.settings.grouping)
+    give_memory_back()  # what loading the data took
+    allow_many_files()
 
 
 def plan_faults(
@@ -110,7 +116,7 @@ def plan_faults(
     return plan_of(faults, topology, prepared.plan)
 
 
-def _run(
+def run_reported(
     prepared: Prepared,
     plan: Plan,
     folder: Path,
@@ -119,13 +125,14 @@ def _run(
     choice: Choice,
     faults: FaultPlan | None = None,
 ) -> tuple[str, dict[str, str]]:
+    """Run `plan` in `folder` (see `run`), and call `after_run` however it ends."""
     try:
         return run(prepared, plan, folder, quiet, choice, faults)
     finally:
         after_run(folder)
 
 
-def _network(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> Choice:
+def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> Choice:
     """Choose what lies between the peers; say what is lost by it."""
     choice = choose_network(plan.settings.network, wants(plan, faults))
     if faults:
@@ -133,6 +140,17 @@ def _network(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> C
     if not quiet and (lost := loss_of_fidelity(plan, faults, choice)):
         print(f"prisam: {lost}", file=sys.stderr)
     return choice
+
+
+def network_beside(baseline: Plan, choice: Choice) -> Choice:
+    """Return what lies between the peers of a baseline."""
+    silent = TRAITS[baseline.settings.algorithm].silent
+    return Choice(LOOPBACK, "nothing is sent") if silent else choice
+
+
+def baseline_folder(run_dir: Path, baseline: Plan) -> Path:
+    """Return the run folder of a baseline, inside that of its run."""
+    return run_dir / f"{_BASELINE}{baseline.settings.algorithm.value}"
 
 
 def baseline_of(run_dir: Path) -> Path | None:

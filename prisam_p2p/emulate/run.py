@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import tempfile
@@ -24,6 +25,7 @@ from prisam_p2p.emulate.network.choice import (
     shapes_rates,
 )
 from prisam_p2p.emulate.network.interface import Network
+from prisam_p2p.emulate.past import Past
 from prisam_p2p.emulate.plan import PeerPlan, Plan
 from prisam_p2p.emulate.planning import Prepared
 from prisam_p2p.emulate.progress import observer_for
@@ -41,6 +43,9 @@ from prisam_p2p.settings import Start
 
 LAUNCHER, KERNEL = "launcher", "kernel"
 FAULTS_FILE = "faults.json"
+_DYING_S = 5.0
+"""Peers whose launcher was killed need a moment to be gone."""
+
 COMPLETED, INTERRUPTED, FAILED = "completed", "interrupted", "failed"
 
 
@@ -81,42 +86,65 @@ def run(
     write_whole(run_dir / "split.txt", prepared.split_table)
     if faults:
         write_whole(run_dir / FAULTS_FILE, faults.to_json())
+    return go_on(prepared, plan, run_dir, quiet, choice, faults, Past(os.urandom(8).hex()))
+
+
+def go_on(
+    prepared: Prepared,
+    plan: Plan,
+    run_dir: Path,
+    quiet: bool,
+    choice: Choice,
+    faults: FaultPlan | None,
+    past: Past,
+) -> tuple[str, dict[str, str]]:
+    """Play `plan` from where `past` leaves it on (see `run`).
+
+    Args:
+        faults: those that are left.
+
+    Raises:
+        ConfigError: the run has a launcher.
+    """
     fidelity = measured(choice)
-    epoch_s, run_id = time.monotonic(), os.urandom(8).hex()
-    status = FAILED
+    epoch_s, run_id, status = time.monotonic() - past.ended_s, past.run_id, FAILED
     with (
+        _held(run_dir),
         tempfile.TemporaryFile(prefix="prisam-turns-") as turns,
         Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s) as journal,
         _stop_requests() as stopping,
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
         algorithm = plan.settings.algorithm.value
-        journal.write(records.RunStarted(run_id, algorithm, len(plan.peers), os.getpid()))
-        states = dict.fromkeys(plan.peers, "not started")
+        n_peers, pid = len(plan.peers), os.getpid()
+        journal.write(records.RunStarted(run_id, algorithm, n_peers, pid, past.launches))
+        states = dict.fromkeys(plan.peers, "not started") | past.over
         try:
-            with _network(plan, choice, run_id) as network, ExitStack() as held:
-                facts = facts_of(network, choice, fidelity)
-                journal.write(facts)
-                specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
-                specs = _with_keys(specs, plan, network)
-                if faults:
-                    specs = _with_faults(specs, faults)
-                engine = _engine(plan.settings.start)  # forked before there is a thread
-                watch = held.enter_context(_kernel_watch(specs, network, facts.mtu))
-                observer = observer_for(quiet)
-                supervisor = Supervisor(
-                    engine,
-                    specs,
-                    journal,
-                    observer,
-                    stopping,
-                    states,
-                    watch.dump,
-                    faults.occurrences if faults else (),
-                    network,
-                    plan.link_states(),
-                )
-                supervisor.run()
+            if past.over.keys() != plan.peers.keys():  # else nobody is left to go on
+                with _network(plan, choice, run_id) as network, ExitStack() as held:
+                    facts = facts_of(network, choice, fidelity)
+                    journal.write(facts)
+                    specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
+                    specs = _with_keys(past.going_on(specs), plan, network)
+                    if faults:
+                        specs = _with_faults(specs, faults)
+                    engine = _engine(plan.settings.start)  # forked before there is a thread
+                    watch = held.enter_context(_kernel_watch(specs, network, facts.mtu))
+                    observer = observer_for(quiet)
+                    supervisor = Supervisor(
+                        engine,
+                        specs,
+                        journal,
+                        observer,
+                        stopping,
+                        states,
+                        watch.dump,
+                        faults.occurrences if faults else (),
+                        network,
+                        plan.link_states(),
+                        past,
+                    )
+                    supervisor.run()
             status = COMPLETED
         except Interrupted:
             status = INTERRUPTED
@@ -126,6 +154,23 @@ def run(
             duration_s = round(time.monotonic() - epoch_s, 3)
             journal.write(records.RunEnded(status, duration_s, states))
     return status, states
+
+
+@contextmanager
+def _held(run_dir: Path) -> Iterator[None]:
+    """Hold the run folder for this launcher and what it forks, while any of them lives."""
+    with (run_dir / "journal" / f"{LAUNCHER}.jsonl").open("ab") as file:
+        deadline = time.monotonic() + _DYING_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    right = "a run whose launcher and peers are gone"
+                    raise ConfigError(str(run_dir), "", "a run that runs", right) from None
+                time.sleep(0.05)
+        yield
 
 
 def _engine(start: Start) -> Engine:

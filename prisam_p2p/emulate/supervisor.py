@@ -26,6 +26,7 @@ from prisam_p2p.emulate.lines import Lines, write_line
 from prisam_p2p.emulate.network.interface import Link, Network
 from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.network.loopback import Loopback
+from prisam_p2p.emulate.past import Past
 from prisam_p2p.emulate.progress import Observer, View
 from prisam_p2p.errors import CheckFailed, LaunchError
 from prisam_p2p.measure import records
@@ -56,6 +57,7 @@ class Supervisor:
         faults: what is to happen to them; `marks` in the specs let peers wait for it.
         network: what lies between them; None: nothing is sent.
         links: what some directed links are like without faults.
+        past: of this run, where it had launches before.
     """
 
     def __init__(
@@ -70,10 +72,11 @@ class Supervisor:
         faults: Sequence[Occurrence] = (),
         network: Network | None = None,
         links: Mapping[Link, LinkState] = MappingProxyType({}),
+        past: Past | None = None,
     ) -> None:
         self._engine, self._specs, self._journal = engine, specs, journal
         self._observer, self._stopping, self._states = observer, stopping, states
-        self._before_exit = before_exit
+        self._before_exit, self._past = before_exit, past
         marks = {spec.peer_id: spec.marks for spec in specs}
         made = self._links(network, links)
         self._conductor = Conductor(faults, self, journal.write, marks, made)
@@ -136,7 +139,10 @@ class Supervisor:
         self._wait("connecting", lambda c: c.ready, patience_s)
         self._journal.write(self._all_ready())
         self._went_s = time.monotonic()
-        self._conductor.begin(self._went_s)
+        if self._past:  # new processes, new links: what was done to the old ones is over
+            for fault, peer in self._past.open_faults:
+                self._journal.write(records.FaultHealed(fault, peer))
+        self._conductor.begin(self._went_s - (self._past.elapsed_s if self._past else 0.0))
         for child in self._children.values():
             write_line(child.lines.line, {"order": "go"})
 

@@ -35,10 +35,15 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A later process of a peer: the round its state was at, and the one it goes on with."""
+    """A later process of a peer: the round its state was at, and the one it goes on with.
+
+    `source` of its weights: state, neighbor (`donor`) or fresh (W0).
+    """
 
     state_round: int
     round: int
+    source: str
+    donor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +89,16 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The wait for the neighbors' masks is over; `missing` says who was left out, and why."""
+    """The wait for the neighbors' masks is over; `missing` says who was left out, and why.
+
+    It would have lasted `deadline_s` at most.
+    """
 
     round: int
     peers: list[str]
     missing: dict[str, str]
     waited_s: float
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,12 +308,13 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The launcher has the run folder and begins to start processes."""
+    """The launcher has the run folder and begins to start processes; `launches` were before."""
 
     run_id: str
     algorithm: str
     peers: int
     pid: int
+    launches: int = 0
 
 
 @dataclass(frozen=True, slots=True)

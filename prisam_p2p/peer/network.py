@@ -16,6 +16,7 @@ from prisam_p2p.peer.calling import Endpoint
 from prisam_p2p.peer.control import Stopped
 from prisam_p2p.peer.pull import Unfit
 from prisam_p2p.peer.round_book import RoundBook, Verdict
+from prisam_p2p.peer.round_deadline import RoundDeadline
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Transport
 from prisam_p2p.peer.turned import OTHERS
@@ -23,6 +24,9 @@ from prisam_p2p.wire.messages import MaskAnnounce, WireDtype
 
 _ANSWER_S = 5.0
 """The transport's own thread answers at once; more means that it is gone."""
+
+_LAST_MASKS_S = 1.0
+"""For masks that were sent already; who is in its first round has none to send."""
 
 _MOST_SENDERS = 1000
 """Strangers may call themselves anything; so many names are counted one by one."""
@@ -33,6 +37,7 @@ class Network:
 
     Args:
         book: decides over masks.
+        deadline: says how long they are waited for.
         inbox: where the transport puts events; a StopAsked in it raises Stopped from any wait.
 
     Attributes:
@@ -43,16 +48,16 @@ class Network:
         self,
         transport: Transport,
         book: RoundBook,
+        deadline: RoundDeadline,
         inbox: SimpleQueue[events.Event],
         journal: Journal,
         layout: Layout,
-        round_timeout_s: float,
         pull_deadline_s: float,
         wire_dtype: WireDtype,
     ) -> None:
         self._transport, self._book, self._inbox = transport, book, inbox
         self._journal, self._layout = journal, layout
-        self._round_timeout_s, self._pull_deadline_s = round_timeout_s, pull_deadline_s
+        self._deadline, self._pull_deadline_s = deadline, pull_deadline_s
         self._wire_dtype = wire_dtype
         self.broken = False
         self._offered: dict[int, tuple[int, str]] = {}
@@ -83,13 +88,19 @@ class Network:
 
     def hear(self, round_index: int) -> dict[str, Mask]:
         """Return the neighbors' masks of this round; who misses the deadline is journalled."""
-        self._book.open(round_index)
-        began = time.monotonic()
-        self._wait(lambda: not self._book.awaited(), self._round_timeout_s)
-        masks = self._book.masks()
-        missing = self._book.missing(f"no mask within {self._round_timeout_s:g} s")
-        waited_s = round(time.monotonic() - began, 6)
-        self._journal.write(records.Heard(round_index, list(masks), missing, waited_s))
+        book, deadline, began_s = self._book, self._deadline, time.monotonic()
+        book.open(round_index)
+        deadline.open(round_index, began_s)
+        self._wait_until(
+            lambda: not book.awaited(),
+            lambda: began_s + deadline.wait_s(len(book.masks()), len(book.awaited())),
+        )
+        masks, given_up, now_s = book.masks(), book.awaited(), time.monotonic()
+        missing = book.missing(deadline.reason(len(masks), len(given_up)))
+        deadline_s = round(deadline.wait_s(len(masks), len(given_up)), 6)
+        waited_s = round(now_s - began_s, 6)
+        deadline.close(given_up, now_s)
+        self._journal.write(records.Heard(round_index, list(masks), missing, waited_s, deadline_s))
         return masks
 
     def pull(
@@ -116,9 +127,14 @@ class Network:
         fetched = self._fetched.get(donor, 0)
         self._journal.write(records.Rejected(round_index, donor, check, detail, fetched))
 
-    def newest_round(self) -> int:
-        """Return the latest round that a neighbor announced a mask of."""
-        return self._book.newest()
+    def latest_rounds(self) -> dict[str, int]:
+        """Return neighbor -> the latest round that it announced a mask of, of those who are there.
+
+        A neighbor sends its last mask with its Welcome; they are given a moment to arrive.
+        """
+        latest = self._book.latest
+        self._wait(lambda: self._book.present() <= latest().keys(), _LAST_MASKS_S)
+        return {n: t for n, t in latest().items() if n in self._book.present()}
 
     def leave(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
@@ -141,10 +157,14 @@ class Network:
         self._wait(done, timeout_s)
 
     def _wait(self, enough: Callable[[], bool], timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
+        ends_s = time.monotonic() + timeout_s
+        self._wait_until(enough, lambda: ends_s)
+
+    def _wait_until(self, enough: Callable[[], bool], ends_s: Callable[[], float]) -> None:
+        """Take events in until `enough`, or until `ends_s`, which they may change."""
         while not enough():
             try:
-                self._take_in(self._inbox.get(timeout=max(0.0, deadline - time.monotonic())))
+                self._take_in(self._inbox.get(timeout=max(0.0, ends_s() - time.monotonic())))
             except Empty:
                 return
 
@@ -161,6 +181,8 @@ class Network:
                 self._journal.write(records.NeighborLeft(neighbor, reason))
             case events.MaskHeard(neighbor, message):
                 verdict = self._book.receive(neighbor, message)
+                if verdict in (Verdict.ACCEPTED, Verdict.STALE):
+                    self._deadline.arrived(neighbor, message.round_index, time.monotonic())
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
                     self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):

@@ -22,9 +22,10 @@ from prisam_p2p.learn.learner import Accuracy, Learner
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.beginning import begin
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.spec import PeerSpec
-from prisam_p2p.peer.state import Progress, load_state, save_state
+from prisam_p2p.peer.state import Progress, save_state
 from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
@@ -85,22 +86,23 @@ class Peer:
     def begin(self) -> tuple[Weights, int]:
         """Return the weights and the round to begin with: W0 and 0, the same on every peer.
 
-        A later process of this peer goes on from what the one before left, if it is to, and in
-        the round in which its neighbors are by now.
+        A later process of this peer goes on from what the one before left, or from a neighbor's
+        weights, and in the round in which its neighbors are by now.
         """
-        weights = self._w0
-        if self.spec.source == "state" and self.spec.state_path.exists():
-            weights, progress = load_state(self.spec.state_path, self.layout)
-            self.prune_ratio, self._affinity = progress.prune_ratio, dict(progress.affinity)
-            self._validations = list(progress.validations)
-            self._first = progress.rounds_done
-        newest = self._network.newest_round() if self._network else 0
-        self.rounds_done = min(max(self._first, newest, self.spec.first_round), self.rounds - 1)
-        self._report({"event": "begin", "round": self.rounds_done})
-        if self.spec.late:
-            self._journal.write(records.Resumed(self._first, self.rounds_done))
-        self._first = self.rounds_done if weights is self._w0 else -1
-        return weights, self.rounds_done
+        start = begin(self.spec, self.layout, self._network)
+        self.rounds_done = start.round_index
+        if start.progress:
+            self.prune_ratio = start.progress.prune_ratio
+            self._affinity = dict(start.progress.affinity)
+            self._validations = list(start.progress.validations)
+        self._report({"event": "begin", "round": start.round_index})
+        if self.spec.late or self.spec.incarnation:
+            led_to = start.progress.rounds_done if start.progress else 0
+            self._journal.write(
+                records.Resumed(led_to, start.round_index, start.source, start.donor)
+            )
+        self._first = start.round_index if start.weights is None else -1
+        return start.weights or self._w0, start.round_index
 
     def train(self, t: int, weights: Weights) -> Weights:
         """Train on own data, at the device's speed (step 7)."""

@@ -52,6 +52,7 @@ from prisam_p2p.peer.peer import Peer
 from prisam_p2p.peer.policy_rule import rule_from
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.round_book import RoundBook
+from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
 from prisam_p2p.peer.spec import PeerSpec
 from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.peer.transport import Exchanging, Rates, Transport
@@ -289,8 +290,9 @@ def _network(
     }
     book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
     dtype = WireDtype[s.wire_dtype.name]
-    timeouts = (s.round_timeout_s, s.pull_deadline_s)
-    return parts.network(transport, book, inbox, journal, layout, *timeouts, dtype), transport
+    deadline = RoundDeadline(Limits(s.round_timeout_s, s.deadline_k, s.deadline_floor_s, s.quorum))
+    what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype)
+    return parts.network(transport, *what), transport
 
 
 def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:

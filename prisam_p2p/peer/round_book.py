@@ -69,9 +69,13 @@ class RoundBook:
         self._masks.setdefault(message.round_index, {})[sender] = mask
         return Verdict.ACCEPTED if message.round_index == self._round else Verdict.EARLY
 
-    def newest(self) -> int:
-        """Return the latest round of which a mask is here, 0 without any."""
-        return max((t for t, heard in self._masks.items() if heard), default=0)
+    def latest(self) -> dict[str, int]:
+        """Return neighbor -> the latest round of which its mask is here, if there is one."""
+        return {sender: t for t in sorted(self._masks) for sender in self._masks[t]}
+
+    def present(self) -> set[str]:
+        """Return the neighbors that are there."""
+        return set(self._neighbors - self._gone.keys())
 
     def leave(self, neighbor: str, reason: str) -> None:
         """Wait for `neighbor` no more."""

@@ -18,6 +18,10 @@ RUDE_ENTRY = "prisam_p2p.rude.process"
 """The module whose `main` plays a peer that lies."""
 
 
+Source = Literal["state", "neighbor", "fresh"]
+"""Where a peer's first weights are from: what it left, a neighbor's, or W0."""
+
+
 class DataSpec(BaseModel):
     """Which of the shared images are this peer's, and where the shared images are."""
 
@@ -71,8 +75,9 @@ class PeerSpec(BaseModel):
         fan_in: peers that a baseline averages with in a round.
         true_group: peers with similar data, itself included, for who is told.
         degrees: neighbor -> how many neighbors it has.
-        source: what it begins with: "state", what the last process of this peer left, or "fresh".
-        first_round: it begins there at the earliest.
+        source: what it begins with: "neighbor", the weights of the freshest one; "state", what its
+            last process left; "fresh", W0. The next one where this is not to be had.
+        first_round: it begins there at the earliest, and if it is not late, just there.
         keys: None = connections are plain.
         marks: (round, phase) at whose beginning it waits for the launcher.
         rude: a rude peer plays this one; read by who starts it, and by the rude peer itself.
@@ -106,7 +111,7 @@ class PeerSpec(BaseModel):
     fan_in: int = 1
     true_group: list[str] = []
     degrees: dict[str, int] = {}
-    source: Literal["state", "fresh"] = "fresh"
+    source: Source = "fresh"
     first_round: int = 0
     keys: Keys | None = None
     marks: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []

@@ -1,12 +1,17 @@
 """What a peer must know to go on after a restart: written whole after each round.
 
+The state of the round before stays beside it: when a whole run goes on, all peers go on from the
+same round, and some had ended one more than others (docs/decisions/0020-survival.md).
 Random draws follow from (seed, peer, round) and a fresh optimizer begins each round, so weights,
 masks and a few numbers are all there is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydantic
@@ -41,7 +46,7 @@ class Progress(pydantic.BaseModel):
 
 
 def save_state(path: Path, weights: Weights, progress: Progress) -> None:
-    """Write what the next round begins with.
+    """Write what the next round begins with, and keep what this one began with.
 
     Raises:
         OSError: it cannot be written; what was there before still is.
@@ -52,6 +57,18 @@ def save_state(path: Path, weights: Weights, progress: Progress) -> None:
     metadata = {"progress": progress.model_dump_json()}
     with written_beside(path) as beside:  # save_file would go by a file of its own
         beside.write_bytes(save(arrays | {_MASK: weights.mask}, metadata))
+        if path.exists() and _progress(path).rounds_done != progress.rounds_done:
+            path.replace(_before(path))
+
+
+def kept_states(path: Path) -> dict[int, Path]:
+    """Return round to begin with -> file, of what was written to `path`.
+
+    Raises:
+        ConfigError: a file is none.
+    """
+    files = [each for each in (_before(path), path) if each.exists()]
+    return {_progress(each).rounds_done: each for each in files}
 
 
 def load_state(path: Path, layout: Layout) -> tuple[Weights, Progress]:
@@ -60,18 +77,32 @@ def load_state(path: Path, layout: Layout) -> tuple[Weights, Progress]:
     Raises:
         ConfigError: there is no such file, or it is of another network.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            progress = Progress.model_validate_json(metadata.get("progress", ""))
-            mask = file.get_tensor(_MASK)
-            if progress.layout != layout.digest.hex():
-                raise ConfigError(str(path), "layout", progress.layout, layout.digest.hex())
-            tensors = {t.name: file.get_tensor(f"w.{t.name}") for t in layout.tensors}
-    except (OSError, SafetensorError, pydantic.ValidationError) as error:
-        raise ConfigError(str(path), "", str(error), "the state of a peer of this run") from error
+    progress = _progress(path)
+    if progress.layout != layout.digest.hex():
+        raise ConfigError(str(path), "layout", progress.layout, layout.digest.hex())
+    with _opened(path) as file:
+        mask = file.get_tensor(_MASK)
+        tensors = {t.name: file.get_tensor(f"w.{t.name}") for t in layout.tensors}
     for tensor in layout.tensors:
         if tensors[tensor.name].shape != tensor.slim_shape(mask):
             shape = str(tensors[tensor.name].shape)
             raise ConfigError(str(path), tensor.name, shape, str(tensor.slim_shape(mask)))
     return Weights(mask, tensors), progress
+
+
+def _progress(path: Path) -> Progress:
+    with _opened(path) as file:
+        return Progress.model_validate_json((file.metadata() or {}).get("progress", ""))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (OSError, SafetensorError, pydantic.ValidationError) as error:
+        raise ConfigError(str(path), "", str(error), "the state of a peer of this run") from error
+
+
+def _before(path: Path) -> Path:
+    return path.with_suffix(f".before{path.suffix}")

@@ -54,7 +54,7 @@ def run_checks(run: RunFolder) -> list[Check]:
         "no poison": _poison,
         "groups recovered": _groups,
     }
-    ended = run.last("launcher", "run_ended")
+    ended = run.ended()
     if ended is None or ended["status"] != "completed":
         why = "the run did not come to its end"
         return [Check(name, UNKNOWN, why) for name in checks]
@@ -103,7 +103,7 @@ def firings(run: RunFolder) -> list[Firing]:
 
 def _final_states(run: RunFolder) -> Iterator[str]:
     """Every peer completed, or is gone because a fault took it away for good."""
-    ended = run.last("launcher", "run_ended")
+    ended = run.ended()
     for peer, state in (ended or {}).get("states", {}).items():
         if state != "completed" and not state.endswith(AS_PLANNED):
             yield f"{peer} {state}"

@@ -130,13 +130,21 @@ def _verdict(
         return FALSE, why
     if unproven := sorted(set(hit) - verified):
         why = _UNBITTEN.get(kind, "no evidence that it bit at ") + ", ".join(unproven)
+        if _launcher_died_after(run, occurrence["id"]):
+            return UNKNOWN, f"{why}, before the launcher died"
         return (UNKNOWN if kind in _NEEDS_A_VICTIM else FALSE), why
     return TRUE, ""
 
 
 def _over(run: RunFolder) -> bool:
-    ended = run.last("launcher", "run_ended")
+    ended = run.ended()
     return ended is not None and ended["status"] == "completed"
+
+
+def _launcher_died_after(run: RunFolder, name: str) -> bool:
+    """Tell whether a later launch of the run had to go on after a fault was applied."""
+    begun_s = [line["t_s"] for line in run.records("launcher", "run_started")]
+    return any(line["t_s"] < max(begun_s, default=0.0) for line in _of(run, "fault_applied", name))
 
 
 def _of(run: RunFolder, record: str, name: str) -> list[Line]:
@@ -145,7 +153,7 @@ def _of(run: RunFolder, record: str, name: str) -> list[Line]:
 
 def _uncontained(run: RunFolder, name: str, kind: str) -> str:
     """Return what went wrong beyond the fault, empty if nothing did."""
-    ended = run.last("launcher", "run_ended")
+    ended = run.ended()
     states = (ended or {}).get("states", {})
     lost = [f"{peer} {state}" for peer, state in states.items() if not state.endswith(_FINE)]
     if lost:

@@ -60,6 +60,23 @@ class RunFolder:
         found = self.records(peer, kind)
         return found[-1] if found else None
 
+    def ended(self) -> Line | None:
+        """Return the launcher's last word, None where its last launch did not come to it."""
+        return self._since("launcher", "run_started", "run_ended")
+
+    def finished(self, peer: str) -> Line | None:
+        """Return the last word of a peer's last process, None where it did not come to it."""
+        return self._since(peer, "started", "finished")
+
+    def _since(self, name: str, beginning: str, kind: str) -> Line | None:
+        found = None
+        for line in self.journals[name]:
+            if line["record"] == kind:
+                found = line
+            elif line["record"] == beginning:
+                found = None
+        return found
+
     def _lines(self, name: str) -> Iterator[Line]:
         path = self.path / "journal" / f"{name}.jsonl"
         if path.exists():

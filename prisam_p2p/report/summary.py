@@ -48,7 +48,7 @@ def read_summary(run: RunFolder) -> dict[str, Any]:
 def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     """Return the summary of a run folder, whatever its run came to."""
     settings = run.plan["settings"]
-    ended = run.last("launcher", "run_ended")
+    ended = run.ended()
     ready = run.last("launcher", "all_ready")
     peers = {peer: _peer(run, peer, (ended or {}).get("states", {})) for peer in run.peers}
     accuracy = {
@@ -133,7 +133,7 @@ def _kinds(moved: Iterable[tuple[str, Count]]) -> dict[str, dict[str, int]]:
 
 def _rounds_done(run: RunFolder, peer: str) -> int:
     """Return the rounds that a peer finished; of one that was killed, those it counted."""
-    finished = run.last(peer, "finished")
+    finished = run.finished(peer)
     if finished:
         return int(finished["rounds"])
     return len({x["round"] for x in run.records(peer, "traffic") if not x["final"]})

@@ -62,8 +62,10 @@ def compared(run: RunFolder) -> dict[str, int]:
 
 
 def _values(run: RunFolder, peer: str, record: str, fields: tuple[str, ...]) -> list[Line]:
+    """Return the values of each round; of one that was begun again, as it was done last."""
     lines = run.records(peer, record) if peer in run.peers else []
-    return [{field: line[field] for field in fields} for line in lines]
+    last = {(line.get("round"), "round" in line and line.get("moment")): line for line in lines}
+    return [{field: line[field] for field in fields} for line in last.values()]
 
 
 def _short(values: dict[str, Any]) -> str:

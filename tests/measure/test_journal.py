@@ -106,9 +106,10 @@ def test_what_follows_a_cut_off_line_is_not_lost(path):
 
 
 def test_a_journal_is_json_to_anyone(path):
-    written(path, records.Heard(2, ["b"], {"c": "late"}, 1.5))
+    written(path, records.Heard(2, ["b"], {"c": "late"}, 1.5, 120.0))
     line = json.loads(path.read_text())
-    assert list(line) == ["t_s", "record", "round", "peers", "missing", "waited_s"]
+    fields = ["round", "peers", "missing", "waited_s", "deadline_s"]
+    assert list(line) == ["t_s", "record", *fields]
 
 
 def test_the_file_is_closed_whatever_happens(path):

@@ -55,15 +55,26 @@ def test_a_killed_peer_is_gone_and_the_others_go_on(tmp_path):
     contained(summary, "p05")
 
 
-def test_a_restarted_peer_goes_on_from_its_state(tmp_path):
+def test_restarted_peers_go_on_from_their_state_or_from_a_neighbors_weights(tmp_path):
     run, summary = run_with(
-        tmp_path, 'kind = "restart"\npeers = ["p01"]\nat = { round = 2, phase = "train" }'
+        tmp_path,
+        'kind = "restart"\npeers = ["p01"]\nat = { round = 2, phase = "train" }',
+        'kind = "restart"\nfrom = "neighbor"\npeers = ["p03", "p04"]\n'
+        'at = { round = 3, phase = "announce" }',
     )
-    assert summary["faults"][0]["verdict"] == "true"
+    assert [fault["verdict"] for fault in summary["faults"]] == ["true", "true"]
     (resumed,) = [x for x in journal(run, "p01") if x["record"] == "resumed"]
     assert (resumed["state_round"], resumed["round"]) == (2, 2)
     assert [x["incarnation"] for x in journal(run, "p01") if x["record"] == "started"] == [0, 1]
     assert 4 not in heard_missing(run, "p00", "p01")
+    for peer in ("p03", "p04"):
+        lines = journal(run, peer)
+        (resumed,) = [x for x in lines if x["record"] == "resumed"]
+        assert (resumed["source"], resumed["state_round"]) == ("neighbor", 0)
+        assert resumed["round"] in (2, 3, 4)  # the others wait in round 3, if they are there yet
+        before = [x for x in lines[: lines.index(resumed)] if x["record"] == "pulled"][-1]
+        assert (before["donor"], before["round"] <= resumed["round"]) == (resumed["donor"], True)
+        assert [x for x in lines if x["record"] == "trained"][-1]["epochs"] == 2  # no warm-up
     contained(summary)
 
 

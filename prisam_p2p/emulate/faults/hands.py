@@ -18,7 +18,7 @@ class Hands(Protocol):
         """Start the next process of a peer that is gone, or the first of one that is absent.
 
         Args:
-            source: "state", what its last process wrote, or "fresh", W0.
+            source: of its first weights: "state", "neighbor" or "fresh" (peer/spec.py).
             first_round: it begins there at the earliest.
         """
 

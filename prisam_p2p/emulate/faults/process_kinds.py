@@ -9,12 +9,22 @@ from pydantic import Field, model_validator
 from prisam_p2p.emulate.faults.fault_base import OnPeers
 from prisam_p2p.emulate.toml_file import Misfit, Told
 
+From = Literal["state", "fresh", "neighbor"]
+"""What a peer that starts again begins with (peer/spec.py, Source)."""
+
 
 class Stop(OnPeers):
     """The process ends: by SIGKILL, by SIGTERM, or of its own will; healed: it starts again."""
 
     kind: Literal["kill", "term", "leave"]
+    source: From = Field("state", alias="from")
     FOR_GOOD = True
+
+    @model_validator(mode="after")
+    def _begins_again(self) -> Self:
+        if self.heal is None and "source" in self.model_fields_set:
+            raise Misfit("from", self.source, "none without heal: it does not start again")
+        return self
 
 
 class Pause(OnPeers):
@@ -27,7 +37,7 @@ class Restart(OnPeers):
     """SIGKILL, and a new start after `down_s` seconds, or after `heal.rounds`."""
 
     kind: Literal["restart"]
-    source: Literal["state", "fresh"] = Field("state", alias="from")
+    source: From = Field("state", alias="from")
     down_s: float = Field(0.0, ge=0)
 
     @model_validator(mode="after")

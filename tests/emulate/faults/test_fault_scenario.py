@@ -47,7 +47,12 @@ def test_every_kind_of_the_five_families_is_known():
 @pytest.mark.parametrize(
     ("kind", "rest", "parameters"),
     [
-        ("kill", ALL, {}),
+        ("kill", ALL, {"from": "state"}),
+        (
+            "term",
+            ALL + '\nheal = { rounds = 1 }\nfrom = "neighbor"',
+            {"from": "neighbor"},
+        ),
         ("restart", ALL, {"from": "state", "down_s": 0.0}),
         ("restart", ALL + '\nfrom = "fresh"\ndown_s = 2', {"from": "fresh", "down_s": 2.0}),
         ("slow", ALL, {"factor": 0.5}),
@@ -195,7 +200,8 @@ REFUSALS = [
     (fault(ALL + "\nfactor = 1", kind="scaled"), r"\.factor = 1\.0: expected another number"),
     (fault(ALL + "\nmib = 0", kind="memory"), r"\.mib = 0: expected a number of at least 1"),
     (fault(ALL + '\nform = "state"', kind="restart"), r"\.form = 'state': .*the nearest is from"),
-    (fault(ALL + '\nfrom = "ashes"', kind="restart"), r"\.from = 'ashes': expected 'state' or"),
+    (fault(ALL + '\nfrom = "ashes"', kind="restart"), r"\.from = 'ashes': expected 'state', "),
+    (fault(ALL + '\nfrom = "fresh"', kind="kill"), r"\.from = 'fresh': expected none without heal"),
     (fault(ALL + "\ndown_s = -1", kind="restart"), r"\.down_s = -1: expected a number of at leas"),
     (fault("period_s = 0", kind="flap"), r"\.period_s = 0: expected a number above 0"),
     (fault("duty = 1", kind="flap"), r"\.duty = 1: expected a number below 1"),

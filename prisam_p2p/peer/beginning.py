@@ -1,0 +1,89 @@
+"""What a peer's first round begins with: W0, the state it left, or its freshest neighbor's weights.
+
+docs/decisions/0020-survival.md says what each is good for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from prisam_p2p.core.layout import Layout, Weights, widen
+from prisam_p2p.core.masks import prune
+from prisam_p2p.peer.network import Network
+from prisam_p2p.peer.spec import PeerSpec, Source
+from prisam_p2p.peer.state import Progress, kept_states, load_state
+
+MOST_DONORS = 3
+"""So many neighbors are asked for weights; one that is gone costs a pull's timeouts."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a peer begins.
+
+    Attributes:
+        weights: None = W0.
+        round_index: to begin with.
+        progress: of the state that `weights` are from, None where they are not.
+        donor: whose weights these are, None where they are nobody's.
+    """
+
+    weights: Weights | None
+    round_index: int
+    progress: Progress | None = None
+    donor: str | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where the weights are from."""
+        if self.weights is None:
+            return "fresh"
+        return "neighbor" if self.donor else "state"
+
+
+def begin(spec: PeerSpec, layout: Layout, network: Network | None) -> Beginning:
+    """Return what `spec` asks for, or the next best: its state, then W0.
+
+    Raises:
+        ConfigError: its state is not of this run.
+    """
+    latest = network.latest_rounds() if network and spec.late else {}
+    if spec.source == "neighbor" and network:
+        found = _from_neighbor(spec, layout, network, latest)
+        if found:
+            return found
+    states = {} if spec.source == "fresh" else kept_states(spec.state_path)
+    fit = [t for t in states if spec.late or t <= spec.first_round]
+    if not fit:
+        return Beginning(None, _round(spec, latest))
+    weights, progress = load_state(states[max(fit)], layout)
+    return Beginning(weights, _round(spec, latest, progress.rounds_done), progress)
+
+
+def by_freshness(latest: Mapping[str, int], rng: np.random.Generator) -> list[str]:
+    """Return the neighbors in the order in which to ask them: the latest round first.
+
+    Equals are drawn, so that peers that come back together do not all ask the same one.
+    """
+    drawn = [str(neighbor) for neighbor in rng.permutation(sorted(latest))]
+    return sorted(drawn, key=lambda neighbor: -latest[neighbor])
+
+
+def _from_neighbor(
+    spec: PeerSpec, layout: Layout, network: Network, latest: Mapping[str, int]
+) -> Beginning | None:
+    rng = np.random.default_rng([spec.settings.seed, spec.index, spec.incarnation])
+    for donor in by_freshness(latest, rng)[:MOST_DONORS]:
+        pulled = network.pull(latest[donor], [donor], None).get(donor)
+        if pulled is not None:
+            own = prune(layout, widen(layout, pulled), pulled.mask, spec.device.prune_ratio)
+            return Beginning(own, _round(spec, network.latest_rounds(), latest[donor]), donor=donor)
+    return None
+
+
+def _round(spec: PeerSpec, latest: Mapping[str, int], least: int = 0) -> int:
+    """Return the round in which the neighbors are, not before `least`, the last one at most."""
+    return min(max([*latest.values(), least, spec.first_round]), spec.settings.rounds - 1)

@@ -1,0 +1,62 @@
+"""A peer's network over real sockets of one process: who is waited for, and how long."""
+
+import pytest
+from small_network import CAP_S, meet, peers
+
+pytestmark = pytest.mark.network
+
+
+def test_a_mute_neighbor_is_given_up_long_before_the_cap(tmp_path):
+    with peers(tmp_path, "abc", floor_s=0.5) as made:
+        meet(made)
+        for t, announcing in enumerate(("abc", "abc", "ab")):  # c is there, and says nothing
+            for name in announcing:
+                made[name].announce(t)
+            assert sorted(made["a"].network.hear(t)) == [n for n in announcing if n != "a"]
+        made["c"].announce(2)  # after all; with its last mask, the next one is in time
+        for name in "abc":
+            made[name].announce(3)
+        assert sorted(made["a"].network.hear(3)) == ["b", "c"]
+    first, second, third, last = made["a"].heard()
+    assert first["deadline_s"] == CAP_S
+    assert second["missing"] == last["missing"] == {}
+    assert third["deadline_s"] <= third["waited_s"] < CAP_S / 2
+    assert third["missing"]["c"].startswith(f"no mask within {third['deadline_s']:.1f} s (rounds:")
+
+
+def test_before_the_quorum_is_here_a_mute_neighbor_is_waited_for(tmp_path):
+    with peers(tmp_path, "ab", floor_s=0.0, cap_s=1.0) as made:
+        meet(made)
+        made["b"].announce(0)
+        made["a"].network.hear(0)
+        assert made["a"].network.hear(1) == {}
+    _, heard = made["a"].heard()
+    assert heard["waited_s"] >= heard["deadline_s"] == 1.0
+    assert heard["missing"] == {"b": "no mask within 1 s"}
+
+
+def test_a_peer_whose_neighbors_are_all_gone_goes_on_at_once(tmp_path):
+    with peers(tmp_path, "abc") as made:
+        meet(made)
+        for name in "bc":
+            made[name].transport.close()
+        for t in range(3):
+            made["a"].announce(t)
+            assert made["a"].network.hear(t) == {}
+            assert made["a"].network.pull(t, [], None) == {}
+    heard = made["a"].heard()
+    assert [x["missing"] for x in heard] == [dict.fromkeys("bc", "connection closed")] * 3
+    assert sum(x["waited_s"] for x in heard) < CAP_S / 2
+
+
+def test_a_peer_that_never_meets_a_neighbor_goes_on_at_once(tmp_path):
+    with peers(tmp_path, "abc") as made:
+        nowhere = {n: (made[n].address, made[n].transport.port) for n in "bc"}
+        for name in "bc":
+            made[name].transport.close()
+        made["a"].network.connect(nowhere, 0.2)
+        made["a"].announce(0)
+        assert made["a"].network.hear(0) == {}
+    (heard,) = made["a"].heard()
+    assert set(heard["missing"].values()) == {"did not connect within 0.2 s"}
+    assert heard["waited_s"] < CAP_S / 2
