@@ -92,6 +92,9 @@ def main() -> None:
     help="What is to go wrong: a scenario (topologies/faults/*.toml), or the faults.json of an "
     "earlier run to repeat it. [nothing]",
 )
+@click.option(
+    "--twin", is_flag=True, help="With --faults: run the same without them, too, and compare."
+)
 @settings_options
 def launch(
     topology: Path,
@@ -99,6 +102,7 @@ def launch(
     quiet: bool,
     output: str,
     faults: Path | None,
+    twin: bool,
     **given: object,
 ) -> None:
     """Run a network of peers, each its own process, and report what it learned and sent.
@@ -107,11 +111,21 @@ def launch(
     earlier run, to run that again. Options win over the file's [run].
     """
     from prisam_p2p.emulate.launch import launch as launch_run
+    from prisam_p2p.report.run_folder import TWIN
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     overrides = {name: value for name, value in given.items() if value is not None}
     launched = launch_run(
-        topology, PEERS, overrides, run_dir, Path("runs"), stamp, quiet, _summarize, faults
+        topology,
+        PEERS,
+        overrides,
+        run_dir,
+        Path("runs"),
+        stamp,
+        quiet,
+        _summarize,
+        faults,
+        TWIN if twin else None,
     )
     _conclude(launched, quiet, output)
 

@@ -52,6 +52,7 @@ def launch(
     quiet: bool,
     after_run: Callable[[Path], object],
     faults: Path | None = None,
+    twin: str | None = None,
 ) -> Launched:
     """Run what `source` describes.
 
@@ -61,11 +62,14 @@ def launch(
         run_dir: must not exist; None = a folder in `runs_folder`, named with `stamp`.
         after_run: called with its folder when a run is over, however it ended.
         faults: a scenario (.toml), or the faults.json of an earlier run; not for the baseline.
+        twin: name of a folder in the run's for the same plan without the faults; None: not run.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
         LaunchError: a peer did not come up; the run folder says "failed".
     """
+    if twin and not faults:
+        raise ConfigError("--twin", "", "no --faults", "faults: else it is the run itself")
     topology = _topology(source, peers_folder)
     settings = resolve_settings(topology, overrides)
     folder = run_dir or runs_folder / f"{topology.name}-{settings.algorithm.value}-{stamp}"
@@ -80,6 +84,13 @@ def launch(
         status, states = run_reported(
             prepared, prepared.plan, folder, quiet, after_run, choice, fault_plan
         )
+        if status == COMPLETED and twin:
+            create_run_dir(folder / twin)
+            status, others = run_reported(
+                prepared, prepared.plan, folder / twin, quiet, after_run, choice
+            )
+            states |= {f"{peer} of the twin": state for peer, state in others.items()}
+            after_run(folder)  # what the faults cost is known only now
         baseline = prepared.baseline
         if status != COMPLETED or baseline is None:
             return Launched(folder, status, states, None)

@@ -47,6 +47,14 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """After `round` this peer goes on with `next_round`, where half of its neighbors are by now."""
+
+    round: int
+    next_round: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """One round's local training; asked and achieved speed relative to this host."""
 
@@ -436,6 +444,7 @@ Record = (
     Started
     | Connected
     | Resumed
+    | CaughtUp
     | Trained
     | Masked
     | Announced

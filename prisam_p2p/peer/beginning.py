@@ -13,6 +13,7 @@ import numpy as np
 from prisam_p2p.core.layout import Layout, Weights, widen
 from prisam_p2p.core.masks import prune
 from prisam_p2p.peer.network import Network
+from prisam_p2p.peer.round_book import reached_by_half
 from prisam_p2p.peer.spec import PeerSpec, Source
 from prisam_p2p.peer.state import Progress, kept_states, load_state
 
@@ -80,10 +81,11 @@ def _from_neighbor(
         pulled = network.pull(latest[donor], [donor], None).get(donor)
         if pulled is not None:
             own = prune(layout, widen(layout, pulled), pulled.mask, spec.device.prune_ratio)
-            return Beginning(own, _round(spec, network.latest_rounds(), latest[donor]), donor=donor)
+            return Beginning(own, _round(spec, network.latest_rounds()), donor=donor)
     return None
 
 
 def _round(spec: PeerSpec, latest: Mapping[str, int], least: int = 0) -> int:
     """Return the round in which the neighbors are, not before `least`, the last one at most."""
-    return min(max([*latest.values(), least, spec.first_round]), spec.settings.rounds - 1)
+    there = reached_by_half(latest.values())
+    return min(max(there, least, spec.first_round), spec.settings.rounds - 1)

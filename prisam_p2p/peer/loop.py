@@ -16,7 +16,7 @@ from prisam_p2p.peer.peer import Peer
 def prisam(me: Peer) -> None:
     """Run all rounds of Algorithm 1, then deploy the better of the last round's two models."""
     weights, first = me.begin()  # W0 and 0, or where the process before this one was
-    for t in range(first, me.rounds):
+    for t in me.rounds_from(first):
         trained = me.train(t, weights)  # 7: W_i = Train(W_G, own data)
         own = me.prune(t, trained)  # 8: (W~_i, M_i) = Prune(W_i, rho_i)
 

@@ -15,7 +15,7 @@ from prisam_p2p.peer import events
 from prisam_p2p.peer.calling import Endpoint
 from prisam_p2p.peer.control import Stopped
 from prisam_p2p.peer.pull import Unfit
-from prisam_p2p.peer.round_book import RoundBook, Verdict
+from prisam_p2p.peer.round_book import RoundBook, Verdict, reached_by_half
 from prisam_p2p.peer.round_deadline import RoundDeadline
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Transport
@@ -135,6 +135,12 @@ class Network:
         latest = self._book.latest
         self._wait(lambda: self._book.present() <= latest().keys(), _LAST_MASKS_S)
         return {n: t for n, t in latest().items() if n in self._book.present()}
+
+    def reached(self) -> int:
+        """Return the latest round that half of the neighbors who are there announced by now."""
+        self._wait(lambda: False, 0)  # what has come is taken in
+        latest = self._book.latest()
+        return reached_by_half([latest.get(n, 0) for n in self._book.present()])
 
     def leave(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""

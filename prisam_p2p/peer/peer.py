@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +103,19 @@ class Peer:
             )
         self._first = start.round_index if start.weights is None else -1
         return start.weights or self._w0, start.round_index
+
+    def rounds_from(self, first: int) -> Iterator[int]:
+        """Yield the rounds to run; those that half of the neighbors left behind are skipped.
+
+        Who was given up (paused, parted) and went on round by round would never be heard again.
+        """
+        t = first
+        while t < self.rounds:
+            yield t
+            reached = self._network.reached() if self._network else 0
+            after, t = t, max(t + 1, min(reached, self.rounds - 1))
+            if t > after + 1:
+                self._journal.write(records.CaughtUp(after, t))
 
     def train(self, t: int, weights: Weights) -> Weights:
         """Train on own data, at the device's speed (step 7)."""

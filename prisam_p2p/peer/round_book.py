@@ -5,7 +5,7 @@ Pure: messages in, verdicts out. No socket, no clock: deadlines are the caller's
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 
 from prisam_p2p.core.bits import unpack_bits
@@ -26,6 +26,15 @@ class Verdict(StrEnum):
     STRANGER = "stranger"
     MISMATCHED = "mismatched"
     TOO_EARLY = "too-early"
+
+
+def reached_by_half(latest: Collection[int]) -> int:
+    """Return the latest round that half of the neighbors reached; 0 without any.
+
+    Args:
+        latest: of each neighbor, its latest round. One alone that lies moves nobody.
+    """
+    return sorted(latest)[len(latest) // 2] if latest else 0
 
 
 class RoundBook:

@@ -14,6 +14,9 @@ from prisam_p2p.measure.journal import read_journal
 
 Line = dict[str, Any]
 
+TWIN = "twin"
+"""The folder in a run's for the same plan without its faults."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -35,6 +38,12 @@ class RunFolder:
                 str(self.path), "", "no readable plan.json", "a run folder"
             ) from error
         return plan
+
+    @property
+    def twin(self) -> RunFolder | None:
+        """The same run without its faults, where that was run, too."""
+        path = self.path / TWIN
+        return RunFolder(path) if (path / "plan.json").exists() else None
 
     @property
     def peers(self) -> list[str]:

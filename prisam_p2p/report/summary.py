@@ -77,7 +77,8 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         "closure": closure(ledger),
         "rejected": rejections(run),
         "checks": checks_json(run_checks(run)),
-        "faults": faults_json(fault_verdicts(run)),
+        "faults": faults_json(fault_verdicts(run, run.twin)),
+        "twin": _deployed(run.twin) if run.twin else None,
     }
 
 
@@ -103,6 +104,12 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
         "bytes": _moved(run, peer),
         "budgets": _asked_and_achieved(run, peer),
     }
+
+
+def _deployed(run: RunFolder) -> float | None:
+    """Return the mean accuracy that a run's peers deployed."""
+    deployed = [run.last(peer, "deployed") for peer in run.peers]
+    return _mean([line["test"] if line else None for line in deployed])
 
 
 def _bytes(ledger: Ledger) -> dict[str, dict[str, int]]:

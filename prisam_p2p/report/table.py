@@ -102,6 +102,9 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
             f"{baseline['algorithm']}: {_figure(beside)} deployed; "
             f"gain {_gain(accuracy['deployed'], beside)}"
         )
+    if summary["twin"] is not None:
+        gain = _gain(accuracy["deployed"], summary["twin"])
+        lines.append(f"without the faults: {_figure(summary['twin'])} deployed; change {gain}")
     ari = summary["grouping"]["ari_by_round"]
     if ari:
         lines.append(

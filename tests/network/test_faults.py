@@ -105,6 +105,19 @@ def test_a_paused_peer_holds_its_neighbors_up_until_it_is_let_go(tmp_path):
     contained(summary)
 
 
+def test_a_peer_that_was_paused_for_rounds_goes_on_where_the_others_are(tmp_path):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "pause"\npeers = ["p02"]\nat = { round = 1, phase = "announce" }\n'
+        "heal = { rounds = 3 }",
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    (caught_up,) = [x for x in journal(run, "p02") if x["record"] == "caught_up"]
+    assert (caught_up["round"], caught_up["next_round"]) == (1, 3)
+    assert heard_missing(run, "p00", "p02") == [1, 2, 3]
+    contained(summary)
+
+
 def test_a_peer_that_is_told_to_leave_is_waited_for_no_more(tmp_path):
     run, summary = run_with(
         tmp_path, 'kind = "leave"\npeers = ["p04"]\nat = { round = 1, phase = "train" }'

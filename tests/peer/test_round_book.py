@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prisam_p2p.peer.round_book import MAX_EARLY, RoundBook, Verdict
+from prisam_p2p.peer.round_book import MAX_EARLY, RoundBook, Verdict, reached_by_half
 from prisam_p2p.wire.messages import MaskAnnounce
 
 
@@ -197,3 +197,11 @@ def test_where_there_are_no_masks_one_is_mismatched_and_none_is_heard():
     assert book.receive("b", announce(0)) is Verdict.MISMATCHED
     assert {peer: len(mask) for peer, mask in book.masks().items()} == {"a": 0}
     assert book.awaited() == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("latest", "reached"),
+    [([], 0), ([3], 3), ([2, 4], 4), ([1, 1, 99], 1), ([0, 5, 5, 6], 5), ([7, 0, 0, 0], 0)],
+)
+def test_the_round_that_half_of_the_neighbors_reached(latest, reached):
+    assert reached_by_half(latest) == reached

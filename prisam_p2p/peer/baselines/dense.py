@@ -26,7 +26,7 @@ def dense_rounds(
         average: of the own model and those that arrived.
     """
     weights, first = me.begin()
-    for t in range(first, me.rounds):
+    for t in me.rounds_from(first):
         trained = me.train(t, weights)
 
         me.offer(t, trained)

@@ -21,7 +21,7 @@ def dis_pfl_erk(me: Peer) -> None:
     if weights.mask.all():  # W0: the same mask on every peer
         s = me.spec.settings
         weights = narrow(me.layout, weights, erk_mask(me.layout, s.density, s.seed))
-    for t in range(first, me.rounds):
+    for t in me.rounds_from(first):
         trained = me.train(t, weights)
 
         me.offer(t, trained)  # the mask, a bit a weight, travels with the weights

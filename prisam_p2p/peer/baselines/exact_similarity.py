@@ -15,7 +15,7 @@ from prisam_p2p.peer.peer import Peer
 def exact_similarity(me: Peer) -> None:
     """Choose peers by the cosine of weight deltas, then go on as PRISAM."""
     weights, first = me.begin()
-    for t in range(first, me.rounds):
+    for t in me.rounds_from(first):
         trained = me.train(t, weights)
         own = me.prune(t, trained)
 

@@ -11,7 +11,7 @@ from prisam_p2p.peer.peer import Peer
 def local(me: Peer) -> None:
     """Train the dense model on own data and never communicate."""
     weights, first = me.begin()
-    for t in range(first, me.rounds):
+    for t in me.rounds_from(first):
         weights = me.train(t, weights)
         me.evaluate(t, "after_training", weights)
         me.end_round(t, weights)

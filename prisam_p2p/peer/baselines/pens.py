@@ -18,7 +18,7 @@ def pens(me: Peer) -> None:
     n_best, s = me.spec.fan_in, me.spec.settings
     n_tried = s.pens_sampled or 2 * n_best
     n_trials = me.rounds // 2 if s.pens_rounds is None else s.pens_rounds
-    for t in range(first, me.rounds):
+    for t in me.rounds_from(first):
         trained = me.train(t, weights)
 
         me.offer(t, trained)

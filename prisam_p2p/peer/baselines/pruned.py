@@ -16,7 +16,7 @@ def pruned_rounds(me: Peer, choose: Callable[[Peer, int], Collection[str]]) -> N
         choose: returns whose models to pull in a round, of all neighbors.
     """
     weights, first = me.begin()
-    for t in range(first, me.rounds):
+    for t in me.rounds_from(first):
         trained = me.train(t, weights)
         own = me.prune(t, trained)
 
