@@ -114,8 +114,8 @@ def _progress(run: RunFolder) -> Iterator[str]:
     bound_s = max(_LEAST_BOUND_S, _ROUNDS_TO_RECOVER * _round_s(run))
     for firing in firings(run):
         after = [t for t in _round_ends(run, firing.peer) if t > firing.ended_s]
-        finished = run.last(firing.peer, "deployed")
-        if firing.ended_s == math.inf or (not after and finished):
+        over = run.last(firing.peer, "deployed") or _is_away(run, firing.peer)
+        if firing.ended_s == math.inf or (not after and over):
             continue
         if not after or after[0] - firing.ended_s > bound_s:
             took = f"only after {after[0] - firing.ended_s:.1f} s" if after else "never"
@@ -125,9 +125,9 @@ def _progress(run: RunFolder) -> Iterator[str]:
 def _crossings(run: RunFolder) -> Iterator[str]:
     """No mask and no weights that were sent and received while a link was cut came across it."""
     for began_s, ended_s, name, (giver, taker) in _cuts(run):
-        announced = {x["round"]: x["t_s"] for x in run.records(giver, "announced")}
+        trained = {x["round"]: x["t_s"] for x in run.records(giver, "trained")}
         for line in run.records(taker, "heard"):
-            sent_s = announced.get(line["round"], -math.inf)
+            sent_s = trained.get(line["round"], -math.inf)  # its mask went out after that
             if giver in line["peers"] and began_s < sent_s and line["t_s"] < ended_s:
                 yield f"{taker} heard {giver} in round {line['round']} across {name}"
         for line in run.records(taker, "pulled"):
@@ -203,6 +203,12 @@ def _groups(run: RunFolder) -> Iterator[str]:
 def _last_grouped_s(run: RunFolder, round_index: int) -> float:
     lines: list[Line] = [x for peer in run.peers for x in run.records(peer, "grouped")]
     return max(float(line["t_s"]) for line in lines if line["round"] == round_index)
+
+
+def _is_away(run: RunFolder, peer: str) -> bool:
+    """Tell whether a fault took a peer away for good."""
+    ended = run.ended()
+    return ended is not None and str(ended["states"].get(peer, "")).endswith(AS_PLANNED)
 
 
 def _round_ends(run: RunFolder, peer: str) -> list[float]:

@@ -162,7 +162,7 @@ def _uncontained(run: RunFolder, name: str, kind: str) -> str:
     for came in _of(run, "fault_verified" if joins else "fault_healed", name):
         peer, at_s = came["peer"], came["t_s"]
         done = [line for line in run.records(peer, "traffic") if line["t_s"] > at_s]
-        if not done and states.get(peer) != "completed":
+        if not done and not states.get(peer, "").endswith(_FINE):
             return f"{peer} finished no round after it {'joined' if joins else 'was healed'}"
     return ""
 
