@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from prisam_p2p.emulate.launch import launch
 from prisam_p2p.emulate.run import INTERRUPTED
@@ -43,13 +44,13 @@ class Cycle:
 
     number: int
     duration_s: float
-    fired: dict[str, int]
-    undecided: int
-    connections: int
-    unexplained_bytes: int
-    hung: bool
-    leaked: list[str]
-    broken: list[str]
+    fired: dict[str, int] = field(default_factory=dict)
+    undecided: int = 0
+    connections: int = 0
+    unexplained_bytes: int = 0
+    hung: bool = False
+    leaked: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
@@ -105,41 +106,54 @@ def _cycle(
 ) -> Cycle:
     path = run_dir.with_suffix(".toml")
     write_whole(path, scenario)
-    began_s, broken, hung = time.monotonic(), list[str](), False
-    try:
-        with _alarm(CYCLE_TIMEOUT_S):
-            settings = {**overrides, "seed": number, "baseline": "none"}
-            launched = launch(
-                topology, peers_folder, settings, run_dir, run_dir, "", True, _summarize, path
-            )
-            hung = launched.status == INTERRUPTED
-    except PrisamError as error:
-        broken.append(str(error))
+    settings = {**overrides, "seed": number, "baseline": "none"}
+    began_s = time.monotonic()
+    hung, broken = _run(path, topology, peers_folder, settings, run_dir)
     duration_s = round(time.monotonic() - began_s, 1)
     leaked = held().leaked_since(before) if before else []
-    summary = read_summary(RunFolder(run_dir)) if (run_dir / "summary.json").exists() else None
-    if summary:
-        judgement = judge(summary)
-        broken += judgement.broken
-    cycle = Cycle(
-        number=number,
-        duration_s=duration_s,
-        fired=_fired(summary["faults"]) if summary else {},
-        undecided=len(judgement.undecided) if summary else 0,
-        connections=summary["closure"]["connections"] if summary else 0,
-        unexplained_bytes=summary["closure"]["unexplained_bytes"] if summary else 0,
-        hung=hung,
-        leaked=leaked,
-        broken=broken,
-    )
+    cycle = Cycle(number, duration_s, hung=hung, leaked=leaked, broken=broken)
+    if (run_dir / "summary.json").exists():
+        cycle = _judged(cycle, read_summary(RunFolder(run_dir)))
     if cycle.is_good:
         shutil.rmtree(run_dir)
         path.unlink()
     return cycle
 
 
-def _fired(faults: list[dict[str, object]]) -> dict[str, int]:
-    return dict(Counter(str(fault["kind"]) for fault in faults if fault["fired"]))
+def _run(
+    scenario: Path,
+    topology: Path,
+    peers_folder: Path,
+    settings: Mapping[str, object],
+    run_dir: Path,
+) -> tuple[bool, list[str]]:
+    """Launch; return whether it hung, and why it failed.
+
+    Raises:
+        KeyboardInterrupt: somebody asked the launcher to stop.
+    """
+    try:
+        with _alarm(CYCLE_TIMEOUT_S) as rang:
+            launched = launch(
+                topology, peers_folder, settings, run_dir, run_dir, "", True, _summarize, scenario
+            )
+    except PrisamError as error:
+        return False, [str(error)]
+    if launched.status == INTERRUPTED and not rang:
+        raise KeyboardInterrupt
+    return bool(rang), []
+
+
+def _judged(cycle: Cycle, summary: Mapping[str, Any]) -> Cycle:
+    judgement, closed = judge(summary), summary["closure"]
+    return replace(
+        cycle,
+        fired=dict(Counter(fault["kind"] for fault in summary["faults"] if fault["fired"])),
+        undecided=len(judgement.undecided),
+        connections=closed["connections"],
+        unexplained_bytes=closed["unexplained_bytes"],
+        broken=cycle.broken + judgement.broken,
+    )
 
 
 def _summarize(run_dir: Path) -> None:
@@ -147,16 +161,18 @@ def _summarize(run_dir: Path) -> None:
 
 
 @contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Ask the launcher to stop, as Ctrl-C would, when the time is up."""
+def _alarm(seconds: float) -> Iterator[list[float]]:
+    """Ask the launcher to stop, as Ctrl-C would, when the time is up; then note that it is."""
+    rang: list[float] = []
 
     def ring(_number: int, _frame: object) -> None:
+        rang.append(seconds)
         os.kill(os.getpid(), signal.SIGINT)
 
     was = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        yield rang
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, was)
