@@ -91,6 +91,7 @@ def test_what_is_said_of_oneself_is_turned_away_and_masks_that_lie_do_no_harm(tm
         ("spoofer", "spoofed", "p04", at),
         ("stranger", "other-version", "p05", at),
         ("slow", "slow-serving", "p06", "at = { round = 3, phase = 'train' }"),
+        ("contrary", "sign-flipped", "p07"),
     )
     named = {each["fault"]: each["named_by"] for each in faults_of(summary)}
     assert {*others("p03", "p04", "p05")} <= {*named["repeater"]}
