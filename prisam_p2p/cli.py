@@ -111,7 +111,7 @@ def launch(
     earlier run, to run that again. Options win over the file's [run].
     """
     from prisam_p2p.emulate.launch import launch as launch_run
-    from prisam_p2p.report.run_folder import TWIN
+    from prisam_p2p.measure.folders import TWIN
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     overrides = {name: value for name, value in given.items() if value is not None}
@@ -222,7 +222,7 @@ def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
 def summary(run: Path, output: str) -> None:
     """Write a run folder's summary.json anew, also of a run that was killed, and print it."""
-    from prisam_p2p.emulate.launch import baseline_of
+    from prisam_p2p.measure.folders import baseline_of
 
     baseline = baseline_of(run)
     for each in (run, *([baseline] if baseline else [])):

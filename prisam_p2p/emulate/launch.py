@@ -20,10 +20,9 @@ from prisam_p2p.emulate.topology import Topology, load_topology, resolve_setting
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.warm_up import warm_imports
+from prisam_p2p.measure.folders import baseline_folder
 from prisam_p2p.peer.limits import allow_many_files
 from prisam_p2p.peer.traits import TRAITS
-
-_BASELINE = "baseline-"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def launch(
         baseline = prepared.baseline
         if status != COMPLETED or baseline is None:
             return Launched(folder, status, states, None)
-        baseline_dir = baseline_folder(folder, baseline)
+        baseline_dir = baseline_folder(folder, baseline.settings.algorithm.value)
         create_run_dir(baseline_dir)
         beside = network_beside(baseline, choice)
         status, others = run_reported(prepared, baseline, baseline_dir, quiet, after_run, beside)
@@ -157,16 +156,6 @@ def network_beside(baseline: Plan, choice: Choice) -> Choice:
     """Return what lies between the peers of a baseline."""
     silent = TRAITS[baseline.settings.algorithm].silent
     return Choice(LOOPBACK, "nothing is sent") if silent else choice
-
-
-def baseline_folder(run_dir: Path, baseline: Plan) -> Path:
-    """Return the run folder of a baseline, inside that of its run."""
-    return run_dir / f"{_BASELINE}{baseline.settings.algorithm.value}"
-
-
-def baseline_of(run_dir: Path) -> Path | None:
-    """Return the run folder of the baseline inside `run_dir`, None without one."""
-    return next(iter(sorted(run_dir.glob(f"{_BASELINE}*"))), None)
 
 
 def _topology(source: Path, peers_folder: Path) -> Topology:

@@ -13,8 +13,6 @@ from prisam_p2p.emulate.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.emulate.faults.left import Moment, left_of
 from prisam_p2p.emulate.launch import (
     Launched,
-    baseline_folder,
-    baseline_of,
     make_ready,
     network_beside,
     network_for,
@@ -23,8 +21,10 @@ from prisam_p2p.emulate.launch import (
 from prisam_p2p.emulate.past import launcher_history, past_of
 from prisam_p2p.emulate.plan import Plan, read_plan
 from prisam_p2p.emulate.planning import Prepared, prepare, topology_of
-from prisam_p2p.emulate.run import COMPLETED, FAULTS_FILE, create_run_dir, go_on
+from prisam_p2p.emulate.run import COMPLETED, create_run_dir, go_on
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure import folders
+from prisam_p2p.measure.folders import baseline_folder, baseline_of
 from prisam_p2p.settings import Baseline
 
 
@@ -51,7 +51,8 @@ def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> L
         baseline = prepared.baseline
         if status != COMPLETED or baseline is None:
             return Launched(run_dir, status, states, None)
-        folder, beside = baseline_folder(run_dir, baseline), network_beside(baseline, choice)
+        folder = baseline_folder(run_dir, baseline.settings.algorithm.value)
+        beside = network_beside(baseline, choice)
         if (folder / "plan.json").exists():
             status, others = _finish(prepared, baseline, folder, quiet, after_run, beside)
         else:
@@ -118,5 +119,5 @@ def _completed(run_dir: Path) -> bool:
 
 
 def _faults(run_dir: Path) -> FaultPlan | None:
-    path = run_dir / FAULTS_FILE
+    path = run_dir / folders.FAULTS
     return read_fault_plan(path) if path.exists() else None

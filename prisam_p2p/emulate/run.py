@@ -33,7 +33,7 @@ from prisam_p2p.emulate.securing import is_secured
 from prisam_p2p.emulate.supervisor import Interrupted, Supervisor
 from prisam_p2p.emulate.zygote import ZygoteEngine
 from prisam_p2p.errors import ConfigError, LaunchError
-from prisam_p2p.measure import records
+from prisam_p2p.measure import folders, records
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.keys import make_keys
@@ -42,7 +42,6 @@ from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.settings import Start
 
 LAUNCHER, KERNEL = "launcher", "kernel"
-FAULTS_FILE = "faults.json"
 _DYING_S = 5.0
 """Peers whose launcher was killed need a moment to be gone."""
 
@@ -85,7 +84,7 @@ def run(
     write_whole(run_dir / "plan.json", plan.model_dump_json(indent=1) + "\n")
     write_whole(run_dir / "split.txt", prepared.split_table)
     if faults:
-        write_whole(run_dir / FAULTS_FILE, faults.to_json())
+        write_whole(run_dir / folders.FAULTS, faults.to_json())
     return go_on(prepared, plan, run_dir, quiet, choice, faults, Past(os.urandom(8).hex()))
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
+from prisam_p2p.measure import folders
 from prisam_p2p.measure.records import AS_PLANNED
 from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.rude_peers import RUDE, is_to_be_left_out, rounds_of_lies
@@ -76,7 +77,7 @@ def check_lines(checks: list[dict[str, str]]) -> list[str]:
 
 def occurrences(run: RunFolder) -> list[dict[str, Any]]:
     """Return the occurrences of the run's fault plan; none without a plan."""
-    path = run.path / "faults.json"
+    path = run.path / folders.FAULTS
     if not path.exists():
         return []
     found: list[dict[str, Any]] = json.loads(path.read_text())["occurrences"]

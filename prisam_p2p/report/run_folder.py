@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure.folders import TWIN
 from prisam_p2p.measure.journal import read_journal
 
 Line = dict[str, Any]
-
-TWIN = "twin"
-"""The folder in a run's for the same plan without its faults."""
 
 
 @dataclass(frozen=True)

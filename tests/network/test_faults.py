@@ -135,37 +135,29 @@ def test_a_fault_that_never_fires_fails_the_run(tmp_path):
     assert verdict["why"] == "it never fired"
 
 
-def test_the_same_scenario_and_seed_give_the_same_plan_verdicts_and_weights(tmp_path):
+def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_path):
     faults = (
         'kind = "kill"\npeers = { percent = 20 }\nat = { round = 1, phase = "announce" }',
         'kind = "restart"\npeers = { pick = 2 }\nat = { round = 2, phase = "pull" }',
         'kind = "drop"\npeers = { pick = 1 }\nmessage = "request"\nprobability = 0.5\n'
         'at = { round = 3, phase = "pull" }',
     )
-    options = ("--pull-timeout-s", "2")
-    one, summary = run_with(tmp_path, *faults, name="one", options=options)
-    other, again = run_with(tmp_path, *faults, name="other", options=options)
-    assert (one / "faults.json").read_bytes() == (other / "faults.json").read_bytes()
-    verdicts = [
-        [(f["id"], f["peers"], f["verdict"]) for f in s["faults"]] for s in (summary, again)
-    ]
-    assert verdicts[0] == verdicts[1]
-    assert {verdict for *_, verdict in verdicts[0]} == {"true"}
-    code, differences = prisam("verify", one, other)
-    assert code == 0, differences
-
-
-def test_a_run_can_be_repeated_from_its_fault_plan(tmp_path):
-    fault = 'kind = "kill"\npeers = { pick = 1 }\nat = { round = 1, phase = "announce" }'
-    run, summary = run_with(tmp_path, fault)
+    run, summary = run_with(tmp_path, *faults, options=("--pull-timeout-s", "2", "--twin"))
     again = tmp_path / "again"
     plans = (run / "plan.json", "--faults", run / "faults.json")
-    code, _, err = launch(*plans, "--run-dir", again, *OPTIONS)
+    code, _, err = launch(*plans, "--run-dir", again)
     assert code == 0, err
+    assert (run / "faults.json").read_bytes() == (again / "faults.json").read_bytes()
     repeated = json.loads((again / "summary.json").read_text())
-    states = [{p: r["state"] for p, r in s["peers"].items()} for s in (summary, repeated)]
-    assert states[0] == states[1]
-    assert "died with -9 as planned" in states[0].values()
+    told = ("id", "peers", "verdict")
+    verdicts = [[[f[key] for key in told] for f in s["faults"]] for s in (summary, repeated)]
+    assert verdicts[0] == verdicts[1]
+    assert {f["verdict"] for f in summary["faults"]} == {"true"}
+    code, differences = prisam("verify", run, again)
+    assert code == 0, differences
+    restarted = summary["faults"][1]
+    assert isinstance(restarted["accuracy_change"], float)  # against the twin
+    assert prisam("verify", run, run / "twin")[0] == 4
 
 
 @pytest.mark.parametrize(
