@@ -24,6 +24,7 @@ from prisam_p2p.emulate.faults.plan_forms import (
     AtTime,
     HealAfter,
     HealAtRound,
+    HealNever,
 )
 from prisam_p2p.measure import records
 from prisam_p2p.peer.stops import Stop
@@ -98,6 +99,8 @@ class Conductor:
         self._stops.pop(peer, None)
         for part in self._active(peer):
             self._prove(part, self._acts[part.kind].ended(part, code), now_s)
+            if part.kind == "pause":  # there is no process any more that could go on
+                self._note_healed(part, now_s)
         self._meet(now_s)
 
     def on_ready(self, peer: str, now_s: float) -> None:
@@ -140,11 +143,8 @@ class Conductor:
 
     def expects_back(self, peer: str) -> bool:
         """Tell whether a peer that is down will be started again."""
-        return any(
-            self._heal_s(part) is not None or isinstance(part.occurrence.heal, HealAtRound)
-            for part in self._active(peer)
-            if part.kind in _ENDING
-        )
+        heals = [p.occurrence.heal for p in self._keeping_down(peer)]
+        return bool(heals) and not any(isinstance(heal, HealNever) for heal in heals)
 
     def planned_end(self, peer: str) -> bool:
         """Tell whether a peer is gone because the plan says so."""
@@ -259,9 +259,21 @@ class Conductor:
 
     def _heal(self, part: Part, now_s: float) -> None:
         act = self._acts[part.kind]
-        if act.heal(part, now_s):
+        if self._is_outlasted(part) or act.heal(part, now_s):
             self._prove(part, act.look(part, now_s), now_s)
             self._note_healed(part, now_s)
+
+    def _keeping_down(self, peer: str) -> list[Part]:
+        """Return what keeps a peer down, of what is not being undone."""
+        return [p for p in self._active(peer) if p.kind in _ENDING and p.back_s is None]
+
+    def _is_outlasted(self, part: Part) -> bool:
+        """Tell whether another fault has the same peer down: healing one never undoes another."""
+        if part.back_s is not None:
+            return False
+        alike = _ENDING if part.kind in _ENDING else {part.kind} & {"pause"}
+        others = (p for p in self._active(part.peer) if p is not part and p.back_s is None)
+        return any(other.kind in alike for other in others)
 
     def _note_healed(self, part: Part, now_s: float) -> None:
         part.healed_s = now_s

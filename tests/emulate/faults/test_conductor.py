@@ -130,17 +130,49 @@ def test_a_restarted_peer_that_dies_again_is_not_awaited_for_ever():
     assert stage.exits("p01", 1) == [("p00", GO), ("p02", GO)]
 
 
-def test_of_two_restarts_of_one_peer_the_second_is_over_with_the_first():
+def hit_twice(*faults):
+    """Return a stage on which p01 is hit at second 1 by faults, each (kind, more)."""
     text = [
-        fault(f'peers = ["p01"]\ndown_s = {down_s}', id=name, kind="restart", at="{ time_s = 1 }")
-        for name, down_s in (("f", 0.1), ("g", 1.0))
+        fault(f'peers = ["p01"]\n{more}', id=name, kind=kind, at="{ time_s = 1 }")
+        for name, (kind, more) in zip("fg", faults, strict=True)
     ]
-    stage = Stage("\n\n".join(text))
+    return Stage("\n\n".join(text))
+
+
+def test_of_two_restarts_of_one_peer_the_longer_one_counts():
+    stage = hit_twice(("restart", "down_s = 0.1"), ("restart", "down_s = 1.0"))
     assert stage.tick(1) == [("p01", "SIGKILL"), ("p01", "SIGKILL")]
     stage.exits("p01")
-    assert stage.tick(0.2) == [("p01", "start from state in 0")]
+    assert stage.conductor.expects_back("p01")
+    assert stage.tick(0.2) == []
+    assert stage.tick(1) == [("p01", "start from state in 0")]
     stage.conductor.on_ready("p01", stage.now_s)
-    assert stage.tick(1) == []
+    assert stage.noted().count("FaultHealed") == 2
+
+
+def test_a_restart_does_not_undo_a_kill_for_good():
+    stage = hit_twice(("restart", "down_s = 0.1"), ("kill", ""))
+    stage.tick(1)
+    stage.exits("p01")
+    assert stage.tick(0.2) == []
+    assert not stage.conductor.expects_back("p01")
+    assert stage.conductor.planned_end("p01")
+
+
+def test_of_two_pauses_of_one_peer_the_longer_one_counts():
+    stage = hit_twice(("pause", "heal = { after_s = 0.5 }"), ("pause", "heal = { after_s = 1.0 }"))
+    stage.tick(1)
+    assert stage.tick(0.6) == []
+    assert stage.tick(0.5) == [("p01", "SIGCONT")]
+
+
+def test_a_pause_is_over_with_its_process():
+    stage = hit_twice(("pause", "heal = { never = true }"), ("restart", "down_s = 0.1"))
+    stage.tick(1)
+    stage.exits("p01")
+    stage.tick(0.2)
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert not stage.conductor.is_paused("p01")
     assert stage.noted().count("FaultHealed") == 2
 
 
