@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
 test: $(VENV)/.tools
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .
