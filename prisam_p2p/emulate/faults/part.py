@@ -46,4 +46,5 @@ class Part:
     @property
     def settled(self) -> bool:
         """Whether others may go on: who is to be down is."""
-        return self.kind not in STOPPING or self.verified_s is not None
+        over = self.verified_s is not None or self.healed_s is not None
+        return self.kind not in STOPPING or over

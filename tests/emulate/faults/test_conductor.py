@@ -176,6 +176,12 @@ def test_a_pause_is_over_with_its_process():
     assert stage.noted().count("FaultHealed") == 2
 
 
+def test_a_meeting_does_not_wait_for_a_pause_whose_process_ended():
+    stage = Stage(fault('peers = ["p01"]', kind="pause"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGSTOP")]
+    assert stage.exits("p01", 1) == [("p00", GO), ("p02", GO)]
+
+
 def test_a_peer_that_is_killed_for_rounds_is_awaited_where_it_is_back():
     stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }'))
     stage.arrive("p00", "p01", "p02")
