@@ -79,6 +79,11 @@ class Connections:
         self._accepted[descriptor] = connection
         return connection
 
+    def mistook(self, connection: Connection) -> None:
+        """Forget the endpoints of an accepted connection: they are those of a later one, which
+        has its descriptor by now."""
+        connection.client = connection.server = _UNKNOWN
+
     def connected(
         self, descriptor: int, to: tuple[str, int], neighbor: str, channel: Channel
     ) -> Connection:

@@ -60,6 +60,9 @@ _RETRY_MS = 250
 _OFFER_TIMEOUT_S = 2.0
 """A place that was given with an offer is free again if no chunk is asked for within this."""
 
+_FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+"""The one event whose value is no descriptor."""
+
 
 class Serving:
     """The ROUTER of a peer, for the transport's thread.
@@ -102,6 +105,7 @@ class Serving:
         self._router, self.port = bind_router(context, address, port, limits, keys)
         self._monitor = watch_router(self._router, failures=keys is not None)
         self._ending = SILENT
+        self._happened: deque[tuple[int, int]] = deque()
         self._admitted = Admitted()
         self.hosts: Mapping[str, str] = {}
         self._masks = MaskSender()
@@ -164,18 +168,26 @@ class Serving:
         gate.answer(flags)
 
     def _on_monitor(self, _flags: int) -> None:
-        while readable(self._monitor):
-            event = recv_monitor_message(self._monitor, zmq.DONTWAIT)
-            value = int(event["value"])
-            match event["event"]:
+        self._hear_monitor()
+        while self._happened:
+            what, value = self._happened.popleft()
+            match what:
                 case zmq.EVENT_ACCEPTED:
                     self._forget(value)
-                    self._connections.accepted(value)
+                    connection = self._connections.accepted(value)
+                    self._hear_monitor()  # what became of it before its endpoints were looked up
+                    if any(v == value and e != _FAILED for e, v in self._happened):
+                        self._connections.mistook(connection)
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:  # of the one that is closed next
                     self._ending = why(value)
                 case _:
                     self._forget(value, self._ending)
                     self._ending = SILENT
+
+    def _hear_monitor(self) -> None:
+        while readable(self._monitor):
+            event = recv_monitor_message(self._monitor, zmq.DONTWAIT)
+            self._happened.append((int(event["event"]), int(event["value"])))
 
     def _forget(self, gone: int, ending: tuple[str, str] = SILENT) -> None:
         connection = self._connections.closed(gone)

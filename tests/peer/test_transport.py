@@ -339,7 +339,7 @@ def test_a_neighbor_that_nobody_knew_at_first_is_met(net):
     a, c = net.end("a", ["b", "c"]), net.end("c", ["a"])
     a.transport.connect({"c": c.endpoint})
     c.transport.connect({"a": a.endpoint})
-    a.wait(events.Welcomed, neighbor="c")
+    a.wait(events.Joined, neighbor="c")
     sent = a.announce(0)
     assert a.wait(events.AnnounceDone) == events.AnnounceDone(0, ["c"], ["b"])
     b = net.end("b", ["a"])
