@@ -126,9 +126,9 @@ def _progress(run: RunFolder) -> Iterator[str]:
 def _crossings(run: RunFolder) -> Iterator[str]:
     """No mask and no weights that were sent and received while a link was cut came across it."""
     for began_s, ended_s, name, (giver, taker) in _cuts(run):
-        trained = {x["round"]: x["t_s"] for x in run.records(giver, "trained")}
+        trained = {x["round"]: x["t_s"] for x in reversed(run.records(giver, "trained"))}
         for line in run.records(taker, "heard"):
-            sent_s = trained.get(line["round"], -math.inf)  # its mask went out after that
+            sent_s = trained.get(line["round"], -math.inf)  # the first time, if twice
             if giver in line["peers"] and began_s < sent_s and line["t_s"] < ended_s:
                 yield f"{taker} heard {giver} in round {line['round']} across {name}"
         for line in run.records(taker, "pulled"):

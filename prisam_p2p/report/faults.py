@@ -17,10 +17,11 @@ from prisam_p2p.report.run_folder import Line, RunFolder
 _FINE = ("completed", AS_PLANNED)
 _TAKES_AWAY = frozenset({"kill", "term", "leave", "restart", "pause"})
 _NEEDS_A_VICTIM = frozenset(
-    {"cut", "partition", "isolate", "flap", "shape", "memory", "full-disk"}
+    {"pause", "cut", "partition", "isolate", "flap", "shape", "memory", "full-disk"}
     | {"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}
 )
-"""Kinds that touch what passes: where nothing did, nobody can tell whether they would have."""
+"""Kinds that need something to touch (a process that lives, what passes): where there was nothing,
+nobody can tell whether they would have."""
 _UNBITTEN = {
     "memory": "it stayed within its limit: ",
     "full-disk": "no state was to be written: ",

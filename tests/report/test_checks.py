@@ -189,7 +189,9 @@ def test_a_fault_with_evidence_is_true(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("pause", "false"), ("drop", "unknown")])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("kill", "false"), ("pause", "unknown"), ("drop", "unknown")]
+)
 def test_a_fault_without_evidence(tmp_path, kind, expected):
     story = Story()
     story.fault(kind, "a", 12, 13)
