@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from prisam_p2p.emulate.plan import PeerPlan, Plan
 from prisam_p2p.emulate.planning import Prepared
 from prisam_p2p.emulate.progress import observer_for
 from prisam_p2p.emulate.securing import is_secured
+from prisam_p2p.emulate.stop_requests import stop_requests
 from prisam_p2p.emulate.supervisor import Interrupted, Supervisor
 from prisam_p2p.emulate.zygote import ZygoteEngine
 from prisam_p2p.errors import ConfigError, LaunchError
@@ -111,7 +111,7 @@ def go_on(
         _held(run_dir),
         tempfile.TemporaryFile(prefix="prisam-turns-") as turns,
         Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s) as journal,
-        _stop_requests() as stopping,
+        stop_requests() as stopping,
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
         algorithm = plan.settings.algorithm.value
@@ -272,16 +272,3 @@ def _true_group(plan: Plan, peer: PeerPlan) -> list[str]:
     if not TRAITS[plan.settings.algorithm].knows_groups:
         return []
     return [other for other, each in plan.peers.items() if each.group == peer.group]
-
-
-@contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a request that the supervisor asks for."""
-    asked: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(n, lambda number, _frame: asked.append(number)) for n in numbers]
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

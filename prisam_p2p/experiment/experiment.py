@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from prisam_p2p.emulate.stop_requests import stop_requests
 from prisam_p2p.experiment.cells import Cell, cells_of, trials_of
 from prisam_p2p.experiment.estimate import Estimates
 from prisam_p2p.experiment.grid import Grid
@@ -70,7 +69,7 @@ def run_experiment(grid: Grid, wish: Wish, observer: Observer) -> Finished:
         ConfigError: the input is wrong; nothing was started.
     """
     _jobs(_wanted(grid, wish, {}), wish.out / CELLS)  # all input is looked at before any run
-    with locked(wish.out) as lock, _stop_requests() as stopping:
+    with locked(wish.out) as lock, stop_requests() as stopping:
         shutil.copyfile(grid.path, wish.out / "experiment.toml")
         runner = Runner(wish.jobs, wish.keep_models, observer, stopping, lock)
         tuned, trials = _tune(grid, wish, runner)
@@ -156,16 +155,3 @@ def _results(jobs: Sequence[Job]) -> list[Result]:
         for job in jobs
         if job.done()
     ]
-
-
-@contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a request that the runner asks for."""
-    asked: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(n, lambda number, _frame: asked.append(number)) for n in numbers]
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

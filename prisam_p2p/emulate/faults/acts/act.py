@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from prisam_p2p.emulate.faults.link_faults import Links
 from prisam_p2p.emulate.faults.part import Part
 
 
-class Act:
+class Act(ABC):
     """What a conductor calls; what a kind has no use for stays as it is here.
 
     Args:
@@ -20,11 +21,11 @@ class Act:
     def __init__(self, hands: Hands, links: Links | None) -> None:
         self._hands, self._links = hands, links
 
+    @abstractmethod
     def apply(self, part: Part, now_s: float) -> bool:
         """Do it; False where there is nobody to do it to."""
-        raise NotImplementedError
 
-    def keep(self, part: Part, now_s: float, held: bool) -> None:
+    def keep(self, part: Part, now_s: float, held: bool) -> None:  # noqa: B027 - a hook, most have none
         """Do what it takes at each tick while it is active.
 
         Args:
@@ -47,9 +48,9 @@ class Act:
         """Return what it proves that a later process of the peer is connected."""
         return None
 
+    @abstractmethod
     def heal(self, part: Part, now_s: float) -> bool:
         """Undo it; False where it is undone only once the peer `is_back`."""
-        raise NotImplementedError
 
     def is_back(self, part: Part) -> bool:
         """Tell whether it is undone now that a later process of the peer is connected."""

@@ -29,13 +29,10 @@ class Ending(Act):
 
     def heal(self, part: Part, now_s: float) -> bool:
         """See Act."""
-        if part.back_s is not None:
-            return False
-        if not self._hands.is_down(part.peer):
-            return True  # another fault that hit it at the same time has brought it back
-        part.back_s = now_s
-        source = str(part.occurrence.parameters.get("from", "state"))
-        self._hands.start_again(part.peer, source, _round_of(part.occurrence))
+        if part.back_s is None and self._hands.is_down(part.peer):
+            part.back_s = now_s
+            source = str(part.occurrence.parameters.get("from", "state"))
+            self._hands.start_again(part.peer, source, _round_of(part.occurrence))
         return False
 
     def is_back(self, part: Part) -> bool:
