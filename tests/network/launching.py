@@ -56,10 +56,12 @@ def launcher(*arguments: object, env: dict[str, str] | None = None) -> subproces
     )
 
 
-def launch(*arguments: object, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+def launch(
+    *arguments: object, env: dict[str, str] | None = None, deadline_s: float = DEADLINE_S
+) -> tuple[int, str, str]:
     """Run the launcher to its end; return exit code, stdout and stderr."""
     with launcher(*arguments, env=env) as process:
-        out, err = process.communicate(timeout=DEADLINE_S)
+        out, err = process.communicate(timeout=deadline_s)
     return process.returncode, out, err
 
 
