@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
 from prisam_p2p.emulate.lines import Lines
+from prisam_p2p.measure import records
 from prisam_p2p.peer.spec import PeerSpec
 
 _LAST_LINES = 15
+_PSS_OF = 4
 
 
 @dataclass
 class Child:
-    """A peer's latest process."""
+    """A peer's latest process.
+
+    Attributes:
+        before: the process that it follows.
+    """
 
     spec: PeerSpec
     pid: int
@@ -28,6 +35,24 @@ class Child:
     n_bytes: int = 0
     result: Mapping[str, Any] | None = None
     exit_code: int | None = None
+    before: Child | None = None
+
+    @property
+    def all_bytes(self) -> int:
+        """What this peer's processes have sent together."""
+        return self.n_bytes + (self.before.all_bytes if self.before else 0)
+
+    @property
+    def last_accuracy(self) -> float | None:
+        """The latest accuracy that this peer told, None before the first."""
+        if self.accuracy:
+            return list(self.accuracy.values())[-1]
+        return self.before.last_accuracy if self.before else None
+
+    @property
+    def last_rounds_done(self) -> int:
+        """The rounds behind it: those of the process before, until this one has told its own."""
+        return self.rounds_done or (self.before.last_rounds_done if self.before else 0)
 
     @property
     def endpoint(self) -> tuple[str, int]:
@@ -59,3 +84,17 @@ class Child:
             return self.spec.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
         except OSError:
             return []
+
+
+def start_cost(children: Collection[Child], began_s: float) -> records.AllReady:
+    """Measure what starting them took since `began_s` of the monotonic clock."""
+    processes = [psutil.Process(c.pid) for c in children]
+    cpu_s = sum(sum(p.cpu_times()[:2]) for p in processes)
+    # The kernel walks all pages of a process to tell its PSS: a few stand for all.
+    pss = [getattr(p.memory_full_info(), "pss", None) for p in processes[:_PSS_OF]]
+    pss_mib = sum(x for x in pss if x) / len(pss) / 2**20 if all(pss) else None
+    return records.AllReady(
+        wall_s=round(time.monotonic() - began_s, 3),
+        cpu_s_per_peer=round(cpu_s / len(children), 4),
+        pss_mib_per_peer=round(pss_mib, 2) if pss_mib else None,
+    )

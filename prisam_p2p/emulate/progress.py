@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from prisam_p2p.emulate.child import Child
+from prisam_p2p.peer.spec import PeerSpec
 
 _LINE_EVERY_S = 5.0
 
@@ -50,6 +54,28 @@ class View:
         if self.left_s is not None:
             parts.append(f"{self.left_s:.0f} s left")
         return ", ".join(parts)
+
+
+def view_of(
+    specs: Sequence[PeerSpec], children: Collection[Child], phase: str, since_s: float
+) -> View:
+    """Return the state of a run of `specs` whose rounds began `since_s` ago."""
+    settings = specs[0].settings
+    done = sum(c.last_rounds_done for c in children)
+    latest = [c.last_accuracy for c in children if c.last_accuracy is not None]
+    all_rounds = settings.rounds * len(specs)
+    return View(
+        label=settings.algorithm.value,
+        phase=phase,
+        peers_ready=sum(c.ready for c in children),
+        peers=len(specs),
+        rounds_done=done,
+        rounds=settings.rounds,
+        slowest_round=min((c.last_rounds_done for c in children), default=0),
+        accuracy=sum(latest) / len(latest) if latest else None,
+        n_bytes=sum(c.all_bytes for c in children),
+        left_s=since_s / done * (all_rounds - done) if done else None,
+    )
 
 
 class Observer(Protocol):

@@ -14,9 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import psutil
-
-from prisam_p2p.emulate.child import Child
+from prisam_p2p.emulate.child import Child, start_cost
 from prisam_p2p.emulate.engine import Engine
 from prisam_p2p.emulate.faults.conductor import Conductor
 from prisam_p2p.emulate.faults.fault_plan import Occurrence
@@ -27,7 +25,7 @@ from prisam_p2p.emulate.network.interface import Link, Network
 from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.network.loopback import Loopback
 from prisam_p2p.emulate.past import Past
-from prisam_p2p.emulate.progress import Observer, View
+from prisam_p2p.emulate.progress import Observer, View, view_of
 from prisam_p2p.errors import CheckFailed, LaunchError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
@@ -40,7 +38,6 @@ SILENCE_TIMEOUT_S = 21_600.0
 """A run in which no peer has ended a round for so long is stopped: something of ours hangs."""
 
 _LOOK_EVERY_S, _LOOK_FOR_FAULTS_S = 0.2, 0.02
-_PSS_OF = 4
 
 
 class Interrupted(Exception):
@@ -137,7 +134,7 @@ class Supervisor:
         # A peer gives a missing neighbor up after the same time, and begins without it.
         patience_s = self._ready_timeout_s + STOP_TIMEOUT_S
         self._wait("connecting", lambda c: c.ready, patience_s)
-        self._journal.write(self._all_ready())
+        self._journal.write(start_cost(self._children.values(), self._began_s))
         self._went_s = time.monotonic()
         if self._past:  # new processes, new links: what was done to the old ones is over
             for fault, peer in self._past.open_faults:
@@ -228,6 +225,7 @@ class Supervisor:
         gone.lines.line.close()
         news |= {"incarnation": gone.spec.incarnation + 1, "port": gone.endpoint[1]}
         self._start_peer(gone.spec.model_copy(update=news))
+        self._children[peer].before = gone
 
     def cast(self, peer: str, rude: RudeSpec | None) -> None:
         """See Hands."""
@@ -328,40 +326,8 @@ class Supervisor:
                 self._engine.signal(child.pid, number)
 
     def _view(self) -> View:
-        children = self._children.values()
-        done = sum(c.rounds_done for c in children)
-        rounds = self._specs[0].settings.rounds
-        latest = [list(c.accuracy.values())[-1] for c in children if c.accuracy]
-        left_s = None
-        if done and self._went_s:
-            elapsed_s = time.monotonic() - self._went_s
-            left_s = elapsed_s / done * (rounds * len(self._specs) - done)
-        return View(
-            label=self._specs[0].settings.algorithm.value,
-            phase=self._phase,
-            peers_ready=sum(c.ready for c in children),
-            peers=len(self._specs),
-            rounds_done=done,
-            rounds=rounds,
-            slowest_round=min((c.rounds_done for c in children), default=0),
-            accuracy=sum(latest) / len(latest) if latest else None,
-            n_bytes=sum(c.n_bytes for c in children),
-            left_s=left_s,
-        )
-
-    def _all_ready(self) -> records.AllReady:
-        """Measure what starting cost."""
-        n = len(self._children)
-        processes = [psutil.Process(c.pid) for c in self._children.values()]
-        cpu_s = sum(sum(p.cpu_times()[:2]) for p in processes)
-        # The kernel walks all pages of a process to tell its PSS: a few stand for all.
-        pss = [getattr(p.memory_full_info(), "pss", None) for p in processes[:_PSS_OF]]
-        pss_mib = sum(x for x in pss if x) / len(pss) / 2**20 if all(pss) else None
-        return records.AllReady(
-            wall_s=round(time.monotonic() - self._began_s, 3),
-            cpu_s_per_peer=round(cpu_s / n, 4),
-            pss_mib_per_peer=round(pss_mib, 2) if pss_mib else None,
-        )
+        since_s = 0.0 if self._went_s is None else time.monotonic() - self._went_s
+        return view_of(self._specs, self._children.values(), self._phase, since_s)
 
     @property
     def _ready_timeout_s(self) -> float:

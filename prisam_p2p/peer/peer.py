@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,27 +16,18 @@ from prisam_p2p.core.defence import norm_ratios, outliers
 from prisam_p2p.core.delta_similarity import delta_cosines, kmeans_of_cosines
 from prisam_p2p.core.layout import Layout, Mask, State, Weights, widen
 from prisam_p2p.core.masks import prune, similarity_mask
-from prisam_p2p.learn.learner import Accuracy, Learner
+from prisam_p2p.learn.learner import Learner
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.beginning import begin
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.peer.standing import Deployment, Standing
 from prisam_p2p.peer.state import Progress, save_state
 from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """The model a device ends with, and which moment of the last round it is from."""
-
-    moment: str
-    prune_ratio: float
-    weights: Weights
-    accuracy: Accuracy
 
 
 class Peer:
@@ -69,7 +58,6 @@ class Peer:
         self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds
         self.prune_ratio = spec.device.prune_ratio
         self.rounds_done = 0
-        self.accuracy: dict[str, Accuracy] = {}
         self.group: list[str] = [spec.peer_id]
         self.deployment: Deployment | None = None
         self._w0, self._network, self._journal = w0, network, journal
@@ -81,7 +69,9 @@ class Peer:
         self._affinity: grouping.Affinity | peer_choice.Trials = {}
         self._norms: dict[str, float] = {}
         self._loss: float | None = None
-        self._validations: list[float] = []
+        self._standing = Standing(
+            spec.settings, "after_aggregation" if network else "after_training"
+        )
 
     def begin(self) -> tuple[Weights, int]:
         """Return the weights and the round to begin with: W0 and 0, the same on every peer.
@@ -94,7 +84,7 @@ class Peer:
         if start.progress:
             self.prune_ratio = start.progress.prune_ratio
             self._affinity = dict(start.progress.affinity)
-            self._validations = list(start.progress.validations)
+            self._standing.validations = list(start.progress.validations)
         self._report({"event": "begin", "round": start.round_index})
         if self.spec.late or self.spec.incarnation:
             led_to = start.progress.rounds_done if start.progress else 0
@@ -243,25 +233,23 @@ class Peer:
 
     def evaluate(self, t: int, moment: str, weights: Weights) -> None:
         """Measure a model that the device could deploy, on its own held-out images."""
-        if not self._evaluates(t):
+        if not self._standing.is_due(t):
             return
         with self._turns.turn():
             result = self.learner.accuracy(weights)
-        self.accuracy[moment] = result
-        if moment == self._final_moment:
-            self._validations.append(result.validation)
+        self._standing.note(moment, result)
         self._journal.write(records.Evaluated(t, moment, result.validation, result.test))
 
     def guard_accuracy(self, t: int) -> None:
         """Give channels back when accuracy falls too far; the budget's minimum always wins."""
         margin = self.spec.settings.accuracy_guard
-        if margin is None or not self._evaluates(t) or t + 1 == self.rounds:
+        if margin is None or not self._standing.is_due(t) or t + 1 == self.rounds:
             return
-        validation, best = self._validations[-1], max(self._validations)
         relaxed = max(self.spec.device.least_prune_ratio, round(self.prune_ratio - GRID_STEP, 2))
-        if validation < best - margin and relaxed < self.prune_ratio:
+        if self._standing.has_fallen(margin) and relaxed < self.prune_ratio:
             self.prune_ratio = relaxed
-            self._journal.write(records.GuardActed(t, validation, best, relaxed))
+            validations = self._standing.validations
+            self._journal.write(records.GuardActed(t, validations[-1], max(validations), relaxed))
 
     def trains_union(self, t: int) -> bool:
         """Tell whether round `t` trains all of the group's channels instead of the own ones."""
@@ -276,13 +264,9 @@ class Peer:
         Only after a round that was evaluated: that is what it deploys by. Its neighbors are told
         not to wait for it; it answers pulls of its last weights on.
         """
-        s = self.spec.settings
-        if not self._evaluates(self.rounds_done - 1):
+        if not self._standing.is_due(self.rounds_done - 1):
             return False
-        loss = math.inf if self._loss is None else self._loss
-        loss_reached = s.target_loss is not None and loss <= s.target_loss
-        stale = len(self._validations) - 1 - self._validations.index(max(self._validations))
-        done = loss_reached or (s.patience is not None and stale >= s.patience)
+        done = self._standing.has_converged(self._loss)
         if done and self._network and self.rounds_done < self.rounds:
             self._network.leave(self.rounds_done)
         return done
@@ -295,13 +279,13 @@ class Peer:
             incarnation=self.spec.incarnation,
             prune_ratio=self.prune_ratio,
             affinity=self._affinity,
-            validations=self._validations,
+            validations=self._standing.validations,
             layout=self.layout.digest.hex(),
         )
         self._keep_state(t, weights, progress)
         if self._network:
             self._network.write_traffic(t)
-        tests = {moment: accuracy.test for moment, accuracy in self.accuracy.items()}
+        tests = {moment: accuracy.test for moment, accuracy in self._standing.accuracy.items()}
         n_bytes = self._network.bytes_out() if self._network else 0
         self._report({"event": "round", "round": t, "accuracy": tests, "bytes_out": n_bytes})
 
@@ -386,13 +370,10 @@ class Peer:
         return peer_choice.favorites(self._affinity)
 
     def deploy(self, candidates: Mapping[str, Weights]) -> None:
-        """Keep the candidate that is better on the validation images; a tie goes to the last.
-
-        One rule for every algorithm: docs/decisions/0006-deployment-rule.md.
-        """
-        moment = max(reversed(list(candidates)), key=lambda m: self.accuracy[m].validation)
+        """Keep the candidate that is better on the validation images."""
+        moment = self._standing.best(candidates)
         self.deployment = Deployment(
-            moment, self._pruned_at, candidates[moment], self.accuracy[moment]
+            moment, self._pruned_at, candidates[moment], self._standing.accuracy[moment]
         )
 
     def _mark(self, t: int, phase: str) -> None:
@@ -400,13 +381,6 @@ class Peer:
         if (t, phase) in self.spec.marks:
             self._report({"event": "mark", "round": t, "phase": phase})
             self._wait_at_mark()
-
-    def _evaluates(self, t: int) -> bool:
-        return (t + 1) % self.spec.settings.evaluate_every == 0 or t + 1 == self.rounds
-
-    @property
-    def _final_moment(self) -> str:
-        return "after_aggregation" if self._network else "after_training"
 
     @property
     def _neighbors(self) -> Network:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+from click.testing import CliRunner
+
+from prisam_p2p.cli import main
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 240.0
@@ -63,6 +66,19 @@ def launch(
     with launcher(*arguments, env=env) as process:
         out, err = process.communicate(timeout=deadline_s)
     return process.returncode, out, err
+
+
+def asked(*arguments: object) -> tuple[int, str]:
+    """Run a `prisam` command that starts no peer, here; return exit code and what it printed."""
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def refused(*arguments: object) -> str:
+    """Return the one line by which a `prisam` command refuses."""
+    code, out = asked(*arguments)
+    assert (code, out.count("\n")) == (2, 1), out
+    return out
 
 
 def prisam(*arguments: object) -> tuple[int, str]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from click.testing import CliRunner
-from launching import FAST, SMALL, topology
-
-from prisam_p2p.cli import main
+from launching import FAST, SMALL, refused, topology
 
 OPTIONS = [
     (["--rounds", "0"], r"--rounds = 0: expected a number of at least 1"),
@@ -54,16 +51,9 @@ PROFILES = [
 ]
 
 
-def refused(arguments: list[str]) -> str:
-    result = CliRunner().invoke(main, ["launch", *arguments])
-    assert result.exit_code == 2, result.output
-    assert result.output.count("\n") == 1, result.output
-    return result.output
-
-
 @pytest.mark.parametrize(("options", "why"), OPTIONS, ids=str)
 def test_options(tmp_path, options, why):
-    out = refused([str(topology(tmp_path)), "--run-dir", str(tmp_path / "run"), *options])
+    out = refused("launch", topology(tmp_path), "--run-dir", tmp_path / "run", *options)
     assert re.search(why, out), out
     assert not (tmp_path / "run").exists()
 
@@ -71,7 +61,7 @@ def test_options(tmp_path, options, why):
 @pytest.mark.parametrize(("old", "new", "why"), FILES)
 def test_topologies(tmp_path, old, new, why):
     file = topology(tmp_path, SMALL.replace(old, new))
-    out = refused([str(file), "--run-dir", str(tmp_path / "run")])
+    out = refused("launch", file, "--run-dir", tmp_path / "run")
     assert re.search(why, out), out
     assert not (tmp_path / "run").exists()
 
@@ -79,7 +69,7 @@ def test_topologies(tmp_path, old, new, why):
 @pytest.mark.parametrize(("line", "why"), PROFILES)
 def test_profiles(tmp_path, line, why):
     file = topology(tmp_path, SMALL, fast=FAST + line)
-    out = refused([str(file), "--run-dir", str(tmp_path / "run")])
+    out = refused("launch", file, "--run-dir", tmp_path / "run")
     assert re.search(why, out), out
     assert not (tmp_path / "run").exists()
 
@@ -88,15 +78,15 @@ def test_a_run_folder_that_exists(tmp_path):
     kept = tmp_path / "run" / "kept"
     kept.parent.mkdir()
     kept.write_text("mine")
-    out = refused([str(topology(tmp_path)), "--run-dir", str(kept.parent)])
+    out = refused("launch", topology(tmp_path), "--run-dir", kept.parent)
     assert "does not exist yet" in out
     assert [kept.read_text(), *kept.parent.iterdir()] == ["mine", kept]
 
 
 def test_a_topology_that_is_not_there():
-    assert "clusters-12" in refused(["topologies/clusters-13.toml"])
+    assert "clusters-12" in refused("launch", "topologies/clusters-13.toml")
 
 
 def test_a_broken_plan(tmp_path):
     (tmp_path / "plan.json").write_text('{"topology": 1}')
-    assert "plan.json" in refused([str(tmp_path / "plan.json")])
+    assert "plan.json" in refused("launch", tmp_path / "plan.json")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from launching import SMALL, journal, launch, prisam, topology
+from launching import SMALL, asked, journal, launch, topology
 
 from prisam_p2p.core.bits import packed_size
 
@@ -85,7 +85,7 @@ def test_a_baseline_beside_another_and_the_same_again(tmp_path):
     run, _ = run_of(tmp_path, "pens", "--baseline", "dis-pfl-erk", "--rounds", 3)
     beside = run / "baseline-dis-pfl-erk"
     assert json.loads((beside / "summary.json").read_text())["algorithm"] == "dis-pfl-erk"
-    code, out = prisam("summary", run, "--format", "json")
+    code, out = asked("summary", run, "--format", "json")
     assert code == 0, out
     assert json.loads(out)["baseline"]["algorithm"] == "dis-pfl-erk"
 
@@ -93,5 +93,5 @@ def test_a_baseline_beside_another_and_the_same_again(tmp_path):
     options = ["--quiet", "--run-dir", again]
     assert launch(run / "plan.json", *options)[0] == 0
     for one, other in [(run, again), (beside, again / beside.name)]:
-        code, out = prisam("verify", one, other)
+        code, out = asked("verify", one, other)
         assert (code, out.split(":")[0]) == (0, "the same"), out

@@ -13,12 +13,12 @@ from launching import (
     FAST,
     SMALL,
     alive,
+    asked,
     family,
     journal,
     launch,
     launcher,
     peer_pids,
-    prisam,
     round_done,
     topology,
     wait_for,
@@ -48,7 +48,7 @@ def test_a_killed_launcher_leaves_no_process(tmp_path):
     process.communicate()
     assert wait_for("end of all processes", lambda: not alive(pids), 5.0) < 5.0
     wait_for("end of all sockets", lambda: nobody_listens(tmp_path / "run"), 5.0)
-    code, out = prisam("summary", tmp_path / "run", "--format", "json")
+    code, out = asked("summary", tmp_path / "run", "--format", "json")
     assert (code, json.loads(out)["status"]) == (0, "killed")
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from launching import SMALL, journal, launch, launcher, prisam, topology, wait_for
+from launching import SMALL, asked, journal, launch, launcher, topology, wait_for
 
 from prisam_p2p.emulate import sock_diag
 
@@ -79,5 +79,5 @@ def test_a_donor_killed_in_the_middle_of_a_pull_leaves_nothing_unexplained(tmp_p
     assert any((x["donor"], x["reason"]) == ("p00", "connection closed") for x in lost)
     closure = summary_of(run)["closure"]
     assert (closure["unexplained_bytes"], closure["failures"]) == (0, [])
-    code, out = prisam("bytes", run, "--format", "json")
+    code, out = asked("bytes", run, "--format", "json")
     assert code == 0, out

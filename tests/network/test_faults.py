@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from launching import SMALL, journal, launch, prisam, topology
+from launching import SMALL, asked, journal, launch, refused, topology
 
 from prisam_p2p.emulate.network.interface import NetworkError
 from prisam_p2p.emulate.network.namespaces import Namespaces
@@ -153,11 +153,11 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
     verdicts = [[[f[key] for key in told] for f in s["faults"]] for s in (summary, repeated)]
     assert verdicts[0] == verdicts[1]
     assert {f["verdict"] for f in summary["faults"]} == {"true"}
-    code, differences = prisam("verify", run, again)
+    code, differences = asked("verify", run, again)
     assert code == 0, differences
     restarted = summary["faults"][1]
     assert isinstance(restarted["accuracy_change"], float)  # against the twin
-    assert prisam("verify", run, run / "twin")[0] == 4
+    assert asked("verify", run, run / "twin")[0] == 4
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,8 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
 )
 def test_a_scenario_that_cannot_be_run_starts_nothing(tmp_path, fault, says):
     net, run = topology(tmp_path, FIVE_ROUNDS), tmp_path / "run"
-    code, _, err = launch(net, "--run-dir", run, "--faults", scenario(tmp_path, fault), "--quiet")
-    assert (code, run.exists()) == (2, False)
-    assert len(err.splitlines()) == 1
-    assert says in err
+    assert says in refused("launch", net, "--run-dir", run, "--faults", scenario(tmp_path, fault))
+    assert not run.exists()
 
 
 # -- messages ----------------------------------------------------------------------------------
@@ -254,7 +252,7 @@ def test_links_with_rates_and_delays_have_them_and_the_kernel_explains_every_byt
     summary = json.loads((run / "summary.json").read_text())
     contained(summary)
     assert summary["closure"]["source"] == "kernel"
-    code, out = prisam("sql", run, "SELECT DISTINCT source FROM ledger", "--format", "json")
+    code, out = asked("sql", run, "SELECT DISTINCT source FROM ledger", "--format", "json")
     assert (code, json.loads(out)) == (0, [{"source": "kernel"}])  # no segment is modelled
 
 
@@ -324,7 +322,7 @@ def test_what_loopback_cannot_do_is_refused(tmp_path):
     fault = 'kind = "cut"\nhow = "reset"\nat = { round = 1, phase = "train" }'
     net, run = topology(tmp_path, FIVE_ROUNDS), tmp_path / "run"
     options = ("--run-dir", run, "--faults", scenario(tmp_path, fault), "--network", "loopback")
-    code, _, err = launch(net, *options, "--quiet")
-    assert (code, run.exists()) == (2, False)
-    assert "--network namespaces" in err
-    assert "nothing can reset" in err
+    why = refused("launch", net, *options)
+    assert not run.exists()
+    assert "--network namespaces" in why
+    assert "nothing can reset" in why

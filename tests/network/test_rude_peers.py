@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from launching import SMALL, journal, launch, prisam, topology
+from launching import SMALL, asked, journal, launch, topology
 
 pytestmark = pytest.mark.network
 
@@ -75,7 +75,7 @@ def test_what_checks_can_see_is_averaged_by_nobody_and_named_by_everybody(tmp_pa
     shapes = {x["detail"][:10] for x in records(run, "p00", "rejected") if x["check"] == "shape"}
     assert shapes == {"a structur", "a chunk of"}
     assert [x["incarnation"] for x in records(run, "p01", "started")] == [0, 1]
-    code, out = prisam("summary", run)
+    code, out = asked("summary", run)
     assert code == 0, out
     assert "rejected on receipt: p01 by 7 peers (finite 14), p02 by 7 peers (norm 28), " in out
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from launching import FAST, SMALL, journal, launch, prisam, topology
+from launching import FAST, SMALL, asked, journal, launch, topology
 
 from prisam_p2p.learn.datasets import load_dataset
 from prisam_p2p.learn.personalized import load_personalized
@@ -114,7 +114,7 @@ def test_the_split_is_drawn(run):
 def test_the_same_plan_gives_the_same_run(run, folder):
     code, _, err = launch(run / "plan.json", "--run-dir", folder / "two", "--quiet")
     assert code == 0, err
-    code, out = prisam("verify", run, folder / "two")
+    code, out = asked("verify", run, folder / "two")
     assert (code, out.split(":")[0]) == (0, "the same")
 
 
@@ -123,12 +123,12 @@ def test_spawned_processes_give_the_same_run(run, folder):
         run / "plan.json", "--run-dir", folder / "spawned", "--start", "spawn", "--quiet"
     )
     assert code == 0, err
-    assert prisam("verify", run, folder / "spawned")[0] == 0
+    assert asked("verify", run, folder / "spawned")[0] == 0
 
 
 def test_another_seed_gives_another_run(run, folder):
     launch(run / "plan.json", "--run-dir", folder / "other", "--seed", "1", "--quiet")
-    code, out = prisam("verify", run, folder / "other")
+    code, out = asked("verify", run, folder / "other")
     assert code == 4
     assert "masks of p00" in out
 
@@ -160,24 +160,20 @@ def test_local_sends_nothing_and_ends_dense(run, folder):
 
 
 @pytest.mark.parametrize(
-    ("options", "what"),
+    "options",
     [
-        (["--prune-order", "after-training"], "completed"),
-        (["--grouping", "dbscan"], "completed"),
-        (["--grouping", "top-m", "--top-m", "2"], "completed"),
-        (["--similarity-layers", "last-2", "--no-bn-recalibration"], "completed"),
-        (["--regrowth-every", "1", "--gamma-l1", "0.001", "--no-turns"], "completed"),
-        (["--model", "resnet20", "--width", "0.5", "--rounds", "1"], "completed"),
-        (["--split", "cluster-dirichlet", "--accuracy-guard", "0.01"], "completed"),
-        (["--split", "iid", "--evaluate-every", "2"], "completed"),
-        (["--split", "dirichlet", "--start", "zygote"], "completed"),
+        "--prune-order after-training --grouping dbscan",
+        "--grouping top-m --top-m 2 --similarity-layers last-2 --no-bn-recalibration",
+        "--regrowth-every 1 --gamma-l1 0.001 --no-turns --accuracy-guard 0.01",
+        "--model resnet20 --width 0.5 --rounds 1 --split cluster-dirichlet",
+        "--split iid --evaluate-every 2",
+        "--split dirichlet --start zygote",
     ],
 )
-def test_every_choice_of_the_algorithm_runs(run, tmp_path, options, what):
-    code, out, err = launch(
-        run / "plan.json", *options, "--run-dir", tmp_path / "run", "--format", "json"
-    )
+def test_every_choice_of_the_algorithm_runs(run, tmp_path, options):
+    folder = ("--run-dir", tmp_path / "run", "--format", "json")
+    code, out, err = launch(run / "plan.json", *options.split(), *folder)
     assert code == 0, err
     summary = json.loads(out)
-    assert summary["status"] == what
+    assert summary["status"] == "completed"
     assert summary["accuracy"]["deployed"] > 0.3

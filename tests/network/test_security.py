@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from launching import DEADLINE_S, ROOT, SMALL, journal, launch, prisam, topology
+from launching import DEADLINE_S, ROOT, SMALL, asked, journal, launch, topology
 
 pytestmark = pytest.mark.network
 
@@ -53,7 +53,7 @@ def test_a_run_with_keys_is_the_run_without_and_leaves_no_key_behind(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert security_of(curve) == {"curve"}
-    code, out = prisam("verify", plain, curve)
+    code, out = asked("verify", plain, curve)
     assert code == 0, out
     closure = closure_of(curve)
     assert closure["source"] == "kernel"

@@ -41,7 +41,7 @@ def test_fashion_mnist_gains_over_local(tmp_path):
     code, out, err = launch(
         ROOT / "topologies" / "clusters-20.toml",
         *("--dataset", "fashion-mnist", "--data-dir", FASHION_MNIST, "--images-per-peer", 60),
-        *("--rounds", 8, "--run-dir", tmp_path / "run", "--format", "json"),
+        *("--rounds", 4, "--run-dir", tmp_path / "run", "--format", "json"),
     )
     assert code == 0, err
     summary = json.loads(out)

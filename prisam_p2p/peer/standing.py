@@ -1,0 +1,67 @@
+"""How good a peer's models are by its own held-out images: what it deploys, when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prisam_p2p.core.layout import Weights
+from prisam_p2p.learn.learner import Accuracy
+from prisam_p2p.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The model a device ends with, and which moment of the last round it is from."""
+
+    moment: str
+    prune_ratio: float
+    weights: Weights
+    accuracy: Accuracy
+
+
+class Standing:
+    """A peer's evaluations so far.
+
+    Args:
+        final_moment: the moment that ends a round: its validation accuracy is followed.
+
+    Attributes:
+        accuracy: moment -> the last one measured.
+        validations: accuracy at the end of each round that was evaluated, a process before
+            this one's included.
+    """
+
+    def __init__(self, settings: RunSettings, final_moment: str) -> None:
+        self._settings, self._final_moment = settings, final_moment
+        self.accuracy: dict[str, Accuracy] = {}
+        self.validations: list[float] = []
+
+    def is_due(self, t: int) -> bool:
+        """Tell whether models are evaluated in round `t`."""
+        s = self._settings
+        return (t + 1) % s.evaluate_every == 0 or t + 1 == s.rounds
+
+    def note(self, moment: str, accuracy: Accuracy) -> None:
+        """Remember an evaluation."""
+        self.accuracy[moment] = accuracy
+        if moment == self._final_moment:
+            self.validations.append(accuracy.validation)
+
+    def has_fallen(self, margin: float) -> bool:
+        """Tell whether validation accuracy is more than `margin` below its best."""
+        return self.validations[-1] < max(self.validations) - margin
+
+    def has_converged(self, loss: float | None) -> bool:
+        """Tell whether the training loss, or the validations of late, say that it is enough."""
+        s = self._settings
+        loss_reached = s.target_loss is not None and (loss is not None and loss <= s.target_loss)
+        stale = len(self.validations) - 1 - self.validations.index(max(self.validations))
+        return loss_reached or (s.patience is not None and stale >= s.patience)
+
+    def best(self, candidates: Mapping[str, Weights]) -> str:
+        """Return the moment whose model is better on validation images; a tie goes to the last.
+
+        One rule for every algorithm: docs/decisions/0006-deployment-rule.md.
+        """
+        return max(reversed(list(candidates)), key=lambda m: self.accuracy[m].validation)
