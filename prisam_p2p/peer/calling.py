@@ -54,7 +54,13 @@ Endpoint = tuple[str, int]
 
 @dataclass(eq=False)
 class _Line:
-    """A DEALER to one neighbor's ROUTER, through all its connections."""
+    """A DEALER to one neighbor's ROUTER, through all its connections.
+
+    Attributes:
+        now: the latest connection.
+        welcomed: the neighbor welcomed us on it.
+        lost: a connection ended, and no other was welcome since.
+    """
 
     neighbor: str
     channel: Channel
@@ -63,6 +69,7 @@ class _Line:
     connections: dict[int | None, Connection] = field(default_factory=dict)
     now: Connection | None = None
     welcomed: bool = False
+    lost: bool = False
     greeted_s: float = math.inf
 
 
@@ -120,6 +127,8 @@ class Calling:
             line = self._lines.get((pull.donor, Channel.BULK))
             if line and line.welcomed:
                 self._pulls.open(pull.donor, now)
+                if self._lines[pull.donor, Channel.CONTROL].lost:
+                    self._pulls.donor_silent(pull.donor, now)
             elif pull.donor in self._gone:  # since it announced
                 self._pulls.donor_gone(pull.donor, now)
             if line is None:
@@ -183,11 +192,13 @@ class Calling:
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                     self._exchange.turn_away(line.neighbor, *why(descriptor))
                 case zmq.EVENT_DISCONNECTED:
-                    line.welcomed = False
+                    line.welcomed, line.lost = False, True
                     if closed := line.connections.get(descriptor):
                         closed.gone = True
-                    if line.channel is Channel.BULK:
-                        self._pulls.donor_gone(line.neighbor, time.monotonic())
+                    # Who is paused keeps its bulk connection, and answers no heartbeat.
+                    bulk = line.channel is Channel.BULK
+                    note = self._pulls.donor_gone if bulk else self._pulls.donor_silent
+                    note(line.neighbor, time.monotonic())
 
     def _on_dealer(self, line: _Line, flags: int) -> None:
         if flags & zmq.POLLOUT and self._send(line, self._me.hello(line.channel)):
@@ -217,11 +228,12 @@ class Calling:
             line.greeted_s = math.inf  # it was answered
         match message, line.channel:
             case Welcome(), Channel.CONTROL:
-                line.welcomed = True
+                line.welcomed, line.lost = True, False
                 self._gone.discard(neighbor)
+                self._pulls.donor_back(neighbor)
                 self._exchange.tell(events.Welcomed(neighbor))
             case Welcome(), Channel.BULK:
-                known, line.welcomed = line.welcomed, True
+                known, line.welcomed, line.lost = line.welcomed, True, False
                 if not known:
                     self._pulls.open(neighbor, time.monotonic())
             case Refuse(reason), Channel.CONTROL:

@@ -19,7 +19,8 @@ class Patience:
     Attributes:
         timeout_s: without a byte for so long, or ..
         least_bytes_s: .. with fewer bytes a second than this over `timeout_s`.
-        resume_s: a donor whose connection is gone has so long to be back.
+        resume_s: a donor whose connection is gone, or that answers no heartbeat, has so long to
+            be back.
     """
 
     timeout_s: float
@@ -35,6 +36,7 @@ class _Underway:
         moved_s: when its last byte came.
         mark_s, mark_bytes: where the measurement of its rate began.
         away_s: since when its donor is gone, None while it is there.
+        silent_s: since when its donor answers no heartbeat and sends nothing, None while it does.
         retry_s: when to ask again a donor that was busy, None where it was not.
     """
 
@@ -44,6 +46,7 @@ class _Underway:
     mark_s: float
     mark_bytes: int = 0
     away_s: float | None = None
+    silent_s: float | None = None
     retry_s: float | None = None
 
     @property
@@ -56,6 +59,12 @@ class _Underway:
         """Measure anew from here: it is not the donor who holds the pull up."""
         self.moved_s = self.mark_s = now_s
         self.mark_bytes = self.pull.fetched_bytes
+        self.heard(now_s)
+
+    def heard(self, now_s: float) -> None:
+        """Note a sign of life."""
+        if self.silent_s is not None:
+            self.silent_s = now_s
 
 
 class Pulls:
@@ -86,7 +95,7 @@ class Pulls:
         state = self._underway.get(donor)
         if state is None:
             return
-        state.away_s = state.retry_s = None
+        state.away_s = state.silent_s = state.retry_s = None
         state.stands(now_s)
         if not self._ask(donor, state.pull.first_request()):
             self.donor_gone(donor, now_s)
@@ -97,11 +106,23 @@ class Pulls:
         if state is not None and state.away_s is None:
             state.away_s = now_s
 
+    def donor_silent(self, donor: str, now_s: float) -> None:
+        """Wait for a donor that may be gone, as its other connection is, for a sign of life."""
+        state = self._underway.get(donor)
+        if state is not None and state.silent_s is None:
+            state.silent_s = now_s
+
+    def donor_back(self, donor: str) -> None:
+        """Take note that a silent donor is there."""
+        if state := self._underway.get(donor):
+            state.silent_s = None
+
     def receive(self, donor: str, message: Answer | Busy, now_s: float) -> bool:
         """Take an answer in; False where no pull expects it."""
         state = self._underway.get(donor)
         if state is None or not (isinstance(message, Busy) or state.pull.expects(message)):
             return False
+        state.heard(now_s)
         if isinstance(message, Busy):
             state.retry_s = now_s + message.retry_ms / 1000
             return True
@@ -158,7 +179,10 @@ class Pulls:
         for state in self._underway.values():
             if state.away_s is not None:
                 yield state.away_s + self._patience.resume_s - now_s
-            elif state.retry_s is not None:
+                continue
+            if state.silent_s is not None:
+                yield state.silent_s + self._patience.resume_s - now_s
+            if state.retry_s is not None:
                 yield state.retry_s - now_s
             else:
                 if not state.held_back:
@@ -169,9 +193,11 @@ class Pulls:
     def _over(self, state: _Underway, now_s: float) -> str | None:
         """Return why a pull is to be given up; measure its rate anew where it is not."""
         timeout_s = self._patience.timeout_s
+        gone = [since_s for since_s in (state.away_s, state.silent_s) if since_s is not None]
+        if gone and now_s - min(gone) >= self._patience.resume_s:
+            return "connection closed"
         if state.away_s is not None:
-            waited_s = now_s - state.away_s
-            return "connection closed" if waited_s >= self._patience.resume_s else None
+            return None
         if state.retry_s is not None:
             return None
         if now_s - state.moved_s >= timeout_s:

@@ -31,6 +31,16 @@ class SocketLimits:
     largest_request: int
     largest_reply: int
 
+    @property
+    def silence_ms(self) -> int:
+        """How long a process may say nothing on a control connection."""
+        return 3 * self.heartbeat_ms
+
+    @property
+    def kernel_silence_ms(self) -> int:
+        """How long a kernel may leave a connection unanswered: a few losses in a row are none."""
+        return 2 * self.silence_ms
+
 
 def bind_router(
     context: Context, address: str, port: int, limits: SocketLimits, keys: Keys | None = None
@@ -40,7 +50,7 @@ def bind_router(
     It gives each connection an id of its own: one that its client chose could be another's.
     """
     router = context.socket(zmq.ROUTER)
-    _common(router, limits.largest_request, keys)
+    _common(router, limits, limits.largest_request, keys)
     if keys:
         router.set(zmq.CURVE_SERVER, 1)
         router.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, nobody comes in before the gate says so
@@ -99,7 +109,7 @@ def connect_dealer(
     With keys, it talks to nobody but who has the secret key to `server_key`.
     """
     dealer = context.socket(zmq.DEALER)
-    _common(dealer, limits.largest_reply, keys)
+    _common(dealer, limits, limits.largest_reply, keys)
     if keys:
         dealer.set(zmq.CURVE_PUBLICKEY, keys.public.encode())
         dealer.set(zmq.CURVE_SERVERKEY, server_key.encode())
@@ -113,10 +123,14 @@ def connect_dealer(
         | (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if keys else 0)
         | zmq.EVENT_DISCONNECTED
     )
-    if channel is Channel.CONTROL:  # on a bulk connection a heartbeat would cut a slow frame
+    if channel is Channel.CONTROL:
         dealer.set(zmq.HEARTBEAT_IVL, limits.heartbeat_ms)
-        dealer.set(zmq.HEARTBEAT_TIMEOUT, 3 * limits.heartbeat_ms)
-        dealer.set(zmq.HEARTBEAT_TTL, min(3 * limits.heartbeat_ms, 6_553_500))
+        dealer.set(zmq.HEARTBEAT_TIMEOUT, limits.silence_ms)
+        dealer.set(zmq.HEARTBEAT_TTL, min(limits.silence_ms, 6_553_500))
+    else:  # a heartbeat would cut a slow frame: it is the other kernel that is asked
+        dealer.set(zmq.TCP_KEEPALIVE, 1)
+        dealer.set(zmq.TCP_KEEPALIVE_IDLE, max(1, limits.silence_ms // 1000))  # s
+        dealer.set(zmq.TCP_KEEPALIVE_INTVL, 1)  # s, until `kernel_silence_ms` are over
     dealer.connect(f"tcp://{source}:0;{to[0]}:{to[1]}")
     return dealer, monitor
 
@@ -137,8 +151,10 @@ def owner_of(frame: zmq.Frame) -> str:
         return ""
 
 
-def _common(socket: Socket, largest_frame: int, keys: Keys | None) -> None:
+def _common(socket: Socket, limits: SocketLimits, largest_frame: int, keys: Keys | None) -> None:
     socket.set(zmq.LINGER, 0)
+    # Else TCP doubles its pauses in a cut, and is back as late after it as the cut was long.
+    socket.set(zmq.TCP_MAXRT, limits.kernel_silence_ms)
     # A hostile length ends its sender's connection.
     socket.set(zmq.MAXMSGSIZE, largest_frame + (CURVE if keys else PLAIN).box)
     if keys:

@@ -116,6 +116,19 @@ def test_a_peer_that_was_paused_for_rounds_goes_on_where_the_others_are(tmp_path
     contained(summary)
 
 
+def test_a_donor_that_is_paused_for_a_round_is_given_up_like_one_that_is_gone(tmp_path):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "pause"\npeers = ["p02"]\nat = { round = 1, phase = "pull" }\n'
+        "heal = { rounds = 1 }",
+    )
+    lost = [x for x in journal(run, "p00") if x["record"] == "pull_failed"]
+    assert {(x["round"], x["donor"], x["reason"]) for x in lost} == {
+        (1, "p02", "connection closed")
+    }
+    contained(summary)
+
+
 def test_a_peer_that_is_told_to_leave_is_waited_for_no_more(tmp_path):
     run, summary = run_with(
         tmp_path, 'kind = "leave"\npeers = ["p04"]\nat = { round = 1, phase = "train" }'
@@ -267,6 +280,18 @@ def test_a_partition_parts_the_sides_and_heals(tmp_path, namespaces):
     assert {1, 2} <= set(heard_missing(run, "p00", "p03"))
     assert heard_missing(run, "p00", "p01") == []  # its own side
     assert 6 not in heard_missing(run, "p00", "p03")
+    contained(summary)
+
+
+def test_a_pull_across_a_cut_is_given_up_when_the_kernel_answers_no_more(tmp_path, namespaces):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "isolate"\npeers = ["p00"]\nat = { round = 2, phase = "pull" }\n'
+        "heal = { rounds = 1 }",
+        options=namespaces,
+    )
+    lost = [x for x in journal(run, "p00") if x["record"] == "pull_failed"]
+    assert {(x["round"], x["reason"]) for x in lost} == {(2, "connection closed")}
     contained(summary)
 
 

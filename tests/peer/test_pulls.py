@@ -361,6 +361,32 @@ def test_nobody_pulls_from_a_donor_that_comes_and_goes():
     assert world.next_s is None
 
 
+def test_a_silent_donor_has_as_long_as_one_whose_connection_is_gone():
+    world = World(resume_s=5)
+    world.begin()
+    world.pulls.donor_silent("b", world.now_s)
+    world.after(4.9)
+    assert not world.told
+    world.after(0.2)
+    assert world.told == [lost("connection closed")]
+
+
+@pytest.mark.parametrize("sign", ["bytes", "back"])
+def test_a_sign_of_life_of_a_silent_donor_counts(sign):
+    world = World(resume_s=5)
+    world.begin()
+    world.pulls.donor_silent("b", world.now_s)
+    world.after(4)
+    if sign == "bytes":
+        world.answer()
+    else:
+        world.pulls.donor_back("b")
+    world.after(4)
+    assert not world.told
+    world.after(1.5)
+    assert bool(world.told) == (sign == "bytes")  # it said nothing since
+
+
 # -- donors that are busy --------------------------------------------------------------------
 
 
