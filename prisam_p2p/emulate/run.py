@@ -138,7 +138,7 @@ def go_on(
                         stopping,
                         states,
                         watch.dump,
-                        faults.occurrences if faults else (),
+                        faults,
                         network,
                         plan.link_states(),
                         past,

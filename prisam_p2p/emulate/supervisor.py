@@ -17,7 +17,7 @@ from typing import Any
 from prisam_p2p.emulate.child import Child, start_cost
 from prisam_p2p.emulate.engine import Engine
 from prisam_p2p.emulate.faults.conductor import Conductor
-from prisam_p2p.emulate.faults.fault_plan import Occurrence
+from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.link_faults import LinkFaults, Links
 from prisam_p2p.emulate.faults.loopback_links import LoopbackLinks
 from prisam_p2p.emulate.lines import Lines, write_line
@@ -66,7 +66,7 @@ class Supervisor:
         stopping: Callable[[], bool],
         states: dict[str, str],
         before_exit: Callable[[], object],
-        faults: Sequence[Occurrence] = (),
+        faults: FaultPlan | None = None,
         network: Network | None = None,
         links: Mapping[Link, LinkState] = MappingProxyType({}),
         past: Past | None = None,
@@ -76,9 +76,11 @@ class Supervisor:
         self._before_exit, self._past = before_exit, past
         marks = {spec.peer_id: spec.marks for spec in specs}
         made = self._links(network, links)
-        self._conductor = Conductor(faults, self, journal.write, marks, made)
-        self._look_every_s = _LOOK_FOR_FAULTS_S if faults else _LOOK_EVERY_S
-        self._absent = {p for each in faults if each.kind == "join" for p in each.peers}
+        occurrences = faults.occurrences if faults else ()
+        most_down = faults.most_down if faults else None
+        self._conductor = Conductor(occurrences, self, journal.write, marks, made, most_down)
+        self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
+        self._absent = {p for each in occurrences if each.kind == "join" for p in each.peers}
         self._children: dict[str, Child] = {}
         self._selector = selectors.DefaultSelector()
         self._phase = "starting"

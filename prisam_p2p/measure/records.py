@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 AS_PLANNED = " as planned"
 """Ends the final state of a peer that a fault took away for good (`RunEnded`)."""
 
+GUARDED = "the guard: as many are down as may be"
+"""Why a fault that the clock, a transfer or another fault triggers is not done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -376,7 +379,7 @@ class FaultApplied:
 
 @dataclass(frozen=True, slots=True)
 class FaultMissed:
-    """A fault was due at a peer, and there was nobody to do it to."""
+    """A fault was due at a peer, and there was nobody to do it to, or the guard forbade it."""
 
     fault: str
     peer: str

@@ -51,7 +51,18 @@ class Connection:
     @property
     def cut(self) -> bool:
         """Not closed in order by both ends: bytes may be lost on the way."""
-        return self.replaced or not (self.client_final and self.server_final)
+        in_order = self.client_final and self.server_final
+        return self.replaced or self.given_up or not in_order
+
+    @property
+    def given_up(self) -> bool:
+        """A kernel sent bytes again, and the other never had them: the way between was cut."""
+        there, here = self.client_socket, self.server_socket
+        if there is None or here is None:
+            return False
+        return any(
+            a.retransmitted and a.stream > b.received for a, b in ((there, here), (here, there))
+        )
 
     @property
     def measured(self) -> bool:

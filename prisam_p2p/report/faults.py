@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from prisam_p2p.measure.records import AS_PLANNED
+from prisam_p2p.measure.records import AS_PLANNED, GUARDED
 from prisam_p2p.report.checks import FALSE, TRUE, UNKNOWN, occurrences
 from prisam_p2p.report.rude_peers import RUDE, named_by
 from prisam_p2p.report.run_folder import Line, RunFolder
@@ -122,9 +122,12 @@ def _verdict(
     if not (occurrence["peers"] or occurrence["links"]):
         return TRUE, ""  # planned for nobody: all were down already, or the guard said no
     if not hit:
-        missed = sorted(line["peer"] for line in _of(run, "fault_missed", occurrence["id"]))
+        missed = _of(run, "fault_missed", occurrence["id"])
+        if missed and all(line["reason"] == GUARDED for line in missed):
+            return TRUE, ""
         if missed:
-            return UNKNOWN, f"it came to nobody: {', '.join(missed)} was down"
+            peers = ", ".join(sorted(line["peer"] for line in missed))
+            return UNKNOWN, f"it came to nobody: {peers} was down"
         return FALSE, "it never fired"
     kind = occurrence["kind"]
     if why := _uncontained(run, occurrence["id"], kind):

@@ -284,6 +284,18 @@ def test_a_connection_that_another_one_replaced_may_have_lost_bytes(closed):
     assert result["torn_bytes"] == 300_074 - 110_000 - 150_037
 
 
+@pytest.mark.parametrize("again", [0, 300])
+def test_bytes_that_a_kernel_sent_again_in_vain_are_lost_on_the_way(closed, again):
+    """The links were cut until the run's end: no other connection replaced this one."""
+    run = orderly()
+    giving = run.connections[1].back
+    giving.lost, giving.retransmitted, giving.fin = 300, again, False
+    giving.received["weights", 0] = (1, 299_700, 26, 11, 104)
+    result = closed(run)
+    assert (result["unexplained_bytes"] == 0) == (again > 0)
+    assert result["in_flight_bytes"] == again
+
+
 @pytest.mark.parametrize(("there", "back"), [(0, 0), (64, 0), (107, 64), (107, 107)])
 def test_a_connection_that_did_not_finish_its_handshake(closed, there, back):
     run = orderly()

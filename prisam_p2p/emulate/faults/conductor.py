@@ -40,6 +40,7 @@ class Conductor:
     Args:
         note: takes records for the launcher's journal.
         marks: peer -> the meetings that it takes part in.
+        most_down: peers that may be down at a time, None = all.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Conductor:
         note: Callable[[records.Record], None],
         marks: Mapping[str, Collection[Mark]],
         links: Links | None = None,
+        most_down: int | None = None,
     ) -> None:
         self._hands, self._note, self._links = hands, note, links
+        self._most_down = most_down
         self._acts = acts_with(hands, links)
         self._parts = [Part(o, peer) for o in occurrences for peer in o.concerned]
         self._meetings = Meetings(marks)
@@ -242,15 +245,24 @@ class Conductor:
         return part.applied_s + heal.after_s if isinstance(heal, HealAfter) else None
 
     def _apply(self, part: Part, now_s: float, late_s: float) -> bool:
-        if not self._acts[part.kind].apply(part, now_s):
+        guarded = self._is_guarded(part)
+        if guarded or not self._acts[part.kind].apply(part, now_s):
             if not part.missed:
                 part.missed = True
-                self._note(records.FaultMissed(part.occurrence.id, part.peer, "the peer was down"))
+                why = records.GUARDED if guarded else "the peer was down"
+                self._note(records.FaultMissed(part.occurrence.id, part.peer, why))
             return False
         part.applied_s = now_s
         name, kind = part.occurrence.id, part.kind
         self._note(records.FaultApplied(name, kind, part.peer, round(late_s, 6)))
         return True
+
+    def _is_guarded(self, part: Part) -> bool:
+        """Tell whether too many others are down, where the plan could not know."""
+        if self._most_down is None or not part.occurrence.guard_at_run_time:
+            return False
+        down = {each.peer for each in self._parts if each.keeps_down}
+        return part.peer not in down and len(down) >= self._most_down
 
     def _prove(self, part: Part, evidence: str | None, now_s: float) -> None:
         if evidence and part.verified_s is None:

@@ -44,6 +44,12 @@ class Part:
         return at and self.peer in donors and self.applied_s is None
 
     @property
+    def keeps_down(self) -> bool:
+        """Whether its peer is down because of it, or not there yet."""
+        absent = self.kind == "join" and self.applied_s is None
+        return absent or (self.kind in STOPPING and self.active)
+
+    @property
     def settled(self) -> bool:
         """Whether others may go on: who is to be down is."""
         over = self.verified_s is not None or self.healed_s is not None

@@ -7,6 +7,7 @@ from hand_casts import fault, full, neighbors, plan
 from prisam_p2p.emulate.faults.conductor import Conductor
 from prisam_p2p.emulate.faults.marks import marks
 from prisam_p2p.emulate.faults.meetings import TIMEOUT_S
+from prisam_p2p.measure import records
 
 
 class NotingHands:
@@ -51,12 +52,16 @@ class NotingHands:
 class Stage:
     """A network of three peers, a conductor, and a clock that stands until it is told."""
 
-    def __init__(self, text, hands=None):
+    def __init__(self, text, hands=None, guard=None):
         cast = full(3)
-        compiled = plan(text, cast)
+        compiled = plan(text, cast, guard=guard)
         self.hands, self.notes, self.now_s = hands or NotingHands(), [], 0.0
         self.conductor = Conductor(
-            compiled.occurrences, self.hands, self.notes.append, marks(compiled, neighbors(cast))
+            compiled.occurrences,
+            self.hands,
+            self.notes.append,
+            marks(compiled, neighbors(cast)),
+            most_down=compiled.most_down,
         )
         self.conductor.begin(0.0)
 
@@ -294,3 +299,19 @@ def test_a_rude_peer_that_is_down_when_it_is_healed_would_come_back_honest():
     assert stage.tick(6) == []
     assert stage.hands.rude == {"p01": None}
     assert stage.noted() == ["FaultApplied", "FaultHealed"]
+
+
+def test_the_guard_looks_again_at_what_the_plan_could_not_know():
+    due = {"p00": 1, "p01": 2, "p02": 5}
+    kills = [
+        fault(f'peers = ["{peer}"]\nheal = {{ after_s = 2.5 }}', peer, at=f"{{ time_s = {n}.0 }}")
+        for peer, n in due.items()
+    ]
+    stage = Stage("\n\n".join(kills), guard=1)
+    assert stage.tick(1.0) == [("p00", "SIGKILL")]
+    stage.exits("p00")
+    assert stage.tick(1.0) == []
+    assert stage.notes[-1] == records.FaultMissed("p01#0", "p01", records.GUARDED)
+    assert stage.tick(2.0) == [("p00", "start from state in 0")]
+    stage.conductor.on_ready("p00", stage.now_s)
+    assert stage.tick(1.0) == [("p02", "SIGKILL")]  # p01's is not made up for
