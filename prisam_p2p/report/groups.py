@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from statistics import fmean
 
 from prisam_p2p.report.run_folder import RunFolder
@@ -19,14 +20,18 @@ def ari_by_round(run: RunFolder) -> dict[int, float]:
         return {}
     from sklearn.metrics import adjusted_rand_score  # here: it takes a second to import
 
+    @cache  # most peers have heard the same, and see the same groups
+    def score(groups: tuple[int, ...], labels: tuple[int, ...]) -> float:
+        return float(adjusted_rand_score(groups, labels))
+
     scores: dict[int, list[float]] = {}
     for peer in run.peers:
         for line in run.records(peer, "grouped"):
             if line["labels"]:
                 heard = sorted(line["labels"])
-                labels = [line["labels"][p] for p in heard]
-                score = adjusted_rand_score([truth[p] for p in heard], labels)
-                scores.setdefault(line["round"], []).append(float(score))
+                groups = tuple(truth[p] for p in heard)
+                found = score(groups, tuple(line["labels"][p] for p in heard))
+                scores.setdefault(line["round"], []).append(found)
     return {t: fmean(values) for t, values in sorted(scores.items())}
 
 
