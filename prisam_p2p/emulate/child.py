@@ -23,6 +23,7 @@ class Child:
 
     Attributes:
         before: the process that it follows.
+        settled: whether its connections are as they should be at the end; None = not known yet.
     """
 
     spec: PeerSpec
@@ -36,6 +37,7 @@ class Child:
     result: Mapping[str, Any] | None = None
     exit_code: int | None = None
     before: Child | None = None
+    settled: bool | None = None
 
     @property
     def all_bytes(self) -> int:

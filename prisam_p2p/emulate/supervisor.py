@@ -34,6 +34,10 @@ from prisam_p2p.peer.spec import PeerSpec, RudeSpec
 STOP_TIMEOUT_S = 8.0
 """Peers that were told to stop, or to exit, are killed after so long."""
 
+SETTLE_TIMEOUT_S = 10.0
+"""At the end of a run with faults: a connection is known to be gone after some heartbeats, and is
+back a second after it can be."""
+
 SILENCE_TIMEOUT_S = 21_600.0
 """A run in which no peer has ended a round for so long is stopped: something of ours hangs."""
 
@@ -79,6 +83,7 @@ class Supervisor:
         occurrences = faults.occurrences if faults else ()
         most_down = faults.most_down if faults else None
         self._conductor = Conductor(occurrences, self, journal.write, marks, made, most_down)
+        self._faulty = bool(occurrences)
         self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
         self._absent = {p for each in occurrences if each.kind == "join" for p in each.peers}
         self._children: dict[str, Child] = {}
@@ -99,6 +104,8 @@ class Supervisor:
             self._introduce()
             self._watch_rounds()
             self._conductor.heal_all(time.monotonic())
+            if self._faulty:
+                self._settle()
             self._end("exit")
         except Interrupted:
             self._phase = "stopping"
@@ -154,6 +161,22 @@ class Supervisor:
                 self._conductor.heal_all(time.monotonic())
             if time.monotonic() - self._heard_s > SILENCE_TIMEOUT_S:
                 raise CheckFailed(f"no peer ended a round within {SILENCE_TIMEOUT_S:g} s")
+
+    def _settle(self) -> None:
+        """Let connections that faults broke come back, and what is on its way arrive."""
+        self._phase = "settling"
+        there = [peer for peer in self._children if not self.is_down(peer)]
+        polite = [peer for peer in there if not self._children[peer].spec.rude]
+        order = {"order": "settle", "with": polite, "timeout_s": SETTLE_TIMEOUT_S}
+        for peer in there:
+            self.order(peer, order)
+        began_s = time.monotonic()
+        while time.monotonic() < began_s + SETTLE_TIMEOUT_S + STOP_TIMEOUT_S and not all(
+            self.is_down(peer) or self._children[peer].settled is not None for peer in there
+        ):
+            self._look(_LOOK_FOR_FAULTS_S)
+        late = [peer for peer in there if not self._children[peer].settled]
+        self._journal.write(records.Settled(round(time.monotonic() - began_s, 3), late))
 
     def _end(self, order: str | None) -> None:
         """Let the peers exit; who has not in time is killed by the engine's close."""
@@ -308,6 +331,8 @@ class Supervisor:
                 child.rounds_done = report["round"] + 1
                 child.accuracy = report["accuracy"]
                 child.n_bytes = report["bytes_out"]
+            case "settled":
+                child.settled = report["settled"]
             case "done":
                 child.result = dict(report)
                 self._conductor.on_report(child.spec.peer_id, report, time.monotonic())

@@ -387,6 +387,18 @@ class FaultMissed:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """At the end of a run with faults, connections were given time to come back.
+
+    Attributes:
+        late: peers that still lacked a neighbor then.
+    """
+
+    wall_s: float
+    late: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class FaultVerified:
     """Evidence that a fault bit at a peer."""
 
@@ -477,6 +489,7 @@ Record = (
     | PeerEnded
     | FaultApplied
     | FaultMissed
+    | Settled
     | FaultVerified
     | FaultHealed
     | RunEnded

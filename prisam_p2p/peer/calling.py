@@ -195,10 +195,11 @@ class Calling:
                     line.welcomed, line.lost = False, True
                     if closed := line.connections.get(descriptor):
                         closed.gone = True
-                    # Who is paused keeps its bulk connection, and answers no heartbeat.
-                    bulk = line.channel is Channel.BULK
-                    note = self._pulls.donor_gone if bulk else self._pulls.donor_silent
-                    note(line.neighbor, time.monotonic())
+                    if line.channel is Channel.BULK:
+                        self._pulls.donor_gone(line.neighbor, time.monotonic())
+                    else:  # who is paused keeps its bulk connection, and answers no heartbeat
+                        self._pulls.donor_silent(line.neighbor, time.monotonic())
+                        self._exchange.tell(events.Lost(line.neighbor))
 
     def _on_dealer(self, line: _Line, flags: int) -> None:
         if flags & zmq.POLLOUT and self._send(line, self._me.hello(line.channel)):

@@ -49,21 +49,22 @@ class Control:
         """Have such orders obeyed when they come, in the thread that reads them."""
         self._at_once[order] = obey
 
-    def expect(self, order: str, timeout_s: float) -> dict[str, Any]:
-        """Return the next order, which must be `order`.
+    def expect(self, *orders: str, timeout_s: float) -> dict[str, Any]:
+        """Return the next order, which must be one of `orders`.
 
         Raises:
             LauncherGone: none came in time, or another did.
             Stopped: `interrupt` was called.
         """
+        due = " or ".join(map(repr, orders))
         try:
             got = self._orders.get(timeout=timeout_s)
         except Empty:
-            raise LauncherGone(f"no order {order!r} within {timeout_s:g} s") from None
+            raise LauncherGone(f"no order {due} within {timeout_s:g} s") from None
         if got["order"] == "stop":
             raise Stopped("told to stop")
-        if got["order"] != order:
-            raise LauncherGone(f"order {got['order']!r} where {order!r} was due")
+        if got["order"] not in orders:
+            raise LauncherGone(f"order {got['order']!r} where {due} was due")
         return got
 
     def has_order(self) -> bool:

@@ -33,6 +33,13 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Our control connection to a neighbor is gone; ZeroMQ opens another when it can."""
+
+    neighbor: str
+
+
+@dataclass(frozen=True, slots=True)
 class MaskHeard:
     """A neighbor announced a mask."""
 
@@ -101,6 +108,7 @@ Event = (
     Welcomed
     | Joined
     | Left
+    | Lost
     | MaskHeard
     | AnnounceDone
     | PullDone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from queue import Empty, SimpleQueue
 
 from prisam_p2p.core.bits import pack_bits
@@ -27,6 +27,9 @@ _ANSWER_S = 5.0
 
 _LAST_MASKS_S = 1.0
 """For masks that were sent already; who is in its first round has none to send."""
+
+_QUIET_S = 0.3
+"""Who has heard nothing for so long has heard what was on its way."""
 
 _MOST_SENDERS = 1000
 """Strangers may call themselves anything; so many names are counted one by one."""
@@ -162,6 +165,20 @@ class Network:
         """Answer requests until `done`; neighbors may still pull the last weights."""
         self._wait(done, timeout_s)
 
+    def settle(self, neighbors: Collection[str], timeout_s: float) -> bool:
+        """Wait until the ways to and from these neighbors are open, and nothing more arrives.
+
+        At the end of a run with faults: connections that these broke come back, and bring masks.
+        """
+        ends_s = time.monotonic() + timeout_s
+        self._wait(lambda: not (self._unwelcomed | self._unjoined) & {*neighbors}, timeout_s)
+        while (left_s := ends_s - time.monotonic()) > 0:
+            try:
+                self._take_in(self._inbox.get(timeout=min(_QUIET_S, left_s)))
+            except Empty:
+                break
+        return not (self._unwelcomed | self._unjoined) & {*neighbors}
+
     def _wait(self, enough: Callable[[], bool], timeout_s: float) -> None:
         ends_s = time.monotonic() + timeout_s
         self._wait_until(enough, lambda: ends_s)
@@ -178,11 +195,15 @@ class Network:
         match event:
             case events.Welcomed(neighbor):
                 self._unwelcomed.discard(neighbor)
+            case events.Lost(neighbor):
+                self._unwelcomed.add(neighbor)
             case events.Joined(neighbor, incarnation):
                 self._unjoined.discard(neighbor)
                 self._book.join(neighbor)
                 self._journal.write(records.NeighborJoined(neighbor, incarnation))
             case events.Left(neighbor, reason, for_good):
+                if not for_good:
+                    self._unjoined.add(neighbor)
                 (self._book.finish if for_good else self._book.leave)(neighbor, reason)
                 self._journal.write(records.NeighborLeft(neighbor, reason))
             case events.MaskHeard(neighbor, message):

@@ -148,7 +148,7 @@ def _play(
         journal,
         sleep,
         control.send,
-        partial(control.expect, "go on", ORDER_TIMEOUT_S),
+        partial(control.expect, "go on", timeout_s=ORDER_TIMEOUT_S),
     )
     try:
         outcome = _run(peer, network, control, journal, meter)
@@ -187,9 +187,14 @@ def _obey_rules(control: Control, transport: Transport, journal: Journal) -> Non
 
 def _serve_until_exit(network: Network | None, control: Control) -> None:
     """Answer neighbors that still pull the last weights, until all peers are done."""
-    if network:
-        network.serve_until(control.has_order, ORDER_TIMEOUT_S)
-    control.expect("exit", ORDER_TIMEOUT_S)
+    while True:
+        if network:
+            network.serve_until(control.has_order, ORDER_TIMEOUT_S)
+        order = control.expect("settle", "exit", timeout_s=ORDER_TIMEOUT_S)
+        if order["order"] == "exit":
+            return
+        settled = network is None or network.settle(order["with"], order["timeout_s"])
+        control.send({"event": "settled", "settled": settled})
 
 
 def _finished(
@@ -217,7 +222,7 @@ def _run(
     """Wait for the start, then run the algorithm within the device's memory."""
     asked_mib = peer.spec.device.memory_mib
     try:
-        roster = control.expect("roster", ORDER_TIMEOUT_S)["roster"]
+        roster = control.expect("roster", timeout_s=ORDER_TIMEOUT_S)["roster"]
         if network:
             neighbors = {n: (address, port) for n, (address, port) in roster.items()}
             patience_s = peer.spec.settings.ready_timeout_s
@@ -225,7 +230,7 @@ def _run(
                 patience_s = min(patience_s, REJOIN_TIMEOUT_S)
             network.connect(neighbors, patience_s)
         control.send({"event": "ready"})
-        control.expect("go", ORDER_TIMEOUT_S)
+        control.expect("go", timeout_s=ORDER_TIMEOUT_S)
         meter.start()
         try:
             with memory_above_baseline(asked_mib):

@@ -295,6 +295,18 @@ def test_a_pull_across_a_cut_is_given_up_when_the_kernel_answers_no_more(tmp_pat
     contained(summary)
 
 
+def test_links_that_are_healed_at_the_end_are_given_time_to_be_used_again(tmp_path, namespaces):
+    run, summary = run_with(
+        tmp_path,
+        'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
+        'at = { round = 3, phase = "announce" }\nheal = { never = true }',
+        options=namespaces,
+    )
+    (settled,) = [x for x in journal(run, "launcher") if x["record"] == "settled"]
+    assert settled["late"] == []
+    contained(summary)
+
+
 def test_a_slow_and_lossy_link_is_slow_and_loses(tmp_path, namespaces):
     _, summary = run_with(
         tmp_path,

@@ -44,8 +44,8 @@ def ends(monkeypatch):
 def test_orders_are_taken_one_by_one(ends):
     launcher, control, _ = ends
     launcher.order({"order": "roster", "roster": {"a": ["127.0.0.1", 5]}}, {"order": "go"})
-    assert control.expect("roster", DEADLINE_S)["roster"] == {"a": ["127.0.0.1", 5]}
-    assert control.expect("go", DEADLINE_S) == {"order": "go"}
+    assert control.expect("roster", timeout_s=DEADLINE_S)["roster"] == {"a": ["127.0.0.1", 5]}
+    assert control.expect("go", timeout_s=DEADLINE_S) == {"order": "go"}
 
 
 def test_an_order_that_came_is_told_and_waits(ends):
@@ -63,11 +63,11 @@ def test_an_order_that_comes_in_pieces_is_one(ends):
     launcher, control, came = ends
     launcher.line.sendall(b'{"order":')
     launcher.line.sendall(b'"go"}\n{"order":"ex')
-    assert control.expect("go", DEADLINE_S) == {"order": "go"}
+    assert control.expect("go", timeout_s=DEADLINE_S) == {"order": "go"}
     assert came.get(timeout=DEADLINE_S)
     assert not control.has_order()
     launcher.line.sendall(b'it"}\n')
-    assert control.expect("exit", DEADLINE_S) == {"order": "exit"}
+    assert control.expect("exit", timeout_s=DEADLINE_S) == {"order": "exit"}
 
 
 def test_reports_are_lines(ends):
@@ -82,13 +82,13 @@ def test_an_order_out_of_turn_is_refused(ends):
     launcher, control, _ = ends
     launcher.order({"order": "exit"})
     with pytest.raises(LauncherGone, match="'exit' where 'go' was due"):
-        control.expect("go", DEADLINE_S)
+        control.expect("go", timeout_s=DEADLINE_S)
 
 
 def test_a_launcher_that_does_not_answer_is_given_up(ends):
     _, control, _ = ends
     with pytest.raises(LauncherGone, match=r"no order 'go' within 0\.01 s"):
-        control.expect("go", 0.01)
+        control.expect("go", timeout_s=0.01)
 
 
 def test_interrupt_ends_a_wait(ends):
@@ -97,7 +97,7 @@ def test_interrupt_ends_a_wait(ends):
 
     def wait():
         try:
-            outcome.put(control.expect("go", DEADLINE_S))
+            outcome.put(control.expect("go", timeout_s=DEADLINE_S))
         except Stopped as error:
             outcome.put(error)
 
@@ -112,7 +112,7 @@ def test_interrupt_may_come_from_a_signal_handler(ends, monkeypatch):
     try:
         signal.raise_signal(signal.SIGUSR1)
         with pytest.raises(Stopped):
-            control.expect("go", DEADLINE_S)
+            control.expect("go", timeout_s=DEADLINE_S)
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -121,7 +121,7 @@ def test_a_stop_from_the_launcher_is_a_stop(ends):
     launcher, control, _ = ends
     launcher.order({"order": "stop"})
     with pytest.raises(Stopped):
-        control.expect("go", DEADLINE_S)
+        control.expect("go", timeout_s=DEADLINE_S)
 
 
 def test_the_process_ends_with_its_launcher():
@@ -131,8 +131,8 @@ def test_the_process_ends_with_its_launcher():
         ours.close()
         control = Control(its, on_order=lambda: None)
         control.send({"event": "up"})
-        control.expect("go", DEADLINE_S)
-        control.expect("exit", DEADLINE_S)  # the launcher is gone by now
+        control.expect("go", timeout_s=DEADLINE_S)
+        control.expect("exit", timeout_s=DEADLINE_S)  # the launcher is gone by now
 
     child = FORK.Process(target=peer)
     child.start()
