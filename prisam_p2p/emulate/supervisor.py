@@ -212,7 +212,8 @@ class Supervisor:
         self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
 
     def _tell_roster(self, child: Child) -> None:
-        met = [self._children[n] for n in child.spec.neighbors if n in self._children]
+        known = [n for n in child.spec.neighbors if n in self._children]
+        met = [self._children[n] for n in known if not self._is_gone(n)]
         roster = {c.spec.peer_id: c.endpoint for c in met if c.endpoint[1]}
         write_line(child.lines.line, {"order": "roster", "roster": roster})
 
@@ -225,10 +226,11 @@ class Supervisor:
 
     def _is_over(self, peer: str) -> bool:
         """Tell whether nothing more is to be expected of a peer before all are done."""
-        child = self._children[peer]
-        if child.exit_code is not None:
-            return not self._conductor.expects_back(peer)
-        return child.done
+        return self._is_gone(peer) if self.is_down(peer) else self._children[peer].done
+
+    def _is_gone(self, peer: str) -> bool:
+        """Tell whether a peer has no process, and will not have another."""
+        return self.is_down(peer) and not self._conductor.expects_back(peer)
 
     # -- hands for the conductor (see Hands) ---------------------------------------------
 
