@@ -5,22 +5,21 @@ Peers talk to each other only; what passes here is addresses, starts and reports
 
 from __future__ import annotations
 
-import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from prisam_p2p.emulate.child import Child, start_cost
+from prisam_p2p.emulate.children import Children
 from prisam_p2p.emulate.engine import Engine
 from prisam_p2p.emulate.faults.conductor import Conductor
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.link_faults import LinkFaults, Links
 from prisam_p2p.emulate.faults.loopback_links import LoopbackLinks
-from prisam_p2p.emulate.lines import Lines, write_line
+from prisam_p2p.emulate.lines import write_line
 from prisam_p2p.emulate.network.interface import Link, Network
 from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.network.loopback import Loopback
@@ -29,7 +28,7 @@ from prisam_p2p.emulate.progress import Observer, View, view_of
 from prisam_p2p.errors import CheckFailed, LaunchError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer.spec import PeerSpec, RudeSpec
+from prisam_p2p.peer.spec import PeerSpec
 
 STOP_TIMEOUT_S = 8.0
 """Peers that were told to stop, or to exit, are killed after so long."""
@@ -75,19 +74,20 @@ class Supervisor:
         links: Mapping[Link, LinkState] = MappingProxyType({}),
         past: Past | None = None,
     ) -> None:
-        self._engine, self._specs, self._journal = engine, specs, journal
+        self._specs, self._journal = specs, journal
         self._observer, self._stopping, self._states = observer, stopping, states
         self._before_exit, self._past = before_exit, past
+        self._children = Children(engine, specs, journal)
         marks = {spec.peer_id: spec.marks for spec in specs}
         made = self._links(network, links)
         occurrences = faults.occurrences if faults else ()
         most_down = faults.most_down if faults else None
-        self._conductor = Conductor(occurrences, self, journal.write, marks, made, most_down)
+        self._conductor = Conductor(
+            occurrences, self._children, journal.write, marks, made, most_down
+        )
         self._faulty = bool(occurrences)
         self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
         self._absent = {p for each in occurrences if each.kind == "join" for p in each.peers}
-        self._children: dict[str, Child] = {}
-        self._selector = selectors.DefaultSelector()
         self._phase = "starting"
         self._began_s = self._heard_s = time.monotonic()
         self._went_s: float | None = None
@@ -109,52 +109,48 @@ class Supervisor:
             self._end("exit")
         except Interrupted:
             self._phase = "stopping"
-            self._signal_all(signal.SIGTERM)
-            self._signal_all(signal.SIGCONT)  # who is stopped would not notice
+            self._children.signal_all(signal.SIGTERM)
+            self._children.signal_all(signal.SIGCONT)  # who is stopped would not notice
             self._end(None)
             raise
         finally:
             self._observer.end()
             with suppress(LaunchError):  # a zygote that is gone has told already
                 self._note_exits()
-            self._engine.close()
-            for child in self._children.values():
-                child.lines.line.close()
-            self._selector.close()
-            for peer, child in self._children.items():
+            self._children.close()
+            for child in self._children:
+                peer = child.spec.peer_id
                 planned = records.AS_PLANNED if self._conductor.planned_end(peer) else ""
                 self._states[peer] = child.fate() + planned
 
     # -- phases --------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._engine.watch(self._selector)
         for spec in self._specs:
             if spec.peer_id not in self._absent:
-                self._start_peer(spec)
+                self._children.start(spec)
                 self._conductor.on_start(spec.peer_id, time.monotonic())
                 self._look(0)
         self._wait("starting", lambda c: c.port is not None, self._ready_timeout_s)
 
     def _introduce(self) -> None:
         """Tell all peers where the others are; begin when each has met its neighbors."""
-        for child in self._children.values():
-            self._tell_roster(child)
+        for child in self._children:
+            self._introduce_to(child)
         # A peer gives a missing neighbor up after the same time, and begins without it.
         patience_s = self._ready_timeout_s + STOP_TIMEOUT_S
         self._wait("connecting", lambda c: c.ready, patience_s)
-        self._journal.write(start_cost(self._children.values(), self._began_s))
+        self._journal.write(start_cost([*self._children], self._began_s))
         self._went_s = time.monotonic()
         if self._past:  # new processes, new links: what was done to the old ones is over
             for fault, peer in self._past.open_faults:
                 self._journal.write(records.FaultHealed(fault, peer))
         self._conductor.begin(self._went_s - (self._past.elapsed_s if self._past else 0.0))
-        for child in self._children.values():
-            write_line(child.lines.line, {"order": "go"})
+        self._children.tell_all({"order": "go"})
 
     def _watch_rounds(self) -> None:
         self._phase = "running"
-        while unfinished := [p for p in self._children if not self._is_over(p)]:
+        while unfinished := [p for p in self._children.here if not self._is_over(p)]:
             self._look(self._look_every_s)
             self._conductor.tick(time.monotonic())
             if all(map(self._conductor.is_paused, unfinished)):  # nobody could come to a heal
@@ -165,28 +161,25 @@ class Supervisor:
     def _settle(self) -> None:
         """Let connections that faults broke come back, and what is on its way arrive."""
         self._phase = "settling"
-        there = [peer for peer in self._children if not self.is_down(peer)]
-        polite = [peer for peer in there if not self._children[peer].spec.rude]
-        order = {"order": "settle", "with": polite, "timeout_s": SETTLE_TIMEOUT_S}
-        for peer in there:
-            self.order(peer, order)
+        there = [child for child in self._children if child.exit_code is None]
+        polite = [child.spec.peer_id for child in there if not child.spec.rude]
+        self._children.tell_all({"order": "settle", "with": polite, "timeout_s": SETTLE_TIMEOUT_S})
         began_s = time.monotonic()
         while time.monotonic() < began_s + SETTLE_TIMEOUT_S + STOP_TIMEOUT_S and not all(
-            self.is_down(peer) or self._children[peer].settled is not None for peer in there
+            child.exit_code is not None or child.settled is not None for child in there
         ):
             self._look(_LOOK_FOR_FAULTS_S)
-        late = [peer for peer in there if not self._children[peer].settled]
+        late = [child.spec.peer_id for child in there if not child.settled]
         self._journal.write(records.Settled(round(time.monotonic() - began_s, 3), late))
 
     def _end(self, order: str | None) -> None:
         """Let the peers exit; who has not in time is killed by the engine's close."""
         if order:
             self._before_exit()
-            for child in self._children.values():
-                write_line(child.lines.line, {"order": order})
+            self._children.tell_all({"order": order})
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while time.monotonic() < deadline and not all(
-            c.exit_code is not None for c in self._children.values()
+            child.exit_code is not None for child in self._children
         ):
             self._look(_LOOK_EVERY_S, stoppable=False)
 
@@ -194,117 +187,42 @@ class Supervisor:
         """Wait until all peers are `done`; before the rounds a peer that ends is fatal."""
         self._phase = phase
         deadline = time.monotonic() + timeout_s
-        while not all(done(child) for child in self._children.values()):
+        while not all(map(done, self._children)):
             self._look(_LOOK_EVERY_S)
-            for peer, child in self._children.items():
+            for child in self._children:
                 if child.exit_code is not None:
                     reason = f"ended with {child.exit_code} while {phase}"
-                    raise LaunchError(f"peer {peer}", reason, child.last_lines())
+                    raise LaunchError(f"peer {child.spec.peer_id}", reason, child.last_lines())
             if time.monotonic() > deadline:
-                late = sorted(p for p, c in self._children.items() if not done(c))
+                late = sorted(c.spec.peer_id for c in self._children if not done(c))
                 reason = f"not done with {phase} within {timeout_s:g} s"
                 raise LaunchError(f"peers {', '.join(late[:5])}", reason)
 
-    def _start_peer(self, spec: PeerSpec) -> None:
-        pid, line = self._engine.start(spec)
-        child = self._children[spec.peer_id] = Child(spec, pid, Lines(line))
-        self._selector.register(line, selectors.EVENT_READ, child)
-        self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
-
-    def _tell_roster(self, child: Child) -> None:
-        known = [n for n in child.spec.neighbors if n in self._children]
-        met = [self._children[n] for n in known if not self._is_gone(n)]
-        roster = {c.spec.peer_id: c.endpoint for c in met if c.endpoint[1]}
-        write_line(child.lines.line, {"order": "roster", "roster": roster})
-
-    def _tell_neighbors(self, child: Child) -> None:
-        """Tell who connected before a peer was there where it is."""
-        order = {"peer": child.spec.peer_id, "address": child.spec.address, "port": child.port}
-        for neighbor in child.spec.neighbors:
-            if (other := self._children.get(neighbor)) and other.port:
-                self.order(neighbor, {"order": "meet", **order})
+    def _introduce_to(self, child: Child) -> None:
+        """Tell a process where its neighbors are, but for those that are gone for good."""
+        gone = [n for n in child.spec.neighbors if self._is_gone(n)]
+        self._children.introduce(child, leave_out=gone)
 
     def _is_over(self, peer: str) -> bool:
         """Tell whether nothing more is to be expected of a peer before all are done."""
-        return self._is_gone(peer) if self.is_down(peer) else self._children[peer].done
+        child = self._children.get(peer)
+        return self._is_gone(peer) if self._children.is_down(peer) else bool(child and child.done)
 
     def _is_gone(self, peer: str) -> bool:
         """Tell whether a peer has no process, and will not have another."""
-        return self.is_down(peer) and not self._conductor.expects_back(peer)
-
-    # -- hands for the conductor (see Hands) ---------------------------------------------
-
-    def signal(self, peer: str, number: int) -> None:
-        """See Hands."""
-        if not self.is_down(peer):
-            self._engine.signal(self._children[peer].pid, number)
-
-    def start_again(self, peer: str, source: str, first_round: int) -> None:
-        """See Hands."""
-        news: dict[str, Any] = {"late": True, "source": source, "first_round": first_round}
-        gone = self._children.get(peer)
-        if gone is None:
-            absent = next(spec for spec in self._specs if spec.peer_id == peer)
-            self._start_peer(absent.model_copy(update=news))
-            return
-        with suppress(KeyError, ValueError):  # its end was noticed
-            self._selector.unregister(gone.lines.line)
-        gone.lines.line.close()
-        news |= {"incarnation": gone.spec.incarnation + 1, "port": gone.endpoint[1]}
-        self._start_peer(gone.spec.model_copy(update=news))
-        self._children[peer].before = gone
-
-    def cast(self, peer: str, rude: RudeSpec | None) -> None:
-        """See Hands."""
-        child = self._children[peer]
-        child.spec = child.spec.model_copy(update={"rude": rude})
-
-    def order(self, peer: str, order: dict[str, Any]) -> None:
-        """See Hands."""
-        if not self.is_down(peer):
-            write_line(self._children[peer].lines.line, order)
-
-    def is_stopped(self, peer: str) -> bool:
-        """See Hands."""
-        return not self.is_down(peer) and self._children[peer].stopped
-
-    def is_down(self, peer: str) -> bool:
-        """See Hands."""
-        return peer not in self._children or self._children[peer].exit_code is not None
-
-    def pid(self, peer: str) -> int | None:
-        """See Hands."""
-        return None if self.is_down(peer) else self._children[peer].pid
-
-    def state_path(self, peer: str) -> Path:
-        """See Hands."""
-        return self._children[peer].spec.state_path
-
-    def is_past(self, peer: str, round_index: int) -> bool:
-        """See Hands."""
-        child = self._children.get(peer)
-        return child is not None and (child.done or child.rounds_done > round_index)
+        return self._children.is_down(peer) and not self._conductor.expects_back(peer)
 
     # -- watching ------------------------------------------------------------------------
 
     def _look(self, timeout_s: float, stoppable: bool = True) -> None:
         """Take in what the peers reported and who ended; wait for something at most so long."""
-        for key, _ in self._selector.select(timeout_s):
-            if key.data is not None:
-                self._hear(key.data)
+        for child, report in self._children.hear(timeout_s):
+            self._heard_s = time.monotonic()
+            self._take_in(child, report)
         self._note_exits()
         self._observer.show(self._view())
         if stoppable and self._stopping():
             raise Interrupted
-
-    def _hear(self, child: Child) -> None:
-        reports = child.lines.receive()
-        if reports is None:
-            self._selector.unregister(child.lines.line)
-            return
-        for report in reports:
-            self._heard_s = time.monotonic()
-            self._take_in(child, report)
 
     def _take_in(self, child: Child, report: Mapping[str, Any]) -> None:
         match report["event"]:
@@ -312,9 +230,9 @@ class Supervisor:
                 child.port = report["port"]
                 self._conductor.on_up(child.spec.peer_id)
                 if self._went_s is not None:
-                    self._tell_roster(child)
+                    self._introduce_to(child)
                     if child.port and child.spec.peer_id in self._absent:
-                        self._tell_neighbors(child)
+                        self._children.announce(child)
             case "ready":
                 child.ready = True
                 if self._went_s is not None:
@@ -342,21 +260,12 @@ class Supervisor:
                 self._conductor.on_report(child.spec.peer_id, report, time.monotonic())
 
     def _note_exits(self) -> None:
-        by_pid = {child.pid: peer for peer, child in self._children.items()}
-        for gone in self._engine.exits():
-            peer = by_pid[gone.pid]
-            self._children[peer].exit_code = gone.code
-            self._journal.write(records.PeerEnded(peer, gone.pid, gone.code))
-            self._conductor.on_exit(peer, gone.code, time.monotonic())
-
-    def _signal_all(self, number: int) -> None:
-        for child in self._children.values():
-            if child.exit_code is None:
-                self._engine.signal(child.pid, number)
+        for peer, code in self._children.exits():
+            self._conductor.on_exit(peer, code, time.monotonic())
 
     def _view(self) -> View:
         since_s = 0.0 if self._went_s is None else time.monotonic() - self._went_s
-        return view_of(self._specs, self._children.values(), self._phase, since_s)
+        return view_of(self._specs, [*self._children], self._phase, since_s)
 
     @property
     def _ready_timeout_s(self) -> float:
@@ -366,6 +275,6 @@ class Supervisor:
         if network is None:
             return None
         if isinstance(network, Loopback):
-            return LoopbackLinks(self, base)
+            return LoopbackLinks(self._children, base)
         links = [(spec.peer_id, n) for spec in self._specs for n in spec.neighbors]
         return LinkFaults(network, links, base)

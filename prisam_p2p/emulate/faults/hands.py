@@ -1,4 +1,4 @@
-"""What a conductor can do to the peers of a run; the supervisor lends it these hands."""
+"""What a conductor can do to the peers of a run: emulate/children.py does it."""
 
 from __future__ import annotations
 
