@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
 import socket
 import sys
 import time
@@ -13,30 +11,18 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
-import numpy as np
-import xxhash
-
-from prisam_p2p.core.entrywise import EntryLayout, entries_of, entrywise, network_of
-from prisam_p2p.core.layout import Layout, Weights, pack
-from prisam_p2p.core.masks import similarity_bits
-from prisam_p2p.learn.cost import macs
-from prisam_p2p.learn.entry_learner import EntryLearner
-from prisam_p2p.learn.learner import Learner, initial_weights
+from prisam_p2p.core.entrywise import entries_of, entrywise
+from prisam_p2p.learn.learner import initial_weights
 from prisam_p2p.learn.memory import one_heap
 from prisam_p2p.learn.models import Architecture
-from prisam_p2p.learn.personalized import save_personalized
-from prisam_p2p.learn.shared_data import SharedImages, open_shared
-from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.structure import layout_of
-from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import at_once, events
-from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.control import Control, Stopped
 from prisam_p2p.peer.enter import enter
@@ -46,17 +32,15 @@ from prisam_p2p.peer.limits import (
     is_out_of_memory,
     memory_above_baseline,
 )
+from prisam_p2p.peer.making import Parts, make_learner, make_network
 from prisam_p2p.peer.network import Network
-from prisam_p2p.peer.pacing import bytes_per_second
 from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.personalizing import save_deployed
 from prisam_p2p.peer.policy_rule import rule_from
-from prisam_p2p.peer.pulls import Patience
-from prisam_p2p.peer.round_book import RoundBook
-from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
 from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.peer.stopping import StopRequest, on_sigterm, sleeper
 from prisam_p2p.peer.traits import TRAITS
-from prisam_p2p.peer.transport import Exchanging, Rates, Transport
-from prisam_p2p.wire.messages import WireDtype
+from prisam_p2p.peer.transport import Transport
 
 ORDER_TIMEOUT_S = 86_400.0
 """A launcher that dies ends this process (`Control`); this bound is for one that is stopped. It
@@ -74,14 +58,6 @@ class Outcome:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What makes a peer's network: these classes, or others that speak the same wire."""
-
-    transport: Callable[..., Transport] = Transport
-    network: Callable[..., Network] = Network
-
-
 Report = Callable[[dict[str, Any]], None]
 """Tells the launcher something."""
 
@@ -95,9 +71,9 @@ def main(
     die_with_parent()
     one_heap()  # before there is a second thread
     inbox: SimpleQueue[events.Event] = SimpleQueue()
-    stop = _Stop()
+    stop = StopRequest()
     control = Control(line, on_order=lambda: inbox.put(events.OrderCame()))
-    _on_sigterm(stop, inbox, control)
+    on_sigterm(stop, inbox, control)
     use_threads(spec.device.threads)
     with Journal(spec.journal_path, spec.epoch_s) as journal:
         try:
@@ -112,7 +88,7 @@ def _play(
     spec: PeerSpec,
     control: Control,
     inbox: SimpleQueue[events.Event],
-    stop: _Stop,
+    stop: StopRequest,
     journal: Journal,
     parts: Parts,
 ) -> None:
@@ -124,8 +100,8 @@ def _play(
     if TRAITS[spec.settings.algorithm].entrywise:
         layout = entrywise(layout)
         w0 = entries_of(layout, w0, layout.full_mask())
-    learner = _learner(spec, architecture, layout)
-    network, transport = _network(spec, layout, w0, inbox, journal, parts)
+    learner = make_learner(spec, architecture, layout)
+    network, transport = make_network(spec, layout, w0, inbox, journal, parts)
     port = transport.port if transport else 0
     journal.write(
         records.Started(
@@ -138,7 +114,7 @@ def _play(
         at_once.meet_who_comes_later(control, transport)
     control.send({"event": "up", "port": port})
     meter = MemoryMeter()
-    sleep = _sleeper(stop, meter if spec.device.memory_mib else None)
+    sleep = sleeper(stop, meter if spec.device.memory_mib else None)
     peer = Peer(
         spec,
         layout,
@@ -153,7 +129,7 @@ def _play(
     try:
         outcome = _run(peer, network, control, journal, meter)
         if outcome.state == "completed":
-            _save(peer, architecture, journal)
+            save_deployed(peer, architecture, journal)
         control.send({"event": "done", "state": outcome.state})
         if outcome.state != "stopped":
             with contextlib.suppress(Stopped):
@@ -249,137 +225,6 @@ def _run(
     except Stopped:
         return Outcome("stopped", "told to stop")
     return Outcome("completed")
-
-
-def _learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> Learner:
-    shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape)
-    images, labels = open_shared(shared)
-    data = PeerData(
-        np.array(spec.data.train), np.array(spec.data.validation), np.array(spec.data.test), None
-    )
-    s = spec.settings
-    how = Hyperparameters(s.batch_size, s.momentum, s.gamma_l1)
-    seed = int(np.random.SeedSequence([s.seed, spec.index]).generate_state(1)[0])
-    given = (architecture, images, labels, data, how, seed, s.device.value)
-    return EntryLearner(layout, *given) if isinstance(layout, EntryLayout) else Learner(*given)
-
-
-def _network(
-    spec: PeerSpec,
-    layout: Layout,
-    w0: Weights,
-    inbox: SimpleQueue[events.Event],
-    journal: Journal,
-    parts: Parts,
-) -> tuple[Network | None, Transport | None]:
-    s = spec.settings
-    traits = TRAITS[s.algorithm]
-    if traits.silent:
-        return None, None
-    digest = xxhash.xxh3_128_digest(pack(layout, w0))
-    me = Identity(bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest)
-    up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
-    how = Exchanging(
-        chunk_bytes=s.chunk_kib * 1024,
-        patience=Patience(s.pull_timeout_s, s.pull_least_bytes_s, s.resume_timeout_s),
-        rates=Rates(bytes_per_second(up), bytes_per_second(down)),
-        serve_at_once=s.serve_at_once,
-        policy_seed=s.seed,
-    )
-    transport = parts.transport(
-        me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port, spec.keys
-    )
-    n_bits = {
-        "similarity": similarity_bits(layout, s.similarity_layers),
-        "structure": layout.n_bits,
-    }
-    book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
-    dtype = WireDtype[s.wire_dtype.name]
-    deadline = RoundDeadline(Limits(s.round_timeout_s, s.deadline_k, s.deadline_floor_s, s.quorum))
-    what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype)
-    return parts.network(transport, *what), transport
-
-
-def _save(peer: Peer, architecture: Architecture, journal: Journal) -> None:
-    """Write the personalized model and journal what was deployed."""
-    deployed = peer.deployment
-    assert deployed is not None
-    buffer = pack(peer.layout, deployed.weights)
-    extra = {
-        "peer": peer.peer_id,
-        "dataset": peer.spec.settings.dataset,
-        "mean": json.dumps(peer.spec.mean),
-        "std": json.dumps(peer.spec.std),
-        "run": peer.spec.run_id,
-        "prune_ratio": str(deployed.prune_ratio),
-        "similarity_mask": peer.similarity_bits,
-        "moment": deployed.moment,
-        "test_accuracy": str(deployed.accuracy.test),
-    }
-    layout, weights = peer.layout, deployed.weights
-    if isinstance(layout, EntryLayout):  # no layer is smaller: zeros stand where nothing is kept
-        weights, layout = network_of(layout, weights), layout.network
-    save_personalized(peer.spec.model_path, architecture, layout, weights, extra)
-    journal.write(
-        records.Deployed(
-            deployed.moment,
-            deployed.accuracy.validation,
-            deployed.accuracy.test,
-            deployed.prune_ratio,
-            peer.layout.n_parameters(deployed.weights.mask),
-            macs(architecture, weights.mask),
-            len(buffer),
-            xxhash.xxh3_128_hexdigest(buffer),
-        )
-    )
-
-
-class _Stop:
-    """Whether this process was told to stop.
-
-    A signal handler may interrupt the very wait it wants to end, so there is no lock in it:
-    SimpleQueue is made for that, threading.Event is not.
-    """
-
-    def __init__(self) -> None:
-        self._asked = False
-        self._wake: SimpleQueue[None] = SimpleQueue()
-
-    def ask(self) -> None:
-        """End every `sleep`, now and later."""
-        self._asked = True
-        self._wake.put(None)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait so long, or raise Stopped."""
-        if seconds > 0 and not self._asked:
-            with contextlib.suppress(Empty):
-                self._wake.get(timeout=seconds)
-        if self._asked:
-            raise Stopped("told to stop")
-
-
-def _sleeper(stop: _Stop, meter: MemoryMeter | None) -> Callable[[float], None]:
-    """Return what runs after each training step: sleep, or raise where the process is to stop."""
-
-    def sleep(seconds: float) -> None:
-        if meter:
-            meter.sample()
-        stop.sleep(seconds)
-
-    return sleep
-
-
-def _on_sigterm(stop: _Stop, inbox: SimpleQueue[events.Event], control: Control) -> None:
-    """Make SIGTERM end every wait; Ctrl-C in a terminal is the launcher's to handle."""
-
-    def handle(_signal: int, _frame: object) -> None:
-        stop.ask()
-        inbox.put(events.StopAsked())
-        control.interrupt()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def spawned() -> tuple[PeerSpec, socket.socket]:

@@ -9,7 +9,8 @@ from functools import partial
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.peer import process
 from prisam_p2p.peer.exchange import Exchange
-from prisam_p2p.peer.process import Parts, Report, spawned
+from prisam_p2p.peer.making import Parts
+from prisam_p2p.peer.process import Report, spawned
 from prisam_p2p.peer.spec import PeerSpec, RudeSpec
 from prisam_p2p.peer.transport import Transport
 from prisam_p2p.rude import exchanges, networks, transports

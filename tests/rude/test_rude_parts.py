@@ -6,7 +6,7 @@ import pytest
 from prisam_p2p.emulate.faults.acts import SUPPORTED
 from prisam_p2p.emulate.faults.kinds import REPLACING
 from prisam_p2p.errors import ConfigError, WireError
-from prisam_p2p.peer.process import Parts
+from prisam_p2p.peer.making import Parts
 from prisam_p2p.peer.spec import RudeSpec
 from prisam_p2p.report.rude_peers import RUDE
 from prisam_p2p.rude.exchanges import Misshapen, OtherVersion, Refusing, Spoofing
