@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prisam_p2p.emulate.stop_requests import stop_requests
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.cells import Cell, cells_of, trials_of
 from prisam_p2p.experiment.estimate import Estimates
 from prisam_p2p.experiment.grid import Grid
@@ -142,7 +143,11 @@ def _validation(job: Job) -> float | None:
 
 def _wanted(grid: Grid, wish: Wish, tuned: Tuned) -> list[Cell]:
     cells = cells_of(grid, wish.overrides, tuned)
-    return [cell for cell in cells if wish.only is None or fnmatch(cell.name, wish.only)]
+    wanted = [cell for cell in cells if wish.only is None or fnmatch(cell.name, wish.only)]
+    if not wanted:
+        right = f"a pattern that fits a cell's name, such as {cells[0].name}"
+        raise ConfigError("--only", "", wish.only, right)
+    return wanted
 
 
 def _jobs(cells: Sequence[Cell], folder: Path) -> list[Job]:

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
+from prisam_p2p.cli import main
 from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.admission import Need, Pending, left_s, may_start
@@ -89,6 +91,14 @@ def test_a_setting_that_was_not_there_yet_counts_as_its_default():
     assert difference({**now, "settings": older}, now) is None
     later = {**now, "settings": {**now["settings"], "gamma_l1": 0.1}}
     assert difference({**now, "settings": older}, later) == "gamma_l1 was 0.0, now 0.1"
+
+
+def test_a_pattern_that_fits_no_cell_is_refused(tmp_path):
+    smoke = TOPOLOGIES / "experiments" / "two-core" / "smoke.toml"
+    arguments = ["experiment", str(smoke), "--out", str(tmp_path / "out"), "--only", "prisam"]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert "a pattern that fits a cell's name, such as seed-0_prisam" in result.output
 
 
 def test_a_folder_is_held_by_one(tmp_path):
