@@ -68,6 +68,7 @@ class Connections:
         self.router = _UNKNOWN
         self._note, self._heartbeat_ms, self._security = note, heartbeat_ms, security
         self._accepted: dict[int, Connection] = {}
+        self._unheard: dict[int, Connection] = {}
         self._next = 0
 
     def accepted(self, descriptor: int) -> Connection:
@@ -76,6 +77,10 @@ class Connections:
         if here != self.router:  # closed already: the descriptor is another connection's by now
             here = there = _UNKNOWN
         connection = Connection(self._number(), "server", there, here)
+        self._unheard.pop(descriptor, None)
+        before = self._accepted.get(descriptor)
+        if before and not before.spoke:
+            self._unheard[descriptor] = before
         self._accepted[descriptor] = connection
         return connection
 
@@ -99,6 +104,12 @@ class Connections:
         """Return the accepted connection of a descriptor, or the last that was: a message may be
         read after its connection is `gone`."""
         return self._accepted.get(descriptor) or self.accepted(descriptor)
+
+    def unheard(self, descriptor: int) -> Connection | None:
+        """Return the connection that had a descriptor before the present one, if no message of it
+        was read: one may yet be."""
+        before = self._unheard.get(descriptor)
+        return before if before and not before.spoke else None
 
     def belongs(self, connection: Connection, neighbor: str, channel: Channel) -> None:
         """Say whose connection to our ROUTER this is."""

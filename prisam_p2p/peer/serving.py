@@ -34,7 +34,7 @@ from prisam_p2p.peer.sockets import (
     watch_router,
 )
 from prisam_p2p.peer.stops import Stop, Stops
-from prisam_p2p.wire.codec import Frame
+from prisam_p2p.wire.codec import Frame, decode
 from prisam_p2p.wire.messages import (
     MAX_REASON,
     Busy,
@@ -261,7 +261,7 @@ class Serving:
             if descriptor is None:
                 self._exchange.turn_away(_NOBODY, "malformed", "an older ZMTP")
                 continue
-            connection = self._connections.at(descriptor)
+            connection = self._came_by(descriptor, frames)
             place = self._place(sender.bytes, descriptor)
             if self._gate and not connection.owner:
                 connection.owner = owner_of(frames[0])
@@ -276,6 +276,19 @@ class Serving:
                 who = message.peer_id
             handle = partial(self._take_in, sender.bytes, descriptor, connection)
             self._exchange.hand_in(connection, who, message, handle)
+
+    def _came_by(self, descriptor: int, frames: Sequence[zmq.Frame]) -> Connection:
+        """Return the connection of a message. A first Hello may be read after the connection is
+        gone, and another neighbor's has its descriptor."""
+        now, before = self._connections.at(descriptor), self._connections.unheard(descriptor)
+        if before is None or now.spoke:
+            return now
+        try:
+            message = decode([frame.buffer for frame in frames])
+        except WireError:
+            return now
+        name = message.peer_id if isinstance(message, Hello) else ""
+        return before if name == self.hosts.get(before.host) != self.hosts.get(now.host) else now
 
     def _take_in(
         self, sender: bytes, descriptor: int, connection: Connection, message: Message

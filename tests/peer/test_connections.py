@@ -75,6 +75,18 @@ def test_a_second_hello_writes_nothing_new(tcp, connections, written):
     assert len(written) == 1
 
 
+def test_what_had_a_descriptor_before_and_was_not_heard_is_remembered(tcp, connections):
+    server = tcp()[1]
+    silent = accept(connections, server)
+    connections.closed(server.fileno())
+    assert connections.unheard(server.fileno()) is None  # nobody else has its descriptor yet
+    heard = accept(connections, server)
+    assert connections.unheard(server.fileno()) is silent
+    heard.spoke = True
+    accept(connections, server)
+    assert connections.unheard(server.fileno()) is None
+
+
 def test_a_connection_is_found_by_its_descriptor_until_another_has_it(tcp, connections):
     one, other = tcp()[1], tcp()[1]
     first = accept(connections, one)

@@ -23,6 +23,7 @@ from prisam_p2p.core.layout import FLOAT16, narrow
 from prisam_p2p.measure.traffic import KINDS
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.connections import Connection
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Exchanging, Rates, Transport
@@ -1557,3 +1558,19 @@ def test_a_stranger_of_another_wire_version_is_told_so(net):
     stranger.send(msgpack.packb([1, 1]))
     assert "wire version 1" in stranger.answer().reason
     still_answers(a, b)
+
+
+def test_a_hello_read_late_counts_for_the_connection_that_brought_it(net):
+    """The connection is gone, and another neighbor's has its descriptor, when it is read."""
+    a = net.end("a", ["b", "c"])
+    serving = a.transport._serving
+    serving.hosts = {"10.0.0.2": "b", "10.0.0.3": "c"}
+    ours = serving._connections
+    gone = ours._unheard[5] = Connection(0, "server", "10.0.0.2:1", "10.0.0.1:9", gone=True)
+    now = ours._accepted[5] = Connection(1, "server", "10.0.0.3:1", "10.0.0.1:9")
+    for name, connection in (("b", gone), ("c", now), ("x", now)):
+        frames = [zmq.Frame(bytes(frame)) for frame in encode(greeting(name))]
+        assert serving._came_by(5, frames) is connection
+    assert serving._came_by(5, [zmq.Frame(b"garbage")]) is now
+    now.spoke = True
+    assert serving._came_by(5, [zmq.Frame(bytes(f)) for f in encode(greeting("b"))]) is now
