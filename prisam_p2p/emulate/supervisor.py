@@ -83,7 +83,13 @@ class Supervisor:
         occurrences = faults.occurrences if faults else ()
         most_down = faults.most_down if faults else None
         self._conductor = Conductor(
-            occurrences, self._children, journal.write, marks, made, most_down
+            occurrences,
+            self._children,
+            journal.write,
+            marks,
+            made,
+            most_down,
+            specs[0].settings.rounds,
         )
         self._faulty = bool(occurrences)
         self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
@@ -153,8 +159,8 @@ class Supervisor:
         while unfinished := [p for p in self._children.here if not self._is_over(p)]:
             self._look(self._look_every_s)
             self._conductor.tick(time.monotonic())
-            if all(map(self._conductor.is_paused, unfinished)):  # nobody could come to a heal
-                self._conductor.heal_all(time.monotonic())
+            if all(map(self._conductor.waits_for_others, unfinished)):  # and there are none
+                self._conductor.heal_who_waits(time.monotonic())
             if time.monotonic() - self._heard_s > SILENCE_TIMEOUT_S:
                 raise CheckFailed(f"no peer ended a round within {SILENCE_TIMEOUT_S:g} s")
 

@@ -129,6 +129,17 @@ def test_a_donor_that_is_paused_for_a_round_is_given_up_like_one_that_is_gone(tm
     contained(summary)
 
 
+def test_a_killed_peer_that_would_be_back_after_the_end_is_not_waited_for(tmp_path):
+    _, summary = run_with(
+        tmp_path,
+        'kind = "kill"\npeers = ["p02"]\nat = { round = 3, phase = "announce" }\n'
+        "heal = { rounds = 2 }",
+    )
+    assert summary["faults"][0]["verdict"] == "true"
+    assert summary["peers"]["p02"]["state"] == "died with -9 as planned"
+    contained(summary, "p02")
+
+
 def test_a_peer_that_is_told_to_leave_is_waited_for_no_more(tmp_path):
     run, summary = run_with(
         tmp_path, 'kind = "leave"\npeers = ["p04"]\nat = { round = 1, phase = "train" }'

@@ -7,6 +7,7 @@ at meetings: while all whom they concern wait (meetings.py).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ class Conductor:
         note: takes records for the launcher's journal.
         marks: peer -> the meetings that it takes part in.
         most_down: peers that may be down at a time, None = all.
+        rounds: of the run; who is to be healed at a later one is not.
     """
 
     def __init__(
@@ -51,9 +53,10 @@ class Conductor:
         marks: Mapping[str, Collection[Mark]],
         links: Links | None = None,
         most_down: int | None = None,
+        rounds: float = math.inf,
     ) -> None:
         self._hands, self._note, self._links = hands, note, links
-        self._most_down = most_down
+        self._most_down, self._rounds = most_down, rounds
         self._acts = acts_with(hands, links)
         self._parts = [Part(o, peer) for o in occurrences for peer in o.concerned]
         self._meetings = Meetings(marks)
@@ -146,8 +149,8 @@ class Conductor:
 
     def expects_back(self, peer: str) -> bool:
         """Tell whether a peer that is down will be started again."""
-        heals = [p.occurrence.heal for p in self._keeping_down(peer)]
-        return bool(heals) and not any(isinstance(heal, HealNever) for heal in heals)
+        down = self._keeping_down(peer)
+        return bool(down) and not any(map(self._is_for_good, down))
 
     def planned_end(self, peer: str) -> bool:
         """Tell whether a peer is gone because the plan says so."""
@@ -156,6 +159,18 @@ class Conductor:
     def is_paused(self, peer: str) -> bool:
         """Tell whether a fault has stopped a peer's process."""
         return any(part.kind == "pause" and part.settled for part in self._active(peer))
+
+    def waits_for_others(self, peer: str) -> bool:
+        """Tell whether a peer is paused, or down until the others come to a round."""
+        heals = [part.occurrence.heal for part in self._keeping_down(peer)]
+        return self.is_paused(peer) or any(isinstance(heal, HealAtRound) for heal in heals)
+
+    def heal_who_waits(self, now_s: float) -> None:
+        """There are no others who could come to a round: do what was to be done then."""
+        for part in self._parts:
+            waits = part.active and (part.kind == "pause" or part in self._keeping_down(part.peer))
+            if waits and not self._is_for_good(part):
+                self._heal(part, now_s)
 
     def heal_all(self, now_s: float) -> None:
         """The run is at its end: undo what can be undone, so that everybody can finish."""
@@ -278,6 +293,12 @@ class Conductor:
     def _keeping_down(self, peer: str) -> list[Part]:
         """Return what keeps a peer down, of what is not being undone."""
         return [p for p in self._active(peer) if p.kind in _ENDING and p.back_s is None]
+
+    def _is_for_good(self, part: Part) -> bool:
+        """Tell whether a part that keeps its peer down is not undone before the run is over."""
+        heal = part.occurrence.heal
+        late = isinstance(heal, HealAtRound) and heal.round >= self._rounds
+        return part.kind in _ENDING and (isinstance(heal, HealNever) or late)
 
     def _is_outlasted(self, part: Part) -> bool:
         """Tell whether another fault has the same peer down: healing one never undoes another."""

@@ -62,6 +62,7 @@ class Stage:
             self.notes.append,
             marks(compiled, neighbors(cast)),
             most_down=compiled.most_down,
+            rounds=compiled.rounds,
         )
         self.conductor.begin(0.0)
 
@@ -125,6 +126,28 @@ def test_a_restarted_peer_is_awaited_at_the_same_meeting():
     assert stage.hands.take() == []
     assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
     assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
+
+
+def test_who_is_to_be_back_when_the_run_is_over_is_gone_for_good():
+    last = fault('peers = ["p01"]\nheal = { rounds = 1 }', at='{ round = 11, phase = "train" }')
+    stage = Stage(last)
+    stage.arrive("p00", "p01", "p02", at=(11, "train"))
+    stage.exits("p01")
+    assert not stage.conductor.expects_back("p01")
+    assert not stage.conductor.waits_for_others("p02")
+    assert stage.conductor.planned_end("p01")
+
+
+def test_who_is_to_be_back_in_a_round_that_nobody_comes_to_is_back_before():
+    stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 3 }'))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    assert stage.conductor.expects_back("p01")
+    assert stage.conductor.waits_for_others("p01")
+    stage.conductor.heal_who_waits(stage.now_s)  # the others are done
+    assert stage.hands.take() == [("p01", "start from state in 4")]
+    stage.conductor.heal_who_waits(stage.now_s)
+    assert stage.hands.take() == []
 
 
 def test_a_restarted_peer_that_dies_again_is_not_awaited_for_ever():
