@@ -29,7 +29,7 @@ def summary_of(run):
         (),
         ("--wire-dtype", "float16"),
         ("--pull", "overlap", "--prune-ratio", "0.5"),
-        ("--similarity-layers", "last-2", "--start", "spawn", "--rounds", "2"),
+        ("--similarity-layers", "last-2"),
     ],
     ids=lambda options: " ".join(options) or "as it is",
 )
