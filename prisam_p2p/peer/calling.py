@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,6 +72,18 @@ class _Line:
     welcomed: bool = False
     lost: bool = False
     greeted_s: float = math.inf
+    happened: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def hear_monitor(self) -> None:
+        """Note what happened, and at which descriptor."""
+        while readable(self.monitor):
+            event = recv_monitor_message(self.monitor, zmq.DONTWAIT)
+            self.happened.append((int(event["event"]), int(event["value"])))
+
+    def has_ended(self, descriptor: int) -> bool:
+        """Tell whether the connection of a descriptor is gone that was just opened."""
+        self.hear_monitor()
+        return (zmq.EVENT_DISCONNECTED, descriptor) in self.happened
 
 
 class Calling:
@@ -177,13 +190,17 @@ class Calling:
         self._reactor.listen(line.socket, handler, zmq.POLLIN | zmq.POLLOUT)
 
     def _on_monitor(self, line: _Line, _flags: int) -> None:
-        while readable(line.monitor):
-            event = recv_monitor_message(line.monitor, zmq.DONTWAIT)
-            descriptor = int(event["value"])
-            match event["event"]:
+        line.hear_monitor()
+        while line.happened:
+            what, descriptor = line.happened.popleft()
+            match what:
                 case zmq.EVENT_CONNECTED:
                     line.now = self._connections.connected(
-                        descriptor, self._roster[line.neighbor], line.neighbor, line.channel
+                        descriptor,
+                        self._roster[line.neighbor],
+                        line.neighbor,
+                        line.channel,
+                        partial(line.has_ended, descriptor),
                     )
                     line.connections[descriptor] = line.now
                 case zmq.EVENT_HANDSHAKE_SUCCEEDED:

@@ -18,6 +18,10 @@ from prisam_p2p.wire.messages import Channel
 _UNKNOWN = "?"
 
 
+def _no() -> bool:
+    return False
+
+
 @dataclass
 class Connection:
     """One TCP connection, from its opening on.
@@ -71,10 +75,15 @@ class Connections:
         self._unheard: dict[int, Connection] = {}
         self._next = 0
 
-    def accepted(self, descriptor: int) -> Connection:
-        """Enter a connection that somebody opened to our ROUTER."""
+    def accepted(self, descriptor: int, has_ended: Callable[[], bool] = _no) -> Connection:
+        """Enter a connection that somebody opened to our ROUTER.
+
+        Args:
+            has_ended: asked once its endpoints were looked up: are they a later connection's,
+                which has its descriptor by now?
+        """
         here, there = _endpoints(descriptor)
-        if here != self.router:  # closed already: the descriptor is another connection's by now
+        if here != self.router or has_ended():
             here = there = _UNKNOWN
         connection = Connection(self._number(), "server", there, here)
         self._unheard.pop(descriptor, None)
@@ -84,17 +93,21 @@ class Connections:
         self._accepted[descriptor] = connection
         return connection
 
-    def mistook(self, connection: Connection) -> None:
-        """Forget the endpoints of an accepted connection: they are those of a later one, which
-        has its descriptor by now."""
-        connection.client = connection.server = _UNKNOWN
-
     def connected(
-        self, descriptor: int, to: tuple[str, int], neighbor: str, channel: Channel
+        self,
+        descriptor: int,
+        to: tuple[str, int],
+        neighbor: str,
+        channel: Channel,
+        has_ended: Callable[[], bool] = _no,
     ) -> Connection:
-        """Number a connection that our DEALER opened; the caller knows when it is gone."""
+        """Number a connection that our DEALER opened; the caller knows when it is gone.
+
+        Args:
+            has_ended: see `accepted`.
+        """
         here, there = _endpoints(descriptor)
-        if there != _text(to) or here == self.router:  # as in `accepted`
+        if there != _text(to) or here == self.router or has_ended():
             here = there = _UNKNOWN
         connection = Connection(self._number(), "client", here, there, neighbor, channel)
         self._write(connection)

@@ -174,15 +174,17 @@ class Serving:
             match what:
                 case zmq.EVENT_ACCEPTED:
                     self._forget(value)
-                    connection = self._connections.accepted(value)
-                    self._hear_monitor()  # what became of it before its endpoints were looked up
-                    if any(v == value and e != _FAILED for e, v in self._happened):
-                        self._connections.mistook(connection)
+                    self._connections.accepted(value, partial(self._has_ended, value))
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:  # of the one that is closed next
                     self._ending = why(value)
                 case _:
                     self._forget(value, self._ending)
                     self._ending = SILENT
+
+    def _has_ended(self, descriptor: int) -> bool:
+        """Tell whether more happened at the descriptor of a connection than its opening."""
+        self._hear_monitor()
+        return any(v == descriptor and e != _FAILED for e, v in self._happened)
 
     def _hear_monitor(self) -> None:
         while readable(self._monitor):

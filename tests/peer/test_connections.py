@@ -75,6 +75,20 @@ def test_a_second_hello_writes_nothing_new(tcp, connections, written):
     assert len(written) == 1
 
 
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_of_a_connection_that_has_ended_the_endpoints_are_not_believed(
+    tcp, connections, written, side
+):
+    client, server = tcp()
+    connections.router = name(server.getsockname())
+    if side == "client":
+        to = client.getpeername()
+        ended = connections.connected(client.fileno(), to, "b", Channel.BULK, lambda: True)
+    else:
+        ended = connections.accepted(server.fileno(), lambda: True)
+    assert (ended.client, ended.server) == ("?", "?")
+
+
 def test_what_had_a_descriptor_before_and_was_not_heard_is_remembered(tcp, connections):
     server = tcp()[1]
     silent = accept(connections, server)
