@@ -85,15 +85,23 @@ class Masked:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """The similarity mask went out to the neighbors that could be reached.
-
-    `n_bytes` and `digest` are of the weights that are offered with it.
-    """
+class Offered:
+    """From here on, these weights are given to who asks for those of the round."""
 
     round: int
     n_bytes: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The similarity mask went out to the neighbors that could be reached.
+
+    `n_bytes` is of the weights that are offered with it.
+    """
+
+    round: int
+    n_bytes: int
     reached: list[str]
     unreachable: list[str]
 
@@ -462,6 +470,7 @@ Record = (
     | CaughtUp
     | Trained
     | Masked
+    | Offered
     | Announced
     | Heard
     | Grouped

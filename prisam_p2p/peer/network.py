@@ -63,7 +63,7 @@ class Network:
         self._deadline, self._pull_deadline_s = deadline, pull_deadline_s
         self._wire_dtype = wire_dtype
         self.broken = False
-        self._offered: dict[int, tuple[int, str]] = {}
+        self._offered: dict[int, int] = {}
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
@@ -86,7 +86,10 @@ class Network:
         """Offer `weights` and send the similarity mask to every neighbor."""
         message = MaskAnnounce(round_index, len(similarity), pack_bits(similarity))
         snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
-        self._offered[round_index] = len(snapshot.buffer), snapshot.offer.digest.hex()
+        n_bytes, digest = len(snapshot.buffer), snapshot.offer.digest.hex()
+        # Before anybody can have them: this process may be killed at any moment.
+        self._journal.write(records.Offered(round_index, n_bytes, digest))
+        self._offered[round_index] = n_bytes
         self._transport.announce(message, snapshot)
 
     def hear(self, round_index: int) -> dict[str, Mask]:
@@ -213,9 +216,9 @@ class Network:
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
                     self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):
-                if offered := self._offered.pop(round_index, None):
+                if n_bytes := self._offered.pop(round_index, None):
                     self._journal.write(
-                        records.Announced(round_index, *offered, reached, unreachable)
+                        records.Announced(round_index, n_bytes, reached, unreachable)
                     )
             case events.PullDone():
                 self._finish_pull(event)

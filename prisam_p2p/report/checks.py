@@ -157,7 +157,7 @@ def _stale(run: RunFolder) -> Iterator[str]:
     offered = {
         (peer, line["round"], line["digest"])
         for peer in run.peers
-        for line in run.records(peer, "announced")
+        for line in run.records(peer, "offered")
     }
     for peer in run.peers:
         for line in run.records(peer, "pulled"):

@@ -37,7 +37,8 @@ class Story:
         pulled = {"round": t, "donor": other, "digest": digest, "wall_s": 1, "fetched_bytes": 9}
         return [
             (at_s + 1, "trained", {"round": t, "loss": 0.5}),
-            (at_s + 2, "announced", {"round": t, "digest": f"{peer}{t}"}),
+            (at_s + 2, "offered", {"round": t, "digest": f"{peer}{t}"}),
+            (at_s + 2, "announced", {"round": t}),
             (at_s + 3, "heard", {"round": t, "peers": heard, "missing": {}}),
             (at_s + 4, "grouped", {"round": t, "labels": RIGHT, "group": sorted([peer, other])}),
             (at_s + 6, "pulled", pulled),

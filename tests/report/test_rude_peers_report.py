@@ -38,7 +38,7 @@ def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
             records.FaultApplied("f#0", kind, "c", 0.0),
             records.FaultVerified("f#0", "c", "it confesses"),
         ],
-        "c": [records.Announced(t, 1, "", ["a", "b"], []) for t in range(2)],
+        "c": [records.Announced(t, 1, ["a", "b"], []) for t in range(2)],
     }
     for name in (*PEERS, "launcher"):
         with Journal(folder / "journal" / f"{name}.jsonl", 0.0) as journal:
