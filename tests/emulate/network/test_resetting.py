@@ -1,0 +1,43 @@
+"""Connections are destroyed, and nothing else."""
+
+import socket
+
+import pytest
+
+from prisam_p2p.emulate.network.isolated import isolated
+from prisam_p2p.emulate.network.probes import _up, network_namespaces
+from prisam_p2p.emulate.network.resetting import Resetter
+
+ONE = "127.0.0.1"
+DEADLINE_S = 10
+
+
+@pytest.fixture(autouse=True)
+def allowed():
+    try:
+        isolated(network_namespaces, DEADLINE_S)
+    except OSError as error:
+        pytest.skip(f"no network namespaces: {error}")
+
+
+def the_listener_is_not_taken_for_a_connection_that_ended():
+    """The connection ends between the kernel's answer and the order to destroy it."""
+    _up()
+    resetter = Resetter()
+    with socket.create_server((ONE, 0)) as server:
+        gone = socket.create_connection(server.getsockname(), DEADLINE_S)
+        there, _ = server.accept()
+        listed = resetter._connections(ONE)
+        for end in (gone, there):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0] + [0] * 4))
+            end.close()
+        resetter._connections = lambda _: listed
+        destroyed = resetter.destroy(ONE)
+        with socket.create_connection(server.getsockname(), DEADLINE_S):
+            server.settimeout(DEADLINE_S)
+            server.accept()[0].close()
+        return len(listed), destroyed
+
+
+def test_the_listener_is_not_taken_for_a_connection_that_ended():
+    assert isolated(the_listener_is_not_taken_for_a_connection_that_ended, DEADLINE_S) == [2, 0]
