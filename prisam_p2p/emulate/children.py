@@ -87,7 +87,7 @@ class Children:
         roster = {n: self._by_peer[n].endpoint for n in names if self._by_peer[n].endpoint[1]}
         write_line(child.lines.line, {"order": "roster", "roster": roster})
 
-    def announce(self, child: Child) -> None:
+    def make_known(self, child: Child) -> None:
         """Tell who connected before a peer was there where it is."""
         order = {"peer": child.spec.peer_id, "address": child.spec.address, "port": child.port}
         for neighbor in child.spec.neighbors:

@@ -81,16 +81,7 @@ class Supervisor:
         marks = {spec.peer_id: spec.marks for spec in specs}
         made = self._links(network, links)
         occurrences = faults.occurrences if faults else ()
-        most_down = faults.most_down if faults else None
-        self._conductor = Conductor(
-            occurrences,
-            self._children,
-            journal.write,
-            marks,
-            made,
-            most_down,
-            specs[0].settings.rounds,
-        )
+        self._conductor = Conductor(faults, self._children, journal.write, marks, made)
         self._faulty = bool(occurrences)
         self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
         self._absent = {p for each in occurrences if each.kind == "join" for p in each.peers}
@@ -238,7 +229,7 @@ class Supervisor:
                 if self._went_s is not None:
                     self._introduce_to(child)
                     if child.port and child.spec.peer_id in self._absent:
-                        self._children.announce(child)
+                        self._children.make_known(child)
             case "ready":
                 child.ready = True
                 if self._went_s is not None:

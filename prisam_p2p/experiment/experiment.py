@@ -144,7 +144,7 @@ def _validation(job: Job) -> float | None:
 def _wanted(grid: Grid, wish: Wish, tuned: Tuned) -> list[Cell]:
     cells = cells_of(grid, wish.overrides, tuned)
     wanted = [cell for cell in cells if wish.only is None or fnmatch(cell.name, wish.only)]
-    if not wanted:
+    if cells and not wanted:
         right = f"a pattern that fits a cell's name, such as {cells[0].name}"
         raise ConfigError("--only", "", wish.only, right)
     return wanted

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer import events
@@ -32,7 +31,7 @@ from prisam_p2p.peer.sockets import (
     SocketLimits,
     connect_dealer,
     descriptor_of,
-    readable,
+    news,
     receive,
 )
 from prisam_p2p.wire.codec import Frame
@@ -74,15 +73,9 @@ class _Line:
     greeted_s: float = math.inf
     happened: deque[tuple[int, int]] = field(default_factory=deque)
 
-    def hear_monitor(self) -> None:
-        """Note what happened, and at which descriptor."""
-        while readable(self.monitor):
-            event = recv_monitor_message(self.monitor, zmq.DONTWAIT)
-            self.happened.append((int(event["event"]), int(event["value"])))
-
     def has_ended(self, descriptor: int) -> bool:
         """Tell whether the connection of a descriptor is gone that was just opened."""
-        self.hear_monitor()
+        self.happened.extend(news(self.monitor))
         return (zmq.EVENT_DISCONNECTED, descriptor) in self.happened
 
 
@@ -190,7 +183,7 @@ class Calling:
         self._reactor.listen(line.socket, handler, zmq.POLLIN | zmq.POLLOUT)
 
     def _on_monitor(self, line: _Line, _flags: int) -> None:
-        line.hear_monitor()
+        line.happened.extend(news(line.monitor))
         while line.happened:
             what, descriptor = line.happened.popleft()
             match what:

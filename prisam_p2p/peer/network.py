@@ -173,14 +173,18 @@ class Network:
 
         At the end of a run with faults: connections that these broke come back, and bring masks.
         """
+
+        def open_to_all() -> bool:
+            return not (self._unwelcomed | self._unjoined) & {*neighbors}
+
         ends_s = time.monotonic() + timeout_s
-        self._wait(lambda: not (self._unwelcomed | self._unjoined) & {*neighbors}, timeout_s)
+        self._wait(open_to_all, timeout_s)
         while (left_s := ends_s - time.monotonic()) > 0:
             try:
                 self._take_in(self._inbox.get(timeout=min(_QUIET_S, left_s)))
             except Empty:
                 break
-        return not (self._unwelcomed | self._unjoined) & {*neighbors}
+        return open_to_all()
 
     def _wait(self, enough: Callable[[], bool], timeout_s: float) -> None:
         ends_s = time.monotonic() + timeout_s

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer import events
@@ -28,8 +27,8 @@ from prisam_p2p.peer.sockets import (
     SocketLimits,
     bind_router,
     descriptor_of,
+    news,
     owner_of,
-    readable,
     receive,
     watch_router,
 )
@@ -168,7 +167,7 @@ class Serving:
         gate.answer(flags)
 
     def _on_monitor(self, _flags: int) -> None:
-        self._hear_monitor()
+        self._happened.extend(news(self._monitor))
         while self._happened:
             what, value = self._happened.popleft()
             match what:
@@ -183,13 +182,8 @@ class Serving:
 
     def _has_ended(self, descriptor: int) -> bool:
         """Tell whether more happened at the descriptor of a connection than its opening."""
-        self._hear_monitor()
+        self._happened.extend(news(self._monitor))
         return any(v == descriptor and e != _FAILED for e, v in self._happened)
-
-    def _hear_monitor(self) -> None:
-        while readable(self._monitor):
-            event = recv_monitor_message(self._monitor, zmq.DONTWAIT)
-            self._happened.append((int(event["event"]), int(event["value"])))
 
     def _forget(self, gone: int, ending: tuple[str, str] = SILENT) -> None:
         connection = self._connections.closed(gone)

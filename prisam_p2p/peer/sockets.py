@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from prisam_p2p.peer.keys import Keys
 from prisam_p2p.wire.messages import Channel
@@ -70,6 +72,13 @@ def watch_router(router: Socket, failures: bool) -> Socket:
     return router.get_monitor_socket(
         wanted | (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if failures else 0)
     )
+
+
+def news(monitor: Socket) -> Iterator[tuple[int, int]]:
+    """Yield what happened since: the event, and the descriptor (or other value) that it tells."""
+    while readable(monitor):
+        event = recv_monitor_message(monitor, zmq.DONTWAIT)
+        yield int(event["event"]), int(event["value"])
 
 
 def readable(socket: Socket) -> bool:

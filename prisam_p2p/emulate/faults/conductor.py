@@ -7,13 +7,12 @@ at meetings: while all whom they concern wait (meetings.py).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from prisam_p2p.emulate.faults.acts import acts_with
 from prisam_p2p.emulate.faults.acts.rude import is_from_the_start
-from prisam_p2p.emulate.faults.fault_plan import Occurrence
+from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.hands import Hands
 from prisam_p2p.emulate.faults.kinds import REPLACING, STOPPING
 from prisam_p2p.emulate.faults.link_faults import Links
@@ -39,24 +38,21 @@ class Conductor:
     """Applies and heals the occurrences of a plan.
 
     Args:
+        plan: None = nothing is to happen.
         note: takes records for the launcher's journal.
         marks: peer -> the meetings that it takes part in.
-        most_down: peers that may be down at a time, None = all.
-        rounds: of the run; who is to be healed at a later one is not.
     """
 
     def __init__(
         self,
-        occurrences: Sequence[Occurrence],
+        plan: FaultPlan | None,
         hands: Hands,
         note: Callable[[records.Record], None],
         marks: Mapping[str, Collection[Mark]],
         links: Links | None = None,
-        most_down: int | None = None,
-        rounds: float = math.inf,
     ) -> None:
         self._hands, self._note, self._links = hands, note, links
-        self._most_down, self._rounds = most_down, rounds
+        self._plan, occurrences = plan, plan.occurrences if plan else []
         self._acts = acts_with(hands, links)
         self._parts = [Part(o, peer) for o in occurrences for peer in o.concerned]
         self._meetings = Meetings(marks)
@@ -168,8 +164,8 @@ class Conductor:
     def heal_who_waits(self, now_s: float) -> None:
         """There are no others who could come to a round: do what was to be done then."""
         for part in self._parts:
-            waits = part.active and (part.kind == "pause" or part in self._keeping_down(part.peer))
-            if waits and not self._is_for_good(part):
+            held = part.active and part.kind in STOPPING and part.back_s is None
+            if held and not self._is_for_good(part):
                 self._heal(part, now_s)
 
     def heal_all(self, now_s: float) -> None:
@@ -274,10 +270,10 @@ class Conductor:
 
     def _is_guarded(self, part: Part) -> bool:
         """Tell whether too many others are down, where the plan could not know."""
-        if self._most_down is None or not part.occurrence.guard_at_run_time:
+        if self._plan is None or not part.occurrence.guard_at_run_time:
             return False
         down = {each.peer for each in self._parts if each.keeps_down}
-        return part.peer not in down and len(down) >= self._most_down
+        return part.peer not in down and len(down) >= self._plan.most_down
 
     def _prove(self, part: Part, evidence: str | None, now_s: float) -> None:
         if evidence and part.verified_s is None:
@@ -296,8 +292,8 @@ class Conductor:
 
     def _is_for_good(self, part: Part) -> bool:
         """Tell whether a part that keeps its peer down is not undone before the run is over."""
-        heal = part.occurrence.heal
-        late = isinstance(heal, HealAtRound) and heal.round >= self._rounds
+        heal, rounds = part.occurrence.heal, self._plan.rounds if self._plan else 0
+        late = isinstance(heal, HealAtRound) and heal.round >= rounds
         return part.kind in _ENDING and (isinstance(heal, HealNever) or late)
 
     def _is_outlasted(self, part: Part) -> bool:

@@ -57,12 +57,7 @@ class Stage:
         compiled = plan(text, cast, guard=guard)
         self.hands, self.notes, self.now_s = hands or NotingHands(), [], 0.0
         self.conductor = Conductor(
-            compiled.occurrences,
-            self.hands,
-            self.notes.append,
-            marks(compiled, neighbors(cast)),
-            most_down=compiled.most_down,
-            rounds=compiled.rounds,
+            compiled, self.hands, self.notes.append, marks(compiled, neighbors(cast))
         )
         self.conductor.begin(0.0)
 

@@ -123,7 +123,7 @@ def test_what_can_be_done(kind, text, word):
 def test_what_one_end_tells_is_evidence_for_all():
     """The other end's rule sees nothing of what never left; and news comes after the heal."""
     stage = Stage(fault('links = ["p00->p01"]\n', kind="cut"))
-    compiled = plan(fault('links = ["p00->p01"]\n', kind="cut"), full(3)).occurrences
+    compiled = plan(fault('links = ["p00->p01"]\n', kind="cut"), full(3))
     marks = {"p00": [(1, "train"), (2, "train")], "p01": [(1, "train"), (2, "train")]}
     links = LoopbackLinks(stage.hands, {})
     conductor = Conductor(compiled, stage.hands, stage.notes.append, marks, links)

@@ -2,22 +2,12 @@
 
 import socket
 
-import pytest
-
 from prisam_p2p.emulate.network.isolated import isolated
-from prisam_p2p.emulate.network.probes import _up, network_namespaces
+from prisam_p2p.emulate.network.probes import _up
 from prisam_p2p.emulate.network.resetting import Resetter
 
 ONE = "127.0.0.1"
 DEADLINE_S = 10
-
-
-@pytest.fixture(autouse=True)
-def allowed():
-    try:
-        isolated(network_namespaces, DEADLINE_S)
-    except OSError as error:
-        pytest.skip(f"no network namespaces: {error}")
 
 
 def the_listener_is_not_taken_for_a_connection_that_ended():
@@ -39,5 +29,5 @@ def the_listener_is_not_taken_for_a_connection_that_ended():
         return len(listed), destroyed
 
 
-def test_the_listener_is_not_taken_for_a_connection_that_ended():
+def test_the_listener_is_not_taken_for_a_connection_that_ended(namespaces_work):
     assert isolated(the_listener_is_not_taken_for_a_connection_that_ended, DEADLINE_S) == [2, 0]
