@@ -36,8 +36,8 @@ class Groups:
 def kmeans(masks: Mapping[PeerId, Mask], k: int, seed: int, round_index: int) -> Groups:
     """Cluster compact masks with K-means++ into at most `k` groups; 10 starts.
 
-    On bits, K-means' squared Euclidean distance is the Hamming distance. There are never more
-    groups than distinct masks.
+    On bits, K-means' squared Euclidean distance is the Hamming distance. Up to `k` distinct masks
+    are a group each.
     """
     peers, rows = compact(masks)
     return kmeans_of(peers, rows.astype(np.float64), k, seed, round_index)
@@ -51,13 +51,14 @@ def kmeans_of(
     round_index: int,
 ) -> Groups:
     """Cluster the peers' `points`, shape (peers, dimensions), as `kmeans` does its masks."""
+    distinct, which = np.unique(points, axis=0, return_inverse=True)
+    if len(distinct) <= k:  # nothing to search for: this is the optimum, of inertia 0
+        return _numbered(peers, which.tolist())
+
     from sklearn.cluster import KMeans  # here: it costs 1.7 s that not every run needs
 
-    n_groups = min(k, len(np.unique(points, axis=0)))
-    if n_groups <= 1:
-        return _numbered(peers, [0] * len(peers))
     random_state = int(np.random.SeedSequence([seed, round_index]).generate_state(1)[0])
-    model = KMeans(n_groups, n_init=10, random_state=random_state)
+    model = KMeans(k, n_init=10, random_state=random_state)
     return _numbered(peers, model.fit_predict(points).tolist())
 
 
