@@ -11,6 +11,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+MOST_ROUNDS = 100_000
+
 
 class Algorithm(StrEnum):
     """What every peer does in a round."""
@@ -53,6 +55,13 @@ class Split(StrEnum):
     DIRICHLET = "dirichlet"
     PATHOLOGICAL = "pathological"
     IID = "iid"
+
+
+class InitialWeights(StrEnum):
+    """Whose W0 a peer begins with."""
+
+    COMMON = "common"
+    OWN = "own"
 
 
 class PruneOrder(StrEnum):
@@ -134,7 +143,9 @@ class RunSettings(BaseModel):
     baseline: Baseline = Field(
         Baseline.NONE, description="Run this too, on the same peers and data, and compare."
     )
-    rounds: int = Field(12, ge=1, le=100_000, description="Rounds; each ends on an aggregation.")
+    rounds: int = Field(
+        12, ge=1, le=MOST_ROUNDS, description="Rounds; each ends on an aggregation."
+    )
     target_loss: float | None = Field(
         None, gt=0, description="A peer is done when its training loss is at most this. [off]"
     )
@@ -176,6 +187,11 @@ class RunSettings(BaseModel):
         "by its torchvision name (torchvision:resnet18 where the two collide).",
     )
     width: float = Field(1.0, gt=0, le=16, description="Factor on the channels of our own models.")
+    initial_weights: InitialWeights = Field(
+        InitialWeights.COMMON,
+        description="Begin with a W0 common to all peers (the method), or each with its own: a "
+        "negative control, masks then say nothing about the data.",
+    )
 
     prune_ratio: float | None = Field(
         None,

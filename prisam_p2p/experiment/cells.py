@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,13 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import SEED
 from prisam_p2p.experiment.grid import FILES, Choice, Grid, tuned_axes
 from prisam_p2p.experiment.outputs import Label
+from prisam_p2p.settings import MOST_ROUNDS
 
 Labels = Mapping[str, Label]
 """Axis -> label; an axis that has no part in a cell is not there."""
+
+_LOOK_AT_EVALUATIONS = ("accuracy_guard", "patience", "target_loss")
+"""Settings of runs that evaluations change."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,18 @@ def trials_of(grid: Grid, overrides: Mapping[str, Any], cells: Iterable[Cell]) -
         for candidate in grid.candidates:
             name = _name({**labels, **candidate})
             more = {**candidate, **overrides, SEED: grid.tune.seed}
-            trials.append(Trial(labels, candidate, _cell(grid, chosen, more, name)))
+            trials.append(Trial(labels, candidate, _at_the_end(_cell(grid, chosen, more, name))))
     return trials
+
+
+def _at_the_end(cell: Cell) -> Cell:
+    """Return `cell` without the evaluations that nobody looks at: a third of a trial's time.
+
+    Unless a setting lets the run itself look at them.
+    """
+    if any(cell.settings.get(key) is not None for key in _LOOK_AT_EVALUATIONS):
+        return cell
+    return replace(cell, settings={**cell.settings, "evaluate_every": MOST_ROUNDS})
 
 
 def confined(labels: Labels, axes: Sequence[str]) -> dict[str, Label]:

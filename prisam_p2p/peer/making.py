@@ -29,7 +29,11 @@ from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
 from prisam_p2p.peer.spec import PeerSpec
 from prisam_p2p.peer.traits import TRAITS
 from prisam_p2p.peer.transport import Exchanging, Rates, Transport
+from prisam_p2p.settings import InitialWeights
 from prisam_p2p.wire.messages import WireDtype
+
+_OF_W0 = 1
+"""Draws a peer's own W0 apart from its shuffles."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,14 @@ class Parts:
 
     transport: Callable[..., Transport] = Transport
     network: Callable[..., Network] = Network
+
+
+def w0_seed(spec: PeerSpec) -> int:
+    """Return the seed of the weights that this peer begins with: the run's, as a rule."""
+    if spec.settings.initial_weights is InitialWeights.COMMON:
+        return spec.settings.seed
+    own = np.random.SeedSequence([spec.settings.seed, spec.index, _OF_W0])
+    return int(own.generate_state(1)[0])
 
 
 def make_learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> Learner:

@@ -35,7 +35,7 @@ class Peer:
 
     Args:
         network: None for an algorithm that never communicates.
-        w0: the run's common initial weights, full.
+        w0: initial weights, full: the run's common ones, but in a negative control.
         sleep: waits so many seconds, or raises where the process is to stop.
         report: tells the launcher how far this peer is.
         wait_at_mark: returns when the launcher lets this peer go on.

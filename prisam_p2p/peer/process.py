@@ -32,7 +32,7 @@ from prisam_p2p.peer.limits import (
     is_out_of_memory,
     memory_above_baseline,
 )
-from prisam_p2p.peer.making import Parts, make_learner, make_network
+from prisam_p2p.peer.making import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.peer import Peer
 from prisam_p2p.peer.personalizing import save_deployed
@@ -96,12 +96,13 @@ def _play(
         spec.settings.model, spec.settings.width, spec.n_classes, spec.image_shape
     )
     layout = layout_of(architecture)
-    w0 = initial_weights(architecture, spec.settings.seed)
+    common = initial_weights(architecture, spec.settings.seed)  # the run is known by it
+    w0 = initial_weights(architecture, w0_seed(spec))
     if TRAITS[spec.settings.algorithm].entrywise:
         layout = entrywise(layout)
-        w0 = entries_of(layout, w0, layout.full_mask())
+        common, w0 = (entries_of(layout, each, layout.full_mask()) for each in (common, w0))
     learner = make_learner(spec, architecture, layout)
-    network, transport = make_network(spec, layout, w0, inbox, journal, parts)
+    network, transport = make_network(spec, layout, common, inbox, journal, parts)
     port = transport.port if transport else 0
     journal.write(
         records.Started(

@@ -12,7 +12,7 @@ from prisam_p2p.experiment.cells import cells_of, key_of, trials_of
 from prisam_p2p.experiment.grid import load_grid
 from prisam_p2p.experiment.identity import resolve
 from prisam_p2p.experiment.outputs import Kind
-from prisam_p2p.settings import Algorithm, RunSettings
+from prisam_p2p.settings import MOST_ROUNDS, Algorithm, RunSettings
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "topologies" / "experiments").glob("*/*.toml"))
@@ -136,6 +136,15 @@ def test_trials_are_every_candidate_at_the_other_axes_first_value(grid):
     ]
     assert {trial.cell.settings["seed"] for trial in trials} == {7}
     assert trials[1].cell.settings["prune_ratio"] == 0.3
+
+
+def test_trials_evaluate_at_their_end_alone_unless_a_setting_looks_at_evaluations(grid):
+    for more, every in (("", MOST_ROUNDS), ("patience = 3\n", None)):
+        loaded = grid(BASIS + more + AXES + TUNE)
+        found = cells_of(loaded, {}, {})
+        trials = trials_of(loaded, {}, found)
+        assert {trial.cell.settings.get("evaluate_every") for trial in trials} == {every}
+        assert {cell.settings.get("evaluate_every") for cell in found} == {None}
 
 
 def test_what_tuning_chose_is_in_the_cells(grid):
