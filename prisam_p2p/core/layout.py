@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -98,10 +98,19 @@ class TensorLayout:
 
     def _kept_on(self, axis: int, mask: Mask) -> Positions | None:
         bits = self.bits.get(axis)
-        if bits is None:
-            return None
-        kept = mask[bits] | (bits == UNGOVERNED)
-        return None if kept.all() else np.flatnonzero(kept)
+        return None if bits is None else _kept_positions(bits.tobytes(), mask.tobytes())
+
+
+@lru_cache(maxsize=256)  # the same few masks are asked about all round long
+def _kept_positions(bits: bytes, mask: bytes) -> Positions | None:
+    """Return which of `bits` are kept under `mask`, both arrays' bytes; None = all."""
+    governing = np.frombuffer(bits, np.intp)
+    kept = np.frombuffer(mask, np.bool_)[governing] | (governing == UNGOVERNED)
+    if kept.all():
+        return None
+    positions = np.flatnonzero(kept)
+    positions.flags.writeable = False
+    return positions
 
 
 @dataclass(frozen=True)
