@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -96,7 +96,7 @@ def forecast(grid: Grid, wish: Wish) -> list[Forecast]:
     Raises:
         ConfigError: the input is wrong.
     """
-    cells = _wanted(grid, wish, _chosen_before(grid, wish))
+    cells = _wanted(grid, wish, choose(_tried(grid, wish)))
     trials = [trial.cell for trial in trials_of(grid, wish.overrides, cells)]
     estimates = Estimates(host_cores())
     jobs = [*_jobs(trials, wish.out / TUNING), *_jobs(cells, wish.out / CELLS)]
@@ -110,16 +110,12 @@ def _forecast(job: Job, estimates: Estimates) -> Forecast:
 
 
 def _tune(grid: Grid, wish: Wish, runner: Runner) -> tuple[Tuned, Outcome]:
-    """Run the trials that are not done; write tuning.json; return what they chose."""
+    """Run the trials that are not done; write tuning.json; return what all that are done chose."""
     trials = trials_of(grid, wish.overrides, _wanted(grid, wish, {}))
     if not trials:
         return {}, Outcome([], {}, False)
-    jobs = _jobs([trial.cell for trial in trials], wish.out / TUNING)
-    outcome = runner.run(jobs, "tuning")
-    tried = [
-        Tried(trial, _validation(job) if job.name in outcome.done else None)
-        for trial, job in zip(trials, jobs, strict=True)
-    ]
+    outcome = runner.run(_jobs([trial.cell for trial in trials], wish.out / TUNING), "tuning")
+    tried = _tried(grid, wish, outcome.failed)
     tuned = choose(tried)
     if not outcome.interrupted:
         text = json.dumps(record(tried, tuned), indent=1)
@@ -127,14 +123,15 @@ def _tune(grid: Grid, wish: Wish, runner: Runner) -> tuple[Tuned, Outcome]:
     return tuned, outcome
 
 
-def _chosen_before(grid: Grid, wish: Wish) -> Tuned:
-    """Return what trials that are done choose, without running any."""
-    trials = trials_of(grid, wish.overrides, _wanted(grid, wish, {}))
+def _tried(grid: Grid, wish: Wish, failed: Collection[str] = ()) -> list[Tried]:
+    """Return all trials that are done, also of cells that nobody wants now, and those `failed`."""
+    trials = trials_of(grid, wish.overrides, cells_of(grid, wish.overrides, {}))
     jobs = _jobs([trial.cell for trial in trials], wish.out / TUNING)
-    pairs = list(zip(trials, jobs, strict=True))
-    if not all(job.done() for job in jobs):
-        return {}
-    return choose([Tried(trial, _validation(job)) for trial, job in pairs])
+    return [
+        Tried(trial, _validation(job) if job.done() else None)
+        for trial, job in zip(trials, jobs, strict=True)
+        if job.done() or job.name in failed
+    ]
 
 
 def _validation(job: Job) -> float | None:

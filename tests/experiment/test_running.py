@@ -9,10 +9,15 @@ from prisam_p2p.cli import main
 from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.admission import Need, Pending, left_s, may_start
-from prisam_p2p.experiment.cells import Cell, Trial, key_of
+from prisam_p2p.experiment.catalog import CATALOG
+from prisam_p2p.experiment.cells import Cell, Trial, cells_of, key_of, trials_of
 from prisam_p2p.experiment.child import launch_arguments
 from prisam_p2p.experiment.estimate import START_S, wall_s
+from prisam_p2p.experiment.experiment import Wish, run_experiment
+from prisam_p2p.experiment.grid import load_grid
 from prisam_p2p.experiment.identity import difference, resolve
+from prisam_p2p.experiment.measures import SCHEMA
+from prisam_p2p.experiment.progress import observer
 from prisam_p2p.experiment.store import CellFolder, Ending, State, locked
 from prisam_p2p.experiment.tuning import Tried, choose, record
 from prisam_p2p.settings import RunSettings
@@ -188,3 +193,51 @@ def test_the_best_validation_accuracy_is_chosen_and_a_tie_goes_to_the_first():
     assert entries[0]["chosen"] == {"learning_rate": 0.2}
     assert entries[0]["candidates"][1] == {"learning_rate": 0.2, "validation": 0.7, "cell": "a-0.2"}
     assert entries[2]["chosen"] is None
+
+
+HOST = {
+    **dict.fromkeys(("system", "processor", "python"), "x"),
+    **{"cores": 2, "memory_mib": 1, "versions": {}, "git_commit": None},
+}
+GRID = f"""
+description = "for tests"
+topology = "{RING}"
+[tune.candidates]
+learning_rate = [0.1, 0.2]
+[axes]
+seed = [0]
+[[axes.method]]
+label = "PRISAM"
+[[axes.method]]
+label = "local"
+algorithm = "local"
+"""
+
+
+def done(one, folder, validation):
+    """Leave what a whole run of a cell leaves."""
+    its = CellFolder(folder / one.name)
+    (its.path / "run").mkdir(parents=True)
+    (its.path / "run" / "summary.json").write_text('{"status": "completed"}')
+    (its.path / "run" / "plan.json").write_text(json.dumps({"host": HOST}))
+    values = dict.fromkeys(CATALOG) | {"validation_deployed": validation}
+    kept = {"schema": SCHEMA, "values": values, "rounds": {}}
+    (its.path / "measures.json").write_text(json.dumps(kept))
+    its.end(resolve(one), ENDING, keep_models=True)
+
+
+def test_tables_of_some_cells_know_what_the_others_were_tuned_to(tmp_path):
+    (tmp_path / "grid.toml").write_text(GRID)
+    grid, out = load_grid(tmp_path / "grid.toml"), tmp_path / "out"
+    trials = trials_of(grid, {}, cells_of(grid, {}, {}))
+    for trial in trials:
+        done(trial.cell, out / "tuning", trial.candidate["learning_rate"])
+    best = {key_of(trial.labels): {"learning_rate": 0.2} for trial in trials}
+    for one in cells_of(grid, {}, best):
+        done(one, out / "cells", 0.5)
+
+    finished = run_experiment(grid, Wish(out, {}, only="*_local"), observer())
+    assert (finished.cells, finished.outcome.failed) == (1, {})
+    assert "2 of 2 cells" in (out / "results.md").read_text()
+    chosen = json.loads((out / "tuning.json").read_text())
+    assert [entry["labels"]["method"] for entry in chosen] == ["PRISAM", "local"]
