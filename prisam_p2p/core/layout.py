@@ -39,6 +39,9 @@ FLOAT16: Floats = np.dtype("<f2")
 UNGOVERNED = -1
 """In an axis' bits: this position is always kept."""
 
+_FEW_BITS = 2**14
+"""As many as channels come to; masks of a bit a weight (entrywise.py) are too large to remember."""
+
 
 @dataclass(frozen=True)
 class BnView:
@@ -98,19 +101,25 @@ class TensorLayout:
 
     def _kept_on(self, axis: int, mask: Mask) -> Positions | None:
         bits = self.bits.get(axis)
-        return None if bits is None else _kept_positions(bits.tobytes(), mask.tobytes())
+        if bits is None:
+            return None
+        if len(mask) > _FEW_BITS:
+            return _kept_positions(bits, mask)
+        return _remembered_positions(bits.tobytes(), mask.tobytes())
 
 
-@lru_cache(maxsize=256)  # the same few masks are asked about all round long
-def _kept_positions(bits: bytes, mask: bytes) -> Positions | None:
-    """Return which of `bits` are kept under `mask`, both arrays' bytes; None = all."""
-    governing = np.frombuffer(bits, np.intp)
-    kept = np.frombuffer(mask, np.bool_)[governing] | (governing == UNGOVERNED)
+def _kept_positions(bits: npt.NDArray[np.intp], mask: Mask) -> Positions | None:
+    kept = mask[bits] | (bits == UNGOVERNED)
     if kept.all():
         return None
     positions = np.flatnonzero(kept)
     positions.flags.writeable = False
     return positions
+
+
+@lru_cache(maxsize=256)  # the same few masks are asked about all round long
+def _remembered_positions(bits: bytes, mask: bytes) -> Positions | None:
+    return _kept_positions(np.frombuffer(bits, np.intp), np.frombuffer(mask, np.bool_))
 
 
 @dataclass(frozen=True)

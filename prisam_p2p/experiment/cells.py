@@ -101,6 +101,11 @@ def _at_the_end(cell: Cell) -> Cell:
     return replace(cell, settings={**cell.settings, "evaluate_every": MOST_ROUNDS})
 
 
+def is_tuned(grid: Grid, cell: Cell, tuned: Mapping[frozenset[Any], Mapping[str, Any]]) -> bool:
+    """Tell whether settings were chosen for a cell, where the grid tunes at all."""
+    return grid.tune is None or key_of(confined(cell.labels, tuned_axes(grid))) in tuned
+
+
 def confined(labels: Labels, axes: Sequence[str]) -> dict[str, Label]:
     """Return the labels of these axes alone."""
     return {axis: labels[axis] for axis in axes if axis in labels}

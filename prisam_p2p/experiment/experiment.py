@@ -12,7 +12,7 @@ from typing import Any
 
 from prisam_p2p.emulate.stop_requests import stop_requests
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.experiment.cells import Cell, cells_of, trials_of
+from prisam_p2p.experiment.cells import Cell, cells_of, is_tuned, trials_of
 from prisam_p2p.experiment.estimate import Estimates
 from prisam_p2p.experiment.grid import Grid
 from prisam_p2p.experiment.identity import resolve
@@ -26,6 +26,7 @@ from prisam_p2p.experiment.tuning import Tried, Tuned, choose, record
 from prisam_p2p.measure.files import write_whole
 
 CELLS, TUNING = "cells", "tuning"
+_UNTUNED = "not run: no run that tunes it ended well"
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,16 @@ def run_experiment(grid: Grid, wish: Wish, observer: Observer) -> Finished:
         if trials.interrupted:
             return Finished(0, trials, None)
         cells = _wanted(grid, wish, tuned)
-        outcome = runner.run(_jobs(cells, wish.out / CELLS), "cells")
-        outcome = Outcome(outcome.done, {**trials.failed, **outcome.failed}, outcome.interrupted)
+        untuned = {cell.name: _UNTUNED for cell in cells if not is_tuned(grid, cell, tuned)}
+        ready = [cell for cell in cells if cell.name not in untuned]
+        outcome = runner.run(_jobs(ready, wish.out / CELLS), "cells")
+        failed = {**trials.failed, **untuned, **outcome.failed}
+        outcome = Outcome(outcome.done, failed, outcome.interrupted)
         if outcome.interrupted:
             return Finished(len(cells), outcome, None)
         every = cells_of(grid, wish.overrides, tuned)
-        results = _results(_jobs(every, wish.out / CELLS))
+        tuned_for = [cell for cell in every if is_tuned(grid, cell, tuned)]
+        results = _results(_jobs(tuned_for, wish.out / CELLS))
         return Finished(
             len(cells), outcome, write_results(grid, wish.out, results, len(every), outcome.failed)
         )

@@ -17,7 +17,7 @@ from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import MASK, WEIGHTS
 from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
-from prisam_p2p.report.summary import MOMENTS, read_summary
+from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done
 
 SCHEMA = 1
 MIB = 2**20
@@ -43,7 +43,7 @@ def measure(run: RunFolder) -> Measured:
     rounds = _rounds(run)
     last: Values = rounds[max(rounds)] if rounds else {}
     pulled = [line for peer in run.peers for line in run.records(peer, "pulled")]
-    peer_rounds = len(run.peers) * summary["rounds_done"]
+    peer_rounds = sum(rounds_done(run, peer) for peer in run.peers)
     ends = [line for p in run.peers if (line := run.last(p, "deployed"))]
     masks, weights = summary["bytes"][MASK], summary["bytes"][WEIGHTS]
     dense = run.plan["model"]
@@ -55,14 +55,14 @@ def measure(run: RunFolder) -> Measured:
         "chosen_in_group": summary["grouping"]["chosen_in_group"],
         "sent_mib": _sum_mib(summary["bytes"], "wire"),
         "weights_mib": weights["payload"] / MIB,
-        "weights_mib_a_peer_and_round": weights["payload"] / MIB / peer_rounds,
+        "weights_mib_a_peer_and_round": _share(weights["payload"] / MIB, peer_rounds),
         "mask_bytes": masks["payload"] / masks["messages"] if masks["messages"] else None,
         "weights_share": _mean([line["fetched_bytes"] / dense["n_bytes"] for line in pulled]),
         "model_bytes_share": _mean([line["n_bytes"] / dense["n_bytes"] for line in ends]),
         "macs_share": _mean([line["macs"] / dense["macs"] for line in ends]),
         "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
-        "restarted_share": len(_restarts(run)) / peer_rounds,
+        "restarted_share": _share(len(_restarts(run)), peer_rounds),
         "duration_s": summary["duration_s"],
     }
     return Measured(values, rounds)
@@ -190,6 +190,10 @@ def _sum_mib(by_kind: dict[str, dict[str, int]], layer: str) -> float:
     for layers in by_kind.values():
         totals.update(layers)
     return totals[layer] / MIB
+
+
+def _share(part: float, of: int) -> float | None:
+    return part / of if of else None
 
 
 def _mean(values: list[Any]) -> float | None:

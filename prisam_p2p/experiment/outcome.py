@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,8 @@ def _write_figure(spec: FigureSpec, results: Sequence[Result], axes: Axes, folde
 def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mapping[str, str]) -> str:
     lines = [f"# {grid.name}", "", grid.description, "", f"{len(results)} of {n_cells} cells."]
     if results:
-        lines += ["", _host(results[0])]
+        hosts = Counter(_host(result) for result in results)
+        lines += ["", *(f"{host} ({n} cells)" for host, n in hosts.most_common())]
     lines += [f"- failed: {name}: {reason}" for name, reason in failed.items()]
     return "\n".join(lines) + "\n"
 
@@ -80,8 +82,9 @@ def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mappin
 def _host(result: Result) -> str:
     host = RunFolder(result.folder / "run").plan["host"]
     torch = host["versions"].get("torch", "?")
-    commit = host["git_commit"] or "no checkout"
+    commit, _, dirty = (host["git_commit"] or "no checkout").partition("-")
+    commit = commit[:12] + (" with changes" if dirty else "")
     return (
         f"Host: {host['cores']} cores, {host['processor']}, {host['memory_mib']:,} MiB, "
-        f"{host['system']}, Python {host['python']}, torch {torch}, commit {commit[:12]}."
+        f"{host['system']}, Python {host['python']}, torch {torch}, commit {commit}."
     )

@@ -153,9 +153,10 @@ def check_axes(output: Output, sizes: dict[str, int], place: str) -> None:
     Raises:
         Misfit: an axis is unknown; or has several values and is neither spread out nor confined.
     """
-    named = [*output.axes, *output.where, *getattr(output, "against", {})]
-    for axis in named:
-        if axis not in sizes and axis != ROUND:
+    rounds = {ROUND} if isinstance(output, TableSpec) else set()
+    pinned = [*output.where, *getattr(output, "against", {})]
+    for axis in [*(a for a in output.axes if a not in rounds), *pinned]:
+        if axis not in sizes:
             raise Misfit(place, axis, f"an axis; {near(axis, sizes)}")
     summed_up = {SEED} if _is_summed_up(output) else set()
     for axis, size in sizes.items():

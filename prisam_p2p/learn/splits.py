@@ -4,7 +4,7 @@ Pure: NumPy in, NumPy out; every draw comes from the generator that is handed in
 
 A *mix* is a distribution over classes, one for each group (cluster splits), each peer, or all
 peers (iid). A peer's counts per class follow its mix; its images come off one shuffled deck per
-class, peer after peer, so that no two peers hold the same image while the deck lasts.
+class (split_decks.py), peer after peer, so that no two peers hold the same image while it lasts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.split_counts import Counts, apportioned, training_counts
+from prisam_p2p.learn.split_decks import Deck
 from prisam_p2p.learn.split_mixes import (
     CLUSTER_SPLITS,
     SplitRequest,
@@ -63,7 +64,8 @@ def draw_split(
     rest. Each peer's test images are drawn without replacement, by the class counts of its other
     images; a class with too few test images gives all that it has and no other replaces it.
     Two peers may have the same test image. They have the same training image only where a class
-    has been dealt out and its deck started over (`split_table.shared_images` counts these).
+    has been dealt out and its deck started over (`split_table.shared_images` counts these); even
+    then no peer trains on what another one validates on, unless images are too few for that.
 
     Args:
         peer_ids: different from each other, at least one.
@@ -85,31 +87,27 @@ def draw_split(
     owner = mix_of_peers(request, len(peers))
     mixes = draw_mixes(request, int(owner[-1]) + 1, pool_sizes, rng)
     counts = training_counts(request.images_per_peer, mixes[owner], pool_sizes, rng)
-    decks = [rng.permutation(np.flatnonzero(train_labels == c)) for c in range(n_classes)]
+    decks = [Deck(rng.permutation(np.flatnonzero(train_labels == c))) for c in range(n_classes)]
     test_pools = [np.flatnonzero(test_labels == c) for c in range(n_classes)]
-    dealt = np.zeros(n_classes, np.int64)
     split: dict[str, PeerData] = {}
     for i, peer in enumerate(peers):
-        train, validation = _take(decks, dealt, counts[i], rng)
+        train, validation = _take(decks, counts[i], rng)
         test = _draw_test(test_pools, counts[i], request.test_images_per_peer, rng)
         group = int(owner[i]) if request.kind in CLUSTER_SPLITS else None
         split[peer] = PeerData(train, validation, test, group)
-        dealt += counts[i]
     return split
 
 
 def _take(
-    decks: Sequence[Indices], dealt: Counts, counts: Counts, rng: np.random.Generator
+    decks: Sequence[Deck], counts: Counts, rng: np.random.Generator
 ) -> tuple[Indices, Indices]:
-    """Take a peer's images off the decks, which start over when they are used up."""
+    """Take a peer's images off the decks."""
     n_images = int(counts.sum())
     held = apportioned(max(1, round(n_images / 5)), counts, rng)
-    train, validation = [], []
-    for c in np.flatnonzero(counts).tolist():
-        cards = decks[c][np.arange(dealt[c], dealt[c] + counts[c]) % len(decks[c])]
-        validation.append(cards[: held[c]])
-        train.append(cards[held[c] :])
-    return np.sort(np.concatenate(train)), np.sort(np.concatenate(validation))
+    classes = np.flatnonzero(counts).tolist()
+    hands = [decks[c].deal(int(held[c]), int(counts[c] - held[c])) for c in classes]
+    validation, train = (np.sort(np.concatenate(cards)) for cards in zip(*hands, strict=True))
+    return train, validation
 
 
 def _draw_test(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Layout, Weights, widen
 from prisam_p2p.core.masks import prune
 from prisam_p2p.peer.network import Network
@@ -80,9 +81,16 @@ def _from_neighbor(
     for donor in by_freshness(latest, rng)[:MOST_DONORS]:
         pulled = network.pull(latest[donor], [donor], None).get(donor)
         if pulled is not None:
-            own = prune(layout, widen(layout, pulled), pulled.mask, spec.device.prune_ratio)
+            own = _at_own_ratio(spec, layout, pulled)
             return Beginning(own, _round(spec, network.latest_rounds()), donor=donor)
     return None
+
+
+def _at_own_ratio(spec: PeerSpec, layout: Layout, pulled: Weights) -> Weights:
+    """Return a donor's weights, pruned to this device; entries have one density on all devices."""
+    if isinstance(layout, EntryLayout):
+        return pulled
+    return prune(layout, widen(layout, pulled), pulled.mask, spec.device.prune_ratio)
 
 
 def _round(spec: PeerSpec, latest: Mapping[str, int], least: int = 0) -> int:

@@ -189,21 +189,27 @@ def _averaged(run: RunFolder, peer: str, firing: Firing) -> bool:
 def _groups(run: RunFolder) -> Iterator[str]:
     """After the last fault the groups are found about as well as before the first.
 
-    Not where a rude peer is there to the end: what it harms, it harms for good.
+    Not where a rude peer is there to the end: what it harms, it harms for good. Nor where faults
+    go on into the last round: there is no "after".
     """
-    if any(f.occurrence["kind"] in RUDE and f.ended_s == math.inf for f in firings(run)):
+    fired, scores = firings(run), ari_by_round(run)
+    if not fired or any(f.occurrence["kind"] in RUDE and f.ended_s == math.inf for f in fired):
         return
-    scores, first_s = ari_by_round(run), min((f.began_s for f in firings(run)), default=math.inf)
-    before = [score for t, score in scores.items() if _last_grouped_s(run, t) < first_s]
-    if before and len(scores) > len(before):
-        last = list(scores.values())[-1]
+    first_s = min(f.began_s for f in fired)
+    over_s = max(f.began_s if f.ended_s == math.inf else f.ended_s for f in fired)
+    before = [score for t, score in scores.items() if _grouped_s(run, t)[1] < first_s]
+    last_round = max(scores, default=0)
+    if before and _grouped_s(run, last_round)[0] > over_s:
+        last = scores[last_round]
         if last < before[-1] - _GROUPS_WORSE_BY:
             yield f"adjusted Rand index {before[-1]:.2f} before, {last:.2f} in the last round"
 
 
-def _last_grouped_s(run: RunFolder, round_index: int) -> float:
+def _grouped_s(run: RunFolder, round_index: int) -> tuple[float, float]:
+    """Return when the first and the last peer grouped in a round."""
     lines: list[Line] = [x for peer in run.peers for x in run.records(peer, "grouped")]
-    return max(float(line["t_s"]) for line in lines if line["round"] == round_index)
+    times = [float(line["t_s"]) for line in lines if line["round"] == round_index]
+    return min(times), max(times)
 
 
 def _is_away(run: RunFolder, peer: str) -> bool:

@@ -62,7 +62,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         "algorithm": settings["algorithm"],
         "seed": settings["seed"],
         "rounds": settings["rounds"],
-        "rounds_done": min(_rounds_done(run, peer) for peer in run.peers),
+        "rounds_done": min(rounds_done(run, peer) for peer in run.peers),
         "duration_s": ended["duration_s"] if ended else None,
         "topology": run.plan["topology"],
         "start": {k: v for k, v in (ready or {}).items() if k not in ("t_s", "record")},
@@ -138,7 +138,7 @@ def _kinds(moved: Iterable[tuple[str, Count]]) -> dict[str, dict[str, int]]:
     }
 
 
-def _rounds_done(run: RunFolder, peer: str) -> int:
+def rounds_done(run: RunFolder, peer: str) -> int:
     """Return the rounds that a peer finished; of one that was killed, those it counted."""
     finished = run.finished(peer)
     if finished:

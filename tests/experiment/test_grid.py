@@ -210,6 +210,14 @@ REFUSED = [
         r"figure\[0\].*(label of seed: 0, 1|where.prune_ratio)",
     ),
     (
+        BASIS + AXES + FIGURE + 'kind = "bars"\nmeasure = "ari"\nx = "round"\nlines = "method"',
+        r"figure\[0\] = 'round': expected an axis",
+    ),
+    (
+        BASIS + AXES + TABLE + 'measures = ["ari"]\nrows = ["round"]\nrounds = [1]\nwhere = { round = 1 }',
+        r"table\[0\] = 'round': expected an axis",
+    ),
+    (
         BASIS + AXES + '[[table]]\nname = "cells"\ntitle = "T"\nmeasures = ["ari"]\n'
         'rows = ["method", "prune_ratio"]',
         r"table\[0\].name = 'cells': expected a name of its own",

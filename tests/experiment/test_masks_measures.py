@@ -77,6 +77,7 @@ def run(tmp_path):
             {"record": "pulled", "round": 0, "fetched_bytes": 250},
             {"record": "deployed", "validation": 0.5, "test": 0.8, "prune_ratio": 0.5}
             | {"macs": 100, "n_bytes": 260},
+            {"record": "finished", "rounds": 1},
         ]
         path = folder / "journal" / f"{peer}.jsonl"
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -88,7 +89,7 @@ def run(tmp_path):
     write_parquet(table_of("ledger", LedgerRow, rows), folder / "ledger.parquet")
     by_kind = {r.kind: {"wire": r.wire, "payload": r.payload, "messages": r.messages} for r in rows}
     accuracy = {"after_aggregation": 0.8, "after_training": 0.4, "deployed": 0.7}
-    summary = {"status": "completed", "rounds_done": 1, "bytes": by_kind, "duration_s": 3.0}
+    summary = {"status": "completed", "bytes": by_kind, "duration_s": 3.0}
     summary |= {"accuracy": accuracy, "grouping": {"chosen_in_group": 1.0}}
     (folder / "summary.json").write_text(json.dumps(summary))
     return RunFolder(folder)

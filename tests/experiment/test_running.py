@@ -1,6 +1,7 @@
 """What is done, what may run at once, how long it takes, and what tuning chooses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -10,7 +11,7 @@ from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.admission import Need, Pending, left_s, may_start
 from prisam_p2p.experiment.catalog import CATALOG
-from prisam_p2p.experiment.cells import Cell, Trial, cells_of, key_of, trials_of
+from prisam_p2p.experiment.cells import Cell, Trial, cells_of, is_tuned, key_of, trials_of
 from prisam_p2p.experiment.child import launch_arguments
 from prisam_p2p.experiment.estimate import START_S, wall_s
 from prisam_p2p.experiment.experiment import Wish, run_experiment
@@ -224,6 +225,16 @@ def done(one, folder, validation):
     kept = {"schema": SCHEMA, "values": values, "rounds": {}}
     (its.path / "measures.json").write_text(json.dumps(kept))
     its.end(resolve(one), ENDING, keep_models=True)
+
+
+def test_nothing_runs_untuned_where_its_trials_failed(tmp_path):
+    (tmp_path / "grid.toml").write_text(GRID)
+    grid = load_grid(tmp_path / "grid.toml")
+    prisam, local = cells_of(grid, {}, {})
+    tuned = {key_of({"method": "PRISAM"}): {"learning_rate": 0.2}}
+    assert is_tuned(grid, prisam, tuned)
+    assert not is_tuned(grid, local, tuned)
+    assert is_tuned(replace(grid, tune=None), local, {})
 
 
 def test_tables_of_some_cells_know_what_the_others_were_tuned_to(tmp_path):

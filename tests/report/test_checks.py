@@ -172,6 +172,14 @@ def test_groups_that_are_lost_for_good(tmp_path):
     assert "groups recovered" in broken(story, tmp_path)
 
 
+def test_groups_are_not_judged_where_faults_go_on_into_the_last_round(tmp_path):
+    story = Story()
+    story.fault("pause", "a", 12, 35)
+    for peer in GROUPS:
+        story.change(peer, "grouped", 3, labels=WRONG)
+    assert "groups recovered" not in broken(story, tmp_path)
+
+
 # --- verdicts ---
 
 
