@@ -214,7 +214,10 @@ REFUSED = [
         r"figure\[0\] = 'round': expected an axis",
     ),
     (
-        BASIS + AXES + TABLE + 'measures = ["ari"]\nrows = ["round"]\nrounds = [1]\nwhere = { round = 1 }',
+        BASIS
+        + AXES
+        + TABLE
+        + 'measures = ["ari"]\nrows = ["round"]\nrounds = [1]\nwhere = { round = 1 }',
         r"table\[0\] = 'round': expected an axis",
     ),
     (

@@ -1,0 +1,223 @@
+"""One round of every method, by hand: the real steps and loop, training and network made up.
+
+Training adds 1 to every weight, so this peer, b, offers 1 everywhere; its neighbors a and c offer
+what a test says. What b has after aggregation is worked out in the comments.
+"""
+
+import numpy as np
+import pytest
+from tiny_layouts import one_layer
+
+from prisam_p2p.core.entrywise import entrywise
+from prisam_p2p.core.erk import erk_mask
+from prisam_p2p.core.layout import Weights, narrow, widen
+from prisam_p2p.learn.learner import Accuracy
+from prisam_p2p.learn.training import TrainingOutcome
+from prisam_p2p.peer.baselines import LOOPS
+from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.spec import DeviceSpec, PeerSpec
+from prisam_p2p.settings import Algorithm, RunSettings
+
+LAYOUT = one_layer(channels=4, inputs=1)
+
+
+def constant(value, layout=LAYOUT, mask=None):
+    """Weights that are `value` everywhere, counters 0."""
+    tensors = {
+        t.name: np.full(t.shape, value if t.dtype.kind == "f" else 0, t.dtype)
+        for t in layout.tensors
+    }
+    whole = Weights(layout.full_mask(), tensors)
+    return whole if mask is None else narrow(layout, whole, mask)
+
+
+def mask_of(bits):
+    return np.array([bit == "1" for bit in bits])
+
+
+class AddsOne:
+    """A learner: training adds 1; a model's loss is its bias."""
+
+    def train(self, weights, **_):
+        added = {n: a + (a.dtype.kind == "f") for n, a in weights.tensors.items()}
+        return Weights(weights.mask, added), TrainingOutcome(1, 4, 0.5)
+
+    def recalibrate(self, weights):
+        return weights
+
+    def accuracy(self, weights):
+        return Accuracy(0.5, 0.5)
+
+    def loss(self, weights):
+        return float(weights.tensors["linear.bias"][0])
+
+    def gradients(self, weights, round_index):
+        return {t.name: np.ones(t.shape, np.float32) for t in LAYOUT.tensors if t.trainable}
+
+
+class Offers:
+    """A network: what the neighbors offer in every round, and the masks that they announce."""
+
+    def __init__(self, offers, masks):
+        self.offers, self.masks = offers, masks
+        self.announced, self.pulled = [], []
+
+    def announce(self, t, mask, weights):
+        self.announced.append((mask, weights))
+
+    def hear(self, t):
+        return self.masks
+
+    def pull(self, t, donors, wanted):
+        self.pulled.append(sorted(donors))
+        return {donor: self.offers[donor] for donor in donors}
+
+    def reached(self):
+        return 0
+
+    def write_traffic(self, t):
+        pass
+
+    def bytes_out(self):
+        return 0
+
+
+class Nothing:
+    def write(self, record):
+        pass
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run an algorithm for one round; return b's deployed models and its network."""
+
+    def one_round(algorithm, offers, *, layout=LAYOUT, masks=None, rho=0.0, degrees=None, **more):
+        (tmp_path / "state").mkdir(exist_ok=True)
+        spec = PeerSpec.model_construct(
+            peer_id="b",
+            index=1,
+            incarnation=0,
+            run_dir=tmp_path,
+            neighbors=sorted(offers),
+            degrees=degrees or dict.fromkeys(offers, len(offers)),
+            true_group=["b", "c"],
+            fan_in=more.pop("fan_in", 2),
+            turns_fd=None,
+            cores=1,
+            clusters=2,
+            similarity_ratio=rho,
+            device=DeviceSpec.model_construct(prune_ratio=rho, speed=0.9),
+            settings=RunSettings(rounds=1, algorithm=algorithm, norm_limit=1e9, **more),
+        )
+        heard = masks or dict.fromkeys(offers, np.zeros(0, np.bool_))
+        network = None if algorithm == "local" else Offers(offers, heard)
+        made = (AddsOne(), network, Nothing(), lambda s: None, lambda e: None, lambda: None)
+        me = Peer(spec, layout, constant(0, layout), *made)
+        kept = {}
+        me.deploy = kept.update
+        LOOPS[Algorithm(algorithm)](me)
+        return kept, network
+
+    return one_round
+
+
+def values(weights):
+    """All floats of whole weights, which are one number."""
+    (value,) = {float(x) for a in weights.tensors.values() if a.dtype.kind == "f" for x in a.flat}
+    return value
+
+
+def test_local_keeps_what_it_trained(run):
+    models, _ = run("local", {})
+    assert {moment: values(w) for moment, w in models.items()} == {"after_training": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "more", "expected"),
+    [
+        ("fedavg-random", {}, (4 + 1 + 10) / 3),
+        ("oracle", {}, (1 + 10) / 2),  # c is of its group
+        ("pens", {"fan_in": 1, "pens_rounds": 1}, (4 + 1) / 2),  # of both, a's loss is lower
+        ("pens", {"pens_rounds": 0}, (4 + 1 + 10) / 3),  # phase 2: no favorites yet, any two
+    ],
+)
+def test_whole_models_are_averaged(run, algorithm, more, expected):
+    models, network = run(algorithm, {"a": constant(4), "c": constant(10)}, **more)
+    assert values(models["after_training"]) == 1.0
+    assert values(models["after_aggregation"]) == expected
+    ((mask, offered),) = network.announced
+    assert (len(mask), values(offered)) == (0, 1.0)
+
+
+@pytest.mark.parametrize("algorithm", ["d-psgd", "d-psgd-ft"])
+@pytest.mark.parametrize(
+    ("offers", "degrees", "expected"),
+    [
+        ({"a": 4, "c": 10}, {"a": 1, "c": 1}, (4 + 1 + 10) / 3),  # the middle of a path
+        ({"c": 10}, {"c": 2}, 1 * 2 / 3 + 10 / 3),  # its end: c counts a third
+        ({"a": 4, "c": 10}, {"a": 3, "c": 1}, 4 / 4 + 10 / 3 + 1 * (1 - 1 / 4 - 1 / 3)),
+    ],
+)
+def test_d_psgd_mixes_by_metropolis_weights(run, algorithm, offers, degrees, expected):
+    models, _ = run(algorithm, {p: constant(v) for p, v in offers.items()}, degrees=degrees)
+    assert values(models["after_aggregation"]) == pytest.approx(expected)
+    assert set(models) == {"after_aggregation"} | (
+        {"after_training"} if algorithm == "d-psgd-ft" else set()
+    )
+
+
+def gammas(weights):
+    """Channel -> gamma, of those that a slim model has."""
+    return dict(zip(np.flatnonzero(weights.mask), weights.tensors["bn.weight"], strict=True))
+
+
+SLIM = {"a": constant(4, mask=mask_of("0110")), "c": constant(10, mask=mask_of("0011"))}
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kept", "bias", "pulled"),
+    [
+        # b has 1 on channels 0 and 1: the averages are 1, (1 + 4) / 2, (4 + 10) / 2, 10
+        ("dis-pfl", {2: 7.0, 3: 10.0}, 5.0, ["a", "c"]),
+        # with c alone: 1, 1, 10, 10
+        ("oracle-pruned", {2: 10.0, 3: 10.0}, 5.5, ["c"]),
+        # c announces b's mask, a another one
+        ("prisam", {2: 10.0, 3: 10.0}, 5.5, ["c"]),
+    ],
+)
+def test_slim_models_are_averaged_where_they_overlap_and_pruned(run, algorithm, kept, bias, pulled):
+    masks = {"a": mask_of("0110"), "c": mask_of("1100")}
+    models, network = run(algorithm, SLIM, masks=masks, rho=0.5)
+    assert gammas(models["after_training"]) == {0: 1.0, 1: 1.0}
+    assert gammas(models["after_aggregation"]) == kept
+    assert models["after_aggregation"].tensors["linear.bias"].tolist() == [bias, bias]
+    assert network.pulled == [pulled]
+
+
+def test_exact_similarity_averages_whose_weights_moved_the_same_way(run):
+    """All are pulled whole; c moved the same way, a the other; what is averaged is slim."""
+    masks = {"a": mask_of("1100"), "c": mask_of("0110")}
+    offers = {"a": constant(-4), "c": constant(10)}
+    models, network = run("exact-similarity", offers, masks=masks, rho=0.5)
+    # b has 1 on channels 0 and 1, c 10 on 1 and 2: 1, (1 + 10) / 2, 10, nobody
+    assert gammas(models["after_aggregation"]) == {1: 5.5, 2: 10.0}
+    assert network.pulled == [["a", "c"]]
+    ((mask, offered),) = network.announced
+    assert (mask.tolist(), offered.mask.all()) == (mask_of("1100").tolist(), True)
+
+
+def test_dis_pfl_erk_averages_over_who_retains_a_weight_and_then_takes_its_new_mask(run):
+    layout = entrywise(LAYOUT)
+    mine = erk_mask(layout, 0.5, seed=0)
+    theirs = ~mine
+    theirs[: len(mine) // 2] = True
+    offers = {"a": constant(4, layout, theirs), "c": constant(10, layout, theirs)}
+    models, _ = run("dis-pfl-erk", offers, layout=layout)
+    after = models["after_aggregation"]
+    assert models["after_training"].mask.tolist() == mine.tolist()
+    found = widen(layout, after).tensors
+    for tensor, span in layout.governed():
+        both, we, they = mine[span] & theirs[span], mine[span], theirs[span]
+        expected = np.select([both, we, they], [5.0, 1.0, 7.0], 0.0) * after.mask[span]
+        assert found[tensor.name].tolist() == expected.tolist()
+    assert after.mask.sum() == mine.sum()
