@@ -53,7 +53,7 @@ def kmeans_of(
     """Cluster the peers' `points`, shape (peers, dimensions), as `kmeans` does its masks."""
     distinct, which = np.unique(points, axis=0, return_inverse=True)
     if len(distinct) <= k:  # nothing to search for: this is the optimum, of inertia 0
-        return _numbered(peers, which.tolist())
+        return _numbered(peers, which.ravel().tolist())  # numpy 2.0 has it as a column
 
     from sklearn.cluster import KMeans  # here: it costs 1.7 s that not every run needs
 

@@ -92,7 +92,7 @@ def trials_of(grid: Grid, overrides: Mapping[str, Any], cells: Iterable[Cell]) -
 
 
 def _at_the_end(cell: Cell) -> Cell:
-    """Return `cell` without the evaluations that nobody looks at: a third of a trial's time.
+    """Return `cell` without the evaluations that nobody looks at.
 
     Unless a setting lets the run itself look at them.
     """
