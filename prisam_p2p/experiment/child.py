@@ -1,4 +1,4 @@
-"""A cell's run: `prisam launch` as a process of its own."""
+"""A cell's run: `prisam launch`, or `prisam resume`, as a process of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psutil
 
 from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.experiment.identity import Resolved
-from prisam_p2p.experiment.store import CellFolder
+from prisam_p2p.experiment.store import CellFolder, State
 from prisam_p2p.shipped import ROOT
 
 _PROGRAM = "from prisam_p2p.cli import main; main()"
@@ -43,11 +43,16 @@ def _option(key: str, value: Any) -> list[str]:
 
 @dataclass
 class Child:
-    """A cell that runs. It is in a session of its own: a terminal's Ctrl-C does not reach it."""
+    """A cell that runs. It is in a session of its own: a terminal's Ctrl-C does not reach it.
+
+    Attributes:
+        resumed: it goes on with a run that was cut off.
+    """
 
     resolved: Resolved
     folder: CellFolder
     process: psutil.Popen
+    resumed: bool
     began_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -81,13 +86,18 @@ class Child:
 
 
 def start(resolved: Resolved, folder: CellFolder, lock: int) -> Child:
-    """Start a cell's run; what a broken run of it left is removed.
+    """Start a cell's run, or go on with one that was cut off; what a broken one left is removed.
 
     It inherits the descriptor `lock`: if we are killed, nobody writes to its folder until it ends.
     """
-    folder.begin()
-    arguments = launch_arguments(resolved.cell, folder.path / "run")
-    with folder.log.open("w") as log:
+    run_dir = folder.path / "run"
+    resumed = folder.state(resolved) is State.CUT_OFF
+    if resumed:
+        arguments = ["resume", str(run_dir)]
+    else:
+        folder.begin(resolved)
+        arguments = launch_arguments(resolved.cell, run_dir)
+    with folder.log.open("a") as log:
         print("prisam", *arguments, file=log, flush=True)
         process = psutil.Popen(
             [sys.executable, "-c", _PROGRAM, *arguments],
@@ -98,7 +108,7 @@ def start(resolved: Resolved, folder: CellFolder, lock: int) -> Child:
             start_new_session=True,
             pass_fds=(lock,),
         )
-    return Child(resolved, folder, process)
+    return Child(resolved, folder, process, resumed)
 
 
 def _environment() -> Mapping[str, str]:

@@ -14,10 +14,12 @@ from prisam_p2p.experiment.mask_figures import components, similarity_matrix
 from prisam_p2p.experiment.measures import announced
 from prisam_p2p.experiment.outputs import FigureSpec, Kind
 from prisam_p2p.experiment.statistics import Axes, Result
+from prisam_p2p.experiment.store import CellFolder
 from prisam_p2p.experiment.tables import write_cells, write_table
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
 
+_RESUMED = "cut off and gone on with, so that it sent more bytes"
 _OF_MASKS = {Kind.MASK_SIMILARITY: similarity_matrix, Kind.MASK_PCA: components}
 
 
@@ -75,6 +77,8 @@ def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mappin
     if results:
         hosts = Counter(_host(result) for result in results)
         lines += ["", *(f"{host} ({n} cells)" for host, n in hosts.most_common())]
+    endings = {result.folder.name: CellFolder(result.folder).ending() for result in results}
+    lines += [f"- {_RESUMED}: {name}" for name, end in endings.items() if end and end.resumed]
     lines += [f"- failed: {name}: {reason}" for name, reason in failed.items()]
     return "\n".join(lines) + "\n"
 

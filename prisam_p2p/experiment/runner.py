@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.admission import Need, Pending, left_s, may_start
 from prisam_p2p.experiment.child import Child, start
 from prisam_p2p.experiment.identity import Resolved
@@ -46,7 +47,7 @@ class Learned:
 
     def add(self, ending: Ending) -> None:
         """Take in how a cell ended."""
-        if ending.exit_code in SOUND:
+        if ending.exit_code in SOUND and not ending.resumed:
             self.durations_s[ending.kind].append(ending.wall_s)
         if ending.memory_mib is not None:
             most = max(ending.memory_mib, self.memory_mib.get(ending.kind, 0.0))
@@ -107,8 +108,13 @@ class Runner:
             while (waiting or self._running) and not self._stopping():
                 self._start_what_fits(waiting)
                 for child in self._ended():
-                    reason = self._close(child)
                     name = child.resolved.cell.name
+                    if _cannot_go_on(child):
+                        self._observer.say(f"{name}: begins anew: {_last_words(child)}")
+                        child.folder.clear()
+                        waiting.insert(0, Job(child.resolved, child.folder))
+                        continue
+                    reason = self._close(child)
                     if reason is None:
                         done.append(name)
                     else:
@@ -147,13 +153,13 @@ class Runner:
         """Note how a cell ended; return why it failed, None if it did not."""
         code = child.process.wait()
         taken = round(self._free_mib - self._least_mib, 1) if self._was_alone else None
-        ending = Ending(child.resolved.kind, code, round(child.elapsed_s, 3), taken)
+        took_s = round(child.elapsed_s, 3)
+        ending = Ending(child.resolved.kind, code, took_s, taken, child.resumed)
         child.folder.end(child.resolved, ending, self._keep_models)
         self._learned.add(ending)
         if code in SOUND:
             return None
-        words = " ".join(child.folder.last_lines(1))
-        return f"exit code {code}: {words}"
+        return f"exit code {code}: {_last_words(child)}"
 
     def _stop_all(self) -> None:
         for child in self._running:
@@ -179,6 +185,15 @@ class Runner:
         at_once = max(1, len(self._running))
         rest_s = left_s(pending, self._learned.durations_s, at_once)
         return View(phase, cells, len(done), len(failed), shares, rest_s)
+
+
+def _cannot_go_on(child: Child) -> bool:
+    """Tell whether what a cut-off run left was refused: too little of it, or of other code."""
+    return child.resumed and child.process.wait() == ConfigError.exit_code
+
+
+def _last_words(child: Child) -> str:
+    return " ".join(child.folder.last_lines(1))
 
 
 def _available_mib() -> float:

@@ -1,7 +1,7 @@
 """An experiment's folder: what is done, and what is not.
 
 OUT/cells/NAME/ holds a cell: run/ (its run folder), log.txt (what the launcher printed), and
-cell.json, written when the run is over: what decided it, how it ended, what it took.
+cell.json: what decides it, and once the run is over how it ended and what it took.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class State(Enum):
     """Of a cell."""
 
     TO_DO = "to do"
+    CUT_OFF = "cut off"
     DONE = "done"
 
 
@@ -42,14 +43,16 @@ class Ending:
 
     Attributes:
         exit_code: the launcher's.
-        wall_s: of the whole command, until its summary was written.
+        wall_s: of the command that ended it, until its summary was written.
         memory_mib: most that the host had less while it ran; None where others ran beside it.
+        resumed: an earlier command was cut off, and this one went on with its run.
     """
 
     kind: str
     exit_code: int
     wall_s: float
     memory_mib: float | None
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,20 @@ class CellFolder:
         return self.path / "log.txt"
 
     def state(self, wanted: Resolved) -> State:
-        """Return whether the run of this cell is there, whole.
+        """Return whether the run of this cell is there, whole or cut off.
 
         Raises:
             ConfigError: a whole run is there, but of something else than this cell.
         """
         record = self._record()
-        if record is None or record["ending"]["exit_code"] not in SOUND or not self._completed():
+        if record is None:
             return State.TO_DO
         other = difference(record["identity"], wanted.identity)
+        if record["ending"] is None:
+            begun = (self.path / "run" / "plan.json").exists()
+            return State.CUT_OFF if begun and not other else State.TO_DO
+        if record["ending"]["exit_code"] not in SOUND or not self._completed():
+            return State.TO_DO
         if other:
             right = f"a run of this cell ({other}): give another --out, or remove that folder"
             raise ConfigError("--out", "", str(self.path), right)
@@ -86,25 +94,25 @@ class CellFolder:
     def ending(self) -> Ending | None:
         """Return how its last run ended, None if none did."""
         record = self._record()
-        return Ending(**record["ending"]) if record else None
+        return Ending(**record["ending"]) if record and record["ending"] else None
 
-    def begin(self) -> None:
-        """Make room for a run: what a broken one left is removed."""
+    def begin(self, resolved: Resolved) -> None:
+        """Make room for a run, which has not ended: what a broken one left is removed."""
+        self.clear()
+        self.path.mkdir(parents=True)
+        self._write(resolved, None)
+
+    def clear(self) -> None:
+        """Remove all that is there."""
         if self.path.exists():
             shutil.rmtree(self.path)
-        self.path.mkdir(parents=True)
 
     def end(self, resolved: Resolved, ending: Ending, keep_models: bool) -> None:
         """Note how a run ended."""
         if not keep_models:
             for name in _BULKY:
                 shutil.rmtree(self.path / "run" / name, ignore_errors=True)
-        record = {
-            "labels": dict(resolved.cell.labels),
-            "identity": resolved.identity,
-            "ending": asdict(ending),
-        }
-        write_whole(self.path / "cell.json", json.dumps(record, indent=1) + "\n")
+        self._write(resolved, ending)
 
     def last_lines(self, n: int = 5) -> list[str]:
         """Return the last of what the launcher printed."""
@@ -112,6 +120,14 @@ class CellFolder:
             return self.log.read_text(errors="replace").splitlines()[-n:]
         except OSError:
             return []
+
+    def _write(self, resolved: Resolved, ending: Ending | None) -> None:
+        record = {
+            "labels": dict(resolved.cell.labels),
+            "identity": resolved.identity,
+            "ending": asdict(ending) if ending else None,
+        }
+        write_whole(self.path / "cell.json", json.dumps(record, indent=1) + "\n")
 
     def _record(self) -> Mapping[str, Any] | None:
         try:

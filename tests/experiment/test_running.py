@@ -36,7 +36,7 @@ def cell(**settings):
 def finished(tmp_path):
     """A folder with a whole run of `cell()`."""
     folder = CellFolder(tmp_path / "cell")
-    folder.begin()
+    folder.begin(resolve(cell()))
     for name in ("state", "models", "journal"):
         (folder.path / "run" / name).mkdir(parents=True)
     (folder.path / "run" / "summary.json").write_text('{"status": "completed"}')
@@ -70,6 +70,18 @@ def test_a_broken_run_is_to_do_again(finished, file, text):
     path = finished.path / file
     path.unlink() if text is None else path.write_text(text)
     assert finished.state(resolve(cell())) is State.TO_DO
+
+
+def test_a_run_that_was_cut_off_is_known_by_what_decides_it(tmp_path):
+    folder, wanted = CellFolder(tmp_path / "cell"), resolve(cell())
+    folder.begin(wanted)
+    assert (folder.state(wanted), folder.ending()) == (State.TO_DO, None)  # nothing to go on with
+    (folder.path / "run").mkdir()
+    (folder.path / "run" / "plan.json").touch()
+    assert folder.state(wanted) is State.CUT_OFF
+    assert folder.state(resolve(cell(learning_rate=0.1))) is State.TO_DO
+    folder.begin(wanted)
+    assert not (folder.path / "run").exists()
 
 
 def test_a_run_that_broke_a_rule_is_to_do_again(finished):

@@ -9,39 +9,56 @@ import subprocess
 import sys
 
 import pytest
-from launching import DEADLINE_S, ROOT, alive, family, journal, prisam, wait_for
+from launching import DEADLINE_S, ROOT, alive, family, journal, prisam, round_done, wait_for
+
+from prisam_p2p.experiment.cells import cells_of
+from prisam_p2p.experiment.grid import load_grid
+from prisam_p2p.experiment.identity import resolve
+from prisam_p2p.experiment.store import CellFolder
 
 pytestmark = pytest.mark.network
 
 SMOKE = ROOT / "topologies" / "experiments" / "two-core" / "smoke.toml"
 PRISAM = "from prisam_p2p.cli import main; main()"
-CELLS = ("seed-0_prisam", "seed-0_local")
+PEERS = [f"p{i:02d}" for i in range(8)]
 
 
 def test_smoke_goes_on_after_an_interrupt(tmp_path):
     out = tmp_path / "out"
-    first, second = (out / "cells" / name for name in CELLS)
+    first, second = (out / "cells" / f"seed-0_{method}" for method in ("local", "prisam"))
+    _cut_off_too_early(first)
+    code, text = prisam("experiment", SMOKE, "--out", out, "--only", "*_local")
+    assert code == 0, text
+    assert "seed-0_local: begins anew: " in text
+    done_at = (first / "cell.json").stat().st_mtime_ns
+
+    arguments = ["experiment", str(SMOKE), "--out", str(out), "--jobs", "1"]
+    (out / "results.md").unlink()
     with subprocess.Popen(
-        [sys.executable, "-c", PRISAM, "experiment", str(SMOKE), "--out", str(out), "--jobs", "1"],
+        [sys.executable, "-c", PRISAM, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     ) as process:
-        wait_for("training in the second cell", lambda: bool(journal(second / "run", "p00")))
+        wait_for("round 1 of the second cell", round_done(second / "run", PEERS, 1))
         processes = family(process.pid)
         assert len(processes) > 2
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE_S) == 130
     wait_for("end of all processes", lambda: not alive(processes))
     assert not (out / "results.md").exists()
-    done_at = (first / "cell.json").stat().st_mtime_ns
+    trained = [line for line in journal(second / "run", "p00") if line["record"] == "trained"]
 
     code, text = prisam("experiment", SMOKE, "--out", out)
     assert code == 0, text
     assert (first / "cell.json").stat().st_mtime_ns == done_at, "a cell that was done ran again"
-    assert json.loads((second / "cell.json").read_text())["ending"]["exit_code"] == 0
-    of_prisam, of_local = (_values(path) for path in (first, second))
+    ending = json.loads((second / "cell.json").read_text())["ending"]
+    assert (ending["exit_code"], ending["resumed"]) == (0, True)
+    again = [line for line in journal(second / "run", "p00") if line["record"] == "trained"]
+    assert again[: len(trained)] == trained, "a cell that was cut off began anew"
+    assert "so that it sent more bytes: seed-0_prisam" in (out / "results.md").read_text()
+    of_prisam, of_local = (_values(path) for path in (second, first))
     assert of_prisam["ari"] >= 0.9
     assert of_prisam["accuracy_deployed"] >= of_local["accuracy_deployed"]
     assert of_local["sent_mib"] == 0
@@ -50,6 +67,14 @@ def test_smoke_goes_on_after_an_interrupt(tmp_path):
         assert (out / "tables" / name).stat().st_size > 0
     for name in ("accuracy-over-rounds", "masks"):
         assert {(out / "figures" / f"{name}{e}").exists() for e in (".png", ".pdf")} == {True}
+
+
+def _cut_off_too_early(folder):
+    """Leave what an experiment leaves that was killed while its first cell came up."""
+    cell = next(cell for cell in cells_of(load_grid(SMOKE), {}, {}) if cell.name == folder.name)
+    CellFolder(folder).begin(resolve(cell))
+    (folder / "run").mkdir()
+    (folder / "run" / "plan.json").write_text("{}")
 
 
 def _values(cell):
