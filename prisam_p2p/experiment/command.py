@@ -26,6 +26,9 @@ EXIT_INTERRUPTED = 130
     help="Cells at once. [as many as cores and memory allow]",
 )
 @click.option("--dry-run", is_flag=True, help="Print the cells and the time they will take.")
+@click.option(
+    "--tables-only", is_flag=True, help="Run nothing: tables and figures of what is done in --out."
+)
 @click.option("--keep-models", is_flag=True, help="Keep each cell's models and peer states.")
 @click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", help="[table]"
@@ -37,6 +40,7 @@ def experiment(
     only: str | None,
     jobs: int | None,
     dry_run: bool,
+    tables_only: bool,
     keep_models: bool,
     output: str,
     **given: object,
@@ -46,7 +50,12 @@ def experiment(
     FILE is an experiment (topologies/experiments/*/*.toml). What is done in --out is skipped, so an
     interrupted experiment goes on where it was. Settings given here hold for every cell.
     """
-    from prisam_p2p.experiment.experiment import Wish, forecast, run_experiment
+    from prisam_p2p.experiment.experiment import (
+        Wish,
+        forecast,
+        run_experiment,
+        tabulate,
+    )
     from prisam_p2p.experiment.grid import load_grid
     from prisam_p2p.experiment.progress import observer
 
@@ -55,6 +64,9 @@ def experiment(
     wish = Wish(out or RESULTS / grid.name, overrides, only, jobs, keep_models)
     if dry_run:
         _print_forecast(forecast(grid, wish), output)
+        return
+    if tables_only:
+        _print_finished(tabulate(grid, wish), wish.out, output)
         return
     shown = observer()
     try:

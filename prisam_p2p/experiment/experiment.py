@@ -85,12 +85,20 @@ def run_experiment(grid: Grid, wish: Wish, observer: Observer) -> Finished:
         outcome = Outcome(outcome.done, failed, outcome.interrupted)
         if outcome.interrupted:
             return Finished(len(cells), outcome, None)
-        every = cells_of(grid, wish.overrides, tuned)
-        tuned_for = [cell for cell in every if is_tuned(grid, cell, tuned)]
-        results = _results(_jobs(tuned_for, wish.out / CELLS))
-        return Finished(
-            len(cells), outcome, write_results(grid, wish.out, results, len(every), outcome.failed)
-        )
+        return Finished(len(cells), outcome, _write(grid, wish, tuned, outcome.failed))
+
+
+def tabulate(grid: Grid, wish: Wish) -> Finished:
+    """Write tables and figures of everything that is done, also while others are run.
+
+    Raises:
+        ConfigError: the input is wrong, or nothing of this experiment is there.
+    """
+    _wanted(grid, wish, {})
+    if not (wish.out / CELLS).is_dir():
+        raise ConfigError("--out", "", str(wish.out), "a folder in which this experiment has run")
+    written = _write(grid, wish, choose(_tried(grid, wish)), {})
+    return Finished(0, Outcome([], {}, False), written)
 
 
 def forecast(grid: Grid, wish: Wish) -> list[Forecast]:
@@ -112,6 +120,13 @@ def _forecast(job: Job, estimates: Estimates) -> Forecast:
     done, ending = job.done(), job.folder.ending()
     known = ending.wall_s if done and ending else None
     return Forecast(job.name, done, known or estimates.seconds(job.resolved))
+
+
+def _write(grid: Grid, wish: Wish, tuned: Tuned, failed: Mapping[str, str]) -> Written:
+    every = cells_of(grid, wish.overrides, tuned)
+    known = [cell for cell in every if is_tuned(grid, cell, tuned)]
+    results = _results(_jobs(known, wish.out / CELLS))
+    return write_results(grid, wish.out, results, len(every), failed)
 
 
 def _tune(grid: Grid, wish: Wish, runner: Runner) -> tuple[Tuned, Outcome]:

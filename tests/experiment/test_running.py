@@ -14,7 +14,7 @@ from prisam_p2p.experiment.catalog import CATALOG
 from prisam_p2p.experiment.cells import Cell, Trial, cells_of, is_tuned, key_of, trials_of
 from prisam_p2p.experiment.child import launch_arguments
 from prisam_p2p.experiment.estimate import START_S, wall_s
-from prisam_p2p.experiment.experiment import Wish, run_experiment
+from prisam_p2p.experiment.experiment import Wish, run_experiment, tabulate
 from prisam_p2p.experiment.grid import load_grid
 from prisam_p2p.experiment.identity import difference, resolve
 from prisam_p2p.experiment.measures import SCHEMA
@@ -117,6 +117,15 @@ def test_a_pattern_that_fits_no_cell_is_refused(tmp_path):
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, result.output.count("\n")) == (2, 1)
     assert "a pattern that fits a cell's name, such as seed-0_prisam" in result.output
+
+
+def test_tables_of_nothing_are_refused(tmp_path):
+    smoke = TOPOLOGIES / "experiments" / "two-core" / "smoke.toml"
+    arguments = ["experiment", str(smoke), "--out", str(tmp_path / "out"), "--tables-only"]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert "a folder in which this experiment has run" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_is_held_by_one(tmp_path):
@@ -261,6 +270,9 @@ def test_tables_of_some_cells_know_what_the_others_were_tuned_to(tmp_path):
 
     finished = run_experiment(grid, Wish(out, {}, only="*_local"), observer())
     assert (finished.cells, finished.outcome.failed) == (1, {})
+    assert "2 of 2 cells" in (out / "results.md").read_text()
+    (out / "results.md").unlink()
+    assert tabulate(grid, Wish(out, {})).written == finished.written
     assert "2 of 2 cells" in (out / "results.md").read_text()
     chosen = json.loads((out / "tuning.json").read_text())
     assert [entry["labels"]["method"] for entry in chosen] == ["PRISAM", "local"]
