@@ -109,6 +109,15 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
     return Prepared(plan, baseline, images, rows, table)
 
 
+def check_split(topology: Topology, settings: RunSettings, dataset: Dataset) -> None:
+    """Deal the data as a run would.
+
+    Raises:
+        ConfigError: it cannot be dealt so, or the method needs groups that the split has not.
+    """
+    _check_groups("--algorithm", settings, _split(topology, settings, dataset))
+
+
 def _baseline_settings(settings: RunSettings) -> RunSettings | None:
     """Return the settings of the run beside; None where there is none, or it is the same."""
     name = settings.baseline.value
@@ -163,8 +172,9 @@ def topology_of(plan: Plan, path: Path) -> Topology:
     )
 
 
-def _split(topology: Topology, settings: RunSettings, dataset: Dataset) -> dict[str, PeerData]:
-    request = SplitRequest(
+def split_request(settings: RunSettings) -> SplitRequest:
+    """Return what the settings say of the split."""
+    return SplitRequest(
         kind=settings.split,
         groups=settings.groups,
         classes_per_group=settings.classes_per_group,
@@ -172,8 +182,11 @@ def _split(topology: Topology, settings: RunSettings, dataset: Dataset) -> dict[
         images_per_peer=settings.images_per_peer,
         test_images_per_peer=settings.test_images_per_peer,
     )
+
+
+def _split(topology: Topology, settings: RunSettings, dataset: Dataset) -> dict[str, PeerData]:
     return draw_split(
-        request,
+        split_request(settings),
         topology.peer_ids,
         dataset.train_labels,
         dataset.test_labels,

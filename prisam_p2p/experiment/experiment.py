@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,7 +15,8 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.cells import Cell, cells_of, is_tuned, trials_of
 from prisam_p2p.experiment.estimate import Estimates
 from prisam_p2p.experiment.grid import Grid
-from prisam_p2p.experiment.identity import resolve
+from prisam_p2p.experiment.identity import Resolved, resolve
+from prisam_p2p.experiment.inputs import check_data
 from prisam_p2p.experiment.measures import measured
 from prisam_p2p.experiment.outcome import Written, write_results
 from prisam_p2p.experiment.progress import Observer
@@ -70,7 +71,7 @@ def run_experiment(grid: Grid, wish: Wish, observer: Observer) -> Finished:
     Raises:
         ConfigError: the input is wrong; nothing was started.
     """
-    _jobs(_wanted(grid, wish, {}), wish.out / CELLS)  # all input is looked at before any run
+    check_data(_to_do(grid, wish))
     with locked(wish.out) as lock, stop_requests() as stopping:
         shutil.copyfile(grid.path, wish.out / "experiment.toml")
         runner = Runner(wish.jobs, wish.keep_models, observer, stopping, lock)
@@ -86,6 +87,18 @@ def run_experiment(grid: Grid, wish: Wish, observer: Observer) -> Finished:
         if outcome.interrupted:
             return Finished(len(cells), outcome, None)
         return Finished(len(cells), outcome, _write(grid, wish, tuned, outcome.failed))
+
+
+def _to_do(grid: Grid, wish: Wish) -> Iterator[Resolved]:
+    """Yield what is not done, as far as is known before tuning; all input is looked at."""
+    tuned = choose(_tried(grid, wish))
+    cells = _wanted(grid, wish, tuned)
+    trials = _jobs([t.cell for t in trials_of(grid, wish.overrides, cells)], wish.out / TUNING)
+    jobs = _jobs(cells, wish.out / CELLS)
+    yield from (job.resolved for job in trials if not job.done())
+    for cell, job in zip(cells, jobs, strict=True):
+        if not (is_tuned(grid, cell, tuned) and job.done()):
+            yield job.resolved
 
 
 def tabulate(grid: Grid, wish: Wish) -> Finished:

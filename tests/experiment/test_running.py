@@ -258,6 +258,21 @@ def test_nothing_runs_untuned_where_its_trials_failed(tmp_path):
     assert is_tuned(replace(grid, tune=None), local, {})
 
 
+def test_data_that_cannot_be_dealt_is_found_before_anything_runs(tmp_path):
+    other = """
+[[axes.method]]
+label = "too many groups"
+algorithm = "local"
+groups = 9
+"""
+    (tmp_path / "grid.toml").write_text(GRID + other)
+    grid, out = load_grid(tmp_path / "grid.toml"), tmp_path / "out"
+    words = r"cell too-many-groups_learning-rate-0.1: --groups = 9: expected at most 8, the number"
+    with pytest.raises(ConfigError, match=words):
+        run_experiment(grid, Wish(out, {}), observer())
+    assert not out.exists()
+
+
 def test_tables_of_some_cells_know_what_the_others_were_tuned_to(tmp_path):
     (tmp_path / "grid.toml").write_text(GRID)
     grid, out = load_grid(tmp_path / "grid.toml"), tmp_path / "out"
