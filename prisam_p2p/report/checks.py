@@ -20,7 +20,7 @@ from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.rude_peers import RUDE, is_to_be_left_out, rounds_of_lies
 from prisam_p2p.report.run_folder import Line, RunFolder
 
-TRUE, FALSE, UNKNOWN = "true", "false", "unknown"
+TRUE, FALSE, UNKNOWN, NOT_JUDGED = "true", "false", "unknown", "not judged"
 _SILENCE = frozenset({"cut", "partition", "isolate"})
 _LEAST_BOUND_S, _ROUNDS_TO_RECOVER = 10.0, 3
 _GROUPS_WORSE_BY = 0.1
@@ -59,8 +59,19 @@ def run_checks(run: RunFolder) -> list[Check]:
     if ended is None or ended["status"] != "completed":
         why = "the run did not come to its end"
         return [Check(name, UNKNOWN, why) for name in checks]
-    found = {name: "; ".join(check(run)) for name, check in checks.items()}
-    return [Check(name, FALSE if why else TRUE, why) for name, why in found.items()]
+    return [_checked(name, check, run) for name, check in checks.items()]
+
+
+class _Moot(Exception):
+    """There is nothing that a check could judge by; says why."""
+
+
+def _checked(name: str, check: Callable[[RunFolder], Iterator[str]], run: RunFolder) -> Check:
+    try:
+        why = "; ".join(check(run))
+    except _Moot as moot:
+        return Check(name, NOT_JUDGED, str(moot))
+    return Check(name, FALSE if why else TRUE, why)
 
 
 def checks_json(checks: list[Check]) -> list[dict[str, str]]:
@@ -193,16 +204,21 @@ def _groups(run: RunFolder) -> Iterator[str]:
     go on into the last round: there is no "after".
     """
     fired, scores = firings(run), ari_by_round(run)
-    if not fired or any(f.occurrence["kind"] in RUDE and f.ended_s == math.inf for f in fired):
+    if not fired or not scores:
         return
+    if any(f.occurrence["kind"] in RUDE and f.ended_s == math.inf for f in fired):
+        raise _Moot("a rude peer is there to the end")
     first_s = min(f.began_s for f in fired)
     over_s = max(f.began_s if f.ended_s == math.inf else f.ended_s for f in fired)
     before = [score for t, score in scores.items() if _grouped_s(run, t)[1] < first_s]
-    last_round = max(scores, default=0)
-    if before and _grouped_s(run, last_round)[0] > over_s:
-        last = scores[last_round]
-        if last < before[-1] - _GROUPS_WORSE_BY:
-            yield f"adjusted Rand index {before[-1]:.2f} before, {last:.2f} in the last round"
+    last_round = max(scores)
+    if not before:
+        raise _Moot("faults begin before the first grouping")
+    if _grouped_s(run, last_round)[0] <= over_s:
+        raise _Moot("faults go on into the last round")
+    last = scores[last_round]
+    if last < before[-1] - _GROUPS_WORSE_BY:
+        yield f"adjusted Rand index {before[-1]:.2f} before, {last:.2f} in the last round"
 
 
 def _grouped_s(run: RunFolder, round_index: int) -> tuple[float, float]:

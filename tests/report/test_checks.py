@@ -177,7 +177,19 @@ def test_groups_are_not_judged_where_faults_go_on_into_the_last_round(tmp_path):
     story.fault("pause", "a", 12, 35)
     for peer in GROUPS:
         story.change(peer, "grouped", 3, labels=WRONG)
-    assert "groups recovered" not in broken(story, tmp_path)
+    checks = run_checks(story.folder(tmp_path))
+    assert check_lines(checks_json(checks)) == [
+        "checks: 5 of 6 hold",
+        "  groups recovered: not judged, faults go on into the last round",
+    ]
+    judged = judge({"closure": {"failures": []}, "checks": checks_json(checks), "faults": []})
+    assert (judged.broken, judged.undecided) == ([], [])
+
+
+def test_groups_are_not_judged_where_faults_begin_before_any_are_found(tmp_path):
+    story = Story()
+    story.fault("pause", "a", 2, 3)
+    assert run_checks(story.folder(tmp_path))[-1].why == "faults begin before the first grouping"
 
 
 # --- verdicts ---
