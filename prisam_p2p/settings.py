@@ -257,7 +257,7 @@ class RunSettings(BaseModel):
         0.5, gt=0, le=1, description="Share of the weights that dis-pfl-erk keeps."
     )
     pens_sampled: int | None = Field(
-        None, ge=1, description="Models that pens pulls and tries in a round. [twice the fan-in]"
+        None, ge=1, description="Models that pens pulls and tries in a round. [5 times the fan-in]"
     )
     pens_rounds: int | None = Field(
         None, ge=0, description="Rounds in which pens tries models. [half of the rounds]"

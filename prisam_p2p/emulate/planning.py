@@ -85,6 +85,8 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
 
     def plan_with(option: str, settings: RunSettings) -> Plan:
         _check_groups(option, settings, split)
+        fan_in = settings.fan_in or _mean_others(split, settings)
+        _check_trials(settings, fan_in, topology)
         peers = {
             peer: _peer_plan(peer, topology, settings, cost_at, split[peer], dataset)
             for peer in topology.peer_ids
@@ -95,7 +97,7 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
             model=model,
             similarity_ratio=_similarity_ratio(settings, peers),
             clusters=settings.clusters or settings.groups,
-            fan_in=settings.fan_in or _mean_others(split, settings),
+            fan_in=fan_in,
             peers=peers,
             links={} if TRAITS[settings.algorithm].silent else by_name(topology.links),
             host=host,
@@ -134,6 +136,13 @@ def _check_groups(option: str, settings: RunSettings, split: Mapping[str, PeerDa
             f"with --split {settings.split.value}, which has no groups, a method that needs none"
         )
         raise ConfigError(option, "", settings.algorithm.value, right)
+
+
+def _check_trials(settings: RunSettings, fan_in: int, topology: Topology) -> None:
+    n_tried, n_most = settings.pens_sampled, max(dict(topology.graph.degree).values(), default=0)
+    if settings.algorithm is Algorithm.PENS and n_tried and n_tried <= fan_in < n_most:
+        right = f"more than the fan-in, {fan_in}: the best of those tried are averaged"
+        raise ConfigError("--pens-sampled", "", n_tried, right)
 
 
 def _mean_others(split: Mapping[str, PeerData], settings: RunSettings) -> int:

@@ -68,3 +68,10 @@ def test_an_oracle_needs_groups_to_tell(option):
         prepared(**{option: "oracle-pruned", "split": "dirichlet"})
     assert f"--{option}" in str(error.value)
     assert "dirichlet" in str(error.value)
+
+
+def test_pens_must_have_models_to_choose_among():
+    with pytest.raises(ConfigError, match="--pens-sampled = 3: expected more than the fan-in, 3"):
+        prepared(algorithm="pens", pens_sampled=3)
+    assert prepared(algorithm="pens", pens_sampled=4).plan.fan_in == 3
+    assert prepared(algorithm="pens", pens_sampled=3, fan_in=11).plan.fan_in == 11  # all there are

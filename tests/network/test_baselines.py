@@ -71,8 +71,8 @@ def test_every_baseline_runs_and_sends_what_it_should(tmp_path, algorithm):
         (n_bytes,) = {line["n_bytes"] for line in pulled}
         assert 0.5 * dense <= n_bytes < 0.52 * dense  # statistics are never dropped
         assert len(pulled) * packed_size(n_parameters(run)) <= weights["header"]
-    else:  # pens tries four in its first round, keeps to two in its second
-        assert weights["payload"] == PEERS * (2 * FAN_IN + FAN_IN) * dense
+    else:  # pens tries all five in its first round, keeps to two in its second
+        assert weights["payload"] == PEERS * (ALL + FAN_IN) * dense
     if algorithm.startswith("oracle"):
         assert summary["grouping"]["chosen_in_group"] == 1.0
     if algorithm == "d-psgd":

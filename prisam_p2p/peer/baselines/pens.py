@@ -11,12 +11,15 @@ from __future__ import annotations
 from prisam_p2p.core.peer_choice import lowest
 from prisam_p2p.peer.peer import Peer
 
+TRIED_FOR_EACH = 5
+"""Models tried for each that is averaged, by default: the source tries 10 and takes 2."""
+
 
 def pens(me: Peer) -> None:
     """Find peers by trial in the first rounds, then keep to them."""
     weights, first = me.begin()
     n_best, s = me.spec.fan_in, me.spec.settings
-    n_tried = s.pens_sampled or 2 * n_best
+    n_tried = s.pens_sampled or TRIED_FOR_EACH * n_best
     n_trials = me.rounds // 2 if s.pens_rounds is None else s.pens_rounds
     for t in me.rounds_from(first):
         trained = me.train(t, weights)
