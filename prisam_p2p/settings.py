@@ -18,6 +18,7 @@ class Algorithm(StrEnum):
     """What every peer does in a round."""
 
     PRISAM = "prisam"
+    PRISAM_RANDOM = "prisam-random"
     LOCAL = "local"
     FEDAVG_RANDOM = "fedavg-random"
     DIS_PFL = "dis-pfl"
@@ -35,6 +36,7 @@ class Baseline(StrEnum):
 
     NONE = "none"
     PRISAM = "prisam"
+    PRISAM_RANDOM = "prisam-random"
     LOCAL = "local"
     FEDAVG_RANDOM = "fedavg-random"
     DIS_PFL = "dis-pfl"

@@ -33,6 +33,7 @@ class Traits:
 
 TRAITS: Mapping[Algorithm, Traits] = {
     Algorithm.PRISAM: Traits(masks="similarity", clusters=True),
+    Algorithm.PRISAM_RANDOM: Traits(),
     Algorithm.LOCAL: Traits(dense=True, silent=True),
     Algorithm.FEDAVG_RANDOM: Traits(dense=True),
     Algorithm.DIS_PFL: Traits(),

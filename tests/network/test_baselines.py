@@ -16,7 +16,7 @@ PEERS, ROUNDS, GROUP = 6, 2, 3
 FAN_IN = GROUP - 1
 ALL = PEERS - 1
 DENSE = {"fedavg-random": FAN_IN, "oracle": FAN_IN, "d-psgd": ALL, "d-psgd-ft": ALL}
-PRUNED = {"dis-pfl": FAN_IN, "oracle-pruned": FAN_IN}
+PRUNED = {"prisam-random": FAN_IN, "dis-pfl": FAN_IN, "oracle-pruned": FAN_IN}
 TINY = [
     "--rounds", ROUNDS, "--epochs", 1, "--warmup-epochs", 1, "--prune-ratio", 0.5,
     "--images-per-peer", 16, "--test-images-per-peer", 40, "--quiet",

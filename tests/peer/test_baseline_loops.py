@@ -178,7 +178,9 @@ SLIM = {"a": constant(4, mask=mask_of("0110")), "c": constant(10, mask=mask_of("
     ("algorithm", "kept", "bias", "pulled"),
     [
         # b has 1 on channels 0 and 1: the averages are 1, (1 + 4) / 2, (4 + 10) / 2, 10
-        ("dis-pfl", {2: 7.0, 3: 10.0}, 5.0, ["a", "c"]),
+        ("prisam-random", {2: 7.0, 3: 10.0}, 5.0, ["a", "c"]),
+        # under b's own mask
+        ("dis-pfl", {0: 1.0, 1: 2.5}, 5.0, ["a", "c"]),
         # with c alone: 1, 1, 10, 10
         ("oracle-pruned", {2: 10.0, 3: 10.0}, 5.5, ["c"]),
         # c announces b's mask, a another one

@@ -17,12 +17,14 @@ from prisam_p2p.peer.baselines import (
     local,
     oracle,
     pens,
+    pruned,
 )
 from prisam_p2p.peer.peer import Peer
 from prisam_p2p.settings import Algorithm
 
 LOOPS: Mapping[Algorithm, Callable[[Peer], None]] = {
     Algorithm.PRISAM: loop.prisam,
+    Algorithm.PRISAM_RANDOM: pruned.prisam_random,
     Algorithm.LOCAL: local.local,
     Algorithm.FEDAVG_RANDOM: fedavg_random.fedavg_random,
     Algorithm.DIS_PFL: dis_pfl.dis_pfl,

@@ -1,6 +1,8 @@
-"""Dis-PFL as PRISAM compares with it: PRISAM's pruning and averaging, with random peers.
+"""Dis-PFL by channels: slim models, each under its device's own mask, averaged with random peers.
 
-Source: "Dis-PFL" in PRISAM, section V. The original is another method: dis_pfl_erk.py.
+Source: Dai et al. 2022, "DisPFL", ICML (random peers, the average over who retains a weight, a
+personal mask), with PRISAM's pruning of BN channels, as in PRISAM, section V. The original prunes
+single weights: dis_pfl_erk.py.
 """
 
 from __future__ import annotations
@@ -10,5 +12,5 @@ from prisam_p2p.peer.peer import Peer
 
 
 def dis_pfl(me: Peer) -> None:
-    """Average slim models where they overlap with peers drawn uniformly."""
-    pruned_rounds(me, choose=Peer.draw)
+    """Average slim models where they overlap with peers drawn uniformly; keep the own mask."""
+    pruned_rounds(me, choose=Peer.draw, own_mask=True)

@@ -1,4 +1,7 @@
-"""PRISAM's round with peers that no mask chose: train, prune, offer, pull, average, prune."""
+"""PRISAM's round with peers that no mask chose: train, prune, offer, pull, average, prune.
+
+`prisam_random` is nothing but that: what finding peers is worth.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,19 @@ from prisam_p2p.core.masks import prune
 from prisam_p2p.peer.peer import Peer
 
 
-def pruned_rounds(me: Peer, choose: Callable[[Peer, int], Collection[str]]) -> None:
+def prisam_random(me: Peer) -> None:
+    """Average slim models with peers drawn uniformly, and prune the average anew."""
+    pruned_rounds(me, choose=Peer.draw)
+
+
+def pruned_rounds(
+    me: Peer, choose: Callable[[Peer, int], Collection[str]], own_mask: bool = False
+) -> None:
     """Run all rounds and deploy, as `loop.prisam` but for whom to average with.
 
     Args:
         choose: returns whose models to pull in a round, of all neighbors.
+        own_mask: the device's own mask takes hold of the average, which is not re-ranked.
     """
     weights, first = me.begin()
     for t in me.rounds_from(first):
@@ -27,7 +38,10 @@ def pruned_rounds(me: Peer, choose: Callable[[Peer, int], Collection[str]]) -> N
         pulled = me.check_norms(t, own, pulled)
 
         average, union = me.average({me.peer_id: own, **pulled})
-        slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
+        if own_mask:
+            slim = me.recalibrate(narrow(me.layout, average, own.mask))
+        else:
+            slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
         me.note_aggregation(t, [me.peer_id, *pulled], union, slim)
         me.evaluate(t, "after_aggregation", slim)
         me.guard_accuracy(t)
