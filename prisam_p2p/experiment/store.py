@@ -19,6 +19,7 @@ from typing import Any
 from prisam_p2p.errors import ConfigError, Undecided
 from prisam_p2p.experiment.identity import Resolved, difference
 from prisam_p2p.measure.files import write_whole
+from prisam_p2p.report.judgement import judge
 from prisam_p2p.report.run_folder import RunFolder
 
 _BULKY = ("state", "models")
@@ -82,8 +83,7 @@ class CellFolder:
             return State.TO_DO
         other = difference(record["identity"], wanted.identity)
         if record["ending"] is None:
-            begun = (self.path / "run" / "plan.json").exists()
-            return State.CUT_OFF if begun and not other else State.TO_DO
+            return State.TO_DO if other else self._unattended()
         if record["ending"]["exit_code"] not in SOUND or not self._completed():
             return State.TO_DO
         if other:
@@ -136,12 +136,21 @@ class CellFolder:
             return None
         return record
 
+    def _unattended(self) -> State:
+        """Return what came of a run whose `prisam experiment` did not see its end."""
+        if self._completed():
+            return State.TO_DO if judge(self._summary()).broken else State.DONE
+        return State.CUT_OFF if (self.path / "run" / "plan.json").exists() else State.TO_DO
+
     def _completed(self) -> bool:
+        return bool(self._summary().get("status") == "completed")
+
+    def _summary(self) -> Mapping[str, Any]:
         try:
-            summary = json.loads((self.path / "run" / "summary.json").read_text())
+            summary: Mapping[str, Any] = json.loads((self.path / "run/summary.json").read_text())
         except (OSError, ValueError):
-            return False
-        return bool(summary["status"] == "completed")
+            return {}
+        return summary
 
 
 @contextmanager

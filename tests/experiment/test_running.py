@@ -80,6 +80,12 @@ def test_a_run_that_was_cut_off_is_known_by_what_decides_it(tmp_path):
     (folder.path / "run" / "plan.json").touch()
     assert folder.state(wanted) is State.CUT_OFF
     assert folder.state(resolve(cell(learning_rate=0.1))) is State.TO_DO
+    summary = {"status": "completed", "closure": {"failures": []}, "checks": [], "faults": []}
+    (folder.path / "run" / "summary.json").write_text(json.dumps(summary))
+    assert folder.state(wanted) is State.DONE  # its launcher outlived who started it
+    summary["checks"] = [{"check": "no poison", "verdict": "false", "why": ".."}]
+    (folder.path / "run" / "summary.json").write_text(json.dumps(summary))
+    assert folder.state(wanted) is State.TO_DO
     folder.begin(wanted)
     assert not (folder.path / "run").exists()
 
