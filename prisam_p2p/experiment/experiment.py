@@ -122,6 +122,7 @@ def forecast(grid: Grid, wish: Wish) -> list[Forecast]:
     Raises:
         ConfigError: the input is wrong.
     """
+    check_data(_to_do(grid, wish))  # a dry run refuses what a run would
     cells = _wanted(grid, wish, choose(_tried(grid, wish)))
     trials = [trial.cell for trial in trials_of(grid, wish.overrides, cells)]
     estimates = Estimates(host_cores())
