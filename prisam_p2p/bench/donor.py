@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from queue import SimpleQueue
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from prisam_p2p.learn.memory import one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.keys import Keys
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.snapshots import snapshot_of
@@ -29,7 +29,7 @@ def transport_of(peer: str, address: str, layout: Layout, keys: Keys | None = No
     neighbor = REQUESTER if peer == DONOR else DONOR
     how = Exchanging(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
     me = Identity(RUN_ID, peer, 0, W0, layout.digest)
-    return Transport(me, address, [neighbor], layout, SimpleQueue(), how, keys=keys)
+    return Transport(me, address, [neighbor], layout, Inbox(), how, keys=keys)
 
 
 def dense_weights(layout: Layout) -> Weights:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from queue import SimpleQueue
 
 import zmq
 
@@ -14,6 +13,7 @@ from prisam_p2p.bench.mask_sender import LIMITS, NEIGHBORS, TIMEOUT_MS, masks
 from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.peer.connections import Connection
 from prisam_p2p.peer.exchange import Exchange
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.mask_links import MaskReceiver, coded
 from prisam_p2p.peer.sockets import Socket, connect_dealer
 from prisam_p2p.wire.codec import encode
@@ -69,7 +69,7 @@ def _rate(
 
 def _receive_ours(dealer: Socket, rounds: int) -> float:
     """Return the seconds from the first message on: then the sender is under way."""
-    exchange, receiver = Exchange(SimpleQueue(), TrafficCounter()), MaskReceiver(most_bits=2**16)
+    exchange, receiver = Exchange(Inbox(), TrafficCounter()), MaskReceiver(most_bits=2**16)
     connection, began = Connection(0, "client", "", ""), 0.0
     dealer.send(b"")
     for _ in range(rounds):

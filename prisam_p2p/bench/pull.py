@@ -124,7 +124,7 @@ def _wait(requester: Transport, kind: type[E]) -> E:
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
         try:
-            event = requester.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            event = requester.inbox.get(deadline - time.monotonic())
         except Empty:
             raise LaunchError("donor", f"no {kind.__name__} within {_TIMEOUT_S:g} s") from None
         if isinstance(event, kind):

@@ -10,10 +10,11 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from prisam_p2p.errors import PrisamError
+from prisam_p2p.peer.inbox import Inbox
 
 
 class LauncherGone(PrisamError):
@@ -35,7 +36,7 @@ class Control:
 
     def __init__(self, line: socket.socket, on_order: Callable[[], None]) -> None:
         self._line, self._on_order = line, on_order
-        self._orders: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._orders: Inbox[dict[str, Any]] = Inbox()
         self._at_once: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._sending = threading.Lock()
         threading.Thread(target=self._read, name="control", daemon=True).start()
@@ -58,7 +59,7 @@ class Control:
         """
         due = " or ".join(map(repr, orders))
         try:
-            got = self._orders.get(timeout=timeout_s)
+            got = self._orders.get(timeout_s)
         except Empty:
             raise LauncherGone(f"no order {due} within {timeout_s:g} s") from None
         if got["order"] == "stop":
@@ -69,7 +70,7 @@ class Control:
 
     def has_order(self) -> bool:
         """Tell whether an order waits."""
-        return not self._orders.empty()
+        return len(self._orders) > 0
 
     def interrupt(self) -> None:
         """Make `expect` raise Stopped. Safe in a signal handler."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from queue import SimpleQueue
 
 import zmq
 
@@ -18,6 +17,7 @@ from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.peer import events
 from prisam_p2p.peer.connections import Connection
 from prisam_p2p.peer.detour import Detour, damaged
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.policy import Policy
 from prisam_p2p.peer.policy_rule import Rule, Way
 from prisam_p2p.peer.turned import Turned
@@ -45,7 +45,7 @@ class Exchange:
 
     def __init__(
         self,
-        inbox: SimpleQueue[events.Event],
+        inbox: Inbox[events.Event],
         traffic: TrafficCounter,
         policy: Policy | None = None,
     ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
 
 import numpy as np
 import xxhash
@@ -21,6 +20,7 @@ from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.pacing import bytes_per_second
 from prisam_p2p.peer.pulls import Patience
@@ -70,7 +70,7 @@ def make_network(
     spec: PeerSpec,
     layout: Layout,
     w0: Weights,
-    inbox: SimpleQueue[events.Event],
+    inbox: Inbox[events.Event],
     journal: Journal,
     parts: Parts,
 ) -> tuple[Network | None, Transport | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import Layout, Mask, Weights
@@ -14,6 +14,7 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer import events
 from prisam_p2p.peer.calling import Endpoint
 from prisam_p2p.peer.control import Stopped
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.pull import Unfit
 from prisam_p2p.peer.round_book import RoundBook, Verdict, reached_by_half
 from prisam_p2p.peer.round_deadline import RoundDeadline
@@ -52,7 +53,7 @@ class Network:
         transport: Transport,
         book: RoundBook,
         deadline: RoundDeadline,
-        inbox: SimpleQueue[events.Event],
+        inbox: Inbox[events.Event],
         journal: Journal,
         layout: Layout,
         pull_deadline_s: float,
@@ -181,7 +182,7 @@ class Network:
         self._wait(open_to_all, timeout_s)
         while (left_s := ends_s - time.monotonic()) > 0:
             try:
-                self._take_in(self._inbox.get(timeout=min(_QUIET_S, left_s)))
+                self._take_in(self._inbox.get(min(_QUIET_S, left_s)))
             except Empty:
                 break
         return open_to_all()
@@ -194,7 +195,7 @@ class Network:
         """Take events in until `enough`, or until `ends_s`, which they may change."""
         while not enough():
             try:
-                self._take_in(self._inbox.get(timeout=max(0.0, ends_s() - time.monotonic())))
+                self._take_in(self._inbox.get(ends_s() - time.monotonic()))
             except Empty:
                 return
 

@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
 from typing import Any
 
 from prisam_p2p.core.entrywise import entries_of, entrywise
@@ -26,6 +25,7 @@ from prisam_p2p.peer import at_once, events
 from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.control import Control, Stopped
 from prisam_p2p.peer.enter import enter
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.limits import (
     MemoryMeter,
     die_with_parent,
@@ -70,7 +70,7 @@ def main(
         enter(**spec.network)  # type: ignore[arg-type]
     die_with_parent()
     one_heap()  # before there is a second thread
-    inbox: SimpleQueue[events.Event] = SimpleQueue()
+    inbox: Inbox[events.Event] = Inbox()
     stop = StopRequest()
     control = Control(line, on_order=lambda: inbox.put(events.OrderCame()))
     on_sigterm(stop, inbox, control)
@@ -87,7 +87,7 @@ def main(
 def _play(
     spec: PeerSpec,
     control: Control,
-    inbox: SimpleQueue[events.Event],
+    inbox: Inbox[events.Event],
     stop: StopRequest,
     journal: Journal,
     parts: Parts,

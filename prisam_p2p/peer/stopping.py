@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 from prisam_p2p.peer import events
 from prisam_p2p.peer.control import Control, Stopped
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.limits import MemoryMeter
 
 
@@ -16,12 +17,12 @@ class StopRequest:
     """Whether this process was told to stop.
 
     A signal handler may interrupt the very wait it wants to end, so there is no lock in it:
-    SimpleQueue is made for that, threading.Event is not.
+    Inbox is made for that, threading.Event is not.
     """
 
     def __init__(self) -> None:
         self._asked = False
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._wake: Inbox[None] = Inbox()
 
     def ask(self) -> None:
         """End every `sleep`, now and later."""
@@ -32,7 +33,7 @@ class StopRequest:
         """Wait so long, or raise Stopped."""
         if seconds > 0 and not self._asked:
             with contextlib.suppress(Empty):
-                self._wake.get(timeout=seconds)
+                self._wake.get(seconds)
         if self._asked:
             raise Stopped("told to stop")
 
@@ -48,7 +49,7 @@ def sleeper(stop: StopRequest, meter: MemoryMeter | None) -> Callable[[float], N
     return sleep
 
 
-def on_sigterm(stop: StopRequest, inbox: SimpleQueue[events.Event], control: Control) -> None:
+def on_sigterm(stop: StopRequest, inbox: Inbox[events.Event], control: Control) -> None:
     """Make SIGTERM end every wait; Ctrl-C in a terminal is the launcher's to handle."""
 
     def handle(_signal: int, _frame: object) -> None:

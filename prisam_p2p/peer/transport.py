@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
 
 import zmq
 
@@ -25,6 +24,7 @@ from prisam_p2p.peer.admission import Identity, only_ones
 from prisam_p2p.peer.calling import Calling, Endpoint
 from prisam_p2p.peer.connections import Connections
 from prisam_p2p.peer.exchange import Exchange
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.keys import Keys
 from prisam_p2p.peer.pacing import Pacer
 from prisam_p2p.peer.policy import Policy
@@ -92,7 +92,7 @@ class Transport:
         address: str,
         neighbors: Sequence[str],
         layout: Layout,
-        inbox: SimpleQueue[events.Event],
+        inbox: Inbox[events.Event],
         how: Exchanging,
         note: Callable[[records.Connection], None] = lambda _record: None,
         port: int = 0,

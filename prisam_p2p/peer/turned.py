@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from queue import SimpleQueue
 
 from prisam_p2p.peer import events
+from prisam_p2p.peer.inbox import Inbox
 
 MOST_SENDERS = 64
 OTHERS = "others"
@@ -18,7 +18,7 @@ class Turned:
     OTHERS. The transport's thread adds, the loop's takes.
     """
 
-    def __init__(self, inbox: SimpleQueue[events.Event]) -> None:
+    def __init__(self, inbox: Inbox[events.Event]) -> None:
         self._inbox, self._unread = inbox, dict[tuple[str, str], int]()
         self._lock = threading.Lock()
 

@@ -7,13 +7,13 @@ It prints its port once neighbors may connect, and ends with its standard input.
 from __future__ import annotations
 
 import sys
-from queue import SimpleQueue
 
 import numpy as np
 from tiny_layouts import one_layer, random_weights
 
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Exchanging, Rates, Transport
@@ -30,7 +30,7 @@ UP_BYTES_S = 800_000.0
 def transport_of(peer, neighbor, incarnation=0, rates=None, inbox=None, note=None, port=0):
     me = Identity(b"run-id-8", peer, incarnation, b"w" * 16, LAYOUT.digest)
     how = Exchanging(CHUNK, Patience(60, 0, 30), rates or Rates())
-    inbox = SimpleQueue() if inbox is None else inbox
+    inbox = Inbox() if inbox is None else inbox
     note = note or (lambda _record: None)
     return Transport(me, ADDRESSES[peer], [neighbor], LAYOUT, inbox, how, note, port)
 

@@ -11,7 +11,7 @@ import struct
 import sys
 from collections import Counter
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 import msgpack
 import numpy as np
@@ -21,6 +21,7 @@ from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.mask_links import coded
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.snapshots import snapshot_of
@@ -337,7 +338,7 @@ class _Heard:
     def all(self):
         with suppress(Empty):
             while True:
-                self._take(self._inbox.get_nowait())
+                self._take(self._inbox.get(0))
         return {
             "turned": self._turned,
             "told": self._told,
@@ -362,7 +363,7 @@ class _Heard:
 
 
 def main():
-    inbox = SimpleQueue()
+    inbox = Inbox()
     peer = transport_of("a", [p for p in PEERS if p != "a"], inbox)
     heard = _Heard(inbox, peer.take_turned)
 

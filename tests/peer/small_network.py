@@ -4,13 +4,13 @@ import contextlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 
 import numpy as np
 from tiny_layouts import one_layer, random_weights
 
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.admission import Identity
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.network import Network
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.round_book import RoundBook
@@ -29,7 +29,7 @@ class Peer:
 
     def __init__(self, folder, peer, neighbors, floor_s, cap_s):
         self.address = f"127.1.7.{ord(peer) - ord('a') + 1}"
-        self.path, inbox = folder / f"{peer}.jsonl", SimpleQueue()
+        self.path, inbox = folder / f"{peer}.jsonl", Inbox()
         me = Identity(b"run-id-8", peer, 0, b"w" * 16, LAYOUT.digest)
         patience = Patience(timeout_s=60.0, least_bytes_s=0.0, resume_s=1.0)
         how = Exchanging(16 * 1024, patience, Rates())

@@ -4,11 +4,11 @@ import os
 import signal
 import socket
 import threading
-from queue import SimpleQueue
 
 import pytest
 
 from prisam_p2p.peer.control import Control, LauncherGone, Stopped
+from prisam_p2p.peer.inbox import Inbox
 
 DEADLINE_S = 30
 FORK = multiprocessing.get_context("fork")
@@ -30,7 +30,7 @@ class Launcher:
 @pytest.fixture
 def ends(monkeypatch):
     """A launcher, a control and a queue with an entry for each order that came."""
-    exits, came = SimpleQueue(), SimpleQueue()
+    exits, came = Inbox(), Inbox()
     monkeypatch.setattr(os, "_exit", exits.put)  # this process outlives the launcher
     ours, its = socket.socketpair()
     ours.settimeout(DEADLINE_S)
@@ -38,7 +38,7 @@ def ends(monkeypatch):
     with ours, its:
         yield Launcher(ours), control, came
         ours.shutdown(socket.SHUT_RDWR)
-        assert exits.get(timeout=DEADLINE_S) == 1
+        assert exits.get(DEADLINE_S) == 1
 
 
 def test_orders_are_taken_one_by_one(ends):
@@ -52,11 +52,11 @@ def test_an_order_that_came_is_told_and_waits(ends):
     launcher, control, came = ends
     assert not control.has_order()
     launcher.order({"order": "exit"})
-    assert came.get(timeout=DEADLINE_S)
+    assert came.get(DEADLINE_S)
     assert control.has_order()
     control.expect("exit", timeout_s=0)
     assert not control.has_order()
-    assert came.empty()
+    assert len(came) == 0
 
 
 def test_an_order_that_comes_in_pieces_is_one(ends):
@@ -64,7 +64,7 @@ def test_an_order_that_comes_in_pieces_is_one(ends):
     launcher.line.sendall(b'{"order":')
     launcher.line.sendall(b'"go"}\n{"order":"ex')
     assert control.expect("go", timeout_s=DEADLINE_S) == {"order": "go"}
-    assert came.get(timeout=DEADLINE_S)
+    assert came.get(DEADLINE_S)
     assert not control.has_order()
     launcher.line.sendall(b'it"}\n')
     assert control.expect("exit", timeout_s=DEADLINE_S) == {"order": "exit"}
@@ -93,7 +93,7 @@ def test_a_launcher_that_does_not_answer_is_given_up(ends):
 
 def test_interrupt_ends_a_wait(ends):
     _, control, _ = ends
-    outcome = SimpleQueue()
+    outcome = Inbox()
 
     def wait():
         try:
@@ -103,7 +103,7 @@ def test_interrupt_ends_a_wait(ends):
 
     threading.Thread(target=wait, daemon=True).start()
     control.interrupt()
-    assert isinstance(outcome.get(timeout=DEADLINE_S), Stopped)
+    assert isinstance(outcome.get(DEADLINE_S), Stopped)
 
 
 def test_interrupt_may_come_from_a_signal_handler(ends, monkeypatch):

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 import msgpack
 import numpy as np
@@ -46,6 +46,7 @@ from tiny_layouts import same
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import objection
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.mask_links import BaseMissing, MaskReceiver
 from prisam_p2p.wire.codec import decode, encode
 from prisam_p2p.wire.mask_coding import Coding
@@ -126,7 +127,7 @@ class Siege:
         self.expected, self.sequences = Counter(), 0
         self._barriers, self._round, self._lost = 0, 10, 0
         self._mirror = MaskReceiver(N_BITS)
-        self._inbox = SimpleQueue()
+        self._inbox = Inbox()
         self._b = transport_of("b", ["a"], self._inbox)
         stack.callback(self._b.close)
         roster = {"b": (ADDRESSES["b"], self._b.port)}
@@ -231,7 +232,7 @@ class Siege:
         deadline = time.monotonic() + DEADLINE_S
         while True:
             try:
-                event = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+                event = self._inbox.get(deadline - time.monotonic())
             except Empty:
                 pytest.fail(f"b was not told {kind.__name__} {fields}")
             if isinstance(event, kind) and all(getattr(event, k) == v for k, v in fields.items()):
@@ -308,7 +309,7 @@ class Siege:
         for _ in range(n):
             with contextlib.suppress(Empty):
                 while True:
-                    self._inbox.get_nowait()
+                    self._inbox.get(0)
             with self.line() as thief:
                 thief.send(encode(hello("b")))
                 assert thief.answer() == Welcome(0)

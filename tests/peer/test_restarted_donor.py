@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 import pytest
 from donor_process import ADDRESSES, CHUNK, LAYOUT, WEIGHTS, transport_of
 from tiny_layouts import same
 
 from prisam_p2p.peer import events
+from prisam_p2p.peer.inbox import Inbox
 
 pytestmark = pytest.mark.network
 
@@ -39,7 +40,7 @@ def wait(inbox, kind):
     deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
-            event = inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            event = inbox.get(deadline - time.monotonic())
         except Empty:
             pytest.fail(f"no {kind.__name__}")
         assert not isinstance(event, (events.Broken, events.PullLost)), event
@@ -55,7 +56,7 @@ def fetched_bytes(transport):
 
 def test_a_killed_donor_goes_on_where_it_was_once_it_is_back():
     assert N_BYTES >= 64 * CHUNK  # the window, four chunks, is little beside it
-    inbox, connections = SimpleQueue(), []
+    inbox, connections = Inbox(), []
     requester = transport_of("a", "b", inbox=inbox, note=connections.append)
     try:
         with donor(requester.port) as (process, port):

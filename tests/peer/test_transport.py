@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import replace
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 import msgpack
 import numpy as np
@@ -24,6 +24,7 @@ from prisam_p2p.measure.traffic import KINDS
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.connections import Connection
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.pulls import Patience
 from prisam_p2p.peer.snapshots import snapshot_of
 from prisam_p2p.peer.transport import Exchanging, Rates, Transport
@@ -87,7 +88,7 @@ class End:
     ):
         self.connections, self.counts = [], {}
         self.peer, self.address = peer, f"127.1.0.{ord(peer) - ord('a') + 1}"
-        self.inbox, self.told = SimpleQueue(), deque()
+        self.inbox, self.told = Inbox(), deque()
         self.transport = Transport(
             identity(peer, incarnation),
             self.address,
@@ -115,7 +116,7 @@ class End:
                     self.told.remove(event)
                     return event
             try:
-                event = self.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+                event = self.inbox.get(deadline - time.monotonic())
             except Empty:
                 pytest.fail(f"{self.peer} was not told {kind.__name__} {fields}, but {self.told}")
             assert not isinstance(event, events.Broken), event.error
@@ -125,7 +126,7 @@ class End:
         """Return all events of this kind that came so far and were not waited for."""
         with contextlib.suppress(Empty):
             while True:
-                self._read(self.inbox.get_nowait())
+                self._read(self.inbox.get(0))
         return [event for event in self.told if isinstance(event, kind)]
 
     def _read(self, event):
@@ -391,7 +392,7 @@ def test_weights_arrive_bit_by_bit_while_this_thread_is_busy(net):
 
 def test_a_transfer_waits_at_its_stop_and_others_do_not(net):
     a, b, c = (net.end(p, [q for q in "abc" if q != p]) for p in "abc")
-    reached = SimpleQueue()
+    reached = Inbox()
     a.transport.stop_transfers([(3, 0.5)], reached.put)
     for end in (a, b, c):
         end.transport.connect({e.peer: e.endpoint for e in (a, b, c) if e is not end})
@@ -400,7 +401,7 @@ def test_a_transfer_waits_at_its_stop_and_others_do_not(net):
     a.announce(3)
     a.wait(events.AnnounceDone)
     b.transport.pull(["a"], 3)
-    stop = reached.get(timeout=DEADLINE_S)
+    stop = reached.get(DEADLINE_S)
     assert (stop.requester, stop.round_index, stop.stop) == ("b", 3, (3, 0.5))
     assert stop.n_bytes / 2 - CHUNK <= stop.offset <= stop.n_bytes / 2
     c.transport.pull(["a"], 3)
@@ -1514,7 +1515,7 @@ def test_a_transport_that_breaks_says_so_and_can_be_closed(net, monkeypatch):
     a, b = net.pair()
     monkeypatch.setattr(a.transport._serving, "announce", lambda _mask: 1 / 0)
     a.announce(0)
-    broken = a.inbox.get(timeout=DEADLINE_S)
+    broken = a.inbox.get(DEADLINE_S)
     assert isinstance(broken, events.Broken)
     assert "ZeroDivisionError" in broken.error
     b.wait(events.Left, neighbor="a")

@@ -1,15 +1,14 @@
-from queue import SimpleQueue
-
 from prisam_p2p.peer import events
+from prisam_p2p.peer.inbox import Inbox
 from prisam_p2p.peer.turned import MOST_SENDERS, OTHERS, Turned
 
 
 def told(inbox):
-    return [inbox.get_nowait() for _ in range(inbox.qsize())]
+    return [inbox.get(0) for _ in range(len(inbox))]
 
 
 def test_a_flood_is_one_event_that_knows_its_number():
-    turned = Turned(inbox := SimpleQueue())
+    turned = Turned(inbox := Inbox())
     for i in range(1000):
         turned.add("b", "malformed", f"the {i}th")
     turned.add("b", "stranger", "")
@@ -22,7 +21,7 @@ def test_a_flood_is_one_event_that_knows_its_number():
 
 
 def test_what_comes_after_the_event_was_taken_is_told_anew():
-    turned = Turned(inbox := SimpleQueue())
+    turned = Turned(inbox := Inbox())
     for _ in range(3):
         turned.add("b", "malformed", "")
         (event,) = told(inbox)
@@ -30,7 +29,7 @@ def test_what_comes_after_the_event_was_taken_is_told_anew():
 
 
 def test_ever_other_names_are_others():
-    turned = Turned(inbox := SimpleQueue())
+    turned = Turned(inbox := Inbox())
     for i in range(10 * MOST_SENDERS):
         turned.add(f"s{i}", "stranger", "")
     events_ = told(inbox)

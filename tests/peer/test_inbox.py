@@ -1,0 +1,63 @@
+"""An inbox hands on what was put, in order, and no wait at it outlasts its timeout."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from queue import Empty
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prisam_p2p.peer.inbox import Inbox
+from prisam_p2p.peer.stopping import StopRequest
+
+DEADLINE_S = 20.0
+
+
+@pytest.mark.timeout(60)  # SimpleQueue.get of CPython 3.11 and 3.12 never comes back from the first
+@pytest.mark.parametrize("timeout_s", [-1.0, 0.0, 1e-9, 1e-6, 1e-3])
+def test_a_wait_ends_however_short_its_timeout(timeout_s):
+    inbox, stop = Inbox(), StopRequest()
+    for _ in range(200):
+        with pytest.raises(Empty):
+            inbox.get(timeout_s)
+        stop.sleep(timeout_s)
+
+
+@given(st.lists(st.integers(), max_size=20), st.integers(1, 4))
+def test_items_come_out_in_order_whenever_they_are_read(items, every):
+    inbox, read = Inbox(), []
+    for n, item in enumerate(items):
+        inbox.put(item)
+        if n % every == 0:
+            read.append(inbox.get(0))
+    read += [inbox.get(0) for _ in range(len(inbox))]
+    assert read == items
+    with pytest.raises(Empty):
+        inbox.get(0)
+
+
+def test_what_many_threads_put_at_once_wakes_the_reader_each_time():
+    inbox, n = Inbox(), 500
+    writers = [threading.Thread(target=lambda: [inbox.put(i) for i in range(n)]) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    got = [inbox.get(DEADLINE_S) for _ in range(4 * n)]
+    for writer in writers:
+        writer.join(DEADLINE_S)
+    assert sorted(got) == sorted(4 * [*range(n)])
+
+
+def test_a_signal_handler_ends_the_wait_that_it_interrupts():
+    inbox = Inbox()
+    before = signal.signal(signal.SIGALRM, lambda *_: inbox.put("rang"))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        began_s = time.monotonic()
+        assert inbox.get(DEADLINE_S) == "rang"
+        assert time.monotonic() - began_s < DEADLINE_S
+    finally:
+        signal.signal(signal.SIGALRM, before)
