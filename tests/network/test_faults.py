@@ -287,12 +287,14 @@ def test_a_partition_parts_the_sides_and_heals(tmp_path, namespaces):
         tmp_path,
         'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
         'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }',
-        options=(*namespaces, "--rounds", "7"),
+        # it takes a second until the sides are connected again: several of these short rounds
+        options=(*namespaces, "--rounds", "20"),
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert {1, 2} <= set(heard_missing(run, "p00", "p03"))
-    assert heard_missing(run, "p00", "p01") == []  # its own side
-    assert 6 not in heard_missing(run, "p00", "p03")
+    # its own side; when they meet again, who is behind may skip a round to catch up
+    assert {1, 2}.isdisjoint(heard_missing(run, "p00", "p01"))
+    assert 19 not in heard_missing(run, "p00", "p03")
     contained(summary)
 
 
