@@ -1,8 +1,8 @@
 """A queue for one reader, which signal handlers may put into, and whose `get` always ends.
 
-`queue.SimpleQueue` is made for signal handlers too, but up to CPython 3.12 its `get(timeout=t)`
-waits for ever where the process was off the processor for longer than `t` just as it began: a
-hundred peers on two busy cores met that about once in eight runs. `Lock.acquire` has no such hole.
+`queue.SimpleQueue` is made for signal handlers too, but in CPython 3.11 its `get(timeout=t)`
+waits for ever where the process was off the processor for longer than `t` just as it began: one of
+eight runs of a hundred peers on two busy cores hung so. `Lock.acquire` has no such hole.
 """
 
 from __future__ import annotations
