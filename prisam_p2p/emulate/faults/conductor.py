@@ -133,7 +133,8 @@ class Conductor:
                 self._apply(part, now_s, now_s - due_s)
             if not part.active:
                 continue
-            self._acts[part.kind].keep(part, now_s, self._is_held(part.peer))
+            paused = any(other.kind == "pause" for other in self._active(part.peer))
+            self._acts[part.kind].keep(part, now_s, paused)
             if part.verified_s is None:
                 self._prove(part, self._acts[part.kind].look(part, now_s), now_s)
             heal_s = self._heal_s(part)

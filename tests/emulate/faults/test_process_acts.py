@@ -87,7 +87,10 @@ class ObeyingHands(NotingHands):
 
     def signal(self, peer, number):
         super().signal(peer, number)
-        (self.stopped.add if number == signal.SIGSTOP else self.stopped.discard)(peer)
+        if number == signal.SIGSTOP:
+            self.stopped.add(peer)
+        elif number == signal.SIGCONT:
+            self.stopped.discard(peer)
 
 
 SLOW = 'peers = ["p01"]\nfactor = 0.25\nheal = { after_s = 4 }'
@@ -123,6 +126,14 @@ def test_a_pause_of_who_is_slowed_is_not_ended_by_it():
     ]  # fmt: skip
     share = float(evidence(stage)[1].split("%")[0].split()[-1])
     assert share == pytest.approx(75, abs=8)  # of the time before and after the nap
+
+
+def test_who_is_slowed_is_let_go_time_and_again_to_notice_that_it_is_to_end():
+    end = fault('peers = ["p01"]', id="end", kind="leave", at="{ time_s = 0.5 }")
+    stage = slowed("\n\n" + end)
+    while stage.now_s < 0.6:
+        stage.tick()
+    assert "SIGCONT" in {what for _ in range(10) for _, what in stage.tick()}
 
 
 def test_a_process_that_is_not_slowed_is_no_evidence():

@@ -25,11 +25,11 @@ class Act(ABC):
     def apply(self, part: Part, now_s: float) -> bool:
         """Do it; False where there is nobody to do it to."""
 
-    def keep(self, part: Part, now_s: float, held: bool) -> None:  # noqa: B027 - a hook, most have none
+    def keep(self, part: Part, now_s: float, paused: bool) -> None:  # noqa: B027 - a hook, most have none
         """Do what it takes at each tick while it is active.
 
         Args:
-            held: another fault stops the peer, or has ended it.
+            paused: another fault stops the process.
         """
 
     def look(self, part: Part, now_s: float) -> str | None:

@@ -29,10 +29,10 @@ class FullDisk(Act):
         if self._hands.is_down(part.peer):
             return False
         self._links_made[part] = set()
-        self.keep(part, now_s, held=False)
+        self.keep(part, now_s, paused=False)
         return True
 
-    def keep(self, part: Part, now_s: float, held: bool) -> None:
+    def keep(self, part: Part, now_s: float, paused: bool) -> None:
         """See Act. A later process writes to another name, and to a file of before it may yet."""
         pid = self._hands.pid(part.peer)
         if pid is None:

@@ -49,10 +49,10 @@ class Slowing(Act):
         self._slowed[part] = _Slowed(factor, Throttle(factor, now_s))
         return True
 
-    def keep(self, part: Part, now_s: float, held: bool) -> None:
+    def keep(self, part: Part, now_s: float, paused: bool) -> None:
         """See Act."""
         slowed = self._slowed[part]
-        if held or self._hands.is_down(part.peer):
+        if paused or self._hands.is_down(part.peer):
             slowed.throttle.skip(now_s)
             slowed.stands = False  # who holds it lets it go
             return
