@@ -16,6 +16,10 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_LOOK_EVERY_S = 0.5
+"""A signal that came while the process stood still may be taken by another thread when it goes on;
+its handler then runs when the reader next wakes up, whatever it waits for."""
+
 
 class Inbox(Generic[T]):
     """Any thread puts, one gets."""
@@ -42,6 +46,8 @@ class Inbox(Generic[T]):
         """
         ends_s = time.monotonic() + timeout_s
         while not self._items:
-            if not self._bell.acquire(timeout=max(0.0, ends_s - time.monotonic())):
+            left_s = ends_s - time.monotonic()
+            rang = self._bell.acquire(timeout=max(0.0, min(left_s, _LOOK_EVERY_S)))
+            if not rang and left_s <= 0:
                 raise Empty
         return self._items.popleft()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from queue import Empty
@@ -61,3 +64,29 @@ def test_a_signal_handler_ends_the_wait_that_it_interrupts():
         assert time.monotonic() - began_s < DEADLINE_S
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+WAITS = """
+import signal, sys, threading
+from prisam_p2p.peer.inbox import Inbox
+inbox = Inbox()
+signal.signal(signal.SIGTERM, lambda *_: inbox.put(7))
+for _ in range(3):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+print("waits", flush=True)
+sys.exit(inbox.get(600))
+"""
+
+
+def test_a_signal_that_came_while_the_process_stood_still_ends_the_wait_too():
+    for _ in range(5):  # which thread takes the signal is chance
+        with subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE) as child:
+            try:
+                assert child.stdout.readline() == b"waits\n"
+                child.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+                child.send_signal(signal.SIGTERM)
+                child.send_signal(signal.SIGCONT)
+                assert child.wait(DEADLINE_S) == 7
+            finally:
+                child.kill()
