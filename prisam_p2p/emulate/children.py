@@ -10,7 +10,7 @@ from typing import Any
 
 from prisam_p2p.emulate.child import Child
 from prisam_p2p.emulate.engine import Engine
-from prisam_p2p.emulate.lines import Lines, write_line
+from prisam_p2p.emulate.lines import Lines
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.spec import PeerSpec, RudeSpec
@@ -52,7 +52,13 @@ class Children:
         self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
 
     def hear(self, timeout_s: float) -> Iterator[tuple[Child, dict[str, Any]]]:
-        """Yield what processes report; wait for something at most so long."""
+        """Yield what processes report; wait for something at most so long.
+
+        Orders that a process did not take before, for it was stopped, are sent too.
+        """
+        for child in self:
+            if child.exit_code is None:
+                child.lines.flush()
         for key, _ in self._selector.select(timeout_s):
             if key.data is None or key.data.lines.line.fileno() < 0:
                 continue  # a process ended (`exits`), or another has just taken its place
@@ -74,7 +80,7 @@ class Children:
     def tell_all(self, order: dict[str, Any]) -> None:
         """Send an order to all."""
         for child in self:
-            write_line(child.lines.line, order)
+            child.lines.send(order)
 
     def signal_all(self, number: int) -> None:
         """Signal all."""
@@ -85,7 +91,7 @@ class Children:
         """Tell a process where its neighbors are."""
         names = [n for n in child.spec.neighbors if n in self._by_peer and n not in leave_out]
         roster = {n: self._by_peer[n].endpoint for n in names if self._by_peer[n].endpoint[1]}
-        write_line(child.lines.line, {"order": "roster", "roster": roster})
+        child.lines.send({"order": "roster", "roster": roster})
 
     def make_known(self, child: Child) -> None:
         """Tell who connected before a peer was there where it is."""
@@ -130,7 +136,7 @@ class Children:
     def order(self, peer: str, order: dict[str, Any]) -> None:
         """See Hands."""
         if not self.is_down(peer):
-            write_line(self._by_peer[peer].lines.line, order)
+            self._by_peer[peer].lines.send(order)
 
     def is_stopped(self, peer: str) -> bool:
         """See Hands."""

@@ -12,12 +12,15 @@ _AT_ONCE = 1 << 16
 
 
 class Lines:
-    """The lines that the other end of `line` writes; descriptors may come with them."""
+    """The lines that the other end of `line` writes; descriptors may come with them.
+
+    `send` answers without waiting: the other end may be stopped, and then reads nothing.
+    """
 
     def __init__(self, line: socket.socket) -> None:
         self.line = line
         self.descriptors: list[int] = []
-        self._rest = b""
+        self._rest, self._unsent = b"", bytearray()
 
     def receive(self) -> list[dict[str, Any]] | None:
         """Wait for bytes and return the whole lines among them, None at the end of the file."""
@@ -31,6 +34,21 @@ class Lines:
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [json.loads(text) for text in whole]
 
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message now, or when `flush` finds that the other end takes it."""
+        self._unsent += _encoded(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the other end takes now; to one that is gone it is lost."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.line.send(self._unsent, socket.MSG_DONTWAIT)]
+        except BlockingIOError:
+            pass
+        except (BrokenPipeError, ConnectionResetError):
+            self._unsent.clear()
+
     def waiting(self, timeout_s: float = 0.0) -> bool:
         """Tell whether `receive` would return at once, after waiting at most so long for that."""
         with selectors.DefaultSelector() as selector:
@@ -42,7 +60,11 @@ def write_line(
     line: socket.socket, message: dict[str, Any], descriptors: tuple[int, ...] = ()
 ) -> None:
     """Send a message; one whose other end is gone is lost, its exit tells the reader why."""
-    data = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    data = memoryview(_encoded(message))
     with suppress(BrokenPipeError, ConnectionResetError):
         sent = socket.send_fds(line, [data], descriptors) if descriptors else 0
         line.sendall(data[sent:])
+
+
+def _encoded(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

@@ -19,7 +19,6 @@ from prisam_p2p.emulate.faults.conductor import Conductor
 from prisam_p2p.emulate.faults.fault_plan import FaultPlan
 from prisam_p2p.emulate.faults.link_faults import LinkFaults, Links
 from prisam_p2p.emulate.faults.loopback_links import LoopbackLinks
-from prisam_p2p.emulate.lines import write_line
 from prisam_p2p.emulate.network.interface import Link, Network
 from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.network.loopback import Loopback
@@ -233,7 +232,7 @@ class Supervisor:
             case "ready":
                 child.ready = True
                 if self._went_s is not None:
-                    write_line(child.lines.line, {"order": "go"})
+                    child.lines.send({"order": "go"})
                     self._conductor.on_ready(child.spec.peer_id, time.monotonic())
             case "begin":
                 child.rounds_done = report["round"]
