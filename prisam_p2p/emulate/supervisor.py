@@ -24,7 +24,8 @@ from prisam_p2p.emulate.network.link_state import LinkState
 from prisam_p2p.emulate.network.loopback import Loopback
 from prisam_p2p.emulate.past import Past
 from prisam_p2p.emulate.progress import Observer, View, view_of
-from prisam_p2p.errors import CheckFailed, LaunchError
+from prisam_p2p.emulate.silence import Silence
+from prisam_p2p.errors import LaunchError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.spec import PeerSpec
@@ -35,9 +36,6 @@ STOP_TIMEOUT_S = 8.0
 SETTLE_TIMEOUT_S = 10.0
 """At the end of a run with faults: a connection is known to be gone after some heartbeats, and is
 back a second after it can be."""
-
-SILENCE_TIMEOUT_S = 21_600.0
-"""A run in which no peer has ended a round for so long is stopped: something of ours hangs."""
 
 _LOOK_EVERY_S, _LOOK_FOR_FAULTS_S = 0.2, 0.02
 
@@ -85,7 +83,9 @@ class Supervisor:
         self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
         self._absent = {p for each in occurrences if each.kind == "join" for p in each.peers}
         self._phase = "starting"
-        self._began_s = self._heard_s = time.monotonic()
+        self._began_s = time.monotonic()
+        waits = specs[0].settings
+        self._silence = Silence(self._began_s, waits.round_timeout_s + waits.pull_deadline_s)
         self._went_s: float | None = None
 
     def run(self) -> None:
@@ -151,8 +151,20 @@ class Supervisor:
             self._conductor.tick(time.monotonic())
             if all(map(self._conductor.waits_for_others, unfinished)):  # and there are none
                 self._conductor.heal_who_waits(time.monotonic())
-            if time.monotonic() - self._heard_s > SILENCE_TIMEOUT_S:
-                raise CheckFailed(f"no peer ended a round within {SILENCE_TIMEOUT_S:g} s")
+            if (silent_s := self._silence.too_long_s(time.monotonic())) is not None:
+                self._give_up([p for p in unfinished if not self._children.is_down(p)], silent_s)
+
+    def _give_up(self, hanging: Sequence[str], silent_s: float) -> None:
+        """End processes of which nothing is to be expected; the run goes on without them."""
+        self._journal.write(records.GivenUp(list(hanging), round(silent_s, 3)))
+        for number in (signal.SIGABRT, signal.SIGKILL):  # the first writes into the log where
+            for peer in hanging:
+                self._children.signal(peer, number)
+                self._children.signal(peer, signal.SIGCONT)
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            while time.monotonic() < deadline and not all(map(self._children.is_down, hanging)):
+                self._look(_LOOK_EVERY_S)
+        self._silence.begin_again(time.monotonic())
 
     def _settle(self) -> None:
         """Let connections that faults broke come back, and what is on its way arrive."""
@@ -213,7 +225,7 @@ class Supervisor:
     def _look(self, timeout_s: float, stoppable: bool = True) -> None:
         """Take in what the peers reported and who ended; wait for something at most so long."""
         for child, report in self._children.hear(timeout_s):
-            self._heard_s = time.monotonic()
+            self._silence.end(report["event"], time.monotonic())
             self._take_in(child, report)
         self._note_exits()
         self._observer.show(self._view())

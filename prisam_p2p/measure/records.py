@@ -407,6 +407,14 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """No peer had reported anything for far too long: those that were not done were ended."""
+
+    peers: list[str]
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class FaultVerified:
     """Evidence that a fault bit at a peer."""
 
@@ -499,6 +507,7 @@ Record = (
     | FaultApplied
     | FaultMissed
     | Settled
+    | GivenUp
     | FaultVerified
     | FaultHealed
     | RunEnded

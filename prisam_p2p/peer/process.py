@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import socket
 import sys
@@ -69,6 +70,7 @@ def main(
     if spec.network:  # before there is a second thread, or a socket
         enter(**spec.network)  # type: ignore[arg-type]
     die_with_parent()
+    faulthandler.enable()  # a launcher that gives up aborts: the log then says where this hung
     one_heap()  # before there is a second thread
     inbox: Inbox[events.Event] = Inbox()
     stop = StopRequest()
