@@ -1,4 +1,4 @@
-"""A run is given up when its silence is far longer than all before it, and never while it is slow."""
+"""A run is given up when its silence is far longer than all before it, not while it is slow."""
 
 from prisam_p2p.emulate.silence import FIRST_ROUND_S, LEAST_S, Silence
 

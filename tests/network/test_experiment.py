@@ -41,7 +41,7 @@ def test_smoke_goes_on_after_an_interrupt(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     ) as process:
-        wait_for("round 1 of the second cell", round_done(second / "run", PEERS, 1))
+        wait_for("round 0 of the second cell", round_done(second / "run", PEERS, 0))
         processes = family(process.pid)
         assert len(processes) > 2
         process.send_signal(signal.SIGINT)
