@@ -64,7 +64,10 @@ def launch(
 ) -> tuple[int, str, str]:
     """Run the launcher to its end; return exit code, stdout and stderr."""
     with launcher(*arguments, env=env) as process:
-        out, err = process.communicate(timeout=deadline_s)
+        try:
+            out, err = process.communicate(timeout=deadline_s)
+        finally:
+            process.kill()  # of one that is not over by now, the peers end too
     return process.returncode, out, err
 
 
