@@ -83,7 +83,7 @@ def write_cells(results: Sequence[Result], axes: Axes, folder: Path) -> None:
     """Write cells and rounds as CSV and Parquet: every measure of every cell, unaveraged."""
     names = dict.fromkeys(axes, "VARCHAR")
     by_round = {m: "DOUBLE" for m, measure in CATALOG.items() if measure.by_round}
-    measures = dict.fromkeys(_at_the_end(results), "DOUBLE")
+    measures = dict.fromkeys((m for m in _at_the_end(results) if m not in axes), "DOUBLE")
     ends = [[*_labels(r, axes), *(r.measured.values.get(m) for m in measures)] for r in results]
     rounds = [
         [*_labels(r, axes), t, *(values.get(m) for m in by_round)]
