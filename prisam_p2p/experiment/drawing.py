@@ -88,11 +88,13 @@ def plain_log(panel: Panel) -> None:
 def legend(figure: Figure, panel: Panel) -> None:
     """Put one legend below all panels, if there is more than one thing to tell apart."""
     handles, labels = panel.get_legend_handles_labels()
-    if len(labels) > 1:
-        columns = min(len(labels), 4)
-        figure.legend(
+    for columns in range(min(len(labels), MOST_ACROSS) if len(labels) > 1 else 0, 0, -1):
+        shown = figure.legend(
             handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
         )
+        if columns == 1 or shown.get_window_extent().width <= figure.bbox.width:
+            return
+        shown.remove()
 
 
 def spread_note(figure: Figure, title: str, counts: set[int]) -> None:

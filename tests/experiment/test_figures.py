@@ -80,6 +80,9 @@ def test_cost_stands_beside_one_minus_rho_squared():
     curve = panel.lines[0]
     assert curve.get_ydata()[50] == 0.25
     assert len(panel.containers) == 3
+    (key,) = figure.legends
+    assert len(key.get_texts()) == 4
+    assert key.get_window_extent().width <= figure.bbox.width
 
 
 def test_nothing_to_show_is_no_figure(tmp_path):
