@@ -244,7 +244,8 @@ class RunSettings(BaseModel):
         None,
         ge=0,
         lt=1,
-        description="Prune ratio of the announced mask, common to the run. [the largest rho]",
+        description="Prune ratio of the announced mask, common to the run. [the largest rho; 0.5 "
+        "where nobody prunes]",
     )
     bn_recalibration: bool = Field(
         True, description="Renew BN statistics by one pass over own data after aggregation."

@@ -36,6 +36,9 @@ from prisam_p2p.settings import Algorithm, Baseline, RunSettings
 
 MIB = 2**20
 
+_RATIO_WHERE_NOBODY_PRUNES = 0.5
+"""Of the announced masks: one that keeps everything is the same on every peer."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -278,7 +281,8 @@ def _budget(profile: DeviceProfile, dense: Cost) -> Budget:
 def _similarity_ratio(settings: RunSettings, peers: Mapping[str, PeerPlan]) -> float:
     largest = max(plan.prune_ratio for plan in peers.values())
     if settings.similarity_ratio is None:
-        return largest
+        compared = TRAITS[settings.algorithm].masks == "similarity"
+        return largest or (_RATIO_WHERE_NOBODY_PRUNES if compared else 0.0)
     if settings.similarity_ratio < largest:  # the mask would show what a peer lacks
         right = f"at least {largest}, the largest prune ratio of a peer"
         raise ConfigError("--similarity-ratio", "", settings.similarity_ratio, right)

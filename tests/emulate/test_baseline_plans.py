@@ -9,11 +9,12 @@ from prisam_p2p.emulate.topology import load_topology, resolve_settings
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS
 
+WITHOUT_BUDGETS = DEFAULT_TOPOLOGY.parent / "experiments" / "networks" / "equal-20.toml"
 MIXED = {0.0, 0.3, 0.5}  # the default topology's device profiles
 
 
-def prepared(**overrides):
-    topology = load_topology(DEFAULT_TOPOLOGY, PEERS)
+def prepared(path=DEFAULT_TOPOLOGY, **overrides):
+    topology = load_topology(path, PEERS)
     found = prepare(topology, resolve_settings(topology, overrides))
     with closing(found.images):
         return found
@@ -39,6 +40,13 @@ def test_a_pruned_baseline_beside_a_dense_run():
     assert ratios(found.plan) == {0.0}
     assert ratios(found.baseline) == MIXED
     assert found.baseline.similarity_ratio == 0.5
+
+
+def test_masks_tell_something_where_nobody_prunes_if_they_are_compared():
+    dense = {"path": WITHOUT_BUDGETS, "prune_ratio": 0.0}
+    found = prepared(**dense, baseline="fedavg-random")
+    assert (found.plan.similarity_ratio, found.baseline.similarity_ratio) == (0.5, 0.0)
+    assert prepared(**dense, similarity_ratio=0.0).plan.similarity_ratio == 0.0
 
 
 @pytest.mark.parametrize("overrides", [{"baseline": "none"}, {"algorithm": "local"}])
