@@ -29,7 +29,6 @@ generator = "full"
 rounds = 3
 groups = 2
 images_per_peer = 24
-similarity_ratio = 0.0  # all masks are the same: everybody pulls from everybody
 """
 
 FAST = """
