@@ -57,8 +57,7 @@ class Children:
         Orders that a process did not take before, for it was stopped, are sent too.
         """
         for child in self:
-            if child.exit_code is None:
-                child.lines.flush()
+            child.lines.flush()
         for key, _ in self._selector.select(timeout_s):
             if key.data is None or key.data.lines.line.fileno() < 0:
                 continue  # a process ended (`exits`), or another has just taken its place

@@ -161,9 +161,7 @@ class Supervisor:
             for peer in hanging:
                 self._children.signal(peer, number)
                 self._children.signal(peer, signal.SIGCONT)
-            deadline = time.monotonic() + STOP_TIMEOUT_S
-            while time.monotonic() < deadline and not all(map(self._children.is_down, hanging)):
-                self._look(_LOOK_EVERY_S)
+            self._look_until(lambda: all(map(self._children.is_down, hanging)), STOP_TIMEOUT_S)
         self._silence.begin_again(time.monotonic())
 
     def _settle(self) -> None:
@@ -173,10 +171,11 @@ class Supervisor:
         polite = [child.spec.peer_id for child in there if not child.spec.rude]
         self._children.tell_all({"order": "settle", "with": polite, "timeout_s": SETTLE_TIMEOUT_S})
         began_s = time.monotonic()
-        while time.monotonic() < began_s + SETTLE_TIMEOUT_S + STOP_TIMEOUT_S and not all(
-            child.exit_code is not None or child.settled is not None for child in there
-        ):
-            self._look(_LOOK_FOR_FAULTS_S)
+        self._look_until(
+            lambda: all(c.exit_code is not None or c.settled is not None for c in there),
+            SETTLE_TIMEOUT_S + STOP_TIMEOUT_S,
+            _LOOK_FOR_FAULTS_S,
+        )
         late = [child.spec.peer_id for child in there if not child.settled]
         self._journal.write(records.Settled(round(time.monotonic() - began_s, 3), late))
 
@@ -185,11 +184,11 @@ class Supervisor:
         if order:
             self._before_exit()
             self._children.tell_all({"order": order})
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while time.monotonic() < deadline and not all(
-            child.exit_code is not None for child in self._children
-        ):
-            self._look(_LOOK_EVERY_S, stoppable=False)
+        self._look_until(
+            lambda: all(map(self._children.is_down, self._children.here)),
+            STOP_TIMEOUT_S,
+            stoppable=False,
+        )
 
     def _wait(self, phase: str, done: Callable[[Child], bool], timeout_s: float) -> None:
         """Wait until all peers are `done`; before the rounds a peer that ends is fatal."""
@@ -221,6 +220,18 @@ class Supervisor:
         return self._children.is_down(peer) and not self._conductor.expects_back(peer)
 
     # -- watching ------------------------------------------------------------------------
+
+    def _look_until(
+        self,
+        enough: Callable[[], bool],
+        timeout_s: float,
+        every_s: float = _LOOK_EVERY_S,
+        stoppable: bool = True,
+    ) -> None:
+        """Look until `enough`, at most so long."""
+        deadline = time.monotonic() + timeout_s
+        while not enough() and time.monotonic() < deadline:
+            self._look(every_s, stoppable)
 
     def _look(self, timeout_s: float, stoppable: bool = True) -> None:
         """Take in what the peers reported and who ended; wait for something at most so long."""

@@ -88,7 +88,9 @@ def plain_log(panel: Panel) -> None:
 def legend(figure: Figure, panel: Panel) -> None:
     """Put one legend below all panels, if there is more than one thing to tell apart."""
     handles, labels = panel.get_legend_handles_labels()
-    for columns in range(min(len(labels), MOST_ACROSS) if len(labels) > 1 else 0, 0, -1):
+    if len(labels) < 2:
+        return
+    for columns in range(min(len(labels), MOST_ACROSS), 0, -1):
         shown = figure.legend(
             handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
         )

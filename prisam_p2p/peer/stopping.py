@@ -16,8 +16,8 @@ from prisam_p2p.peer.limits import MemoryMeter
 class StopRequest:
     """Whether this process was told to stop.
 
-    A signal handler may interrupt the very wait it wants to end, so there is no lock in it:
-    Inbox is made for that, threading.Event is not.
+    A signal handler may interrupt the very wait it wants to end: an Inbox is made for that,
+    threading.Event is not.
     """
 
     def __init__(self) -> None:

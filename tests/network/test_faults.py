@@ -117,7 +117,7 @@ def test_a_peer_that_was_paused_for_rounds_goes_on_where_the_others_are(tmp_path
         "heal = { rounds = 3 }",
     )
     assert summary["faults"][0]["verdict"] == "true"
-    assert heard_missing(run, "p00", "p02")[:3] == [1, 2, 3]  # and 4, if they are fast
+    assert heard_missing(run, "p00", "p02") == [1, 2, 3]
     contained(summary)
 
 

@@ -101,9 +101,9 @@ def test_loss_is_as_asked_and_counted(net, asked):
 def test_the_rate_of_a_link_is_as_asked(net, asked):
     net.apply({AB: LinkState(rate_mbit_s=asked)})
     assert measured(net, fidelity.rate_mbit_s, 2.0) == pytest.approx(asked, rel=0.15)
-    assert measured(net, fidelity.rate_mbit_s, 0.5, link=("a", "c")) > 2 * asked
+    assert measured(net, fidelity.rate_mbit_s, 0.5, link=("a", "c")) > 3 * asked
     net.apply({})
-    assert measured(net, fidelity.rate_mbit_s, 0.5) > 2 * asked
+    assert measured(net, fidelity.rate_mbit_s, 0.5) > 3 * asked
 
 
 def test_the_rates_of_a_peer_bound_all_its_links(namespaces_work):
@@ -125,11 +125,11 @@ def test_delay_and_jitter_are_as_asked(net, jitter_ms):
     net.apply({AB: LinkState(delay_ms=30, jitter_ms=jitter_ms)})
     times = measured(net, fidelity.delays_ms, 100)
     assert len(times) == 100
-    assert statistics.median(times) == pytest.approx(30 + jitter_ms / 4, abs=8 + jitter_ms / 2)
+    assert statistics.median(times) == pytest.approx(30 + jitter_ms / 4, abs=2 + jitter_ms / 2)
     assert min(times) >= 29 - jitter_ms
-    assert min(measured(net, fidelity.delays_ms, 20, link=BA)) < 5
+    assert measured(net, fidelity.median_delay_ms, 20, link=BA) < 5
     net.apply({})
-    assert min(measured(net, fidelity.delays_ms, 20)) < 5
+    assert measured(net, fidelity.median_delay_ms, 20) < 5
 
 
 def test_a_delay_that_ends_lets_in_what_it_held(net):

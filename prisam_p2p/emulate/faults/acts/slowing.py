@@ -54,7 +54,7 @@ class Slowing(Act):
         slowed = self._slowed[part]
         if paused or self._hands.is_down(part.peer):
             slowed.throttle.skip(now_s)
-            slowed.stands = False  # who holds it lets it go
+            slowed.stands = False  # who paused it lets it go
             return
         stand = slowed.throttle.look(now_s, self._hands.is_stopped(part.peer))
         if stand != slowed.stands:
