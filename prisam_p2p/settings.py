@@ -315,6 +315,14 @@ class RunSettings(BaseModel):
         description="Seconds that a pull waits for a donor whose connection is gone to be back; "
         "it then goes on where it was.",
     )
+    heartbeat_s: float = Field(
+        1.0,
+        ge=0.1,
+        le=2000,
+        description="Seconds between heartbeats to a neighbor, at least 0.1 for each neighbor; who "
+        "answers none of three is gone until it is back. More where the host is so busy that "
+        "processes stand still for seconds.",
+    )
     serve_at_once: int = Field(
         4, ge=1, description="Peers that a donor sends weights to at a time; others wait."
     )

@@ -88,6 +88,7 @@ def make_network(
         rates=Rates(bytes_per_second(up), bytes_per_second(down)),
         serve_at_once=s.serve_at_once,
         policy_seed=s.seed,
+        heartbeat_s=s.heartbeat_s,
     )
     transport = parts.transport(
         me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port, spec.keys

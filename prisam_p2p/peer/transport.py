@@ -64,6 +64,7 @@ class Exchanging:
         serve_at_once: requesters that are served at the same time; others are told to wait.
         spool_bytes: of pulled weights so many are kept, and not fetched again if unchanged.
         policy_seed: of what the rules of a policy draw.
+        heartbeat_s: between heartbeats on a control connection, of a peer with few neighbors.
     """
 
     chunk_bytes: int
@@ -72,6 +73,7 @@ class Exchanging:
     serve_at_once: int = 4
     spool_bytes: int = 256 * 2**20
     policy_seed: int = 0
+    heartbeat_s: float = 1.0
 
 
 class Transport:
@@ -99,7 +101,8 @@ class Transport:
         keys: Keys | None = None,
         exchange_of: Callable[..., Exchange] = Exchange,
     ) -> None:
-        heartbeat_ms = max(1000, 100 * len(neighbors))  # at most ten pings a second
+        # At most ten pings a second.
+        heartbeat_ms = max(round(1000 * how.heartbeat_s), 100 * len(neighbors))
         limits = SocketLimits(
             heartbeat_ms=heartbeat_ms,
             largest_request=max(MAX_HEADER_BYTES, packed_size(layout.n_bits)),

@@ -169,7 +169,10 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
         'kind = "drop"\npeers = { pick = 1 }\nmessage = "request"\nprobability = 0.5\n'
         'at = { round = 3, phase = "pull" }',
     )
-    run, summary = run_with(tmp_path, *faults, options=("--pull-timeout-s", "5", "--twin"))
+    # Deadlines that nobody meets who is only slow: a hundred peers may start beside this test.
+    patience = ("--heartbeat-s", "10", "--deadline-k", "0", "--round-timeout-s", "120")
+    pulls = ("--resume-timeout-s", "30", "--pull-timeout-s", "20")
+    run, summary = run_with(tmp_path, *faults, options=(*patience, *pulls, "--twin"))
     again = tmp_path / "again"
     plans = (run / "plan.json", "--faults", run / "faults.json")
     code, _, err = launch(*plans, "--run-dir", again)

@@ -84,6 +84,7 @@ class End:
         least_bytes_s=0,
         resume_s=0,
         serve_at_once=8,
+        heartbeat_s=1.0,
         keys=None,
     ):
         self.connections, self.counts = [], {}
@@ -100,6 +101,7 @@ class End:
                 Patience(timeout_s or NO_REASON_TO_WAIT_S, least_bytes_s, resume_s),
                 rates or Rates(),
                 serve_at_once,
+                heartbeat_s=heartbeat_s,
             ),
             self.connections.append,
             keys=keys,
@@ -1450,8 +1452,19 @@ def test_each_connection_is_written_once_and_numbered_from_zero(net):
         numbers = [c.connection for c in end.connections]
         assert sorted(numbers) == list(range(len(numbers)))
         assert len({(c.client, c.server) for c in end.connections}) == len(numbers)
-    heartbeats = {(c.channel, c.heartbeat_ms) for c in a.connections}
-    assert heartbeats == {("control", 1000), ("bulk", 0)}
+    assert heartbeats(a) == {("control", 1000), ("bulk", 0)}
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "others", "ms"), [(7.0, 1, 7000), (0.25, 1, 250), (0.25, 3, 300)]
+)
+def test_heartbeats_are_as_rare_as_is_asked_for_and_ten_a_second_at_most(net, asked_s, others, ms):
+    a, *_ = net.mesh("abcd"[: others + 1], heartbeat_s=asked_s)
+    assert {each for each in heartbeats(a) if each[0] == "control"} == {("control", ms)}
+
+
+def heartbeats(end):
+    return {(c.channel, c.heartbeat_ms) for c in end.connections}
 
 
 def test_headers_are_what_is_not_payload(net):
