@@ -5,7 +5,8 @@ Pure: time comes in as a number.
 A round's *length* is from the end of the wait before it to its last mask. It is not one mask's
 arrival: peers that share a host train in turns, so the masks of a round come spread over all of
 it, in another order each time, and a slow device is always last. When the last mask is here is what
-stays the same from round to round. docs/decisions/0020-survival.md.
+stays the same from round to round. A process's first round has no wait before it, thus no length:
+who is the last to announce finds all masks there. docs/decisions/0020-survival.md.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ class RoundDeadline:
     def open(self, round_index: int, now_s: float) -> None:
         """The wait for a round's masks begins."""
         self._now, self._opened_s = round_index, now_s
-        began_s = now_s if self._closed_s is None else self._closed_s
-        recent = {t: each for t, each in self._rounds.items() if t >= round_index - KEPT_ROUNDS}
-        self._rounds = {**recent, round_index: _Round(began_s)}
+        self._rounds = {t: r for t, r in self._rounds.items() if t >= round_index - KEPT_ROUNDS}
+        if self._closed_s is not None:
+            self._rounds[round_index] = _Round(self._closed_s)
 
     def arrived(self, neighbor: str, round_index: int, now_s: float) -> None:
         """A mask is here: of the open round, or late, of one that gave its sender up.
@@ -74,7 +75,8 @@ class RoundDeadline:
     def close(self, given_up: Collection[str], now_s: float) -> None:
         """The wait is over; the masks of `given_up` could still have come."""
         self._closed_s = now_s
-        self._rounds[self._now].given_up = set(given_up)
+        if each := self._rounds.get(self._now):
+            each.given_up = set(given_up)
 
     def wait_s(self, here: int, awaited: int) -> float:
         """Return how long to wait from `open` on, with so many masks here and to come."""

@@ -13,13 +13,22 @@ def after(lengths_s, limits=LIMITS, own_s=0.0):
     Args:
         own_s: it was busy itself for so long of each round before it began to wait.
     """
-    deadline, now_s = RoundDeadline(limits), 1000.0
-    for t, length_s in enumerate(lengths_s):
-        deadline.open(t, now_s + (own_s if t else 0.0))
+    deadline, now_s = begun(limits, 1000.0), 1000.0
+    for t, length_s in enumerate(lengths_s, 1):
+        deadline.open(t, now_s + own_s)
         now_s += length_s
         deadline.arrived("a", t, now_s)
         deadline.close((), now_s)
-    deadline.open(len(lengths_s), now_s + own_s)
+    deadline.open(len(lengths_s) + 1, now_s + own_s)
+    return deadline
+
+
+def begun(limits, now_s):
+    """Return a deadline whose wait of round 0, the first, is over."""
+    deadline = RoundDeadline(limits)
+    deadline.open(0, now_s)
+    deadline.arrived("a", 0, now_s)
+    deadline.close((), now_s)
     return deadline
 
 
@@ -61,6 +70,17 @@ def test_before_the_quorum_the_cap_holds():
     assert after([3.0], Limits(120.0, 6.0, 10.0, quorum=0.0)).wait_s(0, 1) == 13.0
 
 
+def test_the_first_round_tells_nothing():
+    """Who announced last found all masks there: it would give a round of 20 s only 10."""
+    deadline = begun(LIMITS, 0.0)
+    deadline.open(1, 0.5)
+    assert deadline.wait_s(4, 1) == 120.0
+    deadline.arrived("a", 1, 20.0)
+    deadline.close((), 20.0)
+    deadline.open(2, 20.0)
+    assert deadline.wait_s(4, 1) == 40.0
+
+
 def test_without_k_there_is_only_the_cap():
     assert after([3.0] * 4, Limits(120.0, 0.0, 10.0, 0.5)).wait_s(4, 1) == 120.0
 
@@ -72,17 +92,17 @@ def test_the_reason_names_the_figures():
 
 
 def test_a_late_mask_makes_its_round_longer_once():
-    deadline = RoundDeadline(LIMITS)
-    deadline.open(0, 0.0)
-    deadline.arrived("a", 0, 5.0)
+    deadline = begun(LIMITS, 0.0)
+    deadline.open(1, 0.0)
+    deadline.arrived("a", 1, 5.0)
     deadline.close({"b"}, 50.0)
-    deadline.open(1, 50.0)
+    deadline.open(2, 50.0)
     assert deadline.wait_s(4, 1) == 15.0
-    deadline.arrived("a", 0, 52.0)  # sent again, on a new connection: it was here in time
+    deadline.arrived("a", 1, 52.0)  # sent again, on a new connection: it was here in time
     assert deadline.wait_s(4, 1) == 15.0
-    deadline.arrived("b", 0, 54.0)
+    deadline.arrived("b", 1, 54.0)
     assert deadline.wait_s(4, 1) == 108.0
-    deadline.arrived("b", 0, 59.0)
+    deadline.arrived("b", 1, 59.0)
     assert deadline.wait_s(4, 1) == 108.0
 
 
