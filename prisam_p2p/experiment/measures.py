@@ -16,10 +16,11 @@ from prisam_p2p.experiment.masks import Announced, pair_auc
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import MASK, WEIGHTS
 from prisam_p2p.report.groups import ari_by_round
+from prisam_p2p.report.left_out import left_out
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done
 
-SCHEMA = 1
+SCHEMA = 2
 MIB = 2**20
 
 Values = dict[str, float | None]
@@ -63,6 +64,7 @@ def measure(run: RunFolder) -> Measured:
         "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
         "restarted_share": _share(len(_restarts(run)), peer_rounds),
+        "left_out": sum(left_out(run).values()),
         "duration_s": summary["duration_s"],
     }
     return Measured(values, rounds)

@@ -18,6 +18,7 @@ from prisam_p2p.report.ends import IN, OUT, processes
 from prisam_p2p.report.faults import fault_verdicts, faults_json
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
 from prisam_p2p.report.ledger import Ledger, make_ledger
+from prisam_p2p.report.left_out import left_out
 from prisam_p2p.report.rejections import rejections
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.tables import ledger_tables
@@ -76,6 +77,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         "bytes": _bytes(ledger),
         "closure": closure(ledger),
         "rejected": rejections(run),
+        "left_out": left_out(run),
         "checks": checks_json(run_checks(run)),
         "faults": faults_json(fault_verdicts(run, run.twin)),
         "twin": _deployed(run.twin) if run.twin else None,

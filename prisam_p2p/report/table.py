@@ -12,6 +12,7 @@ from rich.text import Text
 from prisam_p2p.report.checks import check_lines
 from prisam_p2p.report.closure import closure_lines
 from prisam_p2p.report.faults import fault_lines
+from prisam_p2p.report.left_out import left_out_lines
 from prisam_p2p.report.rejections import rejection_lines
 
 _MIB = 2**20
@@ -115,8 +116,9 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
         for kind, c in summary["bytes"].items()
     )
     wire = [f"on the wire, in so many messages: {sent}", *closure_lines(summary["closure"])]
+    left = left_out_lines(summary.get("left_out", {}))
     checks, faults = check_lines(summary["checks"]), fault_lines(summary["faults"])
-    return [*lines, *wire, *rejection_lines(summary["rejected"]), *checks, *faults]
+    return [*lines, *wire, *left, *rejection_lines(summary["rejected"]), *checks, *faults]
 
 
 def _figure(value: float | None) -> str:

@@ -75,6 +75,7 @@ def run(tmp_path):
             {"record": "grouped", "round": 0, "labels": dict.fromkeys(GROUPS, 0) | {"d": 1}}
             | {"group": [peer]},
             {"record": "pulled", "round": 0, "fetched_bytes": 250},
+            {"record": "heard", "missing": {} if better else {"a": "late", "b": "late"}},
             {"record": "deployed", "validation": 0.5, "test": 0.8, "prune_ratio": 0.5}
             | {"macs": 100, "n_bytes": 260},
             {"record": "finished", "rounds": 1},
@@ -110,6 +111,7 @@ def test_measures_of_a_run(run):
     assert found.values["macs_share"] == 0.25
     assert found.values["model_bytes_share"] == 0.26
     assert found.values["accuracy_deployed"] == 0.7
+    assert found.values["left_out"] == 2
 
 
 def test_d_psgd_deploys_what_it_averaged_whatever_is_better(run):

@@ -7,6 +7,7 @@ import pytest
 from prisam_p2p.report.checks import check_lines, checks_json, run_checks
 from prisam_p2p.report.faults import fault_verdicts
 from prisam_p2p.report.judgement import judge
+from prisam_p2p.report.left_out import left_out, left_out_lines
 from prisam_p2p.report.run_folder import RunFolder
 
 GROUPS = {"a": 0, "b": 0, "c": 1, "d": 1}
@@ -234,3 +235,38 @@ def test_what_a_fault_cost(tmp_path):
     found = verdict(story, tmp_path / "run", twin=twin.folder(tmp_path / "twin"))
     assert found.bytes_wasted == 120
     assert found.accuracy_change == pytest.approx(-0.1)
+
+
+# -- left out without a fault ----------------------------------------------------------------
+
+
+def missing(story, peer, *others):
+    story.change(peer, "heard", 1, missing=dict.fromkeys(others, "no mask within 10.0 s"))
+
+
+def test_where_all_were_in_time_nothing_is_left_out(tmp_path):
+    left = left_out(Story().folder(tmp_path))
+    assert left == {"masks": 0, "pulls": 0}
+    assert left_out_lines(left) == []
+
+
+def test_who_is_late_by_itself_is_told_apart_from_who_is_hit_or_is_late_for_who_is_hit(tmp_path):
+    story = Story()
+    story.fault("pause", "a", 5, 15)
+    missing(story, "a", "b", "c")  # it was away
+    missing(story, "b", "a", "c")  # a is hit, c is not
+    story.tell("d", 15, "pull_failed", round=1, donor="c", reason="no byte for 60 s")
+    story.tell("d", 15, "pull_failed", round=1, donor="a", reason="connection closed")
+    left = left_out(story.folder(tmp_path))
+    assert left == {"masks": 1, "pulls": 1}
+    assert left_out_lines(left)[0].startswith(
+        "left out, and no fault to blame: 1 masks and 1 pulls"
+    )
+
+
+def test_a_link_that_a_fault_hits_concerns_both_its_ends(tmp_path):
+    story = Story()
+    story.fault("cut", "a", 5, 15, peers=[], links=[("a", "b"), ("b", "a")])
+    missing(story, "a", "b")
+    missing(story, "c", "d")
+    assert left_out(story.folder(tmp_path)) == {"masks": 1, "pulls": 0}
