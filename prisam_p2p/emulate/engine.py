@@ -10,11 +10,13 @@ import selectors
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from prisam_p2p.peer.spec import PeerSpec
+
+TAKES_S = 60.0
+"""A process that has not taken its spec in by then is killed."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,14 @@ class SpawnEngine:
                 env={**os.environ, "OMP_NUM_THREADS": str(spec.device.threads)},
             )
         text = spec.model_dump_json().encode()
-        with suppress(BrokenPipeError):  # it died already; `exits` tells
+        ours.settimeout(TAKES_S)
+        try:
             ours.sendall(len(text).to_bytes(4, "big") + text)
+        except TimeoutError:
+            child.kill()  # `exits` tells
+        except BrokenPipeError:
+            pass  # it died already
+        ours.settimeout(None)
         self._children[child.pid] = child
         return child.pid, ours
 

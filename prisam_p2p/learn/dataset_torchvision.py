@@ -5,6 +5,9 @@ torchvision is imported only when one of these is asked for.
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ import numpy.typing as npt
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.dataset_pools import Dataset, Pool, array_pool, check_labels
+
+SILENCE_S = 60.0
+"""A download's server may say nothing for so long. torchvision itself would wait for ever."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +140,20 @@ def _construct(class_name: str, part: dict[str, object], directory: Path, downlo
     if not download:
         return make(root=str(directory), download=False, **part)
     try:
-        return make(root=str(directory), download=True, **part)
+        with _patience(SILENCE_S):
+            return make(root=str(directory), download=True, **part)
     except (OSError, RuntimeError) as error:
         reason = str(error).split("\n")[0]
         right = f"a server that can be reached and gives the published files ({reason})"
         raise ConfigError("--download", "", class_name, right) from error
+
+
+@contextmanager
+def _patience(silence_s: float) -> Iterator[None]:
+    """Give sockets that are made inside the block so long for each answer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(silence_s)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,4 +1,5 @@
 import gzip
+import socket
 import struct
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.learn import dataset_digits, torchvision_shim
+from prisam_p2p.learn import dataset_digits, dataset_torchvision, torchvision_shim
 from prisam_p2p.learn.dataset_idx import read_idx
 from prisam_p2p.learn.datasets import load_dataset
 
@@ -323,6 +324,16 @@ def test_a_failed_download_is_a_config_error(monkeypatch, tmp_path):
     message = refusal("cifar10", tmp_path, download=True)
     assert message.startswith("--download")
     assert "no route to host" in message
+
+
+def test_a_download_from_a_server_that_says_nothing_ends(monkeypatch, tmp_path):
+    monkeypatch.setattr(dataset_torchvision, "SILENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/cifar.tar.gz"
+        cifar = torchvision_shim.import_torchvision().datasets.CIFAR10
+        monkeypatch.setattr(cifar, "url", url)
+        assert "timed out" in refusal("cifar10", tmp_path, download=True)
+    assert socket.getdefaulttimeout() is None
 
 
 # folder

@@ -8,14 +8,13 @@ import pytest
 import zmq
 from hostile import OPEN, zmtp_frame, zmtp_greeting
 from pydantic import ValidationError
+from spec_of_a import spec_of_a
 from test_transport import DEADLINE_S, WEIGHTS, Net, greeting, mask_of
 from tiny_layouts import same
 
 from prisam_p2p.emulate.engine import SpawnEngine
 from prisam_p2p.peer import events
 from prisam_p2p.peer.keys import Keys, make_keys
-from prisam_p2p.peer.spec import DataSpec, DeviceSpec, PeerSpec
-from prisam_p2p.settings import RunSettings
 from prisam_p2p.wire.codec import encode
 from prisam_p2p.wire.messages import Channel, Refuse, WeightsRequest, Welcome
 
@@ -225,7 +224,7 @@ def test_a_peer_says_nothing_to_a_host_that_is_not_its_neighbor(net, how):
 
 
 def test_a_restarted_peer_keeps_its_keys(tmp_path):
-    spec = _spec(tmp_path)
+    spec = spec_of_a(tmp_path, keys=KEYS["a"])
     again = spec.model_copy(update={"incarnation": 1, "port": 7, "resume": True})
     there = type(spec).model_validate_json(again.model_dump_json())
     assert there.keys == spec.keys
@@ -235,9 +234,7 @@ def test_a_restarted_peer_keeps_its_keys(tmp_path):
 @pytest.mark.network
 def test_a_process_is_told_its_secret_key_on_its_line_alone(tmp_path):
     """Here it cannot become a peer, for its images are nowhere: what it prints tells no key."""
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "journal").mkdir()
-    spec, engine = _spec(tmp_path), SpawnEngine()
+    spec, engine = spec_of_a(tmp_path, keys=KEYS["a"]), SpawnEngine()
     pid, line = engine.start(spec)
     with line, contextlib.closing(engine):
         process = psutil.Process(pid)
@@ -247,37 +244,3 @@ def test_a_process_is_told_its_secret_key_on_its_line_alone(tmp_path):
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert "Traceback" in written
     assert spec.keys.secret.get_secret_value() not in shown + written
-
-
-def _spec(folder):
-    return PeerSpec(
-        peer_id="a",
-        index=0,
-        incarnation=0,
-        run_id="00" * 8,
-        run_dir=folder,
-        epoch_s=0.0,
-        address="127.0.0.1",
-        neighbors=["b"],
-        settings=RunSettings(),
-        n_classes=10,
-        image_shape=(1, 8, 8),
-        mean=(0.0,),
-        std=(1.0,),
-        similarity_ratio=0.5,
-        clusters=1,
-        device=DeviceSpec(
-            profile="fast",
-            speed=1.0,
-            threads=1,
-            memory_mib=None,
-            up_mbit_s=None,
-            down_mbit_s=None,
-            prune_ratio=0.5,
-            least_prune_ratio=0.5,
-        ),
-        data=DataSpec(fd=0, n_images=1, train=[], validation=[], test=[]),
-        turns_fd=None,
-        cores=1,
-        keys=KEYS["a"],
-    )
