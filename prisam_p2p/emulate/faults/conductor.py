@@ -222,7 +222,7 @@ class Conductor:
     def _cannot_come(self, peer: str, round_index: int) -> bool:
         """Tell whether a peer does not come to a meeting of this round."""
         gone = self._hands.is_down(peer) or self._hands.is_past(peer, round_index)
-        return gone or self.is_paused(peer) or self._meetings.is_given_up(peer)
+        return gone or self.is_paused(peer)
 
     def _is_lost(self, peer: str, round_index: int) -> bool:
         """Tell whether a peer that was to come back to a meeting of this round does not."""

@@ -16,8 +16,7 @@ from prisam_p2p.emulate.faults.timing import Phase
 Mark = tuple[int, Phase]
 
 TIMEOUT_S = 1800.0
-"""A meeting waits so long for who is late, then goes on without; so do all after it, until they
-come to one."""
+"""A meeting waits so long for who is late, then goes on without."""
 
 
 @dataclass
@@ -28,7 +27,6 @@ class Meeting:
         waiting: who is here.
         parts: what was done here; `awaited` of them come (back) to it before all go on.
         over: whoever comes later goes on at once.
-        given_up: who was waited for too long, and has come to no meeting since.
     """
 
     mark: Mark
@@ -39,16 +37,13 @@ class Meeting:
     parts: list[Part] = field(default_factory=list)
     awaited: set[str] = field(default_factory=set)
     over: bool = False
-    given_up: set[str] = field(default_factory=set)
 
     def lacks(self, cannot_come: Callable[[str, int], bool], now_s: float) -> bool:
         """Tell whether somebody is still to come before what is due can be done."""
-        absent = self.expected - self.waiting
-        late = {peer for peer in absent if not cannot_come(peer, self.mark[0])}
         if self.began_s is None or now_s - self.began_s > TIMEOUT_S:
-            self.given_up = late
             return False
-        return bool(late)
+        late = self.expected - self.waiting
+        return any(not cannot_come(peer, self.mark[0]) for peer in late)
 
     def goes_on(self, is_lost: Callable[[str, int], bool], now_s: float) -> bool:
         """Tell whether what was done here has taken effect, and who was awaited is here."""
@@ -81,8 +76,6 @@ class Meetings:
 
     def arrive(self, peer: str, mark: Mark, now_s: float) -> Meeting:
         """Note that a peer waits at a mark."""
-        for each in self._all.values():
-            each.given_up.discard(peer)
         meeting = self._all[mark]
         meeting.waiting.add(peer)
         if meeting.began_s is None:
@@ -97,10 +90,6 @@ class Meetings:
     def under_way(self) -> list[Meeting]:
         """Return the meetings that somebody came to and that are not over."""
         return [m for m in self._all.values() if m.began_s is not None and not m.over]
-
-    def is_given_up(self, peer: str) -> bool:
-        """Tell whether a meeting went on without a peer that has come to none since."""
-        return any(peer in meeting.given_up for meeting in self._all.values())
 
     def has_left(self, peer: str) -> bool:
         """Tell whether a peer waits at a meeting that is over."""

@@ -2,7 +2,6 @@
 
 import signal
 
-import pytest
 from hand_casts import fault, full, neighbors, plan
 
 from prisam_p2p.emulate.faults.conductor import Conductor
@@ -111,18 +110,6 @@ def test_a_meeting_that_waits_too_long_goes_on_without():
     stage.arrive("p01", "p00")
     assert stage.tick(TIMEOUT_S - 1) == []
     assert stage.tick(2) == [("p01", "SIGKILL")]
-
-
-@pytest.mark.parametrize("comes", [False, True])
-def test_who_was_waited_for_too_long_holds_up_no_meeting_until_it_comes_to_one(comes):
-    second = fault('peers = ["p00"]', id="g", at='{ round = 2, phase = "train" }')
-    stage = Stage("\n\n".join([fault('peers = ["p01"]'), second]))
-    stage.arrive("p01", "p00")
-    stage.tick(TIMEOUT_S + 1)
-    assert stage.exits("p01") == [("p00", GO)]
-    if comes:
-        assert stage.arrive("p02") == [("p02", GO)]
-    assert stage.arrive("p00", at=(2, "train")) == ([] if comes else [("p00", "SIGKILL")])
 
 
 def test_a_restarted_peer_is_awaited_at_the_same_meeting():
