@@ -317,11 +317,11 @@ class RunSettings(BaseModel):
     )
     heartbeat_s: float = Field(
         1.0,
-        ge=0.1,
+        ge=1,
         le=2000,
         description="Seconds between heartbeats to a neighbor, at least 0.1 for each neighbor; who "
         "answers none of three is gone until it is back. More where the host is so busy that "
-        "processes stand still for seconds.",
+        "processes stand still for seconds; who is cut off is then noticed as much later.",
     )
     serve_at_once: int = Field(
         4, ge=1, description="Peers that a donor sends weights to at a time; others wait."

@@ -54,6 +54,7 @@ class SpawnEngine:
 
     def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
         """See Engine."""
+        text = spec.model_dump_json().encode()
         ours, theirs = socket.socketpair()
         places = (spec.network or {}).values()
         fds = (theirs.fileno(), spec.data.fd, spec.turns_fd, *places)
@@ -66,7 +67,6 @@ class SpawnEngine:
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": str(spec.device.threads)},
             )
-        text = spec.model_dump_json().encode()
         ours.settimeout(TAKES_S)
         try:
             ours.sendall(len(text).to_bytes(4, "big") + text)

@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from prisam_p2p.emulate.engine import Exit
 from prisam_p2p.emulate.lines import Lines, write_line
@@ -42,6 +42,7 @@ class ZygoteEngine:
             self._line.close()
             _Zygote(theirs).run()
         theirs.close()
+        self._line.settimeout(_ANSWER_S)
         gc.unfreeze()
         self._answers = Lines(self._line)
         self._exits: list[Exit] = []
@@ -50,7 +51,7 @@ class ZygoteEngine:
         """See Engine."""
         ours, theirs = socket.socketpair()
         with theirs:
-            write_line(self._line, {"fork": spec.model_dump_json()}, (theirs.fileno(),))
+            self._order({"fork": spec.model_dump_json()}, (theirs.fileno(),))
         deadline = time.monotonic() + _ANSWER_S
         while self._answers.waiting(max(0.0, deadline - time.monotonic())):
             for answer in self._receive():
@@ -67,7 +68,7 @@ class ZygoteEngine:
 
     def signal(self, pid: int, number: int) -> None:
         """See Engine. The zygote does it: it knows which of its children are still its own."""
-        write_line(self._line, {"signal": number, "pid": pid})
+        self._order({"signal": number, "pid": pid})
 
     def watch(self, selector: selectors.BaseSelector) -> None:
         """See Engine."""
@@ -81,6 +82,12 @@ class ZygoteEngine:
             if time.monotonic() > deadline:  # stopped, perhaps; its peers die with it
                 os.kill(self._pid, signal.SIGKILL)
             time.sleep(0.005)
+
+    def _order(self, order: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+        try:
+            write_line(self._line, order, descriptors)
+        except TimeoutError as error:
+            raise LaunchError("zygote", f"it took no orders for {_ANSWER_S:g} s") from error
 
     def _receive(self) -> list[dict[str, int]]:
         answers = self._answers.receive()

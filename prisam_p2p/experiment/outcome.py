@@ -80,9 +80,9 @@ def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mappin
     endings = {result.folder.name: CellFolder(result.folder).ending() for result in results}
     lines += [f"- {_RESUMED}: {name}" for name, end in endings.items() if end and end.resumed]
     lines += [
-        f"- {n:.0f} masks and pulls left out, and no fault to blame: {result.folder.name}"
+        f"- {n:.0f} masks and pulls left out between peers that no fault hit: {result.folder.name}"
         for result in results
-        if (n := result.measured.values["left_out"])
+        if (n := result.measured.values.get("left_out"))
     ]
     lines += [f"- failed: {name}: {reason}" for name, reason in failed.items()]
     return "\n".join(lines) + "\n"

@@ -15,6 +15,9 @@ AS_PLANNED = " as planned"
 GUARDED = "the guard: as many are down as may be"
 """Why a fault that the clock, a transfer or another fault triggers is not done."""
 
+SAID_BYE = "left before round "
+"""Begins the reason why a neighbor that said Bye is missing (`Heard`): it meant to go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:

@@ -13,6 +13,7 @@ from functools import partial
 import zmq
 
 from prisam_p2p.errors import WireError
+from prisam_p2p.measure import records
 from prisam_p2p.peer import events
 from prisam_p2p.peer.admission import Identity
 from prisam_p2p.peer.connections import Connection, Connections
@@ -255,7 +256,7 @@ class Calling:
             case MaskAnnounce(), Channel.CONTROL:
                 self._hear_mask(line, message)
             case Bye(round_index), Channel.CONTROL:
-                reason = f"left before round {round_index}"
+                reason = f"{records.SAID_BYE}{round_index}"
                 self._exchange.tell(events.Left(neighbor, reason, for_good=True))
             case ((WeightsOffer() | Chunk() | Unavailable() | Busy()), Channel.BULK):
                 if not self._pulls.receive(neighbor, message, time.monotonic()):

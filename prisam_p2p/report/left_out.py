@@ -1,19 +1,20 @@
-"""What peers went on without, though no fault took it: who was only slow, or on a bad link.
+"""What peers went on without though no fault hit them: who was slow, or far, or died.
 
 Such a run depends on how fast its processes were, and another one may come to something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
+from prisam_p2p.measure.records import SAID_BYE
 from prisam_p2p.report.checks import occurrences
 from prisam_p2p.report.run_folder import RunFolder
 
 
 def left_out(run: RunFolder) -> dict[str, int]:
-    """Return how many "masks" were missed and "pulls" lost between peers that no fault concerns.
+    """Return how many "masks" were missed and "pulls" lost between peers that no fault hits.
 
     What a fault did to others may pass on: who waited for one of them is late itself, and counts.
     """
@@ -22,18 +23,29 @@ def left_out(run: RunFolder) -> dict[str, int]:
         for each in occurrences(run)
         for peer in chain(each["peers"], chain.from_iterable(each["links"]))
     }
-    peers = [peer for peer in run.peers if peer not in hit]
-    masks = [gone for p in peers for line in run.records(p, "heard") for gone in line["missing"]]
-    pulls = [line["donor"] for p in peers for line in run.records(p, "pull_failed")]
+    lost = [each for peer in run.peers if peer not in hit for each in _lost(run, peer)]
     return {
-        what: sum(other not in hit for other in others)
-        for what, others in (("masks", masks), ("pulls", pulls))
+        what: sum(kind == what and other not in hit for kind, other in lost)
+        for what in ("masks", "pulls")
     }
+
+
+def _lost(run: RunFolder, peer: str) -> Iterable[tuple[str, str]]:
+    """Return what a peer went on without, and whose; of a round that was done again, the last."""
+    by_round: dict[int, list[tuple[str, str]]] = {}
+    for line in run.journals[peer]:
+        if line["record"] == "heard":
+            missing = line["missing"].items()
+            lost = [("masks", other) for other, why in missing if not why.startswith(SAID_BYE)]
+            by_round[line["round"]] = lost
+        elif line["record"] == "pull_failed":
+            by_round.setdefault(line["round"], []).append(("pulls", line["donor"]))
+    return chain.from_iterable(by_round.values())
 
 
 def left_out_lines(left: Mapping[str, int]) -> list[str]:
     """Return that in one line, none where nothing was left out."""
-    if not any(left.values()):
+    told = ", ".join(f"{n} {what[:-1] if n == 1 else what}" for what, n in left.items() if n)
+    if not told:
         return []
-    told = f"{left['masks']} masks and {left['pulls']} pulls"
-    return [f"left out, and no fault to blame: {told}; another run may come to something else"]
+    return [f"left out between peers that no fault hit: {told}; another run may differ"]

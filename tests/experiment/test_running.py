@@ -242,13 +242,13 @@ algorithm = "local"
 """
 
 
-def done(one, folder, validation):
+def done(one, folder, validation, left_out=0):
     """Leave what a whole run of a cell leaves."""
     its = CellFolder(folder / one.name)
     (its.path / "run").mkdir(parents=True)
     (its.path / "run" / "summary.json").write_text('{"status": "completed"}')
     (its.path / "run" / "plan.json").write_text(json.dumps({"host": HOST}))
-    values = dict.fromkeys(CATALOG) | {"validation_deployed": validation}
+    values = dict.fromkeys(CATALOG) | {"validation_deployed": validation, "left_out": left_out}
     kept = {"schema": SCHEMA, "values": values, "rounds": {}}
     (its.path / "measures.json").write_text(json.dumps(kept))
     its.end(resolve(one), ENDING, keep_models=True)
@@ -287,13 +287,16 @@ def test_tables_of_some_cells_know_what_the_others_were_tuned_to(tmp_path):
         done(trial.cell, out / "tuning", trial.candidate["learning_rate"])
     best = {key_of(trial.labels): {"learning_rate": 0.2} for trial in trials}
     for one in cells_of(grid, {}, best):
-        done(one, out / "cells", 0.5)
+        done(one, out / "cells", 0.5, left_out=3 * (one.labels["method"] == "local"))
 
     finished = run_experiment(grid, Wish(out, {}, only="*_local"), observer())
     assert (finished.cells, finished.outcome.failed) == (1, {})
     assert "2 of 2 cells" in (out / "results.md").read_text()
     (out / "results.md").unlink()
     assert tabulate(grid, Wish(out, {})).written == finished.written
-    assert "2 of 2 cells" in (out / "results.md").read_text()
+    results = (out / "results.md").read_text()
+    assert "2 of 2 cells" in results
+    assert results.count("left out between peers that no fault hit") == 1
+    assert "3 masks and pulls left out between peers that no fault hit: seed-0_local" in results
     chosen = json.loads((out / "tuning.json").read_text())
     assert [entry["labels"]["method"] for entry in chosen] == ["PRISAM", "local"]

@@ -173,6 +173,8 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
     patience = ("--heartbeat-s", "10", "--deadline-k", "0", "--round-timeout-s", "120")
     pulls = ("--resume-timeout-s", "30", "--pull-timeout-s", "20")
     run, summary = run_with(tmp_path, *faults, options=(*patience, *pulls, "--twin"))
+    connections = [x for x in journal(run, "p00") if x["record"] == "connection"]
+    assert {x["heartbeat_ms"] for x in connections} == {0, 10_000}
     again = tmp_path / "again"
     plans = (run / "plan.json", "--faults", run / "faults.json")
     code, _, err = launch(*plans, "--run-dir", again)

@@ -148,6 +148,16 @@ def test_peers_that_reach_the_target_loss_leave_and_the_others_go_on(run, folder
         assert losses[-1] <= 0.6 < min([*losses[:-1], 9.0])
 
 
+def test_who_was_not_waited_for_is_told(run, folder):
+    """Masks come as training ends, one after another: a millisecond is enough for none."""
+    impatient = ("--round-timeout-s", "0.001", "--run-dir", folder / "impatient")
+    code, out, err = launch(run / "plan.json", *impatient)
+    assert code == 0, err
+    left = json.loads((folder / "impatient" / "summary.json").read_text())["left_out"]
+    assert left["masks"] > 0
+    assert f"left out between peers that no fault hit: {left['masks']} mask" in out
+
+
 def test_local_sends_nothing_and_ends_dense(run, folder):
     code, out, err = launch(
         run / "plan.json", "--algorithm", "local", "--run-dir", folder / "local", "--format", "json"

@@ -259,9 +259,15 @@ def test_who_is_late_by_itself_is_told_apart_from_who_is_hit_or_is_late_for_who_
     story.tell("d", 15, "pull_failed", round=1, donor="a", reason="connection closed")
     left = left_out(story.folder(tmp_path))
     assert left == {"masks": 1, "pulls": 1}
-    assert left_out_lines(left)[0].startswith(
-        "left out, and no fault to blame: 1 masks and 1 pulls"
-    )
+    (line,) = left_out_lines(left)
+    assert line.startswith("left out between peers that no fault hit: 1 mask, 1 pull;")
+
+
+def test_who_said_bye_is_not_left_out(tmp_path):
+    """As one does that reached --target-loss."""
+    story = Story()
+    story.change("b", "heard", 1, missing={"a": "left before round 1", "c": "connection closed"})
+    assert left_out(story.folder(tmp_path)) == {"masks": 1, "pulls": 0}
 
 
 def test_a_link_that_a_fault_hits_concerns_both_its_ends(tmp_path):
@@ -269,4 +275,12 @@ def test_a_link_that_a_fault_hits_concerns_both_its_ends(tmp_path):
     story.fault("cut", "a", 5, 15, peers=[], links=[("a", "b"), ("b", "a")])
     missing(story, "a", "b")
     missing(story, "c", "d")
+    assert left_out(story.folder(tmp_path)) == {"masks": 1, "pulls": 0}
+
+
+def test_of_a_round_that_was_done_again_the_last_time_counts(tmp_path):
+    """A resumed run does a round again that some peers had done."""
+    story = Story()
+    story.tell("d", 15, "pull_failed", round=1, donor="c", reason="no byte for 60 s")
+    story.tell("d", 16, "heard", round=1, peers=["a", "b"], missing={"c": "no mask within 10.0 s"})
     assert left_out(story.folder(tmp_path)) == {"masks": 1, "pulls": 0}
