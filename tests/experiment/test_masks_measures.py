@@ -75,7 +75,11 @@ def run(tmp_path):
             {"record": "grouped", "round": 0, "labels": dict.fromkeys(GROUPS, 0) | {"d": 1}}
             | {"group": [peer]},
             {"record": "pulled", "round": 0, "fetched_bytes": 250},
-            {"record": "heard", "round": 0, "missing": {} if better else {"a": "late", "b": "late"}},
+            {
+                "record": "heard",
+                "round": 0,
+                "missing": {} if better else {"a": "late", "b": "late"},
+            },
             {"record": "deployed", "validation": 0.5, "test": 0.8, "prune_ratio": 0.5}
             | {"macs": 100, "n_bytes": 260},
             {"record": "finished", "rounds": 1},
