@@ -293,7 +293,7 @@ def test_a_partition_parts_the_sides_and_heals(tmp_path, namespaces):
         tmp_path,
         'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
         'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }',
-        options=(*namespaces, "--rounds", "7"),
+        options=(*namespaces, "--rounds", "30"),  # rounds of 0.1 s: to meet again takes a second
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert {1, 2} <= set(heard_missing(run, "p00", "p03"))
