@@ -15,6 +15,7 @@ from typing import Any
 
 from prisam_p2p.errors import PrisamError
 from prisam_p2p.peer.inbox import Inbox
+from prisam_p2p.peer.side_thread import SideThread
 
 
 class LauncherGone(PrisamError):
@@ -39,7 +40,7 @@ class Control:
         self._orders: Inbox[dict[str, Any]] = Inbox()
         self._at_once: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._sending = threading.Lock()
-        threading.Thread(target=self._read, name="control", daemon=True).start()
+        SideThread(self._read, "control").start()
 
     def send(self, report: dict[str, Any]) -> None:
         """Report to the launcher."""

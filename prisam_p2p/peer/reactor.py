@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from queue import SimpleQueue
 
 import zmq
 
+from prisam_p2p.peer.side_thread import SideThread
 from prisam_p2p.peer.sockets import Socket
 
 _DRAIN_S = 2.0
@@ -44,7 +44,7 @@ class Reactor:
         self._handlers: dict[object, Callable[[int], None]] = {}
         self._poller = zmq.Poller()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
+        self._thread = SideThread(self._run, "transport")
 
     def start(self) -> None:
         """Start the thread."""

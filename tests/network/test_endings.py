@@ -81,7 +81,12 @@ def test_a_peer_that_hangs_when_the_others_are_done_is_ended_and_its_log_says_wh
     assert {p: states[p]["state"] for p in PEERS} == {
         **dict.fromkeys(PEERS[:5], "completed"), "p05": "died with -6"
     }  # fmt: skip
-    assert "Fatal Python error: Aborted" in (run / "logs" / "p05.log").read_text()
+    log = (run / "logs" / "p05.log").read_text()
+    assert "Fatal Python error: Aborted" in log
+    assert "control.py" in log
+    assert "reactor.py" in log
+    taker = log.split("Current thread")[1].split("\n\n")[0]
+    assert "peer/process.py" in taker  # the main thread
 
 
 def test_a_killed_launcher_leaves_no_spawned_process(tmp_path):
