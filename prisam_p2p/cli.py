@@ -27,7 +27,7 @@ from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 
 if TYPE_CHECKING:
-    from prisam_p2p.emulate.launch import Launched
+    from prisam_p2p.launch.launch import Launched
     from prisam_p2p.report.judgement import Judgement
 
 EXIT_INTERRUPTED = 130
@@ -110,7 +110,7 @@ def launch(
     TOPOLOGY is a file of peers, links and settings (topologies/*.toml), or the plan.json of an
     earlier run, to run that again. Options win over the file's [run].
     """
-    from prisam_p2p.emulate.launch import launch as launch_run
+    from prisam_p2p.launch.launch import launch as launch_run
     from prisam_p2p.measure.folders import TWIN
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -142,7 +142,7 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
     from prisam_p2p.report.judgement import Judgement, judge
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.summary import read_summary
-    from prisam_p2p.report.table import print_summary
+    from prisam_p2p.report.summary_table import print_summary
 
     baseline = read_summary(RunFolder(baseline_dir)) if baseline_dir else None
     run = RunFolder(run_dir)
@@ -173,14 +173,14 @@ def resume(run: Path, quiet: bool, output: str) -> None:
     RUN is its folder. Peers go on from the last state that all of them have, with the settings of
     the plan; faults that were done are not done again.
     """
-    from prisam_p2p.emulate.resume import resume as resume_run
+    from prisam_p2p.launch.resume import resume as resume_run
 
     _conclude(resume_run(run, quiet, _summarize), quiet, output)
 
 
 def _conclude(launched: Launched, quiet: bool, output: str) -> None:
     """Report a launch; exit as it ended."""
-    from prisam_p2p.emulate.run import INTERRUPTED
+    from prisam_p2p.launch.run import INTERRUPTED
 
     judgement = _report(launched.run_dir, launched.baseline_dir, quiet, output)
     if launched.status == INTERRUPTED:
@@ -206,8 +206,8 @@ def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
 
     Every draw follows from the seed: a launch with the same options does just this. Starts nothing.
     """
-    from prisam_p2p.emulate.launch import plan_faults
-    from prisam_p2p.emulate.plan_table import print_faults
+    from prisam_p2p.faults.planned import print_faults
+    from prisam_p2p.launch.launch import plan_faults
 
     overrides = {name: value for name, value in given.items() if value is not None}
     found = plan_faults(topology, PEERS, overrides, faults)
@@ -260,8 +260,8 @@ def bytes_(run: Path, by: str | None, top: int, output: str, out: Path | None) -
 @click.option("--out", type=_FILE, help="File to write to; parquet needs one. [printed]")
 def sql(run: Path, query: str, output: str, out: Path | None) -> None:
     """Answer QUERY, one SELECT, over a run's journals and ledger: docs/sql.md has the tables."""
+    from prisam_p2p.report.database import answer
     from prisam_p2p.report.run_folder import RunFolder
-    from prisam_p2p.report.sql import answer
 
     answer(RunFolder(run), query, output, out)
 
@@ -296,8 +296,7 @@ def doctor(output: str) -> None:
 
     Leaves nothing behind. Takes some seconds.
     """
-    from prisam_p2p.emulate.doctor import examine
-    from prisam_p2p.emulate.network.doctor_table import print_findings
+    from prisam_p2p.netns.doctor import examine, print_findings
 
     found = examine()
     if output == "json":

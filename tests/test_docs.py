@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from prisam_p2p.cli import main
-from prisam_p2p.emulate.plan import HostFacts, ModelPlan, PeerPlan, Plan
 from prisam_p2p.measure import records
+from prisam_p2p.plan.plan import HostFacts, ModelPlan, PeerPlan, Plan
 from prisam_p2p.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent

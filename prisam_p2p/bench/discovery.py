@@ -15,7 +15,7 @@ from pathlib import Path
 
 from prisam_p2p.bench.digit_pairs import write_digit_pairs
 from prisam_p2p.bench.pull import pull_wire_bytes
-from prisam_p2p.emulate.launch import launch
+from prisam_p2p.launch.launch import launch
 from prisam_p2p.measure.traffic import MASK
 from prisam_p2p.report.closure import closure
 from prisam_p2p.report.ledger import Ledger, make_ledger

@@ -11,12 +11,12 @@ from prisam_p2p.core.layout import FLOAT32, Layout, Weights
 from prisam_p2p.learn.memory import one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
-from prisam_p2p.peer.admission import Identity
-from prisam_p2p.peer.inbox import Inbox
-from prisam_p2p.peer.keys import Keys
-from prisam_p2p.peer.pulls import Patience
-from prisam_p2p.peer.snapshots import snapshot_of
-from prisam_p2p.peer.transport import Exchanging, Rates, Transport
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport.pull_manager import Patience
+from prisam_p2p.transport.sessions import Identity
+from prisam_p2p.transport.snapshots import snapshot_of
+from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.messages import MaskAnnounce
 
 DONOR, REQUESTER = "donor", "requester"

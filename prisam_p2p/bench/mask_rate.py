@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import zmq
 
-from prisam_p2p.bench.children import Child, child
 from prisam_p2p.bench.mask_sender import LIMITS, NEIGHBORS, TIMEOUT_MS, masks
+from prisam_p2p.bench.processes import Child, child
 from prisam_p2p.measure.traffic import TrafficCounter
-from prisam_p2p.peer.connections import Connection
-from prisam_p2p.peer.exchange import Exchange
-from prisam_p2p.peer.inbox import Inbox
-from prisam_p2p.peer.mask_links import MaskReceiver, coded
-from prisam_p2p.peer.sockets import Socket, connect_dealer
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport.connections import Connection
+from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.sockets import Socket, connect_dealer
 from prisam_p2p.wire.codec import encode
+from prisam_p2p.wire.mask_stream import MaskReceiver, coded
 from prisam_p2p.wire.messages import Channel, MaskAnnounce
 
 _HERE, _THERE = "127.77.1.1", "127.77.1.2"

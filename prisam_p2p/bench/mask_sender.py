@@ -9,9 +9,9 @@ import numpy as np
 import zmq
 
 from prisam_p2p.core.bits import pack_bits
-from prisam_p2p.peer.mask_links import MaskSender
-from prisam_p2p.peer.sockets import Socket, SocketLimits, bind_router
+from prisam_p2p.transport.sockets import Socket, SocketLimits, bind_router
 from prisam_p2p.wire.codec import encode
+from prisam_p2p.wire.mask_stream import MaskSender
 from prisam_p2p.wire.messages import MaskAnnounce
 
 # A receiver that is always behind reads no PONG in time: heartbeats would end the connection.

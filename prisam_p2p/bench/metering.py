@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from prisam_p2p.emulate.launch import launch
+from prisam_p2p.launch.launch import launch
 from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.wire.messages import Kind

@@ -12,20 +12,20 @@ from pathlib import Path
 from queue import Empty
 from typing import TypeVar
 
-from prisam_p2p.bench.children import child
 from prisam_p2p.bench.donor import DONOR, REQUESTER, transport_of
+from prisam_p2p.bench.processes import child
 from prisam_p2p.bench.raw_tcp import fetch
-from prisam_p2p.emulate.kernel_watch import KernelWatch
 from prisam_p2p.errors import LaunchError
+from prisam_p2p.launch.kernel_watch import KernelWatch
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.measure.journal import read_journal
-from prisam_p2p.peer import events
-from prisam_p2p.peer.keys import make_keys
-from prisam_p2p.peer.transport import Transport
 from prisam_p2p.report.directions import Side
 from prisam_p2p.report.kernel import KernelSocket, kernel_socket
 from prisam_p2p.report.wire_cost import counted_cost
+from prisam_p2p.transport import events
+from prisam_p2p.transport.transport import Transport
+from prisam_p2p.transport.zap import make_keys
 from prisam_p2p.wire import ethernet
 
 _HERE, _THERE, _RAW = "127.77.0.1", "127.77.0.2", "127.77.0.3"

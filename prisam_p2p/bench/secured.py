@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psutil
 
 from prisam_p2p.bench.pull import pull_once, two_peers
-from prisam_p2p.peer.transport import Transport
+from prisam_p2p.transport.transport import Transport
 
 
 @dataclass(frozen=True)

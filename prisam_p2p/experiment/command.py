@@ -50,7 +50,7 @@ def experiment(
     FILE is an experiment (topologies/experiments/*/*.toml). What is done in --out is skipped, so an
     interrupted experiment goes on where it was. Settings given here hold for every cell.
     """
-    from prisam_p2p.experiment.experiment import Wish, forecast, run_experiment, tabulate
+    from prisam_p2p.experiment.experiment_file import Wish, forecast, run_experiment, tabulate
     from prisam_p2p.experiment.grid import load_grid
     from prisam_p2p.experiment.progress import observer
 

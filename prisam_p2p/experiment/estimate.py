@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from prisam_p2p.emulate.planning import prepare
-from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.experiment.identity import Resolved
+from prisam_p2p.plan.planning import prepare
+from prisam_p2p.plan.profile import DeviceProfile
 from prisam_p2p.settings import RunSettings
 
 FORWARD_SHARE = 0.35

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prisam_p2p.emulate.toml_file import Misfit, Told, load_toml, near, no_such_file, validate
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import METHOD, SEED
 from prisam_p2p.experiment.outputs import (
@@ -22,6 +21,7 @@ from prisam_p2p.experiment.outputs import (
     check_axes,
     needs_methods,
 )
+from prisam_p2p.plan.toml_file import Misfit, Told, load_toml, near, no_such_file, validate
 from prisam_p2p.settings import RunSettings
 
 FILES = ("topology", "faults")

@@ -11,8 +11,8 @@ from typing import Any
 
 import xxhash
 
-from prisam_p2p.emulate.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.experiment.cells import Cell
+from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.shipped import PEERS
 

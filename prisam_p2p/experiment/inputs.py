@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from prisam_p2p.emulate.planning import check_split, split_request
+from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.identity import Resolved
 from prisam_p2p.learn.datasets import load_dataset
-from prisam_p2p.peer.traits import TRAITS
+from prisam_p2p.plan.planning import check_split, split_request
 
 
 def check_data(cells: Iterable[Resolved]) -> None:

@@ -15,8 +15,8 @@ from prisam_p2p.core.bits import unpack_bits
 from prisam_p2p.experiment.masks import Announced, pair_auc
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import MASK, WEIGHTS
+from prisam_p2p.report.exclusions import left_out
 from prisam_p2p.report.groups import ari_by_round
-from prisam_p2p.report.left_out import left_out
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done
 

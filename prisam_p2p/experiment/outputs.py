@@ -11,8 +11,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from prisam_p2p.emulate.toml_file import MISSING, Misfit, near
 from prisam_p2p.experiment.catalog import BETWEEN_METHODS, CATALOG, SEED, of_rounds
+from prisam_p2p.plan.toml_file import MISSING, Misfit, near
 
 Label = str | int | float
 """How a value of an axis is called."""

@@ -20,7 +20,7 @@ from prisam_p2p.experiment.statistics import (
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.output import as_text
-from prisam_p2p.report.tables import Table
+from prisam_p2p.report.run_tables import Table
 
 _FIGURES = {"mean": "DOUBLE", "sd": "DOUBLE", "low": "DOUBLE", "high": "DOUBLE", "n": "BIGINT"}
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prisam_p2p.control.spec import PeerSpec, Source
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Layout, Weights, widen
 from prisam_p2p.core.masks import prune
-from prisam_p2p.peer.network import Network
+from prisam_p2p.measure.state import Progress, kept_states, load_state
+from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.peer.round_book import reached_by_half
-from prisam_p2p.peer.spec import PeerSpec, Source
-from prisam_p2p.peer.state import Progress, kept_states, load_state
 
 MOST_DONORS = 3
 """So many neighbors are asked for weights; one that is gone costs a pull's timeouts."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from prisam_p2p.algorithms import TRAITS
+from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.core import grouping, peer_choice
 from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.bits import pack_bits
@@ -20,12 +22,10 @@ from prisam_p2p.learn.learner import Learner
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.measure.state import Progress, save_state
 from prisam_p2p.peer.beginning import begin
-from prisam_p2p.peer.network import Network
-from prisam_p2p.peer.spec import PeerSpec
-from prisam_p2p.peer.standing import Deployment, Standing
-from prisam_p2p.peer.state import Progress, save_state
-from prisam_p2p.peer.traits import TRAITS
+from prisam_p2p.peer.evaluation import Deployment, Standing
+from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
 

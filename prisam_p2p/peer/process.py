@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from prisam_p2p.algorithms import TRAITS
+from prisam_p2p.control.line import Control, Stopped
+from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.core.entrywise import entries_of, entrywise
 from prisam_p2p.learn.learner import initial_weights
 from prisam_p2p.learn.memory import one_heap
@@ -22,26 +25,24 @@ from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer import at_once, events
+from prisam_p2p.peer import standing_orders as at_once
 from prisam_p2p.peer.baselines import LOOPS
-from prisam_p2p.peer.control import Control, Stopped
-from prisam_p2p.peer.enter import enter
-from prisam_p2p.peer.inbox import Inbox
-from prisam_p2p.peer.limits import (
+from prisam_p2p.peer.deployment import save_deployed
+from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.parts import Parts, make_learner, make_network, w0_seed
+from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.system.process_limits import (
     MemoryMeter,
     die_with_parent,
     is_out_of_memory,
     memory_above_baseline,
 )
-from prisam_p2p.peer.making import Parts, make_learner, make_network, w0_seed
-from prisam_p2p.peer.network import Network
-from prisam_p2p.peer.peer import Peer
-from prisam_p2p.peer.personalizing import save_deployed
-from prisam_p2p.peer.policy_rule import rule_from
-from prisam_p2p.peer.spec import PeerSpec
-from prisam_p2p.peer.stopping import StopRequest, on_sigterm, sleeper
-from prisam_p2p.peer.traits import TRAITS
-from prisam_p2p.peer.transport import Transport
+from prisam_p2p.system.setns import enter
+from prisam_p2p.transport import events
+from prisam_p2p.transport.message_rule import rule_from
+from prisam_p2p.transport.transport import Transport
 
 ORDER_TIMEOUT_S = 86_400.0
 """A launcher that dies ends this process (`Control`); this bound is for one that is stopped. It

@@ -9,7 +9,7 @@ from typing import Any
 from prisam_p2p.measure.traffic import KINDS
 from prisam_p2p.report.counts import total
 from prisam_p2p.report.ledger import Ledger, LedgerRow
-from prisam_p2p.report.tables import Table
+from prisam_p2p.report.run_tables import Table
 from prisam_p2p.wire.ethernet import SEGMENT_HEADER_BYTES
 
 SUMMED = ("messages", "payload", "header", "framing", "stream", "wire")

@@ -13,7 +13,7 @@ from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.ledger import Ledger, make_ledger
 from prisam_p2p.report.output import as_json, as_text, give, needs_a_file
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.report.tables import Table
+from prisam_p2p.report.run_tables import Table
 from prisam_p2p.wire import ethernet
 
 BREAKDOWNS = tuple(breakdown.TABLES)

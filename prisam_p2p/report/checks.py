@@ -16,8 +16,8 @@ from typing import Any
 
 from prisam_p2p.measure import folders
 from prisam_p2p.measure.records import AS_PLANNED
+from prisam_p2p.report.byzantine_peers import RUDE, is_to_be_left_out, rounds_of_lies
 from prisam_p2p.report.groups import ari_by_round
-from prisam_p2p.report.rude_peers import RUDE, is_to_be_left_out, rounds_of_lies
 from prisam_p2p.report.run_folder import Line, RunFolder
 
 TRUE, FALSE, UNKNOWN, NOT_JUDGED = "true", "false", "unknown", "not judged"

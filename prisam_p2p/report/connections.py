@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from prisam_p2p.report.ends import CLIENT, UNKNOWN, End, Process
+from prisam_p2p.report.connection_ends import CLIENT, UNKNOWN, End, Process
 from prisam_p2p.report.kernel import KernelFigures, KernelSocket, Pair
 from prisam_p2p.wire.zmtp import MECHANISMS, PLAIN, Mechanism
 

@@ -11,7 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.report.tables import Table
+from prisam_p2p.report.ledger import make_ledger
+from prisam_p2p.report.output import as_text, give, needs_a_file
+from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.run_tables import Table, run_tables
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -137,3 +140,17 @@ def _line(error: Exception) -> str:
     """Return an error's message in one line, without the copy of the query below it."""
     told = str(error).split("\n\nLINE ")[0]
     return "; ".join(line.strip() for line in told.splitlines() if line.strip())
+
+
+def answer(run: RunFolder, query: str, output: str, out: Path | None) -> None:
+    """Print, or write to `out`, the answer to a query over a run's tables (docs/sql.md).
+
+    Raises:
+        ConfigError: no run folder; not one SELECT, or a wrong one; Parquet and no file.
+    """
+    needs_a_file(output, out)
+    tables = run_tables(run, make_ledger(run))
+    if output == "parquet" and out is not None:
+        select_to_parquet(tables, query, out)
+    else:
+        give(as_text(select(tables, query), output), out)

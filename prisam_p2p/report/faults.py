@@ -10,8 +10,8 @@ from statistics import fmean
 from typing import Any
 
 from prisam_p2p.measure.records import AS_PLANNED, GUARDED
+from prisam_p2p.report.byzantine_peers import RUDE, named_by
 from prisam_p2p.report.checks import FALSE, TRUE, UNKNOWN, occurrences
-from prisam_p2p.report.rude_peers import RUDE, named_by
 from prisam_p2p.report.run_folder import Line, RunFolder
 
 _FINE = ("completed", AS_PLANNED)

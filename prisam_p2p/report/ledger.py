@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from prisam_p2p.measure.traffic import BEFORE_ROUNDS, CONTROL, HELLO, Count
+from prisam_p2p.report.connection_ends import Process, processes
 from prisam_p2p.report.connections import Connection, join
 from prisam_p2p.report.counts import Key, stream_bytes
-from prisam_p2p.report.ends import Process, processes
 from prisam_p2p.report.explanation import KERNEL, MODEL, Explained, explain, largest_message
 from prisam_p2p.report.kernel import read_kernel
 from prisam_p2p.report.run_folder import RunFolder

@@ -16,7 +16,7 @@ from rich.text import Text
 from prisam_p2p.console import console
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import write_whole
-from prisam_p2p.report.tables import Table
+from prisam_p2p.report.run_tables import Table
 
 FORMATS = ("table", "json", "csv", "parquet")
 _NUMBERS = ("BIGINT", "DOUBLE", "INTEGER", "HUGEINT", "DECIMAL")

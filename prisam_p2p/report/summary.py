@@ -12,16 +12,15 @@ from prisam_p2p.measure.traffic import Count
 from prisam_p2p.report.breakdown import SUMMED, by_kind
 from prisam_p2p.report.checks import checks_json, run_checks
 from prisam_p2p.report.closure import closure
+from prisam_p2p.report.connection_ends import IN, OUT, processes
 from prisam_p2p.report.counts import by_kind as counts_by_kind
 from prisam_p2p.report.database import write_parquet
-from prisam_p2p.report.ends import IN, OUT, processes
+from prisam_p2p.report.exclusions import left_out, rejections
 from prisam_p2p.report.faults import fault_verdicts, faults_json
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
 from prisam_p2p.report.ledger import Ledger, make_ledger
-from prisam_p2p.report.left_out import left_out
-from prisam_p2p.report.rejections import rejections
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.report.tables import ledger_tables
+from prisam_p2p.report.run_tables import ledger_tables
 
 SCHEMA = 1
 MOMENTS = ("after_aggregation", "after_training")

@@ -10,7 +10,7 @@ from prisam_p2p.experiment.measures import announced, measure, measured
 from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.ledger import LedgerRow
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.report.tables import table_of
+from prisam_p2p.report.run_tables import table_of
 
 MIB = 2**20
 MASKS = {"a": "f0", "b": "f8", "c": "0f", "d": "1f"}

@@ -7,20 +7,20 @@ import pytest
 from click.testing import CliRunner
 
 from prisam_p2p.cli import main
-from prisam_p2p.emulate.profile import DeviceProfile
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.admission import Need, Pending, left_s, may_start
 from prisam_p2p.experiment.catalog import CATALOG
 from prisam_p2p.experiment.cells import Cell, Trial, cells_of, is_tuned, key_of, trials_of
 from prisam_p2p.experiment.child import launch_arguments
 from prisam_p2p.experiment.estimate import START_S, wall_s
-from prisam_p2p.experiment.experiment import Wish, run_experiment, tabulate
+from prisam_p2p.experiment.experiment_file import Wish, run_experiment, tabulate
 from prisam_p2p.experiment.grid import load_grid
 from prisam_p2p.experiment.identity import difference, resolve
 from prisam_p2p.experiment.measures import SCHEMA
 from prisam_p2p.experiment.progress import observer
 from prisam_p2p.experiment.store import CellFolder, Ending, State, locked
 from prisam_p2p.experiment.tuning import Tried, choose, record
+from prisam_p2p.plan.profile import DeviceProfile
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.shipped import TOPOLOGIES
 

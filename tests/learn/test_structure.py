@@ -9,9 +9,8 @@ from prisam_p2p.core.layout import UNGOVERNED, Weights, narrow, pack, unpack, wi
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn import structure
 from prisam_p2p.learn.coupling import Coupling, Touch, couplings
-from prisam_p2p.learn.governing import layout_from
 from prisam_p2p.learn.models import Architecture, build, empty
-from prisam_p2p.learn.structure import layout_of, slim_module, state_of, weights_of
+from prisam_p2p.learn.structure import layout_from, layout_of, slim_module, state_of, weights_of
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 MODELS = {

@@ -7,7 +7,7 @@ import signal
 import pytest
 from launching import SMALL, asked, journal, launch, launcher, topology, wait_for
 
-from prisam_p2p.emulate import sock_diag
+from prisam_p2p.system import sock_diag
 
 pytestmark = pytest.mark.network
 

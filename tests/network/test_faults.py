@@ -5,8 +5,8 @@ import json
 import pytest
 from launching import SMALL, asked, journal, launch, refused, topology
 
-from prisam_p2p.emulate.network.interface import NetworkError
-from prisam_p2p.emulate.network.namespaces import Namespaces
+from prisam_p2p.netns.interface import NetworkError
+from prisam_p2p.netns.namespaces import Namespaces
 
 pytestmark = pytest.mark.network
 

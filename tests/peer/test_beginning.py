@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from small_network import LAYOUT, MASK, WEIGHTS, meet, peers
 from tiny_layouts import random_weights, same
 
+from prisam_p2p.control.spec import DeviceSpec, PeerSpec
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import narrow
+from prisam_p2p.measure.state import Progress, save_state
 from prisam_p2p.peer.beginning import begin, by_freshness
-from prisam_p2p.peer.snapshots import snapshot_of
-from prisam_p2p.peer.spec import DeviceSpec, PeerSpec
-from prisam_p2p.peer.state import Progress, save_state
 from prisam_p2p.settings import RunSettings
+from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.wire.messages import MaskAnnounce
 
 

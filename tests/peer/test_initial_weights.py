@@ -2,8 +2,8 @@
 
 import pytest
 
-from prisam_p2p.peer.making import w0_seed
-from prisam_p2p.peer.spec import PeerSpec
+from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.peer.parts import w0_seed
 from prisam_p2p.settings import RunSettings
 
 

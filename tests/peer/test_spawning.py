@@ -6,8 +6,8 @@ import os
 import pytest
 from spec_of_a import spec_of_a
 
-from prisam_p2p.emulate import engine
-from prisam_p2p.emulate.engine import Exit, SpawnEngine
+from prisam_p2p.launch import engine
+from prisam_p2p.launch.engine import Exit, SpawnEngine
 
 
 @pytest.mark.network

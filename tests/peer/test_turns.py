@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from prisam_p2p.control.line import Stopped
 from prisam_p2p.peer import turns
-from prisam_p2p.peer.control import Stopped
 from prisam_p2p.peer.turns import Turns
 
 DEADLINE_S = 30

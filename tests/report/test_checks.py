@@ -5,9 +5,9 @@ import json
 import pytest
 
 from prisam_p2p.report.checks import check_lines, checks_json, run_checks
+from prisam_p2p.report.exclusions import left_out, left_out_lines
 from prisam_p2p.report.faults import fault_verdicts
 from prisam_p2p.report.judgement import judge
-from prisam_p2p.report.left_out import left_out, left_out_lines
 from prisam_p2p.report.run_folder import RunFolder
 
 GROUPS = {"a": 0, "b": 0, "c": 1, "d": 1}

@@ -7,8 +7,8 @@ import pytest
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.report.checks import run_checks
+from prisam_p2p.report.exclusions import rejection_lines, rejections
 from prisam_p2p.report.faults import fault_verdicts
-from prisam_p2p.report.rejections import rejection_lines, rejections
 from prisam_p2p.report.run_folder import RunFolder
 
 PEERS = ("a", "b", "c")

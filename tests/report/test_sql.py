@@ -15,7 +15,7 @@ from prisam_p2p.measure import records
 from prisam_p2p.report.connection_rows import ConnectionRow
 from prisam_p2p.report.ledger import LedgerRow, make_ledger
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.report.tables import PeerRow, columns_of, record_name, run_tables
+from prisam_p2p.report.run_tables import PeerRow, columns_of, record_name, run_tables
 
 SQL_MD = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 QUESTIONS = re.findall(r"^```sql\n(.*?)^```", SQL_MD, re.DOTALL | re.MULTILINE)

@@ -1,9 +1,9 @@
 import networkx as nx
 import pytest
 
-from prisam_p2p.emulate.faults.cast import Cast
-from prisam_p2p.emulate.faults.compile import compile_plan
-from prisam_p2p.emulate.faults.scenario import load_scenario
+from prisam_p2p.faults.cast import Cast
+from prisam_p2p.faults.compile import compile_plan
+from prisam_p2p.faults.scenario import load_scenario
 from prisam_p2p.soak.drawing import draw_scenario
 
 GRAPH = nx.relabel_nodes(nx.complete_graph(12), "p{:02d}".format)

@@ -8,17 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from prisam_p2p.peer import loop
-from prisam_p2p.peer.baselines import (
-    d_psgd,
-    dis_pfl,
-    dis_pfl_erk,
-    exact_similarity,
-    fedavg_random,
-    local,
-    oracle,
-    pens,
-    pruned,
-)
+from prisam_p2p.peer.baselines import dense, dis_pfl_erk, exact_similarity, local, pens, pruned
 from prisam_p2p.peer.peer import Peer
 from prisam_p2p.settings import Algorithm
 
@@ -26,13 +16,13 @@ LOOPS: Mapping[Algorithm, Callable[[Peer], None]] = {
     Algorithm.PRISAM: loop.prisam,
     Algorithm.PRISAM_RANDOM: pruned.prisam_random,
     Algorithm.LOCAL: local.local,
-    Algorithm.FEDAVG_RANDOM: fedavg_random.fedavg_random,
-    Algorithm.DIS_PFL: dis_pfl.dis_pfl,
+    Algorithm.FEDAVG_RANDOM: dense.fedavg_random,
+    Algorithm.DIS_PFL: pruned.dis_pfl,
     Algorithm.DIS_PFL_ERK: dis_pfl_erk.dis_pfl_erk,
-    Algorithm.ORACLE: oracle.oracle,
-    Algorithm.ORACLE_PRUNED: oracle.oracle_pruned,
+    Algorithm.ORACLE: dense.oracle,
+    Algorithm.ORACLE_PRUNED: dense.oracle_pruned,
     Algorithm.EXACT_SIMILARITY: exact_similarity.exact_similarity,
-    Algorithm.D_PSGD: d_psgd.d_psgd,
-    Algorithm.D_PSGD_FT: d_psgd.d_psgd_ft,
+    Algorithm.D_PSGD: dense.d_psgd,
+    Algorithm.D_PSGD_FT: dense.d_psgd_ft,
     Algorithm.PENS: pens.pens,
 }

@@ -51,3 +51,15 @@ def pruned_rounds(
         if me.converged():
             break
     me.deploy({"after_training": own, "after_aggregation": slim})
+
+
+# Dis-PFL by channels: slim models, each under its device's own mask, averaged with random peers.
+#
+# Source: Dai et al. 2022, "DisPFL", ICML (random peers, the average over who retains a weight, a
+# personal mask), with PRISAM's pruning of BN channels, as in PRISAM, section V. The original prunes
+# single weights: dis_pfl_erk.py.
+
+
+def dis_pfl(me: Peer) -> None:
+    """Average slim models where they overlap with peers drawn uniformly; keep the own mask."""
+    pruned_rounds(me, choose=Peer.draw, own_mask=True)

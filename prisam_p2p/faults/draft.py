@@ -1,0 +1,100 @@
+"""An occurrence in the making: drawn, not yet cut to what the guard lets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+from pydantic import JsonValue
+
+from prisam_p2p.faults.cast import Cast, Link
+from prisam_p2p.faults.fault_base import Fault, OnLinks, OnPeers
+from prisam_p2p.faults.fault_plan import (
+    AfterFault,
+    HealAfter,
+    HealAt,
+    HealAtRound,
+    HealNever,
+    Trigger,
+)
+from prisam_p2p.faults.link_kinds import Cut, Isolate, Partition
+from prisam_p2p.faults.link_selectors import (
+    links_between,
+    links_of,
+    resolve_links,
+    resolve_sides,
+)
+from prisam_p2p.faults.process_kinds import Restart
+from prisam_p2p.faults.selectors import Place, draw_peers
+from prisam_p2p.plan.toml_file import Told
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An occurrence before the guard.
+
+    Attributes:
+        peers: in the order drawn, so that a cut takes the last drawn.
+    """
+
+    fault: Fault
+    occurrence: int
+    trigger: Trigger
+    heal: HealAt
+    peers: tuple[str, ...]
+    links: tuple[Link, ...]
+    parameters: dict[str, JsonValue]
+
+
+def draft(
+    fault: Fault,
+    occurrence: int,
+    trigger: Trigger,
+    cast: Cast,
+    generator: np.random.Generator,
+    place: Place,
+) -> Draft:
+    """Draw whom the occurrence hits; raise ConfigError where that is nobody that exists."""
+    peers, links = tuple[str, ...](), tuple[Link, ...]()
+    parameters = fault.parameters()
+    if isinstance(fault, OnPeers):
+        at = Place(place.where, f"{place.key}.peers")
+        peers = draw_peers(fault.peers, cast, generator, at)
+        links = links_of(peers, cast) if isinstance(fault, Isolate) else ()
+    elif isinstance(fault, OnLinks):
+        at = Place(place.where, f"{place.key}.links")
+        one_way = isinstance(fault, Cut) and fault.one_way
+        links = resolve_links(fault.links, cast, generator, at, one_way)
+    elif isinstance(fault, Partition):
+        sides = resolve_sides(fault, cast, generator, place)
+        links = links_between(sides, cast, fault.one_way)
+        parameters["groups"] = [list(side) for side in sides]
+        if not links:
+            raise place.error("groups", Told("unlinked"), "sides with a link between them")
+    return Draft(fault, occurrence, trigger, _heal(fault, trigger), peers, links, parameters)
+
+
+def _heal(fault: Fault, trigger: Trigger) -> HealAt:
+    """Return the end of an occurrence; rounds are counted from that of its trigger."""
+    if isinstance(fault, Restart) and fault.heal is None:
+        return HealAfter(after_s=fault.down_s)
+    ending = fault.ending
+    if ending.after_s is not None:
+        return HealAfter(after_s=ending.after_s)
+    if ending.rounds is None:
+        return HealNever()
+    round_index = None if isinstance(trigger, AfterFault) else getattr(trigger, "round", None)
+    if round_index is None:
+        raise ValueError(f"{fault.id} heals by rounds, and its trigger has none")
+    return HealAtRound(round=round_index + ending.rounds)
+
+
+def occurrence_generator(seed: int, fault_id: str, occurrence: int) -> np.random.Generator:
+    """Return the generator of SeedSequence([seed, low, high, occurrence]).
+
+    `low` and `high` are the 32-bit words of xxh3-64 of the fault's id in UTF-8.
+    """
+    digest = xxhash.xxh3_64_intdigest(fault_id.encode())
+    words = [seed, digest & 0xFFFFFFFF, digest >> 32, occurrence]
+    return np.random.default_rng(np.random.SeedSequence(words))

@@ -1,0 +1,50 @@
+"""What a run asks of its links, and what of that plain loopback does not give."""
+
+from __future__ import annotations
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.faults.acts import ON_LINKS
+from prisam_p2p.faults.fault_plan import FaultPlan, Occurrence
+from prisam_p2p.faults.loopback_links import cannot
+from prisam_p2p.netns.doctor import LOOPBACK, Choice
+from prisam_p2p.plan.plan import Plan
+from prisam_p2p.settings import Algorithm
+
+_LINKS, _FAULTS = "the topology's links", "faults of links"
+
+
+def wants(plan: Plan, faults: FaultPlan | None) -> list[str]:
+    """Return what the run asks of its links, in words.
+
+    Not the rates of devices: the peers hold these themselves where the network does not.
+    """
+    if plan.settings.algorithm is Algorithm.LOCAL:
+        return []
+    return [_LINKS] * bool(plan.links) + [_FAULTS] * bool(_on_links(faults))
+
+
+def loss_of_fidelity(plan: Plan, faults: FaultPlan | None, choice: Choice) -> str | None:
+    """Return, in a line, what the run loses by its network; None = nothing."""
+    lost = {
+        _LINKS: "links delay messages, not packets, and have no rate and no loss",
+        _FAULTS: "faults of links drop or delay messages, not packets",
+    }
+    if choice.network != LOOPBACK or not (asked := wants(plan, faults)):
+        return None
+    return f"on loopback ({choice.reason}) {'; '.join(lost[each] for each in asked)}"
+
+
+def check_links(faults: FaultPlan, choice: Choice, where: str) -> None:
+    """Refuse faults that the chosen network cannot do.
+
+    Raises:
+        ConfigError: on loopback, one that is about segments, packets or rates.
+    """
+    for each in _on_links(faults) if choice.network == LOOPBACK else ():
+        if why := cannot(each):
+            right = f"--network namespaces (here it is loopback, {choice.reason}): {why}"
+            raise ConfigError(where, each.id, each.kind, right)
+
+
+def _on_links(faults: FaultPlan | None) -> list[Occurrence]:
+    return [each for each in faults.occurrences if each.kind in ON_LINKS] if faults else []

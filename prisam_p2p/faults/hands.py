@@ -1,0 +1,44 @@
+"""What a conductor can do to the peers of a run: launch/processes.py does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from prisam_p2p.control.spec import RudeSpec
+
+
+class Hands(Protocol):
+    """One run's peers. A peer that is not there is left alone."""
+
+    def signal(self, peer: str, number: int) -> None:
+        """Signal a peer's process."""
+
+    def start_again(self, peer: str, source: str, first_round: int) -> None:
+        """Start the next process of a peer that is gone, or the first of one that is absent.
+
+        Args:
+            source: of its first weights: "state", "neighbor" or "fresh" (control/spec.py).
+            first_round: it begins there at the earliest.
+        """
+
+    def cast(self, peer: str, rude: RudeSpec | None) -> None:
+        """Have a peer's next processes be rude ones, or honest ones again."""
+
+    def order(self, peer: str, order: dict[str, Any]) -> None:
+        """Send an order to a peer."""
+
+    def is_stopped(self, peer: str) -> bool:
+        """Tell whether a peer's process is stopped (SIGSTOP has taken effect)."""
+
+    def is_down(self, peer: str) -> bool:
+        """Tell whether a peer has no process."""
+
+    def pid(self, peer: str) -> int | None:
+        """Return the pid of a peer's process, None where it has none."""
+
+    def state_path(self, peer: str) -> Path:
+        """Return the file of what a later process of a peer goes on from."""
+
+    def is_past(self, peer: str, round_index: int) -> bool:
+        """Tell whether a peer is through with a round, or with all of them."""

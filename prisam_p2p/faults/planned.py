@@ -1,0 +1,81 @@
+"""The faults of one run: a scenario compiled for it, or an earlier run's plan repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from prisam_p2p.console import console
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.faults.acts import SUPPORTED
+from prisam_p2p.faults.acts.full_disk import FULL
+from prisam_p2p.faults.cast import cast_of
+from prisam_p2p.faults.compile import compile_plan
+from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
+from prisam_p2p.faults.scenario import load_scenario
+from prisam_p2p.plan.plan import Plan
+from prisam_p2p.plan.topology import Topology
+
+
+def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
+    """Return the fault plan in, or compiled from, the file at `path`.
+
+    Raises:
+        ConfigError: it is neither, does not fit the run, or wants what this version cannot do.
+    """
+    found = plan_of(path, topology, plan)
+    joining = {peer for o in found.occurrences if o.kind == "join" for peer in o.peers}
+    if joining == {*found.peers}:
+        raise ConfigError(str(path), "join", "all peers", "somebody who is there from the start")
+    for each in found.occurrences:
+        if each.kind not in SUPPORTED:
+            right = f"a kind that can be run: {', '.join(sorted(SUPPORTED))}"
+            raise ConfigError(str(path), each.id, each.kind, right)
+        if each.kind == "full-disk" and not FULL.exists():
+            raise ConfigError(str(path), each.id, each.kind, f"a system with {FULL}")
+    return found
+
+
+def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
+    """Return the fault plan, whether it can be run or not (see `faults_of`)."""
+    rounds, groups = plan.settings.rounds, {peer: each.group for peer, each in plan.peers.items()}
+    if path.suffix != ".json":
+        cast = cast_of(topology, groups)
+        return compile_plan(load_scenario(path), cast, rounds, plan.settings.seed)
+    found = read_fault_plan(path)
+    if found.peers != list(plan.peers) or found.rounds != rounds:
+        told = f"{len(found.peers)} peers, {found.rounds} rounds"
+        raise ConfigError(str(path), "peers, rounds", told, "those of the run")
+    return found
+
+
+_NAMED = 8
+
+
+def print_faults(plan: FaultPlan) -> None:
+    """Print each occurrence: when, what, whom."""
+    table = Table(box=None, header_style="bold")
+    for title in ("fault", "kind", "at", "heals", "whom"):
+        table.add_column(title)
+    for each in plan.occurrences:
+        whom = ", ".join(each.peers) or _links(each.links)
+        fit = f" ({each.cut_to_fit} left out: too many down)" if each.cut_to_fit else ""
+        trigger, heal = (
+            _words(part.model_dump(exclude_none=True)) for part in (each.trigger, each.heal)
+        )
+        table.add_row(each.id, each.kind, trigger, heal, (whom or "nobody") + fit)
+    console().print(table)
+    print(f"{plan.scenario}: {len(plan.occurrences)} occurrences, seed {plan.seed}")
+
+
+def _links(links: Sequence[tuple[str, str]]) -> str:
+    """Name a few links one by one, of many the first."""
+    named = ", ".join(f"{a}->{b}" for a, b in links[:_NAMED])
+    return named if len(links) <= _NAMED else f"{len(links)} links: {named}, .."
+
+
+def _words(values: dict[str, Any]) -> str:
+    return "never" if values.get("never") else " ".join(f"{k} {v}" for k, v in values.items())

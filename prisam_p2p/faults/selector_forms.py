@@ -1,0 +1,106 @@
+"""How a scenario says whom it means: the forms of `peers`, `links`, `groups` and `sides`.
+
+What they come to in a given network is the business of `selectors`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from prisam_p2p.faults.timing import Table
+from prisam_p2p.plan.toml_file import MISSING, Misfit, Told
+
+Role = Literal["hub", "leaf", "bridge"]
+Ids = Annotated[list[str], Field(min_length=1)]
+
+
+class Selector(Table):
+    """Peers: a list of names, "all", or a table.
+
+    In a table, `ids`, `data_group`, `role` or `profile` says among whom, `not` takes some out, and
+    `pick` or `percent` then draws; each may stand alone.
+
+    Attributes:
+        percent: of those among whom is drawn, rounded half up, at least one.
+    """
+
+    ids: Ids | None = None
+    data_group: int | None = Field(None, ge=0)
+    role: Role | None = None
+    profile: str | None = None
+    not_: Ids | None = Field(None, alias="not")
+    pick: int | None = Field(None, ge=1)
+    percent: float | None = Field(None, gt=0, le=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: object) -> object:
+        if isinstance(value, list):
+            return {"ids": _names(value, "a list of at least one peer, in quotes")}
+        if value == "all":
+            return {}
+        if not isinstance(value, dict):
+            shown = MISSING if value is None else value
+            raise Misfit("", shown, 'a list of peers, "all", or a table such as { pick = 2 }')
+        if not value:
+            raise Misfit("", Told("an empty table"), '"all", or a table such as { pick = 2 }')
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_a_kind(self) -> Self:
+        for first, second in (("pick", "percent"), *_TWO_AMONGS):
+            value = getattr(self, second)
+            if value is not None and getattr(self, first) is not None:
+                raise Misfit(second, value, f"no {second} beside {first}")
+        return self
+
+
+_AMONGS = ("ids", "data_group", "role", "profile")
+_TWO_AMONGS = [(a, b) for i, a in enumerate(_AMONGS) for b in _AMONGS[i + 1 :]]
+
+
+class LinkSelector(Table):
+    """Links: a list of "p00->p01" (one way) and "p02-p03" (both), "all", or a table.
+
+    Attributes:
+        between: those from the first peers to the second, and back.
+        of: those with an end among these peers.
+    """
+
+    names: Ids | None = None
+    between: Annotated[list[Selector], Field(min_length=2, max_length=2)] | None = None
+    of: Selector | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: object) -> object:
+        if isinstance(value, list):
+            return {"names": _names(value, 'a list of at least one link such as "p00->p01"')}
+        if value == "all":
+            return {}
+        if not isinstance(value, dict):
+            raise Misfit("", value, 'a list of links, "all", or a table with between or of')
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        if self.between is not None and self.of is not None:
+            raise Misfit("of", Told("a selector"), "no of beside between")
+        for name in self.names or ():
+            if "-" not in name.strip("-"):
+                raise Misfit("", name, 'two peers: "p00->p01" (one way) or "p00-p01" (both)')
+        return self
+
+
+class Sides(Table):
+    """The sides of a partition that are not listed."""
+
+    data_groups: Literal[True]
+
+
+def _names(value: list[object], right: str) -> list[object]:
+    if not value or not all(isinstance(each, str) for each in value):
+        raise Misfit("", value, right)
+    return value

@@ -1,0 +1,175 @@
+"""What the kernel counted of a run's TCP connections: every byte, also of peers that were killed.
+
+The launcher listens; the peers do nothing for it. Where the kernel does not tell, the journal says
+why, and nothing fails.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import threading
+import time
+from collections.abc import Collection
+from contextlib import ExitStack, suppress
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.measure.tcp_info import DiagSocket, Ends, TcpInfo
+from prisam_p2p.netns.interface import Network, NetworkError
+from prisam_p2p.system import sock_diag
+from prisam_p2p.wire import ethernet
+
+_QUIET_S = 0.02
+_FIGURES = [field.name for field in fields(TcpInfo)]
+
+
+class KernelWatch:
+    """Writes the figures of every TCP connection between `addresses` to a journal.
+
+    To be entered, as a context, before the first peer is started, and left when the last is gone.
+    Between, it has a thread: a process that must have only one is forked before.
+
+    Attributes:
+        available: whether the kernel tells; if not, `reason` says why.
+        overruns: how often it had more to tell than it could keep for the thread.
+    """
+
+    def __init__(
+        self,
+        addresses: Collection[str],
+        journal_path: Path,
+        epoch_s: float,
+        network: Network | None = None,
+        mtu: int = ethernet.LOOPBACK_MTU,
+    ) -> None:
+        self.available, self.reason, self.overruns = False, "never entered", 0
+        self._addresses = frozenset(addresses)
+        self._network, self._mtu = network, mtu
+        self._netlinks: list[socket.socket] = []
+        self._journal = Journal(journal_path, epoch_s)
+        self._cpu_s = 0.0
+        self._told: set[Ends] = set()
+        self._seen: dict[Ends, DiagSocket] = {}
+        self._thread = threading.Thread(target=self._watch, name="kernel-watch", daemon=True)
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            if self._network:
+                self._netlinks = self._network.watch_sockets()
+            else:
+                self._netlinks = [self._held.enter_context(sock_diag.listen())]
+            self._end, self._line = map(self._held.enter_context, socket.socketpair())
+        except (OSError, ValueError, NetworkError) as error:
+            self.reason = str(error)
+        else:
+            self.available, self.reason = True, ""
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def dump(self) -> None:
+        """Remember the figures of the sockets that there are now, in case no others come."""
+        if self.available:
+            with suppress(OSError):  # final figures come all the same
+                insides = self._network.dump_sockets() if self._network else []
+                for inside in insides or (None,):
+                    found = filter(self._is_ours, sock_diag.dump(inside))
+                    self._seen |= {each.ends: each for each in found}
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Wait for the last sockets' figures, at most so long; write what is known of the others.
+
+        Raises:
+            OSError: the journal cannot be written.
+        """
+        with self._held, self._journal:
+            if self._thread.is_alive():
+                self._end.send(b"x")
+                self._thread.join()
+            began_s = time.thread_time()
+            if self.available:
+                self.dump()
+                self._drain(time.monotonic() + timeout_s)
+                for ends in self._seen.keys() - self._told:
+                    self._write(self._seen[ends], "dump")
+            cpu_s = round(self._cpu_s + time.thread_time() - began_s, 6)
+            self._journal.write(
+                records.Watch(self.available, self.reason, self.overruns, cpu_s, self._mtu)
+            )
+
+    def _watch(self) -> None:
+        """Take in what the kernel tells, until something comes over the line."""
+        poll = _poll(*self._netlinks, self._line)
+        try:
+            while self._line.fileno() not in dict(poll.poll()):
+                self._take_in()
+        except OSError as error:
+            self.available, self.reason = False, f"it ended early: {error}"
+        finally:
+            self._cpu_s = time.thread_time()
+
+    def _drain(self, deadline: float) -> None:
+        """Take in until nothing more is expected, and nothing of ours came for a while."""
+        poll, quiet_s = _poll(*self._netlinks), time.monotonic() + _QUIET_S
+        while (now := time.monotonic()) < deadline and (self._expected() or now < quiet_s):
+            poll.poll(1000 * _QUIET_S)
+            if self._take_in():
+                quiet_s = time.monotonic() + _QUIET_S
+
+    def _expected(self) -> set[Ends]:
+        """Return the ends not told of that were seen, or whose other end was told of."""
+        others = {(remote, local) for local, remote in self._told}
+        return (others | self._seen.keys()) - self._told
+
+    def _take_in(self) -> bool:
+        """Write what the kernel has told by now; return whether any of it was ours."""
+        taken = [self._take_from(netlink) for netlink in self._netlinks]
+        return any(taken)
+
+    def _take_from(self, netlink: socket.socket) -> bool:
+        ours = False
+        while True:
+            try:
+                datagram = netlink.recv(sock_diag.LARGEST_DATAGRAM)
+            except BlockingIOError:
+                return ours
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self.overruns += 1
+                continue
+            for each in filter(self._is_ours, sock_diag.sockets(datagram)):
+                ours = True
+                self._told.add(each.ends)
+                self._write(each, "destroyed")
+
+    def _is_ours(self, each: DiagSocket) -> bool:
+        """Tell whether its ends have addresses of ours, and a byte went over it."""
+        carried = each.info.sent + each.info.received > 0
+        return carried and all(address in self._addresses for address, _ in each.ends)
+
+    def _write(self, each: DiagSocket, source: str) -> None:
+        local, remote = (f"{address}:{port}" for address, port in each.ends)
+        figures = {name: getattr(each.info, name) for name in _FIGURES}
+        self._journal.write(records.Socket(local, remote, source, **figures))
+
+
+def _poll(*sockets: socket.socket) -> select.poll:
+    poll = select.poll()
+    for each in sockets:
+        poll.register(each, select.POLLIN)
+    return poll

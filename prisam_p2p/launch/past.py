@@ -1,0 +1,168 @@
+"""What earlier launches of a run left behind, for the next one to go on from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prisam_p2p.algorithms import TRAITS
+from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.faults.fault_plan import FaultPlan
+from prisam_p2p.faults.remaining import gone_for_good, open_hits
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import read_journal
+from prisam_p2p.measure.state import kept_states
+from prisam_p2p.plan.plan import Plan
+from prisam_p2p.settings import RunSettings
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Past:
+    """A run so far.
+
+    Attributes:
+        launches: so many there were.
+        ended_s: time of the last record of any journal; the run's clock goes on from there.
+        began_s: when the rounds began for the first time.
+        incarnations: peer -> of its next process.
+        rounds: peer -> the round that it begins with.
+        over: peer -> final state, of those that do not start again.
+        open_faults: (occurrence, peer) of faults that ended with the processes they were done to.
+    """
+
+    run_id: str
+    launches: int = 0
+    ended_s: float = 0.0
+    began_s: float = 0.0
+    incarnations: dict[str, int] = field(default_factory=dict)
+    rounds: dict[str, int] = field(default_factory=dict)
+    over: dict[str, str] = field(default_factory=dict)
+    open_faults: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the rounds began, in earlier launches."""
+        return self.ended_s - self.began_s
+
+    def going_on(self, specs: Sequence[PeerSpec]) -> list[PeerSpec]:
+        """Return the specs of the processes that go on; who is over is nobody's neighbor."""
+        return [self._going_on(spec) for spec in specs if spec.peer_id not in self.over]
+
+    def _going_on(self, spec: PeerSpec) -> PeerSpec:
+        if not self.launches:
+            return spec
+        news = {
+            "incarnation": self.incarnations.get(spec.peer_id, 0),
+            "source": "state",
+            "first_round": self.rounds[spec.peer_id],
+            "neighbors": [each for each in spec.neighbors if each not in self.over],
+        }
+        return spec.model_copy(update=news)
+
+
+def launcher_history(run_dir: Path) -> list[Line]:
+    """Return the launcher's records, of all its launches."""
+    return _history(run_dir, "launcher")
+
+
+def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
+    """Return what the launches of the run in `run_dir` came to.
+
+    Raises:
+        ConfigError: a state is none.
+    """
+    history = launcher_history(run_dir)
+    kept = {peer: kept_states(run_dir / "state" / f"{peer}.safetensors") for peer in plan.peers}
+    over = _over(run_dir, plan, faults, kept, history)
+    begun = [x["t_s"] for x in history if x["record"] == "all_ready"]
+    ends = [_last_s(path) for path in (run_dir / "journal").glob("*.jsonl")]
+    return Past(
+        run_id=next(x["run_id"] for x in history if x["record"] == "run_started"),
+        launches=sum(x["record"] == "run_started" for x in history),
+        ended_s=max(ends),
+        began_s=min(begun, default=max(ends)),
+        incarnations={
+            x["peer"]: x["incarnation"] + 1 for x in history if x["record"] == "peer_started"
+        },
+        rounds=_rounds({p: kept[p] for p in kept if p not in over}, plan.settings),
+        over=over,
+        open_faults=sorted(hit for hit in open_hits(history) if hit[1] not in over),
+    )
+
+
+def _rounds(kept: Mapping[str, Collection[int]], settings: RunSettings) -> dict[str, int]:
+    """Return the round that each peer begins with; who never communicates needs no common one."""
+    if not TRAITS[settings.algorithm].silent:
+        return first_rounds(kept, settings.rounds)
+    alone = [first_rounds({peer: states}, settings.rounds) for peer, states in kept.items()]
+    return {peer: begin for each in alone for peer, begin in each.items()}
+
+
+def _over(
+    run_dir: Path,
+    plan: Plan,
+    faults: FaultPlan | None,
+    kept: dict[str, dict[int, Path]],
+    history: Sequence[Line],
+) -> dict[str, str]:
+    """Return the peers that do not start again: gone as planned, done early, out of memory."""
+    codes = {x["peer"]: x["exit_code"] for x in history if x["record"] == "peer_ended"}
+    over = {}
+    for peer in gone_for_good(faults, history) if faults else ():
+        fate = f"died with {codes[peer]}" if codes.get(peer) else "stopped"
+        over[peer] = fate + records.AS_PLANNED
+    for peer in plan.peers.keys() - over.keys():
+        mine = _history(run_dir, peer)
+        last = max((i for i, x in enumerate(mine) if x["record"] == "started"), default=0)
+        told = {x["record"]: x for x in mine[last:]}
+        if "deployed" in told and max(kept[peer], default=0) < plan.settings.rounds:
+            over[peer] = "completed"
+        elif told.get("finished", {}).get("state") == "out-of-memory":
+            over[peer] = "out-of-memory"
+    return over
+
+
+def _history(run_dir: Path, name: str) -> list[Line]:
+    path = run_dir / "journal" / f"{name}.jsonl"
+    return list(read_journal(path)) if path.exists() else []
+
+
+def _last_s(path: Path) -> float:
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith(b"\n")]
+    return float(json.loads(whole[-1])["t_s"]) if whole else 0.0
+
+
+# -- the round to go on with -----------------------------------------------------------
+
+
+def first_rounds(kept: Mapping[str, Collection[int]], rounds: int) -> dict[str, int]:
+    """Return the round that each peer begins with.
+
+    That is the one that most can begin with, the latest of those: as a rule that is all, for
+    neighbors are a round apart at most and each kept its last two states, and then nobody's mask is
+    missing in any round. Who is further behind (it was away, or lost its state) begins there too,
+    with what it has; who has no state that old begins with its oldest.
+
+    Args:
+        kept: peer -> rounds that it has a state for; who has none begins with W0.
+        rounds: of the run; a peer that has done them all does the last one again, for the others.
+    """
+    able = {peer: {t for t in states if t < rounds} | _w0(states) for peer, states in kept.items()}
+    counts = Counter(t for each in able.values() for t in each)
+    start = max(counts, key=lambda t: (counts[t], t), default=0)
+    return {
+        peer: start if start in able[peer] or not states else max(start, min(states))
+        for peer, states in kept.items()
+    }
+
+
+def _w0(states: Collection[int]) -> set[int]:
+    """Return {0} where round 0 is no more than one round ago."""
+    return {0} if max(states, default=0) <= 1 else set()

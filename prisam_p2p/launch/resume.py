@@ -1,0 +1,123 @@
+"""`prisam resume`: go on with a run whose launcher died, or was interrupted.
+
+What earlier launches wrote stays; this one appends (docs/decisions/0020-survival.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
+from prisam_p2p.faults.remaining import Moment, left_of
+from prisam_p2p.launch.launch import (
+    Launched,
+    make_ready,
+    network_beside,
+    network_for,
+    run_reported,
+)
+from prisam_p2p.launch.past import launcher_history, past_of
+from prisam_p2p.launch.run import COMPLETED, create_run_dir, go_on
+from prisam_p2p.measure import folders
+from prisam_p2p.measure.folders import baseline_folder, baseline_of
+from prisam_p2p.netns.doctor import Choice
+from prisam_p2p.plan.plan import Plan, read_plan
+from prisam_p2p.plan.planning import Prepared, prepare, topology_of
+from prisam_p2p.settings import Baseline
+
+
+def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> Launched:
+    """Go on with the run in `run_dir` to its end, and with its baseline.
+
+    Args:
+        after_run: called with its folder when a run is over, however it ended.
+
+    Raises:
+        ConfigError: it is no run folder, has nothing to go on with, still runs, or its data or
+            model are not those of the plan; nothing was started.
+        LaunchError: a peer did not come up.
+    """
+    plan = _plan(run_dir)
+    if _completed(run_dir) and not _baseline_lacks(run_dir, plan):
+        right = "a run that did not: nothing to resume"
+        raise ConfigError(str(run_dir), "", "a run that completed", right)
+    prepared, faults = _prepared(plan, run_dir), _faults(run_dir)
+    choice = network_for(plan, faults, str(run_dir), quiet)
+    make_ready(prepared)
+    try:
+        status, states = _finish(prepared, plan, run_dir, quiet, after_run, choice, faults)
+        baseline = prepared.baseline
+        if status != COMPLETED or baseline is None:
+            return Launched(run_dir, status, states, None)
+        folder = baseline_folder(run_dir, baseline.settings.algorithm.value)
+        beside = network_beside(baseline, choice)
+        if (folder / "plan.json").exists():
+            status, others = _finish(prepared, baseline, folder, quiet, after_run, beside)
+        else:
+            create_run_dir(folder)
+            status, others = run_reported(prepared, baseline, folder, quiet, after_run, beside)
+    finally:
+        prepared.images.close()
+    states |= {f"{peer} of the baseline": state for peer, state in others.items()}
+    return Launched(run_dir, status, states, folder)
+
+
+def _finish(
+    prepared: Prepared,
+    plan: Plan,
+    run_dir: Path,
+    quiet: bool,
+    after_run: Callable[[Path], object],
+    choice: Choice,
+    faults: FaultPlan | None = None,
+) -> tuple[str, dict[str, str]]:
+    """Go on with one run; return its status and each peer's final state."""
+    history = launcher_history(run_dir)
+    if _completed(run_dir):
+        return COMPLETED, dict(history[-1]["states"])
+    past = past_of(run_dir, plan, faults)
+    now = Moment(past.began_s, past.ended_s, max(past.rounds.values(), default=0))
+    left = left_of(faults, history, now) if faults else None
+    try:
+        return go_on(prepared, plan, run_dir, quiet, choice, left, past)
+    finally:
+        after_run(run_dir)
+
+
+def _baseline_lacks(run_dir: Path, plan: Plan) -> bool:
+    """Tell whether a run was to have a baseline that did not complete."""
+    folder = baseline_of(run_dir)
+    return plan.settings.baseline is not Baseline.NONE and not (folder and _completed(folder))
+
+
+def _plan(run_dir: Path) -> Plan:
+    path = run_dir / "plan.json"
+    begun = any(x["record"] == "run_started" for x in launcher_history(run_dir))
+    if not (path.exists() and begun and (run_dir / "state").is_dir()):
+        right = "the folder of a run that was begun: plan.json, journal/launcher.jsonl, state/"
+        raise ConfigError(str(run_dir), "", "no such run", right)
+    return read_plan(path)
+
+
+def _prepared(plan: Plan, run_dir: Path) -> Prepared:
+    prepared = prepare(topology_of(plan, run_dir / "plan.json"), plan.settings)
+    was, would_be = (each.model_dump(exclude={"host"}) for each in (plan, prepared.plan))
+    for key in was:
+        if was[key] != would_be[key]:
+            prepared.images.close()
+            right = "the data, the model and the code that it was begun with"
+            raise ConfigError(str(run_dir / "plan.json"), key, "not what it would be now", right)
+    return prepared
+
+
+def _completed(run_dir: Path) -> bool:
+    history = launcher_history(run_dir)
+    last = history[-1] if history else {"record": ""}
+    return bool(last["record"] == "run_ended" and last["status"] == COMPLETED)
+
+
+def _faults(run_dir: Path) -> FaultPlan | None:
+    path = run_dir / folders.FAULTS
+    return read_fault_plan(path) if path.exists() else None

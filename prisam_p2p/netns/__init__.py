@@ -1,0 +1,1 @@
+"""The networks that a run can have: a namespace for each peer, or plain loopback."""

@@ -1,0 +1,68 @@
+"""Plain loopback: an address of 127.0.0.0/8 per peer, and nothing between them but the kernel.
+
+Rates, delays, losses and cuts are the peers' own doing there (peer/): this network only knows
+addresses, so its evidence is always 0.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+
+from prisam_p2p.netns.interface import Counts, NetworkError
+from prisam_p2p.plan.link_properties import Link, LinkState
+from prisam_p2p.system import sock_diag
+
+
+class Loopback:
+    """See interface.Network."""
+
+    def __init__(self, peers: Sequence[str], run_id: str) -> None:
+        self.addresses: Mapping[str, str] = {
+            peer: _address(run_id, index) for index, peer in enumerate(peers)
+        }
+        self._sockets: list[socket.socket] = []
+
+    def entry(self, peer: str) -> None:
+        """See interface.Network: every process is there already."""
+
+    def apply(self, states: Mapping[Link, LinkState]) -> None:
+        """See interface.Network: left to the peers."""
+
+    def counts(self, link: Link) -> Counts:
+        """See interface.Network."""
+        return Counts()
+
+    def evidence(self, link: Link) -> int:
+        """See interface.Network."""
+        return 0
+
+    def watch_sockets(self) -> list[socket.socket]:
+        """See interface.Network."""
+        try:
+            self._sockets.append(sock_diag.listen())
+        except (OSError, ValueError) as error:
+            raise NetworkError(str(error)) from error
+        return self._sockets[-1:]
+
+    def dump_sockets(self) -> list[socket.socket]:
+        """See interface.Network: sock_diag.dump() opens its own, which is as good."""
+        return []
+
+    def close(self) -> None:
+        """See interface.Network."""
+        for each in self._sockets:
+            each.close()
+        self._sockets.clear()
+
+
+def _address(run_id: str, index: int) -> str:
+    """Return a loopback address of the peer's own, so an address pair is a directed link.
+
+    Only Linux answers on all of 127.0.0.0/8. Runs side by side differ in the second byte, as a
+    rule.
+    """
+    if sys.platform != "linux":
+        return "127.0.0.1"
+    return f"127.{1 + int(run_id[:2], 16) % 254}.{index // 250}.{1 + index % 250}"

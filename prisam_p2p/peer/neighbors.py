@@ -1,0 +1,276 @@
+"""A peer's neighbors as the loop sees them: announce, hear, pull; every wait has a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from queue import Empty
+
+from prisam_p2p.control.line import Stopped
+from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.layout import Layout, Mask, Weights
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.round_book import RoundBook, Verdict, reached_by_half
+from prisam_p2p.peer.round_deadline import RoundDeadline
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport import events
+from prisam_p2p.transport.client import Endpoint
+from prisam_p2p.transport.metering import OTHERS
+from prisam_p2p.transport.pull import Unfit
+from prisam_p2p.transport.snapshots import snapshot_of
+from prisam_p2p.transport.transport import Transport
+from prisam_p2p.wire.messages import MaskAnnounce, WireDtype
+
+_ANSWER_S = 5.0
+"""The transport's own thread answers at once; more means that it is gone."""
+
+_LAST_MASKS_S = 1.0
+"""For masks that were sent already; who is in its first round has none to send."""
+
+_QUIET_S = 0.3
+"""Who has heard nothing for so long has heard what was on its way."""
+
+_MOST_SENDERS = 1000
+"""Strangers may call themselves anything; so many names are counted one by one."""
+
+
+class Network:
+    """Turns the transport's events into what a round needs, and journals who was left out.
+
+    Args:
+        book: decides over masks.
+        deadline: says how long they are waited for.
+        inbox: where the transport puts events; a StopAsked in it raises Stopped from any wait.
+
+    Attributes:
+        broken: the transport's thread died; what it still had to read was not counted.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        book: RoundBook,
+        deadline: RoundDeadline,
+        inbox: Inbox[events.Event],
+        journal: Journal,
+        layout: Layout,
+        pull_deadline_s: float,
+        wire_dtype: WireDtype,
+    ) -> None:
+        self._transport, self._book, self._inbox = transport, book, inbox
+        self._journal, self._layout = journal, layout
+        self._deadline, self._pull_deadline_s = deadline, pull_deadline_s
+        self._wire_dtype = wire_dtype
+        self.broken = False
+        self._offered: dict[int, int] = {}
+        self._unwelcomed: set[str] = set()
+        self._unjoined: set[str] = set()
+        self._pulls: dict[str, Weights | None] = {}
+        self._fetched: dict[str, int] = {}
+        self._turned: Counter[tuple[str, str]] = Counter()
+
+    def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
+        """Say Hello to every neighbor in `roster` and wait until each way is open."""
+        self._unwelcomed, self._unjoined = set(roster), set(roster)
+        self._book.leave_all_but(roster, "is not there yet")
+        self._transport.connect(roster)
+        self._wait(lambda: not self._unwelcomed | self._unjoined, timeout_s)
+        missing = self._unwelcomed | self._unjoined
+        for neighbor in missing:
+            self._book.leave(neighbor, f"did not connect within {timeout_s:g} s")
+        present = sorted(set(roster) - missing)
+        self._journal.write(records.Connected(present, sorted(missing)))
+
+    def announce(self, round_index: int, similarity: Mask, weights: Weights) -> None:
+        """Offer `weights` and send the similarity mask to every neighbor."""
+        message = MaskAnnounce(round_index, len(similarity), pack_bits(similarity))
+        snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
+        n_bytes, digest = len(snapshot.buffer), snapshot.offer.digest.hex()
+        # Before anybody can have them: this process may be killed at any moment.
+        self._journal.write(records.Offered(round_index, n_bytes, digest))
+        self._offered[round_index] = n_bytes
+        self._transport.announce(message, snapshot)
+
+    def hear(self, round_index: int) -> dict[str, Mask]:
+        """Return the neighbors' masks of this round; who misses the deadline is journalled."""
+        book, deadline, began_s = self._book, self._deadline, time.monotonic()
+        book.open(round_index)
+        deadline.open(round_index, began_s)
+        self._wait_until(
+            lambda: not book.awaited(),
+            lambda: began_s + deadline.wait_s(len(book.masks()), len(book.awaited())),
+        )
+        masks, given_up, now_s = book.masks(), book.awaited(), time.monotonic()
+        missing = book.missing(deadline.reason(len(masks), len(given_up)))
+        deadline_s = round(deadline.wait_s(len(masks), len(given_up)), 6)
+        waited_s = round(now_s - began_s, 6)
+        deadline.close(given_up, now_s)
+        self._journal.write(records.Heard(round_index, list(masks), missing, waited_s, deadline_s))
+        return masks
+
+    def pull(
+        self, round_index: int, donors: Sequence[str], wanted: Mask | None
+    ) -> dict[str, Weights]:
+        """Return the weights of the donors that delivered; the others are journalled.
+
+        A pull without progress is given up by the transport, all of them at the deadline.
+
+        Args:
+            wanted: fetch only channels that this mask keeps; None = all.
+        """
+        self._pulls, self._fetched = {}, {}
+        self._transport.pull(donors, round_index, wanted)
+        self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s)
+        if len(self._pulls) < len(donors):
+            self._transport.end_pulls(f"not whole within {self._pull_deadline_s:g} s")
+            self._wait(lambda: len(self._pulls) == len(donors), _ANSWER_S)
+        arrived, self._pulls = self._pulls, {}
+        return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
+
+    def reject(self, round_index: int, donor: str, check: str, detail: str) -> None:
+        """Journal that what a donor gave, in this round's pull, is left out of the round."""
+        fetched = self._fetched.get(donor, 0)
+        self._journal.write(records.Rejected(round_index, donor, check, detail, fetched))
+
+    def latest_rounds(self) -> dict[str, int]:
+        """Return neighbor -> the latest round that it announced a mask of, of those who are there.
+
+        A neighbor sends its last mask with its Welcome; they are given a moment to arrive.
+        """
+        latest = self._book.latest
+        self._wait(lambda: self._book.present() <= latest().keys(), _LAST_MASKS_S)
+        return {n: t for n, t in latest().items() if n in self._book.present()}
+
+    def reached(self) -> int:
+        """Return the latest round that half of the neighbors who are there announced by now."""
+        self._wait(lambda: False, 0)  # what has come is taken in
+        latest = self._book.latest()
+        return reached_by_half([latest.get(n, 0) for n in self._book.present()])
+
+    def leave(self, round_index: int) -> None:
+        """Tell the neighbors not to wait for this peer from `round_index` on."""
+        self._transport.say_bye(round_index)
+
+    def bytes_out(self) -> int:
+        """Return payload and header bytes that were sent so far."""
+        return self._transport.bytes_out()
+
+    def write_traffic(self, round_index: int, final: bool = False) -> None:
+        """Journal the counts that changed since the last time; `final`: nothing will follow."""
+        self._journal.write(records.Traffic(round_index, final, self._transport.traffic()))
+
+    def peak_mbit_s(self) -> tuple[float, float]:
+        """Return the most weights that went up, and came down, in any one second."""
+        return self._transport.peak_mbit_s()
+
+    def serve_until(self, done: Callable[[], bool], timeout_s: float) -> None:
+        """Answer requests until `done`; neighbors may still pull the last weights."""
+        self._wait(done, timeout_s)
+
+    def settle(self, neighbors: Collection[str], timeout_s: float) -> bool:
+        """Wait until the ways to and from these neighbors are open, and nothing more arrives.
+
+        At the end of a run with faults: connections that these broke come back, and bring masks.
+        """
+
+        def open_to_all() -> bool:
+            return not (self._unwelcomed | self._unjoined) & {*neighbors}
+
+        ends_s = time.monotonic() + timeout_s
+        self._wait(open_to_all, timeout_s)
+        while (left_s := ends_s - time.monotonic()) > 0:
+            try:
+                self._take_in(self._inbox.get(min(_QUIET_S, left_s)))
+            except Empty:
+                break
+        return open_to_all()
+
+    def _wait(self, enough: Callable[[], bool], timeout_s: float) -> None:
+        ends_s = time.monotonic() + timeout_s
+        self._wait_until(enough, lambda: ends_s)
+
+    def _wait_until(self, enough: Callable[[], bool], ends_s: Callable[[], float]) -> None:
+        """Take events in until `enough`, or until `ends_s`, which they may change."""
+        while not enough():
+            try:
+                self._take_in(self._inbox.get(ends_s() - time.monotonic()))
+            except Empty:
+                return
+
+    def _take_in(self, event: events.Event) -> None:
+        match event:
+            case events.Welcomed(neighbor):
+                self._unwelcomed.discard(neighbor)
+            case events.Lost(neighbor):
+                self._unwelcomed.add(neighbor)
+            case events.Joined(neighbor, incarnation):
+                self._unjoined.discard(neighbor)
+                self._book.join(neighbor)
+                self._journal.write(records.NeighborJoined(neighbor, incarnation))
+            case events.Left(neighbor, reason, for_good):
+                if not for_good:
+                    self._unjoined.add(neighbor)
+                (self._book.finish if for_good else self._book.leave)(neighbor, reason)
+                self._journal.write(records.NeighborLeft(neighbor, reason))
+            case events.MaskHeard(neighbor, message):
+                verdict = self._book.receive(neighbor, message)
+                if verdict in (Verdict.ACCEPTED, Verdict.STALE):
+                    self._deadline.arrived(neighbor, message.round_index, time.monotonic())
+                if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
+                    self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
+            case events.AnnounceDone(round_index, reached, unreachable):
+                if n_bytes := self._offered.pop(round_index, None):
+                    self._journal.write(
+                        records.Announced(round_index, n_bytes, reached, unreachable)
+                    )
+            case events.PullDone():
+                self._finish_pull(event)
+            case events.PullLost(donor, round_index, reason, check):
+                self._pulls[donor] = None
+                if check:
+                    self.reject(round_index, donor, check, reason)
+                else:
+                    self._journal.write(records.PullFailed(round_index, donor, reason))
+            case events.TurnedAway(sender, verdict_name, reason):
+                n = self._transport.take_turned(event)
+                self._turn_away(sender, verdict_name, reason, n)
+            case events.Broken(error):
+                self.broken = True
+                raise RuntimeError(f"the transport broke: {error.splitlines()[-1]}\n{error}")
+            case events.StopAsked():
+                raise Stopped("told to stop")
+            case events.OrderCame():
+                pass  # woke the wait
+
+    def _finish_pull(self, event: events.PullDone) -> None:
+        pull = event.pull
+        self._fetched[pull.donor] = pull.fetched_bytes
+        try:
+            self._pulls[pull.donor] = pull.weights()
+        except Unfit as unfit:
+            self._pulls[pull.donor] = None
+            self.reject(pull.round_index, pull.donor, unfit.check, str(unfit))
+            return
+        self._transport.keep(pull)
+        mbit_s = pull.fetched_bytes * 8 / 1e6 / max(event.wall_s, 1e-9)
+        self._journal.write(
+            records.Pulled(
+                pull.round_index,
+                pull.donor,
+                pull.n_bytes,
+                pull.fetched_bytes,
+                pull.digest.hex(),
+                round(event.wall_s, 6),
+                round(mbit_s, 3),
+            )
+        )
+
+    def _turn_away(self, sender: str, verdict: str, reason: str, n: int = 1) -> None:
+        if len(self._turned) >= _MOST_SENDERS and (sender, verdict) not in self._turned:
+            sender = OTHERS
+        before = self._turned[sender, verdict]
+        count = self._turned[sender, verdict] = before + n
+        if count.bit_length() > before.bit_length():  # a flood does not fill the disk
+            self._journal.write(records.Turned(sender, verdict, reason, count))

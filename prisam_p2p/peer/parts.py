@@ -1,0 +1,104 @@
+"""What a peer is made of, from its spec: its learner, its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+
+from prisam_p2p.algorithms import TRAITS
+from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.core.entrywise import EntryLayout
+from prisam_p2p.core.layout import Layout, Weights, pack
+from prisam_p2p.core.masks import similarity_bits
+from prisam_p2p.learn.entry_learner import EntryLearner
+from prisam_p2p.learn.learner import Learner
+from prisam_p2p.learn.models import Architecture
+from prisam_p2p.learn.shared_data import SharedImages, open_shared
+from prisam_p2p.learn.splits import PeerData
+from prisam_p2p.learn.training import Hyperparameters
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.round_book import RoundBook
+from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
+from prisam_p2p.settings import InitialWeights
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport import events
+from prisam_p2p.transport.pacing import bytes_per_second
+from prisam_p2p.transport.pull_manager import Patience
+from prisam_p2p.transport.sessions import Identity
+from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.wire.messages import WireDtype
+
+_OF_W0 = 1
+"""Draws a peer's own W0 apart from its shuffles."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What makes a peer's network: these classes, or others that speak the same wire."""
+
+    transport: Callable[..., Transport] = Transport
+    network: Callable[..., Network] = Network
+
+
+def w0_seed(spec: PeerSpec) -> int:
+    """Return the seed of the weights that this peer begins with: the run's, as a rule."""
+    if spec.settings.initial_weights is InitialWeights.COMMON:
+        return spec.settings.seed
+    own = np.random.SeedSequence([spec.settings.seed, spec.index, _OF_W0])
+    return int(own.generate_state(1)[0])
+
+
+def make_learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> Learner:
+    """Return what trains and evaluates, on the images of this peer."""
+    shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape)
+    images, labels = open_shared(shared)
+    data = PeerData(
+        np.array(spec.data.train), np.array(spec.data.validation), np.array(spec.data.test), None
+    )
+    s = spec.settings
+    how = Hyperparameters(s.batch_size, s.momentum, s.gamma_l1)
+    seed = int(np.random.SeedSequence([s.seed, spec.index]).generate_state(1)[0])
+    given = (architecture, images, labels, data, how, seed, s.device.value)
+    return EntryLearner(layout, *given) if isinstance(layout, EntryLayout) else Learner(*given)
+
+
+def make_network(
+    spec: PeerSpec,
+    layout: Layout,
+    w0: Weights,
+    inbox: Inbox[events.Event],
+    journal: Journal,
+    parts: Parts,
+) -> tuple[Network | None, Transport | None]:
+    """Return what exchanges masks and weights; None where the algorithm never communicates."""
+    s = spec.settings
+    traits = TRAITS[s.algorithm]
+    if traits.silent:
+        return None, None
+    digest = xxhash.xxh3_128_digest(pack(layout, w0))
+    me = Identity(bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest)
+    up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
+    how = Exchanging(
+        chunk_bytes=s.chunk_kib * 1024,
+        patience=Patience(s.pull_timeout_s, s.pull_least_bytes_s, s.resume_timeout_s),
+        rates=Rates(bytes_per_second(up), bytes_per_second(down)),
+        serve_at_once=s.serve_at_once,
+        policy_seed=s.seed,
+        heartbeat_s=s.heartbeat_s,
+    )
+    transport = parts.transport(
+        me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port, spec.keys
+    )
+    n_bits = {
+        "similarity": similarity_bits(layout, s.similarity_layers),
+        "structure": layout.n_bits,
+    }
+    book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
+    dtype = WireDtype[s.wire_dtype.name]
+    deadline = RoundDeadline(Limits(s.round_timeout_s, s.deadline_k, s.deadline_floor_s, s.quorum))
+    what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype)
+    return parts.network(transport, *what), transport

@@ -1,0 +1,61 @@
+"""How SIGTERM ends a peer, whatever it waits for."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable
+from queue import Empty
+
+from prisam_p2p.control.line import Control, Stopped
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.system.process_limits import MemoryMeter
+from prisam_p2p.transport import events
+
+
+class StopRequest:
+    """Whether this process was told to stop.
+
+    A signal handler may interrupt the very wait it wants to end: an Inbox is made for that,
+    threading.Event is not.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._wake: Inbox[None] = Inbox()
+
+    def ask(self) -> None:
+        """End every `sleep`, now and later."""
+        self._asked = True
+        self._wake.put(None)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long, or raise Stopped."""
+        if seconds > 0 and not self._asked:
+            with contextlib.suppress(Empty):
+                self._wake.get(seconds)
+        if self._asked:
+            raise Stopped("told to stop")
+
+
+def sleeper(stop: StopRequest, meter: MemoryMeter | None) -> Callable[[float], None]:
+    """Return what runs after each training step: sleep, or raise where the process is to stop."""
+
+    def sleep(seconds: float) -> None:
+        if meter:
+            meter.sample()
+        stop.sleep(seconds)
+
+    return sleep
+
+
+def on_sigterm(stop: StopRequest, inbox: Inbox[events.Event], control: Control) -> None:
+    """Make SIGTERM end every wait; Ctrl-C in a terminal is the launcher's to handle."""
+
+    def handle(_signal: int, _frame: object) -> None:
+        stop.ask()
+        inbox.put(events.StopAsked())
+        control.interrupt()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

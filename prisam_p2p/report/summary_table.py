@@ -1,0 +1,136 @@
+"""A run's result as a table for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prisam_p2p.report.checks import check_lines
+from prisam_p2p.report.closure import closure_lines
+from prisam_p2p.report.exclusions import left_out_lines, rejection_lines
+from prisam_p2p.report.faults import fault_lines
+
+_MIB = 2**20
+_WIDE = 128
+"""From so many columns on there is room for counts beside the shares, and whole words."""
+
+Row = dict[str, str]
+
+
+def print_summary(
+    console: Console,
+    summary: dict[str, Any],
+    model: dict[str, Any],
+    baseline: dict[str, Any] | None,
+) -> None:
+    """Print a row for every peer and what they come to together.
+
+    Args:
+        model: the plan's dense model.
+        baseline: summary of the run beside it, if there was one.
+    """
+    wide = console.width >= _WIDE
+    rows = [_row(peer, result, model, baseline, wide) for peer, result in summary["peers"].items()]
+    table = Table(
+        title=_title(summary), title_justify="left", box=box.SIMPLE, padding=(0, 0, 0, int(wide))
+    )
+    for name in rows[0]:
+        text = name in ("peer", "profile", "group")
+        table.add_column(name, justify="left" if text else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
+    for line in _totals(summary, baseline):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _title(summary: dict[str, Any]) -> str:
+    duration = summary["duration_s"]
+    took = f" in {duration:.1f} s" if duration is not None else ""
+    return (
+        f"{summary['algorithm']} on {summary['topology']}: {summary['status']}, "
+        f"{summary['rounds_done']} of {summary['rounds']} rounds{took}"
+    )
+
+
+def _row(
+    peer: str,
+    result: dict[str, Any],
+    model: dict[str, Any],
+    baseline: dict[str, Any] | None,
+    wide: bool,
+) -> Row:
+    """Return column -> text; shares are of the dense model."""
+    accuracy = result["accuracy"]
+    row = {"peer": peer, "profile": result["profile"], "rho": f"{result['prune_ratio']:.2f}"}
+    sizes = (("params" if wide else "par.", "params", "parameters"), ("MACs", "macs", "macs"))
+    for name, key, dense in sizes:
+        count = f"{_count(result[key])} " if wide else ""
+        row[name] = count + _percent(result[key], model[dense])
+    heads = ("aggregated", "trained", "deployed") if wide else ("aggr.", "train", "depl.")
+    moments = ("after_aggregation", "after_training", "deployed")
+    row |= {head: _figure(accuracy[m]) for head, m in zip(heads, moments, strict=True)}
+    if baseline:
+        beside = baseline["peers"][peer]["accuracy"]["deployed"]
+        row[baseline["algorithm"]] = _figure(beside)
+        if wide:
+            row["gain"] = _gain(accuracy["deployed"], beside)
+    others = len(result["group"]) - 1
+    state = "" if result["state"] == "completed" else f" ({result['state']})"
+    row["group"] = ("alone" if others == 0 else f"{result['group'][0]} +{others}") + state
+    for way in ("in", "out"):
+        sent = sum(c["payload"] + c["header"] for c in result["bytes"][way].values())
+        row[f"{way} MiB" if wide else way] = f"{sent / _MIB:.2f}"
+    return row
+
+
+def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[str]:
+    accuracy = summary["accuracy"]
+    lines = [
+        "mean accuracy: "
+        f"{_figure(accuracy['after_aggregation'])} after aggregation, "
+        f"{_figure(accuracy['after_training'])} after training, "
+        f"{_figure(accuracy['deployed'])} deployed"
+    ]
+    if baseline:
+        beside = baseline["accuracy"]["deployed"]
+        lines.append(
+            f"{baseline['algorithm']}: {_figure(beside)} deployed; "
+            f"gain {_gain(accuracy['deployed'], beside)}"
+        )
+    if summary["twin"] is not None:
+        gain = _gain(accuracy["deployed"], summary["twin"])
+        lines.append(f"without the faults: {_figure(summary['twin'])} deployed; change {gain}")
+    ari = summary["grouping"]["ari_by_round"]
+    if ari:
+        lines.append(
+            f"groups found (adjusted Rand index): {ari[0]:.2f} in round 0, {ari[-1]:.2f} last"
+        )
+    sent = ", ".join(
+        f"{kind} {c['wire']:,} B" + (f" in {c['messages']:,}" if c["messages"] else "")
+        for kind, c in summary["bytes"].items()
+    )
+    wire = [f"on the wire, in so many messages: {sent}", *closure_lines(summary["closure"])]
+    left = left_out_lines(summary.get("left_out", {}))
+    checks, faults = check_lines(summary["checks"]), fault_lines(summary["faults"])
+    return [*lines, *wire, *left, *rejection_lines(summary["rejected"]), *checks, *faults]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _gain(value: float | None, beside: float | None) -> str:
+    return "-" if value is None or beside is None else f"{value - beside:+.3f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _percent(part: int | None, whole: int) -> str:
+    return "-" if part is None else f"{part / whole:.0%}"

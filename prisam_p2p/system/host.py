@@ -1,0 +1,100 @@
+"""Facts about this machine that a run's figures depend on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+_PACKAGES = (
+    "prisam-p2p",
+    "torch",
+    "torchvision",
+    "torch-pruning",
+    "numpy",
+    "scikit-learn",
+    "networkx",
+    "pyzmq",
+    "msgpack",
+    "pydantic",
+)
+_STEPS = 5
+
+
+class HostFacts(BaseModel):
+    """Where a run happened: its figures hold for such a machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: str
+    processor: str
+    cores: int
+    memory_mib: int
+    python: str
+    versions: dict[str, str]
+    git_commit: str | None
+    reference_step_ms: float
+    """CPU time of one training step of the dense model on one core: speed 1.0."""
+
+
+def host_facts(step: Callable[[], None]) -> HostFacts:
+    """Describe this machine; `step` makes one training step of the dense model."""
+    return HostFacts(
+        system=platform.platform(),
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
+        memory_mib=psutil.virtual_memory().total // 2**20,
+        python=platform.python_version(),
+        versions={name: version(name) for name in _PACKAGES},
+        git_commit=_git_commit(),
+        reference_step_ms=_reference_step_ms(step),
+    )
+
+
+def _reference_step_ms(step: Callable[[], None]) -> float:
+    """Return the median CPU time of a step, after one that warms up."""
+    step()
+    times_s = []
+    for _ in range(_STEPS):
+        began = time.thread_time()
+        step()
+        times_s.append(time.thread_time() - began)
+    return round(statistics.median(times_s) * 1000, 3)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout that this package is in, with -dirty where it differs."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

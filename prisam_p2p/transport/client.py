@@ -1,0 +1,295 @@
+"""A peer as the one that connects: DEALERs hear the neighbors' masks and pull their weights."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import zmq
+
+from prisam_p2p.errors import WireError
+from prisam_p2p.measure import records
+from prisam_p2p.transport import events
+from prisam_p2p.transport.connections import Connection, Connections
+from prisam_p2p.transport.io_thread import Reactor
+from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.pacing import Pacer
+from prisam_p2p.transport.pull import Pull
+from prisam_p2p.transport.pull_manager import Patience, Pulls
+from prisam_p2p.transport.server import MESSAGES_AT_ONCE
+from prisam_p2p.transport.sessions import Identity
+from prisam_p2p.transport.sockets import (
+    Context,
+    Socket,
+    SocketLimits,
+    connect_dealer,
+    descriptor_of,
+    news,
+    receive,
+)
+from prisam_p2p.transport.zap import why
+from prisam_p2p.wire.codec import Frame
+from prisam_p2p.wire.keys import Keys
+from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver
+from prisam_p2p.wire.messages import (
+    Busy,
+    Bye,
+    Channel,
+    Chunk,
+    MaskAnnounce,
+    MaskRequest,
+    Message,
+    Refuse,
+    Unavailable,
+    WeightsOffer,
+    Welcome,
+)
+
+Endpoint = tuple[str, int]
+
+
+@dataclass(eq=False)
+class _Line:
+    """A DEALER to one neighbor's ROUTER, through all its connections.
+
+    Attributes:
+        now: the latest connection.
+        welcomed: the neighbor welcomed us on it.
+        lost: a connection ended, and no other was welcome since.
+    """
+
+    neighbor: str
+    channel: Channel
+    socket: Socket
+    monitor: Socket
+    connections: dict[int | None, Connection] = field(default_factory=dict)
+    now: Connection | None = None
+    welcomed: bool = False
+    lost: bool = False
+    greeted_s: float = math.inf
+    happened: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def has_ended(self, descriptor: int) -> bool:
+        """Tell whether the connection of a descriptor is gone that was just opened."""
+        self.happened.extend(news(self.monitor))
+        return (zmq.EVENT_DISCONNECTED, descriptor) in self.happened
+
+
+class Calling:
+    """The DEALERs of a peer, for the transport's thread.
+
+    Args:
+        address: connections come from here.
+        most_bits: of a mask.
+        keys: None = connections are plain, and who answers is believed.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        me: Identity,
+        address: str,
+        limits: SocketLimits,
+        down: Pacer,
+        patience: Patience,
+        exchange: Exchange,
+        connections: Connections,
+        most_bits: int,
+        keys: Keys | None = None,
+    ) -> None:
+        self._context, self._me, self._address, self._limits = context, me, address, limits
+        self._exchange, self._connections, self._keys = exchange, connections, keys
+        self._pulls = Pulls(patience, down, self._ask, exchange.tell)
+        self._masks = MaskReceiver(most_bits)
+        self._roster: dict[str, Endpoint] = {}
+        self._lines: dict[tuple[str, Channel], _Line] = {}
+        self._gone: set[str] = set()
+        self._reactor: Reactor | None = None
+        self.lose_all = self._pulls.lose_all
+        self.next_s: Callable[[float], float | None] = self._pulls.next_s
+        self.keep_time: Callable[[float], None] = self._pulls.keep_time
+
+    def begin(self, reactor: Reactor, roster: Mapping[str, Endpoint]) -> None:
+        """Say Hello to all neighbors."""
+        self._reactor, self._roster = reactor, dict(roster)
+        for neighbor in sorted(roster):
+            self._open(neighbor, Channel.CONTROL)
+
+    def meet(self, neighbor: str, endpoint: Endpoint) -> None:
+        """Say Hello to a neighbor that is new."""
+        if neighbor not in self._roster:
+            self._roster[neighbor] = endpoint
+            self._open(neighbor, Channel.CONTROL)
+
+    def pull(self, pulls: Sequence[Pull]) -> None:
+        """Fetch weights; each pull ends as PullDone or PullLost."""
+        now = time.monotonic()
+        for pull in pulls:
+            self._pulls.start(pull, now)
+            line = self._lines.get((pull.donor, Channel.BULK))
+            if line and line.welcomed:
+                self._pulls.open(pull.donor, now)
+                if self._lines[pull.donor, Channel.CONTROL].lost:
+                    self._pulls.donor_silent(pull.donor, now)
+            elif pull.donor in self._gone:  # since it announced
+                self._pulls.donor_gone(pull.donor, now)
+            if line is None:
+                self._open(pull.donor, Channel.BULK)
+            elif not line.welcomed:  # refused, or not answered, when it was asked last
+                self._greet_when_writable(line)
+
+    def greet_again(self, unanswered_s: float) -> None:
+        """Say Hello to who did not welcome us for so long: it, or the answer, was lost."""
+        before_s = time.monotonic() - unanswered_s
+        for line in self._lines.values():
+            there = line.now is not None and not line.now.gone
+            if there and not line.welcomed and line.greeted_s <= before_s:
+                self._greet_when_writable(line)
+
+    def neighbor_gone(self, neighbor: str) -> None:
+        """Take note that a neighbor closed its own connection to us."""
+        self._gone.add(neighbor)
+        line = self._lines.get((neighbor, Channel.BULK))
+        if line is None or not line.welcomed:  # else that connection tells for itself
+            self._pulls.donor_gone(neighbor, time.monotonic())
+
+    def close(self, linger_ms: int) -> None:
+        """Close the sockets, once what was handed over is sent, or `linger_ms` have passed."""
+        for line in self._lines.values():
+            line.socket.disable_monitor()  # before term(), or it hangs
+            line.monitor.close(linger=0)
+            line.socket.close(linger=linger_ms)
+
+    # -- connections ---------------------------------------------------------------------
+
+    def _open(self, neighbor: str, channel: Channel) -> None:
+        assert self._reactor is not None
+        to = self._roster[neighbor]
+        key = self._keys.neighbors[neighbor] if self._keys else ""
+        sockets = connect_dealer(
+            self._context, channel, self._address, to, self._limits, self._keys, key
+        )
+        line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
+        self._reactor.listen(line.monitor, partial(self._on_monitor, line))
+        self._reactor.listen(line.socket, partial(self._on_dealer, line))
+
+    def _greet_when_writable(self, line: _Line) -> None:
+        assert self._reactor is not None
+        handler = partial(self._on_dealer, line)
+        self._reactor.listen(line.socket, handler, zmq.POLLIN | zmq.POLLOUT)
+
+    def _on_monitor(self, line: _Line, _flags: int) -> None:
+        line.happened.extend(news(line.monitor))
+        while line.happened:
+            what, descriptor = line.happened.popleft()
+            match what:
+                case zmq.EVENT_CONNECTED:
+                    line.now = self._connections.connected(
+                        descriptor,
+                        self._roster[line.neighbor],
+                        line.neighbor,
+                        line.channel,
+                        partial(line.has_ended, descriptor),
+                    )
+                    line.connections[descriptor] = line.now
+                case zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                    # What was said on the connection before does not count.
+                    self._greet_when_writable(line)
+                case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                    self._exchange.turn_away(line.neighbor, *why(descriptor))
+                case zmq.EVENT_DISCONNECTED:
+                    line.welcomed, line.lost = False, True
+                    if closed := line.connections.get(descriptor):
+                        closed.gone = True
+                    if line.channel is Channel.BULK:
+                        self._pulls.donor_gone(line.neighbor, time.monotonic())
+                    else:  # who is paused keeps its bulk connection, and answers no heartbeat
+                        self._pulls.donor_silent(line.neighbor, time.monotonic())
+                        self._exchange.tell(events.Lost(line.neighbor))
+
+    def _on_dealer(self, line: _Line, flags: int) -> None:
+        if flags & zmq.POLLOUT and self._send(line, self._me.hello(line.channel)):
+            assert self._reactor is not None
+            line.greeted_s = time.monotonic()
+            self._reactor.listen(line.socket, partial(self._on_dealer, line))
+        if not flags & zmq.POLLIN:
+            return
+        for _ in range(MESSAGES_AT_ONCE):
+            try:
+                frames = receive(line.socket)
+            except zmq.Again:
+                return
+            self._on_monitor(line, 0)  # what came by a connection comes after its opening
+            connection = line.connections.get(descriptor_of(frames[0]), line.now)
+            assert connection is not None
+            with contextlib.suppress(WireError):  # counted, dropped
+                message = self._exchange.read(connection, line.neighbor, frames)
+                handle = partial(self._hear, line)
+                self._exchange.hand_in(connection, line.neighbor, message, handle)
+
+    # -- messages ------------------------------------------------------------------------
+
+    def _hear(self, line: _Line, message: Message) -> None:
+        neighbor = line.neighbor
+        if isinstance(message, Refuse):
+            line.greeted_s = math.inf  # it was answered
+        match message, line.channel:
+            case Welcome(), Channel.CONTROL:
+                line.welcomed, line.lost = True, False
+                self._gone.discard(neighbor)
+                self._pulls.donor_back(neighbor)
+                self._exchange.tell(events.Welcomed(neighbor))
+            case Welcome(), Channel.BULK:
+                known, line.welcomed, line.lost = line.welcomed, True, False
+                if not known:
+                    self._pulls.open(neighbor, time.monotonic())
+            case Refuse(reason), Channel.CONTROL:
+                self._exchange.tell(events.Left(neighbor, f"refused us: {reason}"))
+            case Refuse(reason), Channel.BULK:
+                line.welcomed = False
+                self._pulls.lose(neighbor, f"refused us: {reason}")
+            case MaskAnnounce(), Channel.CONTROL:
+                self._hear_mask(line, message)
+            case Bye(round_index), Channel.CONTROL:
+                reason = f"{records.SAID_BYE}{round_index}"
+                self._exchange.tell(events.Left(neighbor, reason, for_good=True))
+            case ((WeightsOffer() | Chunk() | Unavailable() | Busy()), Channel.BULK):
+                if not self._pulls.receive(neighbor, message, time.monotonic()):
+                    reason = f"{type(message).__name__} of an ended pull"
+                    self._exchange.turn_away(neighbor, "stale", reason)
+            case _:
+                self._exchange.turn_away(neighbor, "unexpected", type(message).__name__)
+
+    def _hear_mask(self, line: _Line, message: MaskAnnounce) -> None:
+        try:
+            plain = self._masks.decode(line.neighbor, message)
+        except BaseMissing as error:
+            self._exchange.turn_away(line.neighbor, "baseless", str(error))
+            self._send(line, MaskRequest(message.round_index))
+        except WireError as error:
+            self._exchange.turn_away(line.neighbor, "malformed", str(error))
+        else:
+            self._exchange.tell(events.MaskHeard(line.neighbor, plain))
+
+    def _ask(self, donor: str, request: Message) -> bool:
+        line = self._lines[donor, Channel.BULK]
+        return line.welcomed and self._send(line, request)  # a new connection starts with Hello
+
+    def _send(self, line: _Line, message: Message) -> bool:
+        if line.now is None:
+            return False
+        put = partial(self._put, line)
+        return self._exchange.send(line.now, line.neighbor, message, put)
+
+    @staticmethod
+    def _put(line: _Line, frames: Sequence[Frame]) -> bool:
+        try:
+            line.socket.send_multipart(frames, zmq.DONTWAIT)
+        except zmq.Again:  # not connected: IMMEDIATE queues nothing
+            return False
+        return True

@@ -1,0 +1,185 @@
+"""What both sides of a transport share: frames in and out are read, counted, or turned away.
+
+All passes `send` and `hand_in`: there a policy loses, delays or damages it. Counted is what was
+handed to ZeroMQ and taken from it: what is lost on its way out is not, on its way in it is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import zmq
+
+from prisam_p2p.errors import WireError
+from prisam_p2p.measure.traffic import TrafficCounter
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport import events
+from prisam_p2p.transport.connections import Connection
+from prisam_p2p.transport.delay_queue import Detour, damaged
+from prisam_p2p.transport.message_faults import Policy
+from prisam_p2p.transport.message_rule import Rule, Way
+from prisam_p2p.wire.codec import Frame, decode, encode, kind_of
+from prisam_p2p.wire.messages import Message
+
+Put = Callable[[list[Frame]], bool]
+"""Hands frames to ZeroMQ; False where it does not take them."""
+
+_Handle = Callable[[Message], None]
+_Go = Callable[..., bool | None]
+
+
+class Exchange:
+    """Reads, hands over and counts. For the transport's thread.
+
+    Args:
+        inbox: where events go.
+        policy: what becomes of messages on their way.
+
+    Attributes:
+        turned: what the loop was told was turned away.
+        policed: there are rules, or messages that wait for what rules made of them.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox[events.Event],
+        traffic: TrafficCounter,
+        policy: Policy | None = None,
+    ) -> None:
+        policy = Policy() if policy is None else policy
+        self._inbox, self._traffic, self.turned = inbox, traffic, Turned(inbox)
+        self._policy, self._detour, self.policed = policy, Detour(), False
+
+    def read(self, connection: Connection, sender: str, frames: Sequence[zmq.Frame]) -> Message:
+        """Return the message in `frames`, counted in any case.
+
+        Raises:
+            WireError: it is none; the loop was told that it was turned away.
+        """
+        connection.spoke = True
+        sizes = [len(frame) for frame in frames]
+        try:
+            message = decode([frame.buffer for frame in frames])
+        except WireError as error:
+            self._traffic.add(connection.number, "in", None, sizes)
+            self.turn_away(sender, "malformed", str(error))
+            raise
+        self._traffic.add(connection.number, "in", kind_of(message), sizes)
+        return message
+
+    def hand_in(
+        self, connection: Connection, sender: str, message: Message, handle: _Handle
+    ) -> None:
+        """Have `handle` take a message that was read."""
+        if not self.policed:
+            handle(message)
+        else:
+            go = partial(self._hand_in, sender, message, handle)
+            self._pass("in", connection, sender, message, go)
+
+    def send(self, connection: Connection, to: str, message: Message, put: Put) -> bool:
+        """Hand `message` to ZeroMQ and count it; False where it is not taken."""
+        go = partial(self._send, connection, message, put)
+        if not self.policed:
+            return go()
+        return self._pass("out", connection, to, message, go) is not False
+
+    def set_rule(self, rule: Rule) -> None:
+        """Add a rule to the policy, in place of the one with its id."""
+        self.remove_rule(rule.id)
+        self._policy.add(rule)
+        self.policed = True
+
+    def remove_rule(self, rule_id: str) -> tuple[int, int]:
+        """Remove a rule, let go what it holds, return how often it (matched, acted)."""
+        counts, now_s = self._policy.remove(rule_id), time.monotonic()
+        self._detour.release(rule_id, now_s)
+        self.keep_time(now_s)
+        return counts
+
+    def keep_time(self, now_s: float) -> None:
+        """Send on, or take in, what has waited long enough."""
+        self._detour.go_on(now_s)
+        self.policed = bool(self._policy or self._detour)
+
+    def next_s(self, now_s: float) -> float | None:
+        """Return in how many seconds `keep_time` has something to do; None = never."""
+        return self._detour.next_s(now_s)
+
+    def turn_away(self, sender: str, verdict: str, reason: str) -> None:
+        """Tell that a message was not accepted."""
+        self.turned.add(sender, verdict, reason)
+
+    def tell(self, event: events.Event) -> None:
+        """Put an event into the inbox."""
+        self._inbox.put(event)
+
+    def _pass(
+        self, way: Way, connection: Connection, who: str, message: Message, go: _Go
+    ) -> object:
+        """Do with a message what the policy says; return what came of it if it passed at once."""
+        now_s = time.monotonic()
+        decision, detour = self._policy.decide(way, who, kind_of(message)), self._detour
+        passed: object = None
+        if decision.held or decision.delay_s or not detour.is_free(way, connection):
+            detour.add(way, connection, decision, partial(go, damage=decision.corrupt), now_s)
+        else:
+            for _ in range(decision.copies):
+                passed = go(damage=decision.corrupt)
+        detour.overtaken(way, connection, decision, now_s)
+        return passed
+
+    def _send(
+        self, connection: Connection, message: Message, put: Put, damage: bool = False
+    ) -> bool:
+        frames, kind = damaged(message) if damage else (encode(message), kind_of(message))
+        if not put(frames):
+            return False
+        self._traffic.add(connection.number, "out", kind, [len(frame) for frame in frames])
+        return True
+
+    def _hand_in(
+        self, sender: str, message: Message, handle: _Handle, damage: bool = False
+    ) -> None:
+        try:
+            left = decode(damaged(message)[0]) if damage else message
+        except WireError as error:
+            self.turn_away(sender, "malformed", str(error))
+        else:
+            handle(left)
+
+
+# -- rejected messages that nobody has read yet ----------------------------------------
+
+MOST_SENDERS = 64
+OTHERS = "others"
+
+
+class Turned:
+    """One event in the inbox at a time for each sender and verdict; the next ones are counted.
+
+    Strangers may call themselves anything: beyond MOST_SENDERS that wait to be read, they are
+    OTHERS. The transport's thread adds, the loop's takes.
+    """
+
+    def __init__(self, inbox: Inbox[events.Event]) -> None:
+        self._inbox, self._unread = inbox, dict[tuple[str, str], int]()
+        self._lock = threading.Lock()
+
+    def add(self, sender: str, verdict: str, reason: str) -> None:
+        """Tell that a message was not accepted; `reason` is lost where an event waits already."""
+        with self._lock:
+            if len(self._unread) >= MOST_SENDERS and (sender, verdict) not in self._unread:
+                sender = OTHERS
+            waiting = self._unread.get((sender, verdict), 0)
+            self._unread[sender, verdict] = waiting + 1
+        if not waiting:
+            self._inbox.put(events.TurnedAway(sender, verdict, reason))
+
+    def take(self, event: events.TurnedAway) -> int:
+        """Return how many messages an event that was read stands for; once."""
+        with self._lock:
+            return self._unread.pop((event.sender, event.verdict))

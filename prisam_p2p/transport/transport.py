@@ -1,0 +1,292 @@
+"""The sockets of one peer, behind methods that any thread may call.
+
+One ROUTER announces masks to the neighbors that connected to it and answers their requests
+(serving.py). To each neighbor's ROUTER goes a control DEALER, which hears its masks, and, from
+the first pull on, a bulk DEALER, so weights never hold up a mask (calling.py). One thread
+(reactor.py) does all of it, so training never delays an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import zmq
+
+from prisam_p2p.control.spec import Stop
+from prisam_p2p.core.bits import packed_size
+from prisam_p2p.core.layout import Layout, Mask
+from prisam_p2p.measure import records
+from prisam_p2p.measure.traffic import Row, TrafficCounter
+from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport import events
+from prisam_p2p.transport.client import Calling, Endpoint
+from prisam_p2p.transport.connections import Connections
+from prisam_p2p.transport.io_thread import Reactor
+from prisam_p2p.transport.message_faults import Policy
+from prisam_p2p.transport.message_rule import Rule
+from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.pacing import Pacer
+from prisam_p2p.transport.pull import Pull
+from prisam_p2p.transport.pull_manager import Patience
+from prisam_p2p.transport.server import Serving
+from prisam_p2p.transport.sessions import Identity, only_ones
+from prisam_p2p.transport.snapshots import PARTS_A_PLACE, Snapshot, SnapshotStore
+from prisam_p2p.transport.sockets import Socket, SocketLimits
+from prisam_p2p.transport.spool import Spool
+from prisam_p2p.transport.upload_stops import Reached, Stops
+from prisam_p2p.wire.codec import MAX_HEADER_BYTES
+from prisam_p2p.wire.keys import Keys
+from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.zmtp import CURVE, PLAIN
+
+_LINGER_MS = 500
+_CLOSE_TIMEOUT_S = 5.0
+_LOST_S = 1.0
+"""Once there was a policy, a Hello is said again that is not answered for so long."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A device's network, bytes per second each way; None = no limit."""
+
+    up_bytes_s: float | None = None
+    down_bytes_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Exchanging:
+    """How weights are exchanged.
+
+    Attributes:
+        chunk_bytes: length of a chunk.
+        serve_at_once: requesters that are served at the same time; others are told to wait.
+        spool_bytes: of pulled weights so many are kept, and not fetched again if unchanged.
+        policy_seed: of what the rules of a policy draw.
+        heartbeat_s: between heartbeats on a control connection, of a peer with few neighbors.
+    """
+
+    chunk_bytes: int
+    patience: Patience
+    rates: Rates
+    serve_at_once: int = 4
+    spool_bytes: int = 256 * 2**20
+    policy_seed: int = 0
+    heartbeat_s: float = 1.0
+
+
+class Transport:
+    """Binds at once; `connect` starts the conversation.
+
+    Args:
+        neighbors: who may connect.
+        inbox: where events go.
+        note: takes the record of each connection.
+        port: of the ROUTER; 0 = let the system choose.
+        keys: None = connections are plain.
+        exchange_of: makes what all messages pass on their way in and out.
+    """
+
+    def __init__(
+        self,
+        me: Identity,
+        address: str,
+        neighbors: Sequence[str],
+        layout: Layout,
+        inbox: Inbox[events.Event],
+        how: Exchanging,
+        note: Callable[[records.Connection], None] = lambda _record: None,
+        port: int = 0,
+        keys: Keys | None = None,
+        exchange_of: Callable[..., Exchange] = Exchange,
+    ) -> None:
+        # At most ten pings a second.
+        heartbeat_ms = max(round(1000 * how.heartbeat_s), 100 * len(neighbors))
+        limits = SocketLimits(
+            heartbeat_ms=heartbeat_ms,
+            largest_request=max(MAX_HEADER_BYTES, packed_size(layout.n_bits)),
+            largest_reply=max(MAX_HEADER_BYTES, packed_size(layout.n_bits), how.chunk_bytes),
+        )
+        self._layout, self._how, self.inbox = layout, how, inbox
+        self._up, self._down = Pacer(how.rates.up_bytes_s), Pacer(how.rates.down_bytes_s)
+        self._store = SnapshotStore(layout, how.chunk_bytes, PARTS_A_PLACE * how.serve_at_once)
+        self._spool = Spool(how.spool_bytes)
+        mechanism = CURVE if keys else PLAIN
+        self._traffic = TrafficCounter(mechanism)
+        self._policy = Policy(how.policy_seed, me.peer_id)
+        exchange = self._exchange = exchange_of(inbox, self._traffic, self._policy)
+        self._lossy = False
+        self._connections = Connections(note, heartbeat_ms, mechanism.name)
+        self._context = zmq.Context[Socket](io_threads=1)
+        self._context.set(zmq.MAX_SOCKETS, 6 * len(neighbors) + 16)
+        self._calling = Calling(
+            self._context,
+            me,
+            address,
+            limits,
+            self._down,
+            how.patience,
+            exchange,
+            self._connections,
+            layout.n_bits,
+            keys,
+        )
+        self._serving = Serving(
+            self._context,
+            me,
+            address,
+            port,
+            neighbors,
+            limits,
+            self._store,
+            self._up,
+            exchange,
+            self._connections,
+            serve_at_once=how.serve_at_once,
+            idle_s=how.patience.timeout_s,
+            on_gone=self._calling.neighbor_gone,
+            keys=keys,
+        )
+        self.port = self._serving.port
+        self._connections.router = f"{address}:{self.port}"
+        self._roster: Mapping[str, Endpoint] = {}
+        self._reactor = Reactor(
+            self._begin,
+            self._keep_time,
+            self._next_s,
+            self._close_sockets,
+            lambda error: inbox.put(events.Broken(error)),
+        )
+
+    def connect(self, roster: Mapping[str, Endpoint]) -> None:
+        """Say Hello to all neighbors, whose ROUTERs are where `roster` says."""
+        self._roster = roster
+        self._serving.hosts = only_ones(roster)
+        self._reactor.start()
+
+    def announce(self, mask: MaskAnnounce, snapshot: Snapshot) -> None:
+        """Offer `snapshot` and send `mask` (PACKED) to every neighbor that is connected."""
+        self._store.publish(snapshot)
+        self._reactor.call(partial(self._announce, mask))
+
+    def pull(self, donors: Sequence[str], round_index: int, wanted: Mask | None = None) -> None:
+        """Fetch the weights of a round from `donors`; each ends as PullDone or PullLost.
+
+        Args:
+            wanted: fetch only channels that this mask keeps.
+        """
+        pulls = [
+            Pull(
+                self._layout,
+                donor,
+                round_index,
+                self._how.chunk_bytes,
+                wanted,
+                partial(self._spool.get, donor),
+            )
+            for donor in donors
+        ]
+        self._reactor.call(partial(self._calling.pull, pulls))
+
+    def keep(self, pull: Pull) -> None:
+        """Have what `pull` fetched at hand, should its donor offer the same again."""
+        self._spool.put(pull.donor, pull.digest, pull.buffer)
+
+    def end_pulls(self, reason: str) -> None:
+        """Give up what is not here yet; each such pull ends as PullLost."""
+        self._reactor.call(partial(self._calling.lose_all, reason))
+
+    def say_bye(self, round_index: int) -> None:
+        """Tell the neighbors not to wait for this peer from `round_index` on."""
+        self._reactor.call(partial(self._serving.say_bye, round_index))
+
+    def set_policy_rule(self, rule: Rule) -> None:
+        """Apply `rule` to what passes from now on, in place of the one with its id.
+
+        One about a whole link belongs at both its ends: who loses a Hello has to say it again.
+        """
+        self._lossy = True
+        self._reactor.call(partial(self._exchange.set_rule, rule))
+
+    def remove_policy_rule(
+        self, rule_id: str, then: Callable[[int, int], None] = lambda _matched, _acted: None
+    ) -> None:
+        """Apply a rule no more, and send on what it holds.
+
+        Args:
+            then: told, in the transport's thread, what `policy_counts` says of it at the end.
+        """
+        self._reactor.call(lambda: then(*self._exchange.remove_rule(rule_id)))
+
+    def policy_counts(self) -> dict[str, list[int]]:
+        """Return rule -> [messages that it was about, of these acted on], of those in force."""
+        return self._policy.counts()
+
+    def stop_transfers(self, stops: Sequence[Stop], tell: Callable[[Reached], None]) -> None:
+        """Let transfers wait at `stops` for `go_on`; to be called before `connect`.
+
+        Args:
+            tell: told, in the transport's thread, of each stop that is reached.
+        """
+        self._serving.stops = Stops(stops, self._store.find, tell)
+
+    def go_on(self, stop: Stop) -> None:
+        """Let the transfer go on that waits at `stop`."""
+        self._reactor.call(partial(self._serving.go_on, stop))
+
+    def meet(self, neighbor: str, endpoint: Endpoint) -> None:
+        """Say Hello to a neighbor that was not there yet when this peer connected."""
+        self._reactor.call(partial(self._calling.meet, neighbor, endpoint))
+
+    def traffic(self) -> list[Row]:
+        """Return the counts that changed since the last call (`TrafficCounter.changed_rows`)."""
+        return self._traffic.changed_rows()
+
+    def take_turned(self, event: events.TurnedAway) -> int:
+        """Return how many messages the event stands for; once, and before the next is told."""
+        return self._exchange.turned.take(event)
+
+    def bytes_out(self) -> int:
+        """Return payload and header bytes that were sent so far."""
+        return self._traffic.bytes_out()
+
+    def peak_mbit_s(self) -> tuple[float, float]:
+        """Return the most weights that went up, and were asked down, in any one second."""
+        up, down = (pacer.peak_bytes_s * 8 / 1e6 for pacer in (self._up, self._down))
+        return round(up, 3), round(down, 3)
+
+    def close(self) -> None:
+        """Send what was handed over, close every socket, end the thread. It stays closed."""
+        if not self._context.closed:
+            self._reactor.close(_CLOSE_TIMEOUT_S)
+            self._spool.close()
+
+    def _begin(self) -> None:
+        self._serving.begin(self._reactor)
+        self._calling.begin(self._reactor, self._roster)
+
+    def _announce(self, mask: MaskAnnounce) -> None:
+        self._traffic.round_index = mask.round_index
+        self._serving.announce(mask)
+
+    def _keep_time(self) -> None:
+        if self._exchange.policed:
+            self._exchange.keep_time(time.monotonic())
+        if self._lossy:
+            self._calling.greet_again(_LOST_S)
+        self._serving.serve_owed()
+        self._calling.keep_time(time.monotonic())
+
+    def _next_s(self) -> float | None:
+        now = time.monotonic()
+        waits = [each.next_s(now) for each in (self._exchange, self._serving, self._calling)]
+        waits += [_LOST_S] if self._lossy else []
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _close_sockets(self) -> None:
+        self._connections.write_strangers()
+        self._calling.close(_LINGER_MS)
+        self._serving.close(_LINGER_MS)
+        self._context.term()

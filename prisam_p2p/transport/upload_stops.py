@@ -1,0 +1,64 @@
+"""Where transfers of weights wait for the launcher, so that its faults do not race. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from prisam_p2p.control.spec import Stop
+from prisam_p2p.transport.snapshots import Snapshot
+from prisam_p2p.wire.messages import ChunkRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A transfer came to a stop: `offset` of its `n_bytes` are given, the next chunk passes it."""
+
+    stop: Stop
+    requester: str
+    round_index: int
+    offset: int
+    n_bytes: int
+
+
+class Stops:
+    """The stops of one donor: at each waits the first transfer that comes to it, once.
+
+    A transfer waits before the chunk that would pass the share, at the latest before the last
+    one: what waits there is never whole.
+
+    Args:
+        find: returns the snapshot of a digest, if it is still offered.
+        tell: told of each stop that is reached.
+    """
+
+    def __init__(
+        self,
+        stops: Iterable[Stop],
+        find: Callable[[bytes], Snapshot | None],
+        tell: Callable[[Reached], None],
+    ) -> None:
+        self._ahead, self._find, self._tell = list(stops), find, tell
+        self._waiting: dict[Stop, str] = {}
+
+    def hold(self, requester: str, request: ChunkRequest) -> bool:
+        """Tell whether a chunk that could be sent now is not to be: its requester waits."""
+        snapshot = self._find(request.digest) if self._ahead else None
+        if snapshot is not None:
+            self._look(requester, request, snapshot)
+        return requester in self._waiting.values()
+
+    def go_on(self, stop: Stop) -> None:
+        """Let pass who waits at `stop`."""
+        self._waiting.pop(stop, None)
+
+    def _look(self, requester: str, request: ChunkRequest, snapshot: Snapshot) -> None:
+        n_bytes, round_index = len(snapshot.buffer), snapshot.offer.round_index
+        end = request.offset + request.length
+        for stop in list(self._ahead):
+            stop_round, share = stop
+            passes = end >= n_bytes or end > share * n_bytes
+            if passes and stop_round in (None, round_index):
+                self._ahead.remove(stop)
+                self._waiting[stop] = requester
+                self._tell(Reached(stop, requester, round_index, request.offset, n_bytes))

@@ -1,0 +1,88 @@
+"""The gate of a ROUTER with keys: who may come in, and why one that may not was turned away.
+
+ZeroMQ asks it about every client that proved to have the secret key to its public one: that is
+ZAP, https://rfc.zeromq.org/spec/27/. The name that it gives to the key can be read off every
+message of the connection.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import zmq
+from pydantic import SecretStr
+from zmq.utils import z85
+
+from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.sockets import Context, readable
+from prisam_p2p.wire.keys import Keys
+
+_ENDPOINT = "inproc://zeromq.zap.01"
+
+_WHY = {
+    int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): ("unencrypted", "it does not speak CURVE"),
+    int(zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC): ("wrong-key", "its keys are not the ones we know"),
+}
+SILENT = ("silent", "closed without a message")
+
+
+def why(error: int) -> tuple[str, str]:
+    """Return (verdict, reason) for an error of ZMTP in a handshake."""
+    return _WHY.get(error, SILENT)
+
+
+class Gate:
+    """Lets the neighbors' keys in, and no other. For the transport's thread.
+
+    To be made before the ROUTER is bound.
+    """
+
+    def __init__(self, context: Context, keys: Keys, exchange: Exchange) -> None:
+        self._names = {z85.decode(key): peer for peer, key in keys.neighbors.items()}
+        self._exchange = exchange
+        self._denied: Counter[str] = Counter()
+        self.socket = context.socket(zmq.REP)
+        self.socket.bind(_ENDPOINT)
+
+    def answer(self, _flags: int) -> None:
+        """Say yes or no to every client that waits."""
+        while readable(self.socket):
+            _version, request, _domain, address, _id, mechanism, *keys = (
+                self.socket.recv_multipart()
+            )
+            peer = self._names.get(keys[0]) if mechanism == b"CURVE" else None
+            if peer is None:
+                host = address.decode()
+                self._denied[host] += 1
+                self._exchange.turn_away(host, "unknown-key", "a key that is no neighbor's")
+            status = [b"400", b"no neighbor"] if peer is None else [b"200", b""]
+            self.socket.send_multipart([b"1.0", request, *status, (peer or "").encode(), b""])
+
+    def was_denied(self, host: str) -> bool:
+        """Tell whether a connection from `host` that ends was counted here; each is told once."""
+        self._denied[host] -= 1
+        denied = self._denied[host] >= 0
+        self._denied = +self._denied
+        return denied
+
+    def close(self) -> None:
+        """Close it; handshakes that wait for its answer come to nothing."""
+        self.socket.close(linger=0)
+
+
+def make_keys(neighbors: Mapping[str, Sequence[str]]) -> dict[str, Keys]:
+    """Return new keys of every peer.
+
+    Args:
+        neighbors: of every peer.
+    """
+    pairs = {peer: [key.decode() for key in zmq.curve_keypair()] for peer in neighbors}
+    return {
+        peer: Keys(
+            public=public,
+            secret=SecretStr(secret),
+            neighbors={neighbor: pairs[neighbor][0] for neighbor in neighbors[peer]},
+        )
+        for peer, (public, secret) in pairs.items()
+    }

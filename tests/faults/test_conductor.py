@@ -1,0 +1,334 @@
+"""The conductor with hands that only note what they were told: who goes on, and when."""
+
+import signal
+
+from hand_casts import fault, full, neighbors, plan
+
+from prisam_p2p.faults.barriers import TIMEOUT_S, marks
+from prisam_p2p.faults.injector import Conductor
+from prisam_p2p.measure import records
+
+
+class NotingHands:
+    def __init__(self):
+        self.done, self.down, self.stopped, self.past = [], set(), set(), {}
+        self.rude = {}
+        self.pids, self.state = {}, None
+
+    def signal(self, peer, number):
+        self.done.append((peer, signal.Signals(number).name))
+
+    def start_again(self, peer, source, first_round):
+        self.down.discard(peer)
+        self.done.append((peer, f"start from {source} in {first_round}"))
+
+    def cast(self, peer, rude):
+        self.rude[peer] = rude and rude.kind
+
+    def order(self, peer, order):
+        self.done.append((peer, order["order"]))
+
+    def is_stopped(self, peer):
+        return peer in self.stopped
+
+    def is_down(self, peer):
+        return peer in self.down
+
+    def is_past(self, peer, round_index):
+        return self.past.get(peer, 0) > round_index
+
+    def pid(self, peer):
+        return self.pids.get(peer)
+
+    def state_path(self, peer):
+        return self.state
+
+    def take(self):
+        done, self.done = self.done, []
+        return done
+
+
+class Stage:
+    """A network of three peers, a conductor, and a clock that stands until it is told."""
+
+    def __init__(self, text, hands=None, guard=None):
+        cast = full(3)
+        compiled = plan(text, cast, guard=guard)
+        self.hands, self.notes, self.now_s = hands or NotingHands(), [], 0.0
+        self.conductor = Conductor(
+            compiled, self.hands, self.notes.append, marks(compiled, neighbors(cast))
+        )
+        self.conductor.begin(0.0)
+
+    def arrive(self, *peers, at=(1, "train")):
+        for peer in peers:
+            self.conductor.at_mark(peer, at, self.now_s)
+        return self.hands.take()
+
+    def exits(self, peer, code=-9):
+        self.hands.down.add(peer)
+        self.conductor.on_exit(peer, code, self.now_s)
+        return self.hands.take()
+
+    def tick(self, seconds=0.02):
+        self.now_s += seconds
+        self.conductor.tick(self.now_s)
+        return self.hands.take()
+
+    def noted(self):
+        return [type(note).__name__ for note in self.notes]
+
+
+GO = "go on"
+
+
+def test_a_kill_waits_for_all_neighbors_and_they_wait_for_the_kill():
+    stage = Stage(fault('peers = ["p01"]'))
+    assert stage.arrive("p01", "p00") == []
+    assert stage.arrive("p02") == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == [("p00", GO), ("p02", GO)]
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+
+
+def test_who_comes_late_to_a_meeting_that_is_over_goes_on():
+    stage = Stage(fault('peers = ["p01"]'))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    assert stage.arrive("p00") == [("p00", GO)]
+
+
+def test_a_meeting_does_not_wait_for_who_is_gone_or_past_it():
+    stage = Stage(fault('peers = ["p01"]'))
+    stage.hands.down.add("p00")
+    stage.hands.past["p02"] = 2
+    assert stage.arrive("p01") == [("p01", "SIGKILL")]
+
+
+def test_a_meeting_that_waits_too_long_goes_on_without():
+    stage = Stage(fault('peers = ["p01"]'))
+    stage.arrive("p01", "p00")
+    assert stage.tick(TIMEOUT_S - 1) == []
+    assert stage.tick(2) == [("p01", "SIGKILL")]
+
+
+def test_a_restarted_peer_is_awaited_at_the_same_meeting():
+    stage = Stage(fault('peers = ["p01"]', kind="restart"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == []
+    assert stage.tick() == [("p01", "start from state in 1")]
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert stage.hands.take() == []
+    assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
+    assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
+
+
+def test_who_is_to_be_back_when_the_run_is_over_is_gone_for_good():
+    last = fault('peers = ["p01"]\nheal = { rounds = 1 }', at='{ round = 11, phase = "train" }')
+    stage = Stage(last)
+    stage.arrive("p00", "p01", "p02", at=(11, "train"))
+    stage.exits("p01")
+    assert not stage.conductor.expects_back("p01")
+    assert not stage.conductor.waits_for_others("p02")
+    assert stage.conductor.planned_end("p01")
+
+
+def test_who_is_to_be_back_in_a_round_that_nobody_comes_to_is_back_before():
+    stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 3 }'))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    assert stage.conductor.expects_back("p01")
+    assert stage.conductor.waits_for_others("p01")
+    stage.conductor.heal_who_waits(stage.now_s)  # the others are done
+    assert stage.hands.take() == [("p01", "start from state in 4")]
+    stage.conductor.heal_who_waits(stage.now_s)
+    assert stage.hands.take() == []
+
+
+def test_a_restarted_peer_that_dies_again_is_not_awaited_for_ever():
+    stage = Stage(fault('peers = ["p01"]', kind="restart"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.tick()
+    assert stage.exits("p01", 1) == [("p00", GO), ("p02", GO)]
+
+
+def hit_twice(*faults):
+    """Return a stage on which p01 is hit at second 1 by faults, each (kind, more)."""
+    text = [
+        fault(f'peers = ["p01"]\n{more}', id=name, kind=kind, at="{ time_s = 1 }")
+        for name, (kind, more) in zip("fg", faults, strict=True)
+    ]
+    return Stage("\n\n".join(text))
+
+
+def test_of_two_restarts_of_one_peer_the_longer_one_counts():
+    stage = hit_twice(("restart", "down_s = 0.1"), ("restart", "down_s = 1.0"))
+    assert stage.tick(1) == [("p01", "SIGKILL"), ("p01", "SIGKILL")]
+    stage.exits("p01")
+    assert stage.conductor.expects_back("p01")
+    assert stage.tick(0.2) == []
+    assert stage.tick(1) == [("p01", "start from state in 0")]
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert stage.noted().count("FaultHealed") == 2
+
+
+def test_a_restart_does_not_undo_a_kill_for_good():
+    stage = hit_twice(("restart", "down_s = 0.1"), ("kill", ""))
+    stage.tick(1)
+    stage.exits("p01")
+    assert stage.tick(0.2) == []
+    assert not stage.conductor.expects_back("p01")
+    assert stage.conductor.planned_end("p01")
+
+
+def test_of_two_pauses_of_one_peer_the_longer_one_counts():
+    stage = hit_twice(("pause", "heal = { after_s = 0.5 }"), ("pause", "heal = { after_s = 1.0 }"))
+    stage.tick(1)
+    assert stage.tick(0.6) == []
+    assert stage.tick(0.5) == [("p01", "SIGCONT")]
+
+
+def test_a_pause_is_over_with_its_process():
+    stage = hit_twice(("pause", "heal = { never = true }"), ("restart", "down_s = 0.1"))
+    stage.tick(1)
+    stage.exits("p01")
+    stage.tick(0.2)
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert not stage.conductor.is_paused("p01")
+    assert stage.noted().count("FaultHealed") == 2
+
+
+def test_a_meeting_does_not_wait_for_a_pause_whose_process_ended():
+    stage = Stage(fault('peers = ["p01"]', kind="pause"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGSTOP")]
+    assert stage.exits("p01", 1) == [("p00", GO), ("p02", GO)]
+
+
+def test_a_peer_that_is_killed_for_rounds_is_awaited_where_it_is_back():
+    stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }'))
+    stage.arrive("p00", "p01", "p02")
+    assert stage.exits("p01") == [("p00", GO), ("p02", GO)]
+    assert stage.arrive("p00", at=(3, "train")) == []
+    assert stage.arrive("p02", at=(3, "train")) == [("p01", "start from state in 3")]
+    assert stage.tick() == []
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert len(stage.arrive("p01", at=(3, "train"))) == 3
+
+
+def test_a_paused_peer_is_let_go_only_once_it_is_healed():
+    stage = Stage(fault('peers = ["p01"]', kind="pause"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGSTOP")]
+    assert stage.tick() == []  # not stopped yet
+    stage.hands.stopped.add("p01")
+    assert stage.tick() == [("p00", GO), ("p02", GO)]
+    assert stage.arrive("p00", at=(2, "train")) == []
+    assert stage.arrive("p02", at=(2, "train")) == [("p01", "SIGCONT"), ("p01", GO)]
+    assert len(stage.arrive("p01", at=(2, "train"))) == 3
+
+
+def test_a_peer_that_the_clock_paused_is_not_awaited():
+    nap = fault('peers = ["p02"]\nheal = { never = true }', id="nap", kind="pause",
+                at="{ time_s = 1 }")  # fmt: skip
+    stage = Stage(nap + "\n\n" + fault('peers = ["p01"]'))
+    assert stage.tick(1) == [("p02", "SIGSTOP")]
+    stage.hands.stopped.add("p02")
+    stage.tick()
+    assert stage.arrive("p00", "p01") == [("p01", "SIGKILL")]
+
+
+def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
+    text = fault('peers = ["p00", "p01"]\nmessage = "mask"', kind="drop")
+    stage = Stage(text)
+    assert stage.arrive("p00") == []
+    assert stage.arrive("p01") == [("p00", "rule"), ("p01", "rule"), ("p00", GO), ("p01", GO)]
+    assert stage.arrive("p00", at=(2, "train")) == []
+    assert [what for _, what in stage.arrive("p01", at=(2, "train"))][:2] == ["unrule", "unrule"]
+    for acted in (0, 3):
+        report = {"event": "rule", "id": "f#0", "acted": acted}
+        stage.conductor.on_report("p00", report, stage.now_s)
+    assert stage.noted().count("FaultVerified") == 1
+
+
+# -- rude peers --------------------------------------------------------------------------------
+
+
+def confess(stage, peer="p01", lies=1):
+    report = {"event": "rule", "id": "f#0", "acted": lies}
+    stage.conductor.on_report(peer, report, stage.now_s)
+
+
+def test_a_rude_peer_takes_the_place_of_one_at_a_meeting():
+    stage = Stage(fault('peers = ["p01"]', kind="nan"))
+    assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == [("p01", "start from state in 1")]
+    assert stage.hands.rude == {"p01": "nan"}
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
+    assert stage.noted() == ["FaultApplied"]  # it has not lied yet
+    confess(stage)
+    confess(stage, lies=2)
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+    stage.conductor.heal_all(stage.now_s)  # it is for good
+    assert stage.hands.take() == []
+
+
+def test_a_peer_that_is_rude_from_the_start_is_not_replaced():
+    stage = Stage(fault('peers = ["p01"]', kind="scaled", at=None))
+    for peer in ("p00", "p01", "p02"):
+        stage.conductor.on_start(peer, stage.now_s)
+    confess(stage)  # before the rounds began: its Hello, perhaps
+    assert stage.noted() == ["FaultApplied", "FaultVerified"]
+    go = [("p00", GO), ("p01", GO), ("p02", GO)]
+    assert sorted(stage.arrive("p00", "p01", "p02", at=(0, "train"))) == go
+    assert (stage.hands.rude, len(stage.notes)) == ({}, 2)
+
+
+def test_who_else_ends_a_rude_peer_ends_it():
+    stage = Stage(fault('peers = ["p01"]', kind="nan"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.arrive("p01")
+    assert stage.exits("p01", 1) == []
+
+
+def test_a_rude_peer_that_is_healed_is_honest_again():
+    stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }', kind="nan"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert len(stage.arrive("p01")) == 3
+    assert stage.arrive("p00", "p01", at=(3, "train")) == []
+    assert stage.arrive("p02", at=(3, "train")) == [("p01", "SIGKILL")]
+    assert stage.exits("p01") == [("p01", "start from state in 3")]
+    assert stage.hands.rude == {"p01": None}
+    assert stage.tick() == []
+    stage.conductor.on_ready("p01", stage.now_s)
+    assert len(stage.arrive("p01", at=(3, "train"))) == 3
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]
+
+
+def test_a_rude_peer_that_is_down_when_it_is_healed_would_come_back_honest():
+    stage = Stage(fault('peers = ["p01"]\nheal = { after_s = 5 }', kind="nan"))
+    stage.arrive("p00", "p01", "p02")
+    stage.exits("p01")
+    stage.arrive("p01")
+    stage.exits("p01")
+    assert stage.tick(6) == []
+    assert stage.hands.rude == {"p01": None}
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]
+
+
+def test_the_guard_looks_again_at_what_the_plan_could_not_know():
+    due = {"p00": 1, "p01": 2, "p02": 5}
+    kills = [
+        fault(f'peers = ["{peer}"]\nheal = {{ after_s = 2.5 }}', peer, at=f"{{ time_s = {n}.0 }}")
+        for peer, n in due.items()
+    ]
+    stage = Stage("\n\n".join(kills), guard=1)
+    assert stage.tick(1.0) == [("p00", "SIGKILL")]
+    stage.exits("p00")
+    assert stage.tick(1.0) == []
+    assert stage.notes[-1] == records.FaultMissed("p01#0", "p01", records.GUARDED)
+    assert stage.tick(2.0) == [("p00", "start from state in 0")]
+    stage.conductor.on_ready("p00", stage.now_s)
+    assert stage.tick(1.0) == [("p02", "SIGKILL")]  # p01's is not made up for

@@ -1,0 +1,52 @@
+"""Networks made by hand, and short ways from text to a scenario, a plan and its occurrences."""
+
+import tomllib
+
+import networkx as nx
+
+from prisam_p2p.faults.cast import Cast
+from prisam_p2p.faults.compile import compile_plan
+from prisam_p2p.faults.scenario import scenario_from
+
+
+def cast_on(graph, groups=0, profiles=("laptop",)):
+    """Return the cast of a graph over strings; groups are blocks, profiles are dealt in turn."""
+    peers = tuple(sorted(graph))
+    n = len(peers)
+    return Cast(
+        peers=peers,
+        links=tuple(sorted({(a, b) for a, b in graph.edges} | {(b, a) for a, b in graph.edges})),
+        data_groups={peer: i * groups // n for i, peer in enumerate(peers)} if groups else {},
+        profiles={peer: profiles[i % len(profiles)] for i, peer in enumerate(peers)},
+    )
+
+
+def full(n, **facts):
+    return cast_on(nx.relabel_nodes(nx.complete_graph(n), "p{:02d}".format), **facts)
+
+
+def star(n):
+    return cast_on(nx.relabel_nodes(nx.star_graph(n - 1), "p{:02d}".format))
+
+
+def neighbors(cast):
+    return {peer: {b for a, b in cast.links if a == peer} for peer in cast.peers}
+
+
+def scenario(text, guard=None):
+    """Return the scenario of one [[fault]] for each paragraph."""
+    head = 'description = "made by hand"\n'
+    if guard is not None:
+        head += f"[guard]\nmost_down = {guard}\n"
+    faults = "".join(f"[[fault]]\n{each}\n" for each in text.strip().split("\n\n"))
+    return scenario_from(tomllib.loads(head + faults), "hand", "hand.toml")
+
+
+def plan(text, cast=None, rounds=12, seed=0, guard=None):
+    return compile_plan(scenario(text, guard), cast or full(10), rounds, seed)
+
+
+def fault(rest, id="f", kind="kill", at='{ round = 1, phase = "train" }'):
+    """Return the text of a fault: its id, kind and trigger, then `rest`; at = None: no trigger."""
+    when = f"at = {at}\n" if at else ""
+    return f'id = "{id}"\nkind = "{kind}"\n{when}{rest}'

@@ -1,0 +1,104 @@
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_layouts import one_layer, random_weights, same
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure.files import path_beside, write_whole, written_beside
+from prisam_p2p.measure.state import Progress, kept_states, load_state, save_state
+
+LAYOUT = one_layer()
+
+
+def progress(rounds_done, layout=LAYOUT):
+    return Progress(
+        rounds_done=rounds_done,
+        incarnation=0,
+        prune_ratio=0.5,
+        affinity={"a": (1.5, 2)},
+        validations=[0.25],
+        layout=layout.digest.hex(),
+    )
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    weights, path = random_weights(LAYOUT, seed=1), tmp_path / "p00.safetensors"
+    save_state(path, weights, progress(3))
+    loaded, told = load_state(path, LAYOUT)
+    assert same(loaded, weights)
+    assert told == progress(3)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_on_a_full_disk_the_state_before_stays_whole(tmp_path):
+    path, before = tmp_path / "p00.safetensors", random_weights(LAYOUT, seed=1)
+    save_state(path, before, progress(3))
+    beside = path_beside(path, os.getpid())
+    beside.symlink_to("/dev/full")
+    for _ in range(2):  # it stays full
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            save_state(path, random_weights(LAYOUT, seed=2), progress(4))
+        assert same(load_state(path, LAYOUT)[0], before)
+    beside.unlink()
+    save_state(path, random_weights(LAYOUT, seed=2), progress(4))
+    assert load_state(path, LAYOUT)[1].rounds_done == 4
+    assert sorted(tmp_path.iterdir()) == sorted(kept_states(path).values())
+
+
+def write_half_and_fail(path):
+    with written_beside(path) as beside:
+        beside.write_text("half")
+        assert path.read_text() == "old"
+        raise RuntimeError("in between")
+
+
+def test_a_part_is_never_seen_and_never_left(tmp_path):
+    path = tmp_path / "x.txt"
+    write_whole(path, "old")
+    with pytest.raises(RuntimeError, match="in between"):
+        write_half_and_fail(path)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["x.txt"]
+
+
+def weights(seed):
+    return random_weights(LAYOUT, seed, np.arange(LAYOUT.n_bits) % 2 == seed % 2)
+
+
+def test_the_last_two_states_are_kept(tmp_path):
+    path = tmp_path / "p01.safetensors"
+    assert kept_states(path) == {}
+    for t in range(1, 5):
+        save_state(path, weights(t), progress(t))
+        assert sorted(kept_states(path)) == [t - 1, t][t == 1 :]
+    for t, file in kept_states(path).items():
+        loaded, numbers = load_state(file, LAYOUT)
+        assert same(loaded, weights(t))
+        assert numbers == progress(t)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_round_that_was_done_again_replaces_what_it_led_to_before(tmp_path):
+    path = tmp_path / "p01.safetensors"
+    for seed in (1, 2):
+        save_state(path, weights(seed), progress(3))
+    assert same(load_state(kept_states(path)[3], LAYOUT)[0], weights(2))
+
+
+def test_a_state_of_another_network_is_refused(tmp_path):
+    path, other = tmp_path / "p01.safetensors", one_layer(channels=6)
+    save_state(path, weights(1), progress(3))
+    with pytest.raises(ConfigError, match="layout"):
+        load_state(path, other)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors at all", b"\xff" * 64])
+def test_what_is_no_state_is_refused(tmp_path, content):
+    path = tmp_path / "p01.safetensors"
+    path.write_bytes(content)
+    for read in (lambda: load_state(path, LAYOUT), lambda: kept_states(path)):
+        with pytest.raises(ConfigError, match=r"p01\.safetensors"):
+            read()

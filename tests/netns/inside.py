@@ -1,0 +1,115 @@
+"""Sockets and processes in a network's namespaces."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from functools import partial
+
+from prisam_p2p.netns import fidelity
+from prisam_p2p.system.isolated import isolated
+
+DEADLINE_S = 10
+AB, BA = ("a", "b"), ("b", "a")
+
+
+def within(function, *arguments):
+    """Call it in a child, for it enters namespaces; return what it returns."""
+    return isolated(partial(function, *arguments), DEADLINE_S)
+
+
+def measured(network, how, *arguments, link=AB):
+    return isolated(partial(how, network, *link, *arguments), 3 * DEADLINE_S)
+
+
+def datagrams(network, link, n):
+    """How many of n datagrams come."""
+    return round(n * (1 - measured(network, fidelity.loss, n, link=link)))
+
+
+@contextmanager
+def connection(network, link=AB):
+    """A connected pair of sockets of this process: the client at link[0], the server at link[1]."""
+    out, listening = fidelity.pair(network, *link, socket.SOCK_STREAM)
+    with out, listening:
+        listening.listen()
+        out.connect(listening.getsockname())
+        into, _ = listening.accept()
+        into.settimeout(DEADLINE_S)
+        with into:
+            yield out, into
+
+
+def connected_from_here(network, link=AB):
+    """The two sockets of a connection in namespaces, of this process, which stays outside.
+
+    A child makes them and hands them over.
+    """
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        try:
+            with connection(network, link) as pair:
+                socket.send_fds(theirs, [b"x"], [one.fileno() for one in pair])
+        finally:
+            os._exit(0)
+    theirs.close()
+    with ours:
+        ours.settimeout(DEADLINE_S)
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, 2)
+    os.wait()
+    made = [socket.socket(fileno=each) for each in descriptors]
+    for each in made:
+        each.settimeout(DEADLINE_S)
+    return made
+
+
+def process(network, peer, code):
+    """A fresh interpreter that enters the peer's namespace and runs `code`."""
+    entry = network.entry(peer)
+    enter = f"from prisam_p2p.system.setns import enter; enter(**{entry!r})\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", enter + code],
+        pass_fds=[fd for fd in entry.values() if fd is not None],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def watched(pids):
+    """A function that waits for the ends of these processes; it returns those still there."""
+    descriptors = {os.pidfd_open(pid): pid for pid in pids}
+    ends = select.poll()
+    for descriptor in descriptors:
+        ends.register(descriptor, select.POLLIN)
+
+    def wait():
+        left, until = dict(descriptors), time.monotonic() + DEADLINE_S
+        while left and (rest_s := until - time.monotonic()) > 0:
+            for descriptor, _ in ends.poll(1000 * rest_s):
+                ends.unregister(descriptor)
+                del left[descriptor]
+        return set(left.values())
+
+    try:
+        yield wait
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def users_of(namespaces):
+    """The processes that are in network namespaces of these inode numbers, or hold them open."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            links = [f"/proc/{pid}/ns/net", *(f.path for f in os.scandir(f"/proc/{pid}/fd"))]
+            inside = {os.readlink(link) for link in links}
+        except OSError:
+            continue
+        if inside & {f"net:[{number}]" for number in namespaces}:
+            found.add(int(pid))
+    return found
