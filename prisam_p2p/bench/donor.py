@@ -15,7 +15,7 @@ from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
-from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.messages import MaskAnnounce
 
@@ -27,7 +27,7 @@ def transport_of(peer: str, address: str, layout: Layout, keys: Keys | None = No
     """Return a peer's transport as a run would make it."""
     one_heap()
     neighbor = REQUESTER if peer == DONOR else DONOR
-    how = Exchanging(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
+    how = TransportSettings(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
     me = Identity(RUN_ID, peer, 0, W0, layout.digest)
     return Transport(me, address, [neighbor], layout, Inbox(), how, keys=keys)
 

@@ -12,8 +12,8 @@ from prisam_p2p.bench.mask_sender import LIMITS, NEIGHBORS, TIMEOUT_MS, masks
 from prisam_p2p.bench.processes import Child, child
 from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.system.inbox import Inbox
-from prisam_p2p.transport.connections import Connection
-from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.connections import TcpConnection
+from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.sockets import Socket, connect_dealer
 from prisam_p2p.wire.codec import encode
 from prisam_p2p.wire.mask_stream import MaskReceiver, coded
@@ -69,14 +69,14 @@ def _rate(
 
 def _receive_ours(dealer: Socket, rounds: int) -> float:
     """Return the seconds from the first message on: then the sender is under way."""
-    exchange, receiver = Exchange(Inbox(), TrafficCounter()), MaskReceiver(most_bits=2**16)
-    connection, began = Connection(0, "client", "", ""), 0.0
+    messenger, receiver = Messenger(Inbox(), TrafficCounter()), MaskReceiver(most_bits=2**16)
+    connection, began = TcpConnection(0, "client", "", ""), 0.0
     dealer.send(b"")
     for _ in range(rounds):
         for neighbor in NEIGHBORS:
             frames = dealer.recv_multipart(copy=False)
             began = began or time.perf_counter()
-            message = exchange.read(connection, neighbor, frames)
+            message = messenger.read(connection, neighbor, frames)
             assert isinstance(message, MaskAnnounce)
             receiver.decode(neighbor, message)
     return time.perf_counter() - began

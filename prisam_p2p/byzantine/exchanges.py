@@ -9,26 +9,26 @@ from typing import Any
 import msgpack
 
 from prisam_p2p.byzantine.corruptions import Tally
-from prisam_p2p.transport.connections import Connection
-from prisam_p2p.transport.metering import Exchange, Put
+from prisam_p2p.transport.connections import TcpConnection
+from prisam_p2p.transport.messenger import Messenger, Put
 from prisam_p2p.wire.codec import WIRE_VERSION, encode
 from prisam_p2p.wire.messages import Chunk, Hello, Message, Unavailable, WeightsOffer
 
 
-class LyingExchange(Exchange):
+class LyingMessenger(Messenger):
     """Sends what `said` makes of a message; here: the message.
 
     Args:
         tally: counts each message that is a lie.
-        given: what an Exchange is made of.
+        given: what a Messenger is made of.
     """
 
     def __init__(self, tally: Tally, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         self._tally = tally
 
-    def send(self, connection: Connection, to: str, message: Message, put: Put) -> bool:
-        """See Exchange."""
+    def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
+        """See Messenger."""
         said = self.said(to, message)
         sent = super().send(connection, to, said, put)
         if sent and said is not message:
@@ -40,21 +40,21 @@ class LyingExchange(Exchange):
         return message
 
 
-class Refusing(LyingExchange):
+class Refusing(LyingMessenger):
     """Offers nobody its weights."""
 
     def said(self, _to: str, message: Message) -> Message:
-        """See LyingExchange."""
+        """See LyingMessenger."""
         if isinstance(message, WeightsOffer):
             return Unavailable(message.round_index)
         return message
 
 
-class Misshapen(LyingExchange):
+class Misshapen(LyingMessenger):
     """Offers too long a structure mask in even rounds, and gives too short chunks in odd ones."""
 
     def said(self, _to: str, message: Message) -> Message:
-        """See LyingExchange."""
+        """See LyingMessenger."""
         match message:
             case WeightsOffer() if message.round_index % 2 == 0:
                 bits = message.bits + b"\xff"
@@ -64,7 +64,7 @@ class Misshapen(LyingExchange):
         return message
 
 
-class Spoofing(LyingExchange):
+class Spoofing(LyingMessenger):
     """Says in every Hello that it is another neighbor.
 
     Args:
@@ -76,29 +76,29 @@ class Spoofing(LyingExchange):
         self._neighbors = neighbors
 
     def said(self, to: str, message: Message) -> Message:
-        """See LyingExchange. Where it has no other neighbor, it says it is the receiver itself."""
+        """See LyingMessenger. Where it has no other neighbor, it says it is the receiver itself."""
         if not isinstance(message, Hello):
             return message
         other = next((n for n in self._neighbors if n != to), to)
         return replace(message, peer_id=other)
 
 
-class Stalling(LyingExchange):
+class Stalling(LyingMessenger):
     """Tells the truth, and counts the offers that nothing worth the name will follow."""
 
-    def send(self, connection: Connection, to: str, message: Message, put: Put) -> bool:
-        """See Exchange."""
+    def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
+        """See Messenger."""
         sent = super().send(connection, to, message, put)
         if sent and isinstance(message, WeightsOffer):
             self._tally.add()
         return sent
 
 
-class OtherVersion(LyingExchange):
+class OtherVersion(LyingMessenger):
     """Speaks the next wire version, and understands this one."""
 
     def _send(
-        self, connection: Connection, message: Message, put: Put, damage: bool = False
+        self, connection: TcpConnection, message: Message, put: Put, damage: bool = False
     ) -> bool:
         header, *bulk = encode(message)
         frames = [_next_version(bytes(header)), *bulk]

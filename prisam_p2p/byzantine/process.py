@@ -13,7 +13,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.peer import process
 from prisam_p2p.peer.parts import Parts
 from prisam_p2p.peer.process import Report, spawned
-from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.transport import Transport
 
 
@@ -58,8 +58,8 @@ def parts_of(spec: PeerSpec, rude: RudeSpec, report: Report) -> Parts:
     raise ConfigError("spec", "rude.kind", rude.kind, "a lie that a rude peer can tell")
 
 
-def _through(exchange_of: Callable[..., Exchange]) -> Parts:
-    return Parts(partial(Transport, exchange_of=exchange_of))
+def _through(messenger_of: Callable[..., Messenger]) -> Parts:
+    return Parts(partial(Transport, messenger_of=messenger_of))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from prisam_p2p.byzantine.corruptions import Tally
 from prisam_p2p.byzantine.exchanges import Stalling
-from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.messages import MaskAnnounce
 
 _UP_BYTES_S = 16.0
@@ -25,7 +25,7 @@ class Repeating(Transport):
 
     def _announce(self, mask: MaskAnnounce) -> None:
         if mask.round_index:
-            self._serving.announce(replace(mask, round_index=0))
+            self._server.announce(replace(mask, round_index=0))
             self._tally.add()
         super()._announce(mask)
 
@@ -34,12 +34,12 @@ class Slow(Transport):
     """Offers weights like any other, and uploads a few bytes a second."""
 
     def __init__(self, tally: Tally, *given: Any, **more: Any) -> None:
-        slow: list[Any] = [_slowed(a) if isinstance(a, Exchanging) else a for a in given]
-        more["exchange_of"] = partial(Stalling, tally)
+        slow: list[Any] = [_slowed(a) if isinstance(a, TransportSettings) else a for a in given]
+        more["messenger_of"] = partial(Stalling, tally)
         super().__init__(*slow, **more)
         self._up.spend(self._how.chunk_bytes, time.monotonic())  # the first one takes as long
         self._up.peak_bytes_s = 0  # for nothing has gone yet
 
 
-def _slowed(how: Exchanging) -> Exchanging:
+def _slowed(how: TransportSettings) -> TransportSettings:
     return replace(how, rates=Rates(_UP_BYTES_S, how.rates.down_bytes_s))

@@ -17,7 +17,7 @@ from prisam_p2p.peer.round_deadline import RoundDeadline
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
 from prisam_p2p.transport.client import Endpoint
-from prisam_p2p.transport.metering import OTHERS
+from prisam_p2p.transport.messenger import OTHERS
 from prisam_p2p.transport.pull import Unfit
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Transport
@@ -219,7 +219,7 @@ class Network:
                 if verdict in (Verdict.ACCEPTED, Verdict.STALE):
                     self._deadline.arrived(neighbor, message.round_index, time.monotonic())
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
-                    self._turn_away(neighbor, verdict, f"mask of round {message.round_index}")
+                    self._reject(neighbor, verdict, f"mask of round {message.round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):
                 if n_bytes := self._offered.pop(round_index, None):
                     self._journal.write(
@@ -233,9 +233,9 @@ class Network:
                     self.reject(round_index, donor, check, reason)
                 else:
                     self._journal.write(records.PullFailed(round_index, donor, reason))
-            case events.TurnedAway(sender, verdict_name, reason):
-                n = self._transport.take_turned(event)
-                self._turn_away(sender, verdict_name, reason, n)
+            case events.MessageRejected(sender, verdict_name, reason):
+                n = self._transport.take_rejected(event)
+                self._reject(sender, verdict_name, reason, n)
             case events.Broken(error):
                 self.broken = True
                 raise RuntimeError(f"the transport broke: {error.splitlines()[-1]}\n{error}")
@@ -267,7 +267,7 @@ class Network:
             )
         )
 
-    def _turn_away(self, sender: str, verdict: str, reason: str, n: int = 1) -> None:
+    def _reject(self, sender: str, verdict: str, reason: str, n: int = 1) -> None:
         if len(self._turned) >= _MOST_SENDERS and (sender, verdict) not in self._turned:
             sender = OTHERS
         before = self._turned[sender, verdict]

@@ -29,7 +29,7 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.pacing import bytes_per_second
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
-from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.messages import WireDtype
 
 _OF_W0 = 1
@@ -82,7 +82,7 @@ def make_network(
     digest = xxhash.xxh3_128_digest(pack(layout, w0))
     me = Identity(bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest)
     up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
-    how = Exchanging(
+    how = TransportSettings(
         chunk_bytes=s.chunk_kib * 1024,
         patience=Patience(s.pull_timeout_s, s.pull_least_bytes_s, s.resume_timeout_s),
         rates=Rates(bytes_per_second(up), bytes_per_second(down)),

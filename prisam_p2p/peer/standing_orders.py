@@ -10,7 +10,7 @@ from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.transport.transport import Transport
-from prisam_p2p.transport.upload_stops import Reached
+from prisam_p2p.transport.upload_stops import StopReached
 
 
 def meet_who_comes_later(control: Control, transport: Transport) -> None:
@@ -29,7 +29,7 @@ def stop_transfers(
     if not spec.stops:
         return
 
-    def tell(reached: Reached) -> None:
+    def tell(reached: StopReached) -> None:
         round_index, share, to = reached.round_index, reached.stop[1], reached.requester
         stopped = records.TransferStopped(round_index, share, to, reached.offset, reached.n_bytes)
         journal.write(stopped)

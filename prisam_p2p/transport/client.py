@@ -15,9 +15,9 @@ import zmq
 from prisam_p2p.errors import WireError
 from prisam_p2p.measure import records
 from prisam_p2p.transport import events
-from prisam_p2p.transport.connections import Connection, Connections
-from prisam_p2p.transport.io_thread import Reactor
-from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.connections import Connections, TcpConnection
+from prisam_p2p.transport.io_thread import IoThread
+from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience, Pulls
@@ -67,8 +67,8 @@ class _Line:
     channel: Channel
     socket: Socket
     monitor: Socket
-    connections: dict[int | None, Connection] = field(default_factory=dict)
-    now: Connection | None = None
+    connections: dict[int | None, TcpConnection] = field(default_factory=dict)
+    now: TcpConnection | None = None
     welcomed: bool = False
     lost: bool = False
     greeted_s: float = math.inf
@@ -80,7 +80,7 @@ class _Line:
         return (zmq.EVENT_DISCONNECTED, descriptor) in self.happened
 
 
-class Calling:
+class Client:
     """The DEALERs of a peer, for the transport's thread.
 
     Args:
@@ -97,26 +97,26 @@ class Calling:
         limits: SocketLimits,
         down: Pacer,
         patience: Patience,
-        exchange: Exchange,
+        messenger: Messenger,
         connections: Connections,
         most_bits: int,
         keys: Keys | None = None,
     ) -> None:
         self._context, self._me, self._address, self._limits = context, me, address, limits
-        self._exchange, self._connections, self._keys = exchange, connections, keys
-        self._pulls = Pulls(patience, down, self._ask, exchange.tell)
+        self._messenger, self._connections, self._keys = messenger, connections, keys
+        self._pulls = Pulls(patience, down, self._ask, messenger.tell)
         self._masks = MaskReceiver(most_bits)
         self._roster: dict[str, Endpoint] = {}
         self._lines: dict[tuple[str, Channel], _Line] = {}
         self._gone: set[str] = set()
-        self._reactor: Reactor | None = None
+        self._io: IoThread | None = None
         self.lose_all = self._pulls.lose_all
         self.next_s: Callable[[float], float | None] = self._pulls.next_s
         self.keep_time: Callable[[float], None] = self._pulls.keep_time
 
-    def begin(self, reactor: Reactor, roster: Mapping[str, Endpoint]) -> None:
+    def begin(self, io: IoThread, roster: Mapping[str, Endpoint]) -> None:
         """Say Hello to all neighbors."""
-        self._reactor, self._roster = reactor, dict(roster)
+        self._io, self._roster = io, dict(roster)
         for neighbor in sorted(roster):
             self._open(neighbor, Channel.CONTROL)
 
@@ -168,20 +168,20 @@ class Calling:
     # -- connections ---------------------------------------------------------------------
 
     def _open(self, neighbor: str, channel: Channel) -> None:
-        assert self._reactor is not None
+        assert self._io is not None
         to = self._roster[neighbor]
         key = self._keys.neighbors[neighbor] if self._keys else ""
         sockets = connect_dealer(
             self._context, channel, self._address, to, self._limits, self._keys, key
         )
         line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
-        self._reactor.listen(line.monitor, partial(self._on_monitor, line))
-        self._reactor.listen(line.socket, partial(self._on_dealer, line))
+        self._io.listen(line.monitor, partial(self._on_monitor, line))
+        self._io.listen(line.socket, partial(self._on_dealer, line))
 
     def _greet_when_writable(self, line: _Line) -> None:
-        assert self._reactor is not None
+        assert self._io is not None
         handler = partial(self._on_dealer, line)
-        self._reactor.listen(line.socket, handler, zmq.POLLIN | zmq.POLLOUT)
+        self._io.listen(line.socket, handler, zmq.POLLIN | zmq.POLLOUT)
 
     def _on_monitor(self, line: _Line, _flags: int) -> None:
         line.happened.extend(news(line.monitor))
@@ -201,7 +201,7 @@ class Calling:
                     # What was said on the connection before does not count.
                     self._greet_when_writable(line)
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                    self._exchange.turn_away(line.neighbor, *why(descriptor))
+                    self._messenger.reject(line.neighbor, *why(descriptor))
                 case zmq.EVENT_DISCONNECTED:
                     line.welcomed, line.lost = False, True
                     if closed := line.connections.get(descriptor):
@@ -210,13 +210,13 @@ class Calling:
                         self._pulls.donor_gone(line.neighbor, time.monotonic())
                     else:  # who is paused keeps its bulk connection, and answers no heartbeat
                         self._pulls.donor_silent(line.neighbor, time.monotonic())
-                        self._exchange.tell(events.Lost(line.neighbor))
+                        self._messenger.tell(events.Lost(line.neighbor))
 
     def _on_dealer(self, line: _Line, flags: int) -> None:
         if flags & zmq.POLLOUT and self._send(line, self._me.hello(line.channel)):
-            assert self._reactor is not None
+            assert self._io is not None
             line.greeted_s = time.monotonic()
-            self._reactor.listen(line.socket, partial(self._on_dealer, line))
+            self._io.listen(line.socket, partial(self._on_dealer, line))
         if not flags & zmq.POLLIN:
             return
         for _ in range(MESSAGES_AT_ONCE):
@@ -228,9 +228,9 @@ class Calling:
             connection = line.connections.get(descriptor_of(frames[0]), line.now)
             assert connection is not None
             with contextlib.suppress(WireError):  # counted, dropped
-                message = self._exchange.read(connection, line.neighbor, frames)
+                message = self._messenger.read(connection, line.neighbor, frames)
                 handle = partial(self._hear, line)
-                self._exchange.hand_in(connection, line.neighbor, message, handle)
+                self._messenger.hand_in(connection, line.neighbor, message, handle)
 
     # -- messages ------------------------------------------------------------------------
 
@@ -243,13 +243,13 @@ class Calling:
                 line.welcomed, line.lost = True, False
                 self._gone.discard(neighbor)
                 self._pulls.donor_back(neighbor)
-                self._exchange.tell(events.Welcomed(neighbor))
+                self._messenger.tell(events.Welcomed(neighbor))
             case Welcome(), Channel.BULK:
                 known, line.welcomed, line.lost = line.welcomed, True, False
                 if not known:
                     self._pulls.open(neighbor, time.monotonic())
             case Refuse(reason), Channel.CONTROL:
-                self._exchange.tell(events.Left(neighbor, f"refused us: {reason}"))
+                self._messenger.tell(events.Left(neighbor, f"refused us: {reason}"))
             case Refuse(reason), Channel.BULK:
                 line.welcomed = False
                 self._pulls.lose(neighbor, f"refused us: {reason}")
@@ -257,24 +257,24 @@ class Calling:
                 self._hear_mask(line, message)
             case Bye(round_index), Channel.CONTROL:
                 reason = f"{records.SAID_BYE}{round_index}"
-                self._exchange.tell(events.Left(neighbor, reason, for_good=True))
+                self._messenger.tell(events.Left(neighbor, reason, for_good=True))
             case ((WeightsOffer() | Chunk() | Unavailable() | Busy()), Channel.BULK):
                 if not self._pulls.receive(neighbor, message, time.monotonic()):
                     reason = f"{type(message).__name__} of an ended pull"
-                    self._exchange.turn_away(neighbor, "stale", reason)
+                    self._messenger.reject(neighbor, "stale", reason)
             case _:
-                self._exchange.turn_away(neighbor, "unexpected", type(message).__name__)
+                self._messenger.reject(neighbor, "unexpected", type(message).__name__)
 
     def _hear_mask(self, line: _Line, message: MaskAnnounce) -> None:
         try:
             plain = self._masks.decode(line.neighbor, message)
         except BaseMissing as error:
-            self._exchange.turn_away(line.neighbor, "baseless", str(error))
+            self._messenger.reject(line.neighbor, "baseless", str(error))
             self._send(line, MaskRequest(message.round_index))
         except WireError as error:
-            self._exchange.turn_away(line.neighbor, "malformed", str(error))
+            self._messenger.reject(line.neighbor, "malformed", str(error))
         else:
-            self._exchange.tell(events.MaskHeard(line.neighbor, plain))
+            self._messenger.tell(events.MaskHeard(line.neighbor, plain))
 
     def _ask(self, donor: str, request: Message) -> bool:
         line = self._lines[donor, Channel.BULK]
@@ -284,7 +284,7 @@ class Calling:
         if line.now is None:
             return False
         put = partial(self._put, line)
-        return self._exchange.send(line.now, line.neighbor, message, put)
+        return self._messenger.send(line.now, line.neighbor, message, put)
 
     @staticmethod
     def _put(line: _Line, frames: Sequence[Frame]) -> bool:

@@ -23,7 +23,7 @@ def _no() -> bool:
 
 
 @dataclass
-class Connection:
+class TcpConnection:
     """One TCP connection, from its opening on.
 
     Attributes:
@@ -71,11 +71,11 @@ class Connections:
     ) -> None:
         self.router = _UNKNOWN
         self._note, self._heartbeat_ms, self._security = note, heartbeat_ms, security
-        self._accepted: dict[int, Connection] = {}
-        self._unheard: dict[int, Connection] = {}
+        self._accepted: dict[int, TcpConnection] = {}
+        self._unheard: dict[int, TcpConnection] = {}
         self._next = 0
 
-    def accepted(self, descriptor: int, has_ended: Callable[[], bool] = _no) -> Connection:
+    def accepted(self, descriptor: int, has_ended: Callable[[], bool] = _no) -> TcpConnection:
         """Enter a connection that somebody opened to our ROUTER.
 
         Args:
@@ -85,7 +85,7 @@ class Connections:
         here, there = _endpoints(descriptor)
         if here != self.router or has_ended():
             here = there = _UNKNOWN
-        connection = Connection(self._number(), "server", there, here)
+        connection = TcpConnection(self._number(), "server", there, here)
         self._unheard.pop(descriptor, None)
         before = self._accepted.get(descriptor)
         if before and not before.spoke:
@@ -100,7 +100,7 @@ class Connections:
         neighbor: str,
         channel: Channel,
         has_ended: Callable[[], bool] = _no,
-    ) -> Connection:
+    ) -> TcpConnection:
         """Number a connection that our DEALER opened; the caller knows when it is gone.
 
         Args:
@@ -109,28 +109,28 @@ class Connections:
         here, there = _endpoints(descriptor)
         if there != _text(to) or here == self.router or has_ended():
             here = there = _UNKNOWN
-        connection = Connection(self._number(), "client", here, there, neighbor, channel)
+        connection = TcpConnection(self._number(), "client", here, there, neighbor, channel)
         self._write(connection)
         return connection
 
-    def at(self, descriptor: int) -> Connection:
+    def at(self, descriptor: int) -> TcpConnection:
         """Return the accepted connection of a descriptor, or the last that was: a message may be
         read after its connection is `gone`."""
         return self._accepted.get(descriptor) or self.accepted(descriptor)
 
-    def unheard(self, descriptor: int) -> Connection | None:
+    def unheard(self, descriptor: int) -> TcpConnection | None:
         """Return the connection that had a descriptor before the present one, if no message of it
         was read: one may yet be."""
         before = self._unheard.get(descriptor)
         return before if before and not before.spoke else None
 
-    def belongs(self, connection: Connection, neighbor: str, channel: Channel) -> None:
+    def belongs(self, connection: TcpConnection, neighbor: str, channel: Channel) -> None:
         """Say whose connection to our ROUTER this is."""
         if connection.neighbor != neighbor:
             connection.neighbor, connection.channel = neighbor, channel
             self._write(connection)
 
-    def refused(self, connection: Connection) -> None:
+    def refused(self, connection: TcpConnection) -> None:
         """Write down a stranger's connection now: this process may be killed before it ends."""
         if not connection.written:
             self._write(connection)
@@ -141,7 +141,7 @@ class Connections:
             if not connection.gone and not connection.written:
                 self._write(connection)
 
-    def closed(self, descriptor: int) -> Connection | None:
+    def closed(self, descriptor: int) -> TcpConnection | None:
         """Note that an accepted connection is gone; its descriptor may be another's soon.
 
         Return it, or None where nothing was open.
@@ -165,7 +165,7 @@ class Connections:
         self._next += 1
         return self._next - 1
 
-    def _write(self, c: Connection) -> None:
+    def _write(self, c: TcpConnection) -> None:
         c.written = True
         heartbeat_ms = self._heartbeat_ms if c.channel is Channel.CONTROL else 0
         channel = c.channel.name.lower()

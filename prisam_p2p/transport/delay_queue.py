@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prisam_p2p.transport.connections import Connection
+from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.message_faults import Decision
 from prisam_p2p.transport.message_rule import Way
 from prisam_p2p.wire.codec import Frame, encode, kind_of
@@ -31,7 +31,7 @@ class _Waiting:
 
     go: Callable[[], object]
     way: Way
-    connection: Connection
+    connection: TcpConnection
     held: set[str]
     delay_s: float
     in_order: bool
@@ -50,14 +50,14 @@ class Detour:
     def __bool__(self) -> bool:
         return bool(self._held or self._due)
 
-    def is_free(self, way: Way, connection: Connection) -> bool:
+    def is_free(self, way: Way, connection: TcpConnection) -> bool:
         """Tell whether nothing waits that a message must not overtake."""
         return not self._in_order[way, connection.number]
 
     def add(
         self,
         way: Way,
-        connection: Connection,
+        connection: TcpConnection,
         decision: Decision,
         go: Callable[[], object],
         now_s: float,
@@ -72,7 +72,9 @@ class Detour:
             else:
                 self._schedule(waiting, now_s + delay_s)
 
-    def overtaken(self, way: Way, connection: Connection, decision: Decision, now_s: float) -> None:
+    def overtaken(
+        self, way: Way, connection: TcpConnection, decision: Decision, now_s: float
+    ) -> None:
         """Let go what waited for the message of `decision`: it goes after that one."""
         for rule_id in decision.frees:
             freed = [w for w in self._held if w.way == way and w.connection is connection]

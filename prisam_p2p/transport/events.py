@@ -79,8 +79,8 @@ class PullLost:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnedAway:
-    """Frames that were not accepted: one, or more of the kind (`Transport.take_turned`)."""
+class MessageRejected:
+    """Frames that were not accepted: one, or more of the kind (`Transport.take_rejected`)."""
 
     sender: str
     verdict: str
@@ -113,7 +113,7 @@ Event = (
     | AnnounceDone
     | PullDone
     | PullLost
-    | TurnedAway
+    | MessageRejected
     | Broken
     | StopAsked
     | OrderCame

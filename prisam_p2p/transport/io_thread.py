@@ -18,7 +18,7 @@ _DRAIN_S = 2.0
 """What is readable at the end is read, for so long at most."""
 
 
-class Reactor:
+class IoThread:
     """Runs handlers, all in one thread.
 
     Args:

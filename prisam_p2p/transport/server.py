@@ -12,12 +12,12 @@ import zmq
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.errors import WireError
 from prisam_p2p.transport import events
-from prisam_p2p.transport.connections import Connection, Connections
-from prisam_p2p.transport.io_thread import Reactor
-from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.connections import Connections, TcpConnection
+from prisam_p2p.transport.io_thread import IoThread
+from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import WINDOW_CHUNKS
-from prisam_p2p.transport.sessions import Admitted, Identity, Place, objection
+from prisam_p2p.transport.sessions import Identity, Session, Sessions, objection
 from prisam_p2p.transport.snapshots import SnapshotStore
 from prisam_p2p.transport.sockets import (
     Context,
@@ -29,9 +29,9 @@ from prisam_p2p.transport.sockets import (
     receive,
     watch_router,
 )
-from prisam_p2p.transport.upload_slots import Slots
-from prisam_p2p.transport.upload_stops import Stops
-from prisam_p2p.transport.zap import SILENT, Gate, why
+from prisam_p2p.transport.upload_slots import UploadSlots
+from prisam_p2p.transport.upload_stops import UploadStops
+from prisam_p2p.transport.zap import SILENT, ZapGate, why
 from prisam_p2p.wire.codec import Frame, decode
 from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.mask_stream import MaskSender
@@ -58,19 +58,19 @@ _SAY_HELLO_FIRST = "say hello first"
 _NOBODY = "?"
 _RETRY_MS = 250
 _OFFER_TIMEOUT_S = 2.0
-"""A place that was given with an offer is free again if no chunk is asked for within this."""
+"""A slot that was given with an offer is free again if no chunk is asked for within this."""
 
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 """The one event whose value is no descriptor."""
 
 
-class Serving:
+class Server:
     """The ROUTER of a peer, for the transport's thread.
 
     Args:
         port: 0 = let the system choose.
         serve_at_once: requesters of weights that are served at the same time.
-        idle_s: a requester that asks for nothing so long gives its place up.
+        idle_s: a requester that asks for nothing so long gives its slot up.
         on_gone: told which neighbor's control connection is gone.
         keys: None = connections are plain, and a Hello is believed, unless it comes from another
             neighbor's address.
@@ -90,7 +90,7 @@ class Serving:
         limits: SocketLimits,
         store: SnapshotStore,
         up: Pacer,
-        exchange: Exchange,
+        messenger: Messenger,
         connections: Connections,
         *,
         serve_at_once: int,
@@ -99,34 +99,34 @@ class Serving:
         keys: Keys | None = None,
     ) -> None:
         self._me, self._neighbors = me, frozenset(neighbors)
-        self._store, self._up, self._exchange = store, up, exchange
+        self._store, self._up, self._messenger = store, up, messenger
         self._connections, self._on_gone = connections, on_gone
-        self._gate = Gate(context, keys, exchange) if keys else None
+        self._gate = ZapGate(context, keys, messenger) if keys else None
         self._router, self.port = bind_router(context, address, port, limits, keys)
         self._monitor = watch_router(self._router, failures=keys is not None)
         self._ending = SILENT
         self._happened: deque[tuple[int, int]] = deque()
-        self._admitted = Admitted()
+        self._sessions = Sessions()
         self.hosts: Mapping[str, str] = {}
         self._masks = MaskSender()
         self._last_mask: MaskAnnounce | None = None
         self._owed: deque[tuple[bytes, ChunkRequest]] = deque()
-        self._slots, self._idle_s = Slots(serve_at_once), idle_s
-        self.stops = Stops((), store.find, lambda _reached: None)
+        self._slots, self._idle_s = UploadSlots(serve_at_once), idle_s
+        self.stops = UploadStops((), store.find, lambda _reached: None)
 
-    def begin(self, reactor: Reactor) -> None:
+    def begin(self, io: IoThread) -> None:
         """Listen."""
         if self._gate:
-            reactor.listen(self._gate.socket, partial(self._on_gate, self._gate))
-        reactor.listen(self._monitor, self._on_monitor)
-        reactor.listen(self._router, self._on_router)
+            io.listen(self._gate.socket, partial(self._on_gate, self._gate))
+        io.listen(self._monitor, self._on_monitor)
+        io.listen(self._router, self._on_router)
 
     def announce(self, mask: MaskAnnounce) -> None:
         """Send our mask to every neighbor that is connected."""
         self._last_mask = mask
         reached = [n for n in self._present() if self._send_mask(n, mask)]
         unreachable = sorted(self._neighbors - set(reached))
-        self._exchange.tell(events.AnnounceDone(mask.round_index, reached, unreachable))
+        self._messenger.tell(events.AnnounceDone(mask.round_index, reached, unreachable))
 
     def say_bye(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
@@ -163,7 +163,7 @@ class Serving:
 
     # -- connections ---------------------------------------------------------------------
 
-    def _on_gate(self, gate: Gate, flags: int) -> None:
+    def _on_gate(self, gate: ZapGate, flags: int) -> None:
         self._on_monitor(0)  # who is turned away hangs up at once: its address is read before
         gate.answer(flags)
 
@@ -191,30 +191,32 @@ class Serving:
         if connection and not connection.spoke:
             counted = ending == SILENT and self._gate and self._gate.was_denied(connection.host)
             if not counted:
-                self._exchange.turn_away(self._name(connection), *ending)
-        place = self._admitted.leave(gone)
-        if place:
-            self._release(place.sender)
-            if place.channel is Channel.CONTROL:
-                self._exchange.tell(events.Left(place.neighbor, "connection closed"))
-                self._on_gone(place.neighbor)
+                self._messenger.reject(self._name(connection), *ending)
+        session = self._sessions.leave(gone)
+        if session:
+            self._release(session.sender)
+            if session.channel is Channel.CONTROL:
+                self._messenger.tell(events.Left(session.neighbor, "connection closed"))
+                self._on_gone(session.neighbor)
 
-    def _admit(self, sender: bytes, hello: Hello, descriptor: int, connection: Connection) -> None:
+    def _admit(
+        self, sender: bytes, hello: Hello, descriptor: int, connection: TcpConnection
+    ) -> None:
         neighbor, channel = hello.peer_id, hello.channel
-        place = Place(neighbor, channel, sender, descriptor, hello.incarnation)
+        session = Session(neighbor, channel, sender, descriptor, hello.incarnation)
         proof = "key" if connection.owner else "address"
         owner = connection.owner or self.hosts.get(connection.host, neighbor)
         if owner != neighbor:
             reason = f"{owner}'s {proof}, and the name of {neighbor}"
-            self._exchange.turn_away(owner, "spoofed", reason)
+            self._messenger.reject(owner, "spoofed", reason)
             self._refuse(sender, f"a name that is not this {proof}'s", owner, connection)
             return
-        refusal = objection(self._me, self._neighbors, hello) or self._admitted.objection(place)
+        refusal = objection(self._me, self._neighbors, hello) or self._sessions.objection(session)
         if refusal is not None:
-            self._exchange.turn_away(neighbor, "refused", refusal)
+            self._messenger.reject(neighbor, "refused", refusal)
             self._refuse(sender, refusal, neighbor, connection)
             return
-        before = self._admitted.take(place)
+        before = self._sessions.take(session)
         if before:  # the neighbor has lost it, or was restarted, and we were not told yet
             self._connections.hang_up(before.descriptor)
             self._release(before.sender)
@@ -222,12 +224,12 @@ class Serving:
         self._connections.belongs(connection, neighbor, channel)
         self._reply(sender, Welcome(self._me.incarnation))
         if channel is Channel.CONTROL:
-            self._exchange.tell(events.Joined(neighbor, hello.incarnation))
+            self._messenger.tell(events.Joined(neighbor, hello.incarnation))
             self._masks.forget(neighbor)
             if self._last_mask is not None:  # a late or returning neighbor
                 self._send_mask(neighbor, self._last_mask)
 
-    def _name(self, connection: Connection) -> str:
+    def _name(self, connection: TcpConnection) -> str:
         """Return whose an unwelcome connection is, as far as its key or its address tell."""
         return connection.owner or self.hosts.get(connection.host, connection.host)
 
@@ -236,13 +238,13 @@ class Serving:
         self._owe_nothing(sender)
         self._slots.free(sender)
 
-    def _refuse(self, sender: bytes, reason: str, name: str, connection: Connection) -> None:
+    def _refuse(self, sender: bytes, reason: str, name: str, connection: TcpConnection) -> None:
         refuse = Refuse(reason)
         self._connections.refused(connection)
-        self._exchange.send(connection, name, refuse, partial(self._put, sender, name, refuse))
+        self._messenger.send(connection, name, refuse, partial(self._put, sender, name, refuse))
 
     def _present(self) -> list[str]:
-        there = (n for n in self._neighbors if self._admitted.of(n, Channel.CONTROL))
+        there = (n for n in self._neighbors if self._sessions.of(n, Channel.CONTROL))
         return sorted(there)
 
     # -- messages ------------------------------------------------------------------------
@@ -256,25 +258,25 @@ class Serving:
             self._on_monitor(0)  # a closed connection's descriptor may be this one's by now
             descriptor = descriptor_of(frames[0])
             if descriptor is None:
-                self._exchange.turn_away(_NOBODY, "malformed", "an older ZMTP")
+                self._messenger.reject(_NOBODY, "malformed", "an older ZMTP")
                 continue
             connection = self._came_by(descriptor, frames)
-            place = self._place(sender.bytes, descriptor)
+            session = self._session(sender.bytes, descriptor)
             if self._gate and not connection.owner:
                 connection.owner = owner_of(frames[0])
-            who = place.neighbor if place else self._name(connection)
+            who = session.neighbor if session else self._name(connection)
             try:
-                message = self._exchange.read(connection, who, frames)
+                message = self._messenger.read(connection, who, frames)
             except WireError as error:
-                if not place:  # a neighbor of another wire version should learn why
+                if not session:  # a neighbor of another wire version should learn why
                     self._refuse(sender.bytes, str(error)[:MAX_REASON], who, connection)
                 continue
             if isinstance(message, Hello) and message.peer_id in self._neighbors:
                 who = message.peer_id
             handle = partial(self._take_in, sender.bytes, descriptor, connection)
-            self._exchange.hand_in(connection, who, message, handle)
+            self._messenger.hand_in(connection, who, message, handle)
 
-    def _came_by(self, descriptor: int, frames: Sequence[zmq.Frame]) -> Connection:
+    def _came_by(self, descriptor: int, frames: Sequence[zmq.Frame]) -> TcpConnection:
         """Return the connection of a message. A first Hello may be read after the connection is
         gone, and another neighbor's has its descriptor."""
         now, before = self._connections.at(descriptor), self._connections.unheard(descriptor)
@@ -288,23 +290,23 @@ class Serving:
         return before if name == self.hosts.get(before.host) != self.hosts.get(now.host) else now
 
     def _take_in(
-        self, sender: bytes, descriptor: int, connection: Connection, message: Message
+        self, sender: bytes, descriptor: int, connection: TcpConnection, message: Message
     ) -> None:
         if connection.gone or connection.hung_up:
             return  # nobody is there to answer
         if isinstance(message, Hello):
             self._admit(sender, message, descriptor, connection)
-        elif self._place(sender, descriptor):
+        elif self._session(sender, descriptor):
             self._serve(sender, message)
         else:
             name = self._name(connection)
-            self._exchange.turn_away(name, "stranger", _SAY_HELLO_FIRST)
+            self._messenger.reject(name, "stranger", _SAY_HELLO_FIRST)
             self._refuse(sender, _SAY_HELLO_FIRST, name, connection)
 
-    def _place(self, sender: bytes, descriptor: int) -> Place | None:
-        """Return the place of a connection. A stranger may choose an id that was another's."""
-        place = self._admitted.at(sender)
-        return place if place and place.descriptor == descriptor else None
+    def _session(self, sender: bytes, descriptor: int) -> Session | None:
+        """Return the session of a connection. A stranger may choose an id that was another's."""
+        session = self._sessions.at(sender)
+        return session if session and session.descriptor == descriptor else None
 
     def _serve(self, sender: bytes, message: Message) -> None:
         match message:
@@ -313,13 +315,13 @@ class Serving:
             case ChunkRequest():
                 self._owe(sender, message)
             case MaskRequest():
-                neighbor = self._admitted[sender]
+                neighbor = self._sessions[sender]
                 self._masks.forget(neighbor)
                 if self._last_mask is not None:
                     self._send_mask(neighbor, self._last_mask)
             case _:
-                neighbor = self._admitted[sender]
-                self._exchange.turn_away(neighbor, "unexpected", type(message).__name__)
+                neighbor = self._sessions[sender]
+                self._messenger.reject(neighbor, "unexpected", type(message).__name__)
 
     def _offer(self, sender: bytes, request: WeightsRequest) -> None:
         self._owe_nothing(sender)
@@ -332,7 +334,7 @@ class Serving:
     def _owe(self, sender: bytes, request: ChunkRequest) -> None:
         if sum(creditor == sender for creditor, _ in self._owed) >= WINDOW_CHUNKS:
             reason = "more requests than the window"
-            self._exchange.turn_away(self._admitted[sender], "unexpected", reason)
+            self._messenger.reject(self._sessions[sender], "unexpected", reason)
             return
         self._slots.take(sender, time.monotonic(), self._idle_s)
         self._owed.append((sender, request))
@@ -340,7 +342,7 @@ class Serving:
 
     def _first_owed(self) -> tuple[bytes, ChunkRequest] | None:
         """Return what to send next, None where nothing is owed but to who waits at a stop."""
-        hold, names = self.stops.hold, self._admitted
+        hold, names = self.stops.hold, self._sessions
         return next((owed for owed in self._owed if not hold(names[owed[0]], owed[1])), None)
 
     def _owe_nothing(self, sender: bytes) -> None:
@@ -355,21 +357,21 @@ class Serving:
 
     def _tell(self, neighbor: str, message: Message) -> bool:
         """Send by a neighbor's control connection; False where it is gone or takes nothing in."""
-        place = self._admitted.of(neighbor, Channel.CONTROL)
-        if place is None:
+        session = self._sessions.of(neighbor, Channel.CONTROL)
+        if session is None:
             reason = f"{type(message).__name__}: no Hello"
-            self._exchange.turn_away(neighbor, "unreachable", reason)
+            self._messenger.reject(neighbor, "unreachable", reason)
             return False
-        return self._reply(place.sender, message)
+        return self._reply(session.sender, message)
 
     def _reply(self, to: bytes, message: Message) -> bool:
         """Send to an admitted connection; False where it is gone or takes nothing in."""
-        place = self._admitted.at(to)
-        if place is None:
+        session = self._sessions.at(to)
+        if session is None:
             return False  # it left while this was owed to it
-        connection, name = self._connections.at(place.descriptor), place.neighbor
+        connection, name = self._connections.at(session.descriptor), session.neighbor
         put = partial(self._put, to, name, message)
-        return self._exchange.send(connection, name, message, put)
+        return self._messenger.send(connection, name, message, put)
 
     def _put(self, to: bytes, name: str, message: Message, frames: Sequence[Frame]) -> bool:
         try:
@@ -378,6 +380,6 @@ class Serving:
                 [to, *frames], zmq.DONTWAIT, copy=not isinstance(message, Chunk)
             )
         except zmq.ZMQError as error:
-            self._exchange.turn_away(name, "unreachable", f"{type(message).__name__}: {error}")
+            self._messenger.reject(name, "unreachable", f"{type(message).__name__}: {error}")
             return False
         return True

@@ -49,7 +49,7 @@ def objection(me: Identity, neighbors: Collection[str], hello: Hello) -> str | N
 
 
 @dataclass(frozen=True)
-class Place:
+class Session:
     """A connection that speaks for a neighbor on one channel.
 
     Attributes:
@@ -65,54 +65,54 @@ class Place:
     incarnation: int
 
 
-class Admitted:
+class Sessions:
     """The places that are taken: at most one for each neighbor and channel."""
 
     def __init__(self) -> None:
-        self._by_sender: dict[bytes, Place] = {}
-        self._held: dict[tuple[str, Channel], Place] = {}
+        self._by_sender: dict[bytes, Session] = {}
+        self._held: dict[tuple[str, Channel], Session] = {}
 
     def __getitem__(self, sender: bytes) -> str:
         """Return the neighbor that an admitted connection speaks for."""
         return self._by_sender[sender].neighbor
 
-    def at(self, sender: bytes) -> Place | None:
-        """Return the place of a connection, None where it has none."""
+    def at(self, sender: bytes) -> Session | None:
+        """Return the session of a connection, None where it has none."""
         return self._by_sender.get(sender)
 
-    def of(self, neighbor: str, channel: Channel) -> Place | None:
+    def of(self, neighbor: str, channel: Channel) -> Session | None:
         """Return where `neighbor` is to be reached, None where it is not there."""
         return self._held.get((neighbor, channel))
 
-    def objection(self, place: Place) -> str | None:
-        """Return why `place` may not be taken, or None."""
-        mine = self.at(place.sender)
-        if mine and (mine.neighbor, mine.channel) != (place.neighbor, place.channel):
+    def objection(self, session: Session) -> str | None:
+        """Return why `session` may not be taken, or None."""
+        mine = self.at(session.sender)
+        if mine and (mine.neighbor, mine.channel) != (session.neighbor, session.channel):
             return f"this connection is {mine.neighbor}'s, for {mine.channel.name.lower()}"
-        holder = self.of(place.neighbor, place.channel)
-        if holder and holder is not mine and holder.incarnation > place.incarnation:
-            return f"a later process of {place.neighbor} is here"
+        holder = self.of(session.neighbor, session.channel)
+        if holder and holder is not mine and holder.incarnation > session.incarnation:
+            return f"a later process of {session.neighbor} is here"
         return None
 
-    def take(self, place: Place) -> Place | None:
-        """Take a place; return that of the connection which had it before, if it was another."""
-        before = self.of(place.neighbor, place.channel)
+    def take(self, session: Session) -> Session | None:
+        """Take a session; return that of the connection which had it before, if it was another."""
+        before = self.of(session.neighbor, session.channel)
         if before:
             self._drop(before)
-        self._by_sender[place.sender] = self._held[place.neighbor, place.channel] = place
-        return before if before and before.sender != place.sender else None
+        self._by_sender[session.sender] = self._held[session.neighbor, session.channel] = session
+        return before if before and before.sender != session.sender else None
 
-    def leave(self, descriptor: int) -> Place | None:
-        """Free the place of a connection that is gone, and return it."""
-        for place in self._by_sender.values():
-            if place.descriptor == descriptor:
-                self._drop(place)
-                return place
+    def leave(self, descriptor: int) -> Session | None:
+        """Free the session of a connection that is gone, and return it."""
+        for session in self._by_sender.values():
+            if session.descriptor == descriptor:
+                self._drop(session)
+                return session
         return None
 
-    def _drop(self, place: Place) -> None:
-        del self._by_sender[place.sender]
-        del self._held[place.neighbor, place.channel]
+    def _drop(self, session: Session) -> None:
+        del self._by_sender[session.sender]
+        del self._held[session.neighbor, session.channel]
 
 
 def only_ones(roster: Mapping[str, tuple[str, int]]) -> dict[str, str]:

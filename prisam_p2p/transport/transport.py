@@ -1,9 +1,9 @@
 """The sockets of one peer, behind methods that any thread may call.
 
 One ROUTER announces masks to the neighbors that connected to it and answers their requests
-(serving.py). To each neighbor's ROUTER goes a control DEALER, which hears its masks, and, from
-the first pull on, a bulk DEALER, so weights never hold up a mask (calling.py). One thread
-(reactor.py) does all of it, so training never delays an answer.
+(server.py). To each neighbor's ROUTER goes a control DEALER, which hears its masks, and, from
+the first pull on, a bulk DEALER, so weights never hold up a mask (client.py). One thread
+(io_thread.py) does all of it, so training never delays an answer.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.traffic import Row, TrafficCounter
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
-from prisam_p2p.transport.client import Calling, Endpoint
+from prisam_p2p.transport.client import Client, Endpoint
 from prisam_p2p.transport.connections import Connections
-from prisam_p2p.transport.io_thread import Reactor
+from prisam_p2p.transport.io_thread import IoThread
 from prisam_p2p.transport.message_faults import Policy
 from prisam_p2p.transport.message_rule import Rule
-from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience
-from prisam_p2p.transport.server import Serving
+from prisam_p2p.transport.server import Server
 from prisam_p2p.transport.sessions import Identity, only_ones
 from prisam_p2p.transport.snapshots import PARTS_A_PLACE, Snapshot, SnapshotStore
 from prisam_p2p.transport.sockets import Socket, SocketLimits
 from prisam_p2p.transport.spool import Spool
-from prisam_p2p.transport.upload_stops import Reached, Stops
+from prisam_p2p.transport.upload_stops import StopReached, UploadStops
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
 from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.messages import MaskAnnounce
@@ -57,7 +57,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Exchanging:
+class TransportSettings:
     """How weights are exchanged.
 
     Attributes:
@@ -86,7 +86,7 @@ class Transport:
         note: takes the record of each connection.
         port: of the ROUTER; 0 = let the system choose.
         keys: None = connections are plain.
-        exchange_of: makes what all messages pass on their way in and out.
+        messenger_of: makes what all messages pass on their way in and out.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class Transport:
         neighbors: Sequence[str],
         layout: Layout,
         inbox: Inbox[events.Event],
-        how: Exchanging,
+        how: TransportSettings,
         note: Callable[[records.Connection], None] = lambda _record: None,
         port: int = 0,
         keys: Keys | None = None,
-        exchange_of: Callable[..., Exchange] = Exchange,
+        messenger_of: Callable[..., Messenger] = Messenger,
     ) -> None:
         # At most ten pings a second.
         heartbeat_ms = max(round(1000 * how.heartbeat_s), 100 * len(neighbors))
@@ -116,24 +116,24 @@ class Transport:
         mechanism = CURVE if keys else PLAIN
         self._traffic = TrafficCounter(mechanism)
         self._policy = Policy(how.policy_seed, me.peer_id)
-        exchange = self._exchange = exchange_of(inbox, self._traffic, self._policy)
+        messenger = self._messenger = messenger_of(inbox, self._traffic, self._policy)
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms, mechanism.name)
         self._context = zmq.Context[Socket](io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, 6 * len(neighbors) + 16)
-        self._calling = Calling(
+        self._client = Client(
             self._context,
             me,
             address,
             limits,
             self._down,
             how.patience,
-            exchange,
+            messenger,
             self._connections,
             layout.n_bits,
             keys,
         )
-        self._serving = Serving(
+        self._server = Server(
             self._context,
             me,
             address,
@@ -142,17 +142,17 @@ class Transport:
             limits,
             self._store,
             self._up,
-            exchange,
+            messenger,
             self._connections,
             serve_at_once=how.serve_at_once,
             idle_s=how.patience.timeout_s,
-            on_gone=self._calling.neighbor_gone,
+            on_gone=self._client.neighbor_gone,
             keys=keys,
         )
-        self.port = self._serving.port
+        self.port = self._server.port
         self._connections.router = f"{address}:{self.port}"
         self._roster: Mapping[str, Endpoint] = {}
-        self._reactor = Reactor(
+        self._io = IoThread(
             self._begin,
             self._keep_time,
             self._next_s,
@@ -163,13 +163,13 @@ class Transport:
     def connect(self, roster: Mapping[str, Endpoint]) -> None:
         """Say Hello to all neighbors, whose ROUTERs are where `roster` says."""
         self._roster = roster
-        self._serving.hosts = only_ones(roster)
-        self._reactor.start()
+        self._server.hosts = only_ones(roster)
+        self._io.start()
 
     def announce(self, mask: MaskAnnounce, snapshot: Snapshot) -> None:
         """Offer `snapshot` and send `mask` (PACKED) to every neighbor that is connected."""
         self._store.publish(snapshot)
-        self._reactor.call(partial(self._announce, mask))
+        self._io.call(partial(self._announce, mask))
 
     def pull(self, donors: Sequence[str], round_index: int, wanted: Mask | None = None) -> None:
         """Fetch the weights of a round from `donors`; each ends as PullDone or PullLost.
@@ -188,7 +188,7 @@ class Transport:
             )
             for donor in donors
         ]
-        self._reactor.call(partial(self._calling.pull, pulls))
+        self._io.call(partial(self._client.pull, pulls))
 
     def keep(self, pull: Pull) -> None:
         """Have what `pull` fetched at hand, should its donor offer the same again."""
@@ -196,11 +196,11 @@ class Transport:
 
     def end_pulls(self, reason: str) -> None:
         """Give up what is not here yet; each such pull ends as PullLost."""
-        self._reactor.call(partial(self._calling.lose_all, reason))
+        self._io.call(partial(self._client.lose_all, reason))
 
     def say_bye(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
-        self._reactor.call(partial(self._serving.say_bye, round_index))
+        self._io.call(partial(self._server.say_bye, round_index))
 
     def set_policy_rule(self, rule: Rule) -> None:
         """Apply `rule` to what passes from now on, in place of the one with its id.
@@ -208,7 +208,7 @@ class Transport:
         One about a whole link belongs at both its ends: who loses a Hello has to say it again.
         """
         self._lossy = True
-        self._reactor.call(partial(self._exchange.set_rule, rule))
+        self._io.call(partial(self._messenger.set_rule, rule))
 
     def remove_policy_rule(
         self, rule_id: str, then: Callable[[int, int], None] = lambda _matched, _acted: None
@@ -218,35 +218,35 @@ class Transport:
         Args:
             then: told, in the transport's thread, what `policy_counts` says of it at the end.
         """
-        self._reactor.call(lambda: then(*self._exchange.remove_rule(rule_id)))
+        self._io.call(lambda: then(*self._messenger.remove_rule(rule_id)))
 
     def policy_counts(self) -> dict[str, list[int]]:
         """Return rule -> [messages that it was about, of these acted on], of those in force."""
         return self._policy.counts()
 
-    def stop_transfers(self, stops: Sequence[Stop], tell: Callable[[Reached], None]) -> None:
+    def stop_transfers(self, stops: Sequence[Stop], tell: Callable[[StopReached], None]) -> None:
         """Let transfers wait at `stops` for `go_on`; to be called before `connect`.
 
         Args:
             tell: told, in the transport's thread, of each stop that is reached.
         """
-        self._serving.stops = Stops(stops, self._store.find, tell)
+        self._server.stops = UploadStops(stops, self._store.find, tell)
 
     def go_on(self, stop: Stop) -> None:
         """Let the transfer go on that waits at `stop`."""
-        self._reactor.call(partial(self._serving.go_on, stop))
+        self._io.call(partial(self._server.go_on, stop))
 
     def meet(self, neighbor: str, endpoint: Endpoint) -> None:
         """Say Hello to a neighbor that was not there yet when this peer connected."""
-        self._reactor.call(partial(self._calling.meet, neighbor, endpoint))
+        self._io.call(partial(self._client.meet, neighbor, endpoint))
 
     def traffic(self) -> list[Row]:
         """Return the counts that changed since the last call (`TrafficCounter.changed_rows`)."""
         return self._traffic.changed_rows()
 
-    def take_turned(self, event: events.TurnedAway) -> int:
+    def take_rejected(self, event: events.MessageRejected) -> int:
         """Return how many messages the event stands for; once, and before the next is told."""
-        return self._exchange.turned.take(event)
+        return self._messenger.rejections.take(event)
 
     def bytes_out(self) -> int:
         """Return payload and header bytes that were sent so far."""
@@ -260,33 +260,33 @@ class Transport:
     def close(self) -> None:
         """Send what was handed over, close every socket, end the thread. It stays closed."""
         if not self._context.closed:
-            self._reactor.close(_CLOSE_TIMEOUT_S)
+            self._io.close(_CLOSE_TIMEOUT_S)
             self._spool.close()
 
     def _begin(self) -> None:
-        self._serving.begin(self._reactor)
-        self._calling.begin(self._reactor, self._roster)
+        self._server.begin(self._io)
+        self._client.begin(self._io, self._roster)
 
     def _announce(self, mask: MaskAnnounce) -> None:
         self._traffic.round_index = mask.round_index
-        self._serving.announce(mask)
+        self._server.announce(mask)
 
     def _keep_time(self) -> None:
-        if self._exchange.policed:
-            self._exchange.keep_time(time.monotonic())
+        if self._messenger.policed:
+            self._messenger.keep_time(time.monotonic())
         if self._lossy:
-            self._calling.greet_again(_LOST_S)
-        self._serving.serve_owed()
-        self._calling.keep_time(time.monotonic())
+            self._client.greet_again(_LOST_S)
+        self._server.serve_owed()
+        self._client.keep_time(time.monotonic())
 
     def _next_s(self) -> float | None:
         now = time.monotonic()
-        waits = [each.next_s(now) for each in (self._exchange, self._serving, self._calling)]
+        waits = [each.next_s(now) for each in (self._messenger, self._server, self._client)]
         waits += [_LOST_S] if self._lossy else []
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _close_sockets(self) -> None:
         self._connections.write_strangers()
-        self._calling.close(_LINGER_MS)
-        self._serving.close(_LINGER_MS)
+        self._client.close(_LINGER_MS)
+        self._server.close(_LINGER_MS)
         self._context.term()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Slots:
+class UploadSlots:
     """Places for `limit` requesters; one that is not used for a while falls free."""
 
     def __init__(self, limit: int) -> None:

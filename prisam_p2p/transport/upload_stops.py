@@ -11,7 +11,7 @@ from prisam_p2p.wire.messages import ChunkRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class StopReached:
     """A transfer came to a stop: `offset` of its `n_bytes` are given, the next chunk passes it."""
 
     stop: Stop
@@ -21,7 +21,7 @@ class Reached:
     n_bytes: int
 
 
-class Stops:
+class UploadStops:
     """The stops of one donor: at each waits the first transfer that comes to it, once.
 
     A transfer waits before the chunk that would pass the share, at the latest before the last
@@ -36,7 +36,7 @@ class Stops:
         self,
         stops: Iterable[Stop],
         find: Callable[[bytes], Snapshot | None],
-        tell: Callable[[Reached], None],
+        tell: Callable[[StopReached], None],
     ) -> None:
         self._ahead, self._find, self._tell = list(stops), find, tell
         self._waiting: dict[Stop, str] = {}
@@ -61,4 +61,4 @@ class Stops:
             if passes and stop_round in (None, round_index):
                 self._ahead.remove(stop)
                 self._waiting[stop] = requester
-                self._tell(Reached(stop, requester, round_index, request.offset, n_bytes))
+                self._tell(StopReached(stop, requester, round_index, request.offset, n_bytes))

@@ -14,7 +14,7 @@ import zmq
 from pydantic import SecretStr
 from zmq.utils import z85
 
-from prisam_p2p.transport.metering import Exchange
+from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.sockets import Context, readable
 from prisam_p2p.wire.keys import Keys
 
@@ -32,15 +32,15 @@ def why(error: int) -> tuple[str, str]:
     return _WHY.get(error, SILENT)
 
 
-class Gate:
+class ZapGate:
     """Lets the neighbors' keys in, and no other. For the transport's thread.
 
     To be made before the ROUTER is bound.
     """
 
-    def __init__(self, context: Context, keys: Keys, exchange: Exchange) -> None:
+    def __init__(self, context: Context, keys: Keys, messenger: Messenger) -> None:
         self._names = {z85.decode(key): peer for peer, key in keys.neighbors.items()}
-        self._exchange = exchange
+        self._messenger = messenger
         self._denied: Counter[str] = Counter()
         self.socket = context.socket(zmq.REP)
         self.socket.bind(_ENDPOINT)
@@ -55,7 +55,7 @@ class Gate:
             if peer is None:
                 host = address.decode()
                 self._denied[host] += 1
-                self._exchange.turn_away(host, "unknown-key", "a key that is no neighbor's")
+                self._messenger.reject(host, "unknown-key", "a key that is no neighbor's")
             status = [b"400", b"no neighbor"] if peer is None else [b"200", b""]
             self.socket.send_multipart([b"1.0", request, *status, (peer or "").encode(), b""])
 

@@ -48,12 +48,12 @@ class Spec:
 
 
 def sent(kind, message, to="p00"):
-    """Return what an exchange of that kind puts on the wire for `message`, and the lies told."""
+    """Return what a messenger of that kind puts on the wire for `message`, and the lies told."""
     lies, frames = [], []
     more = (Spec.neighbors,) if kind is Spoofing else ()
-    exchange = kind(*more, Tally(lies.append), None, Counts())
+    messenger = kind(*more, Tally(lies.append), None, Counts())
     put = lambda each: frames.append([bytes(f) for f in each]) or True  # noqa: E731
-    assert exchange.send(Line, to, message, put)
+    assert messenger.send(Line, to, message, put)
     return frames[0], lies
 
 

@@ -16,7 +16,7 @@ from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
-from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.messages import MaskAnnounce
 
 LAYOUT = one_layer(channels=256, inputs=1100)
@@ -29,7 +29,7 @@ UP_BYTES_S = 800_000.0
 
 def transport_of(peer, neighbor, incarnation=0, rates=None, inbox=None, note=None, port=0):
     me = Identity(b"run-id-8", peer, incarnation, b"w" * 16, LAYOUT.digest)
-    how = Exchanging(CHUNK, Patience(60, 0, 30), rates or Rates())
+    how = TransportSettings(CHUNK, Patience(60, 0, 30), rates or Rates())
     inbox = Inbox() if inbox is None else inbox
     note = note or (lambda _record: None)
     return Transport(me, ADDRESSES[peer], [neighbor], LAYOUT, inbox, how, note, port)

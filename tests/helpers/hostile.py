@@ -24,7 +24,7 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
-from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.codec import WIRE_VERSION, encode
 from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.mask_stream import coded
@@ -59,7 +59,7 @@ def identity(peer):
 
 def transport_of(peer, neighbors, inbox):
     # A spool would answer for a donor that offers what it offered before.
-    how = Exchanging(CHUNK, Patience(600, 0, 600), Rates(), serve_at_once=8, spool_bytes=0)
+    how = TransportSettings(CHUNK, Patience(600, 0, 600), Rates(), serve_at_once=8, spool_bytes=0)
     return Transport(identity(peer), ADDRESSES[peer], neighbors, LAYOUT, inbox, how)
 
 
@@ -330,8 +330,8 @@ SILENT = {
 class _Heard:
     """What the peer was told, counted."""
 
-    def __init__(self, inbox, take_turned):
-        self._inbox, self._take_turned = inbox, take_turned
+    def __init__(self, inbox, take_rejected):
+        self._inbox, self._take_rejected = inbox, take_rejected
         self._turned, self._told, self._lost = Counter(), Counter(), Counter()
         self._broken = None
 
@@ -349,8 +349,8 @@ class _Heard:
     def _take(self, event):
         self._told[type(event).__name__] += 1
         match event:
-            case events.TurnedAway(_, verdict, _):
-                self._turned[verdict] += self._take_turned(event)
+            case events.MessageRejected(_, verdict, _):
+                self._turned[verdict] += self._take_rejected(event)
             case events.PullLost(_, _, reason):
                 self._lost[reason] += 1
             case events.PullDone(pull):
@@ -365,7 +365,7 @@ class _Heard:
 def main():
     inbox = Inbox()
     peer = transport_of("a", [p for p in PEERS if p != "a"], inbox)
-    heard = _Heard(inbox, peer.take_turned)
+    heard = _Heard(inbox, peer.take_rejected)
 
     def obey(order):
         match order:

@@ -15,7 +15,7 @@ from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
-from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.messages import WireDtype
 
 CAP_S = 90.0
@@ -32,7 +32,7 @@ class Peer:
         self.path, inbox = folder / f"{peer}.jsonl", Inbox()
         me = Identity(b"run-id-8", peer, 0, b"w" * 16, LAYOUT.digest)
         patience = Patience(timeout_s=60.0, least_bytes_s=0.0, resume_s=1.0)
-        how = Exchanging(16 * 1024, patience, Rates())
+        how = TransportSettings(16 * 1024, patience, Rates())
         self.transport = Transport(me, self.address, neighbors, LAYOUT, inbox, how)
         book = RoundBook(neighbors, LAYOUT.n_bits)
         deadline = RoundDeadline(Limits(cap_s, k=6.0, floor_s=floor_s, quorum=0.5))

@@ -84,7 +84,7 @@ def test_a_peer_that_hangs_when_the_others_are_done_is_ended_and_its_log_says_wh
     log = (run / "logs" / "p05.log").read_text()
     assert "Fatal Python error: Aborted" in log
     assert "control.py" in log
-    assert "reactor.py" in log
+    assert "io_thread.py" in log
     taker = log.split("Current thread")[1].split("\n\n")[0]
     assert "peer/process.py" in taker  # the main thread
 

@@ -68,7 +68,7 @@ def client(net, a, keys, server=KEYS["a"].public):
 
 
 def offer(raw, message):
-    """Send what is not to arrive; ZeroMQ takes nothing more once it was turned away."""
+    """Send what is not to arrive; ZeroMQ takes nothing more once it was rejected."""
     with contextlib.suppress(zmq.Again):
         raw.socket.send_multipart(encode(message), zmq.DONTWAIT)
 
@@ -87,11 +87,11 @@ SOMEBODY = {"127.0.0.1", "?"}
 
 
 def only_turned(a, senders, verdict):
-    """Assert that just this was turned away, and return why."""
-    turned = a.wait(events.TurnedAway)
-    assert (turned.sender in senders, turned.verdict) == (True, verdict), turned
-    assert a.heard_of((events.TurnedAway, events.Joined)) == []
-    return turned.reason
+    """Assert that just this was rejected, and return why."""
+    rejected = a.wait(events.MessageRejected)
+    assert (rejected.sender in senders, rejected.verdict) == (True, verdict), rejected
+    assert a.heard_of((events.MessageRejected, events.Joined)) == []
+    return rejected.reason
 
 
 @pytest.mark.network
@@ -110,7 +110,7 @@ def test_neighbors_with_keys_exchange_masks_and_weights(net):
         end.transport.close()
         assert {c.security for c in end.connections} == {"curve"}
     assert a.traffic("in", "b") == b.traffic("out", "a")
-    assert a.heard_of(events.TurnedAway) == b.heard_of(events.TurnedAway) == []
+    assert a.heard_of(events.MessageRejected) == b.heard_of(events.MessageRejected) == []
 
 
 @pytest.mark.network
@@ -119,7 +119,7 @@ def test_a_largest_request_is_let_through_in_its_box(net, a):
     b.send(greeting("b"))
     assert b.answer() == Welcome(0)
     b.send(bytes(1024))
-    assert a.wait(events.TurnedAway).verdict == "malformed"
+    assert a.wait(events.MessageRejected).verdict == "malformed"
     b.send(bytes(1025))
     assert a.wait(events.Left) == events.Left("b", "connection closed")
 
@@ -143,8 +143,8 @@ def test_a_plain_text_dealer_gets_nothing(net, a):
     raw.socket.reconnect_ivl = -1
     raw.connect(a)
     offer(raw, greeting("b"))
-    turned = a.wait(events.TurnedAway)
-    assert turned.verdict in ("unencrypted", "silent")  # or it saw first that we do not fit
+    rejected = a.wait(events.MessageRejected)
+    assert rejected.verdict in ("unencrypted", "silent")  # or it saw first that we do not fit
     assert not raw.socket.poll(100)
     serves(a, client(net, a, KEYS["b"]))
 
@@ -157,7 +157,7 @@ def test_a_stranger_with_a_key_of_its_own_gets_nothing_and_is_counted(net, a):
     assert not stranger.socket.poll(100)
     stranger.socket.close()
     serves(a, client(net, a, KEYS["b"]))
-    assert a.heard_of(events.TurnedAway) == []  # its end is not counted once more
+    assert a.heard_of(events.MessageRejected) == []  # its end is not counted once more
 
 
 @pytest.mark.network
@@ -187,8 +187,8 @@ def test_a_neighbor_cannot_speak_in_the_name_of_another(net, a, channel):
     serves(a, client(net, a, KEYS["b"]))
     c.send(WeightsRequest(0))
     assert c.answer() == Refuse("say hello first")
-    turned = events.TurnedAway("c", "stranger", "say hello first")
-    assert a.wait(events.TurnedAway) == turned
+    rejected = events.MessageRejected("c", "stranger", "say hello first")
+    assert a.wait(events.MessageRejected) == rejected
     c.send(greeting("c"))  # in its own name it is welcome
     assert c.answer() == Welcome(0)
 

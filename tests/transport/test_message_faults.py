@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prisam_p2p.measure import traffic
-from prisam_p2p.transport.connections import Connection
+from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.delay_queue import Detour, damaged
 from prisam_p2p.transport.message_faults import Decision, Policy
 from prisam_p2p.transport.message_rule import Rule, rule_from
@@ -282,7 +282,7 @@ class Line:
 
     def __init__(self):
         self.detour, self.gone = Detour(), []
-        self.connection = Connection(0, "client", "x", "y")
+        self.connection = TcpConnection(0, "client", "x", "y")
 
     def add(self, name, now_s=0.0, **decision):
         go, made = partial(self.gone.append, name), Decision(**decision)
@@ -313,7 +313,7 @@ def test_on_a_delayed_link_nothing_overtakes():
     line.add("a", delay_s=0.3, in_order=True)
     line.add("b", delay_s=0.1, in_order=True)
     assert line.detour.is_free("in", line.connection)
-    assert line.detour.is_free("out", Connection(1, "client", "x", "y"))
+    assert line.detour.is_free("out", TcpConnection(1, "client", "x", "y"))
     line.add("c", now_s=0.2)  # the delay is over for those that come now
     assert line.at(0.29) == []
     line.add("d", now_s=0.4)  # nobody looked meanwhile
@@ -359,7 +359,7 @@ def test_the_third_does_not_overtake_the_two_that_changed_places():
 def test_a_successor_on_another_connection_frees_nothing():
     line = Line()
     line.add("first", held=["x"])
-    line.connection = Connection(1, "client", "x", "y")
+    line.connection = TcpConnection(1, "client", "x", "y")
     line.add("second", frees=["x"])
     assert line.at(0) == ["second"]
 

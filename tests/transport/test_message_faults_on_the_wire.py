@@ -105,14 +105,14 @@ def test_a_dropped_mask_is_not_heard_and_the_next_one_is_asked_for_whole(net, wa
     until_here(a, b, c)
     assert b.heard_of(events.MaskHeard) == []
     a.announce(1, mask=second)
-    turned = b.wait(events.TurnedAway)
-    assert (turned.sender, turned.verdict) == ("a", "baseless")
+    rejected = b.wait(events.MessageRejected)
+    assert (rejected.sender, rejected.verdict) == ("a", "baseless")
     assert b.wait(events.MaskHeard) == events.MaskHeard("a", second)
     assert c.wait(events.MaskHeard) == events.MaskHeard("a", second)
     assert at.transport.policy_counts() == {"r": [3, 1]}  # the first, changes, the second whole
     assert remove_rule(at) == (3, 1)
     assert at.transport.policy_counts() == {}
-    assert c.heard_of(events.TurnedAway) == []
+    assert c.heard_of(events.MessageRejected) == []
 
 
 @WAYS
@@ -158,11 +158,11 @@ def test_duplicated_changes_cost_one_whole_mask(net):
     a.announce(1, mask=second)
     for mask in (first, second, second):
         assert b.wait(events.MaskHeard).message == mask
-    assert [t.verdict for t in b.heard_of(events.TurnedAway)] == ["baseless"]
+    assert [t.verdict for t in b.heard_of(events.MessageRejected)] == ["baseless"]
     third = flipped(second, 6)
     a.announce(2, mask=third)
     assert b.wait(events.MaskHeard).message == third
-    assert len(b.heard_of(events.TurnedAway)) == 1
+    assert len(b.heard_of(events.MessageRejected)) == 1
 
 
 @WAYS
@@ -197,7 +197,7 @@ def test_a_corrupt_mask_is_no_mask(net, way):
     at = set_rule(way, a, b, "corrupt", limit=1)
     until_here(at, *({a, b, c} - {at}))
     sent = a.announce(0)
-    assert b.wait(events.TurnedAway).verdict == "malformed"
+    assert b.wait(events.MessageRejected).verdict == "malformed"
     assert c.wait(events.MaskHeard).message == sent
     until_here(a, b)
     assert b.heard_of(events.MaskHeard) == []
@@ -407,7 +407,7 @@ def test_without_rules_nothing_is_looked_at(net, monkeypatch):
     a, b = net.pair()
     set_rule("out", a, b, "drop", limit=1)
     remove_rule(a)
-    monkeypatch.setattr(a.exchange._policy, "decide", lambda *_: 1 / 0)
+    monkeypatch.setattr(a.messenger._policy, "decide", lambda *_: 1 / 0)
     sent = a.announce(0)
     assert b.wait(events.MaskHeard).message == sent
     assert pulled(b, "a")

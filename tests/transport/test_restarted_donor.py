@@ -50,7 +50,7 @@ def wait(inbox, kind):
 
 def fetched_bytes(transport):
     """Return how much of the pull from b is here."""
-    state = transport._calling._pulls._underway.get("b")
+    state = transport._client._pulls._underway.get("b")
     return state.pull.fetched_bytes if state else 0
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from prisam_p2p.transport.sessions import Admitted, Identity, Place, objection
+from prisam_p2p.transport.sessions import Identity, Session, Sessions, objection
 from prisam_p2p.wire.messages import Channel, Hello
 
 ME = Identity(b"run-id-8", "alice", 2, b"w" * 16, b"l" * 16)
@@ -43,12 +43,12 @@ def test_refusals(changes, why):
     assert why in objection(ME, {"bob", "carol"}, replace(BOB, **changes))
 
 
-def place(sender, neighbor="bob", channel=Channel.CONTROL, incarnation=0):
-    return Place(neighbor, channel, sender, descriptor=sender[0], incarnation=incarnation)
+def session(sender, neighbor="bob", channel=Channel.CONTROL, incarnation=0):
+    return Session(neighbor, channel, sender, descriptor=sender[0], incarnation=incarnation)
 
 
 def test_a_place_is_found_by_its_connection_and_by_its_neighbor():
-    admitted, bob = Admitted(), place(b"1")
+    admitted, bob = Sessions(), session(b"1")
     assert admitted.at(b"1") is admitted.of("bob", Channel.CONTROL) is None
     assert admitted.take(bob) is None
     assert admitted.at(b"1") is admitted.of("bob", Channel.CONTROL) is bob
@@ -58,8 +58,8 @@ def test_a_place_is_found_by_its_connection_and_by_its_neighbor():
 
 @pytest.mark.parametrize("incarnation", [3, 4])
 def test_a_newer_connection_takes_the_place_of_the_older(incarnation):
-    admitted, old = Admitted(), place(b"1", incarnation=3)
-    new = place(b"2", incarnation=incarnation)
+    admitted, old = Sessions(), session(b"1", incarnation=3)
+    new = session(b"2", incarnation=incarnation)
     admitted.take(old)
     assert admitted.objection(new) is None
     assert admitted.take(new) is old
@@ -70,7 +70,7 @@ def test_a_newer_connection_takes_the_place_of_the_older(incarnation):
 
 
 def test_an_older_process_takes_no_place_while_a_later_one_holds_it():
-    admitted, new, old = Admitted(), place(b"1", incarnation=3), place(b"2", incarnation=2)
+    admitted, new, old = Sessions(), session(b"1", incarnation=3), session(b"2", incarnation=2)
     admitted.take(new)
     assert admitted.objection(old) == "a later process of bob is here"
     assert admitted.objection(replace(old, channel=Channel.BULK)) is None
@@ -79,18 +79,18 @@ def test_an_older_process_takes_no_place_while_a_later_one_holds_it():
 
 
 def test_a_second_hello_of_one_connection_takes_its_own_place():
-    admitted = Admitted()
-    admitted.take(place(b"1"))
-    again = place(b"1", incarnation=1)
+    admitted = Sessions()
+    admitted.take(session(b"1"))
+    again = session(b"1", incarnation=1)
     assert admitted.objection(again) is None
     assert admitted.take(again) is None
     assert admitted.at(b"1") is admitted.of("bob", Channel.CONTROL) is again
 
 
 @pytest.mark.parametrize(
-    "other", [place(b"1", channel=Channel.BULK), place(b"1", neighbor="carol")]
+    "other", [session(b"1", channel=Channel.BULK), session(b"1", neighbor="carol")]
 )
 def test_a_connection_speaks_for_one_neighbor_on_one_channel(other):
-    admitted = Admitted()
-    admitted.take(place(b"1"))
+    admitted = Sessions()
+    admitted.take(session(b"1"))
     assert admitted.objection(other) == "this connection is bob's, for control"

@@ -23,11 +23,11 @@ from prisam_p2p.core.layout import FLOAT16, narrow
 from prisam_p2p.measure.traffic import KINDS
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
-from prisam_p2p.transport.connections import Connection
+from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
-from prisam_p2p.transport.transport import Exchanging, Rates, Transport
+from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.codec import decode, encode
 from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.messages import (
@@ -96,7 +96,7 @@ class End:
             neighbors,
             LAYOUT,
             self.inbox,
-            Exchanging(
+            TransportSettings(
                 CHUNK,
                 Patience(timeout_s or NO_REASON_TO_WAIT_S, least_bytes_s, resume_s),
                 rates or Rates(),
@@ -107,7 +107,7 @@ class End:
             keys=keys,
         )
         self.endpoint = (self.address, self.transport.port)
-        self.exchange = self.transport._serving._exchange
+        self.messenger = self.transport._server._messenger
 
     def wait(self, kind, **fields):
         """Return the first event, not returned before, of this kind and with these fields."""
@@ -132,7 +132,7 @@ class End:
         return [event for event in self.told if isinstance(event, kind)]
 
     def _read(self, event):
-        n = self.transport.take_turned(event) if isinstance(event, events.TurnedAway) else 1
+        n = self.transport.take_rejected(event) if isinstance(event, events.MessageRejected) else 1
         self.told.extend([event] * n)
 
     def announce(self, round_index, weights=WEIGHTS, dtype=WireDtype.FLOAT32, mask=None):
@@ -142,7 +142,7 @@ class End:
 
     def wait_for_bytes(self, donor, n_bytes):
         """Return once so many bytes of the pull from `donor` are here."""
-        deadline, pulls = time.monotonic() + DEADLINE_S, self.transport._calling._pulls
+        deadline, pulls = time.monotonic() + DEADLINE_S, self.transport._client._pulls
         while time.monotonic() < deadline:
             state = pulls._underway.get(donor)
             assert not self.heard_of(events.PullDone), "over before it could be looked at"
@@ -409,7 +409,7 @@ def test_a_transfer_waits_at_its_stop_and_others_do_not(net):
     c.transport.pull(["a"], 3)
     c.wait(events.PullDone)
     b.wait_for_bytes("a", stop.offset)
-    assert b.transport._calling._pulls._underway["a"].pull.fetched_bytes == stop.offset
+    assert b.transport._client._pulls._underway["a"].pull.fetched_bytes == stop.offset
     a.transport.go_on(stop.stop)
     assert same(b.wait(events.PullDone).pull.weights(), WEIGHTS)
 
@@ -559,14 +559,14 @@ def test_a_successor_outlives_the_connection_that_it_took_over(net):
 
 def pause_reading(end, sender, monkeypatch):
     """Return what lets `end` go on: it has a request of `sender` in its hand."""
-    reading, read_on, read = threading.Event(), threading.Event(), end.exchange.read
+    reading, read_on, read = threading.Event(), threading.Event(), end.messenger.read
 
     def pause(*args, **kwargs):
         reading.set()
         assert read_on.wait(DEADLINE_S)
         return read(*args, **kwargs)
 
-    monkeypatch.setattr(end.exchange, "read", pause)
+    monkeypatch.setattr(end.messenger, "read", pause)
     sender.send(WeightsRequest(0))
     assert reading.wait(DEADLINE_S)
     return read_on
@@ -592,9 +592,9 @@ def test_an_answer_to_one_that_is_gone_is_noticed(net, monkeypatch):
     b.socket.close()
     wait_for_connections(a, 0)
     read_on.set()
-    turned = a.wait(events.TurnedAway)
-    assert turned.verdict == "unreachable"
-    assert turned.reason.startswith("Unavailable: ")
+    rejected = a.wait(events.MessageRejected)
+    assert rejected.verdict == "unreachable"
+    assert rejected.reason.startswith("Unavailable: ")
     a.wait(events.Left, neighbor="b")
 
 
@@ -698,7 +698,7 @@ def test_what_a_connection_that_was_taken_over_still_says_does_not_count(net, mo
     wait_for_connections(a, 1)
     new.send(WeightsRequest(0))
     assert new.answer() == Unavailable(0)
-    assert a.heard_of((events.TurnedAway, events.Left)) == []
+    assert a.heard_of((events.MessageRejected, events.Left)) == []
 
 
 def test_a_control_connection_that_was_cut_greets_again(net):
@@ -882,7 +882,7 @@ def test_what_was_asked_on_another_connection_is_not_answered_on_this(net, notic
     assert new.answer() == Welcome(0)
     new.send(ChunkRequest(digest, 2 * CHUNK, CHUNK))
     assert new.answer().offset == 2 * CHUNK
-    assert a.heard_of(events.TurnedAway) == []
+    assert a.heard_of(events.MessageRejected) == []
 
 
 def test_more_requesters_than_places_are_all_served(net):
@@ -978,7 +978,7 @@ def test_masks_after_the_first_go_as_changes_and_arrive_whole(net):
         messages, payload, _ = end.traffic("in", "a")["mask"]
         assert messages == len(masks)
         assert payload == 16 + 1 + 0 + 2 + 1  # the first whole, then as many as the changes take
-        assert end.heard_of(events.TurnedAway) == []
+        assert end.heard_of(events.MessageRejected) == []
 
 
 def test_a_neighbor_whose_connection_was_cut_gets_the_next_mask_whole(net):
@@ -992,7 +992,7 @@ def test_a_neighbor_whose_connection_was_cut_gets_the_next_mask_whole(net):
     b.announce(1, mask=sent)
     assert a.wait(events.MaskHeard).message == sent
     assert (before, a.traffic("in", "b")["mask"][1]) == (2 * 16, 2 * 16 + 1)
-    assert a.heard_of(events.TurnedAway) == []
+    assert a.heard_of(events.MessageRejected) == []
 
 
 def test_who_comes_back_after_a_mask_it_missed_gets_it_whole(net):
@@ -1012,8 +1012,8 @@ def test_changes_to_an_unknown_mask_are_asked_for_whole(net):
     a.transport.connect({"b": router.bind("127.1.0.2")})
     assert router.asked() == ("c:a", greeting("a"))
     router.send("c:a", MaskAnnounce(7, LAYOUT.n_bits, b"\x03", Coding.CHANGES, 1, 9))
-    turned = a.wait(events.TurnedAway)
-    assert (turned.sender, turned.verdict) == ("b", "baseless")
+    rejected = a.wait(events.MessageRejected)
+    assert (rejected.sender, rejected.verdict) == ("b", "baseless")
     assert router.asked() == ("c:a", MaskRequest(7))
     router.send("c:a", mask_of(7))
     assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(7))
@@ -1043,8 +1043,8 @@ def test_a_mask_of_unheard_of_length_is_turned_away(net):
     a.transport.connect({"b": router.bind("127.1.0.2")})
     assert router.asked() == ("c:a", greeting("a"))
     router.send("c:a", MaskAnnounce(0, 2**60, b"", Coding.DENSITY))
-    turned = events.TurnedAway("b", "malformed", f"a mask of {2**60} bits")
-    assert a.wait(events.TurnedAway) == turned
+    rejected = events.MessageRejected("b", "malformed", f"a mask of {2**60} bits")
+    assert a.wait(events.MessageRejected) == rejected
     router.send("c:a", mask_of(0))
     assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(0))
 
@@ -1145,16 +1145,16 @@ def test_an_answer_that_nobody_waits_for_is_turned_away(net, late):
     a, router = silent_donor(net, timeout_s=0.1)
     a.wait(events.PullLost)
     router.send("b:a", late)
-    turned = a.wait(events.TurnedAway)
-    assert (turned.sender, turned.verdict) == ("b", "stale")
+    rejected = a.wait(events.MessageRejected)
+    assert (rejected.sender, rejected.verdict) == ("b", "stale")
 
 
 @pytest.mark.parametrize("message", [mask_of(0), Bye(0)])
 def test_what_belongs_on_control_is_not_taken_from_bulk(net, message):
     a, router = silent_donor(net, timeout_s=None)
     router.send("b:a", message)
-    turned = events.TurnedAway("b", "unexpected", type(message).__name__)
-    assert a.wait(events.TurnedAway) == turned
+    rejected = events.MessageRejected("b", "unexpected", type(message).__name__)
+    assert a.wait(events.MessageRejected) == rejected
     assert a.heard_of((events.MaskHeard, events.Left)) == []
 
 
@@ -1166,7 +1166,7 @@ def test_a_late_answer_does_not_end_the_pull_that_goes_on(net):
     a.transport.pull(["b"], 1)
     assert router.asked() == ("b:a", WeightsRequest(1))
     router.send("b:a", snapshot_of(LAYOUT, 0, random_weights(LAYOUT, seed=9)).offer)
-    assert a.wait(events.TurnedAway).verdict == "stale"
+    assert a.wait(events.MessageRejected).verdict == "stale"
     snapshot = snapshot_of(LAYOUT, 1, WEIGHTS)
     router.send("b:a", snapshot.offer)
     for begin in range(0, len(snapshot.buffer), CHUNK):
@@ -1201,9 +1201,9 @@ def test_what_no_neighbor_would_say_is_turned_away(net, frames, verdict, reason)
     a.transport.connect({"b": router.bind("127.1.0.2")})
     assert router.asked() == ("c:a", greeting("a"))
     router.send("c:a", *frames)
-    turned = a.wait(events.TurnedAway)
-    assert (turned.sender, turned.verdict) == ("b", verdict)
-    assert reason in turned.reason
+    rejected = a.wait(events.MessageRejected)
+    assert (rejected.sender, rejected.verdict) == ("b", verdict)
+    assert reason in rejected.reason
     router.send("c:a", mask_of(0))
     assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(0))
 
@@ -1244,10 +1244,12 @@ def test_a_stranger_is_told_why_it_is_refused(net, reason, hello):
     stranger = net.stranger(a)
     stranger.send(hello)
     assert stranger.answer() == Refuse(reason)
-    assert a.wait(events.TurnedAway) == events.TurnedAway(hello.peer_id, "refused", reason)
+    assert a.wait(events.MessageRejected) == events.MessageRejected(
+        hello.peer_id, "refused", reason
+    )
     stranger.send(WeightsRequest(0))  # it is as unknown as before
     assert stranger.answer() == Refuse("say hello first")
-    assert a.wait(events.TurnedAway).verdict == "stranger"
+    assert a.wait(events.MessageRejected).verdict == "stranger"
     still_answers(a, b)
     assert a.heard_of(events.Joined) == []
     assert a.traffic("out", "c")["weights"] == a.traffic("out", "d")["weights"] == (0, 0, 0)
@@ -1270,7 +1272,7 @@ def test_hello_comes_first(net, message):
     stranger = net.stranger(a)
     stranger.send(message)
     assert stranger.answer() == Refuse("say hello first")
-    assert a.wait(events.TurnedAway) == events.TurnedAway(
+    assert a.wait(events.MessageRejected) == events.MessageRejected(
         "127.0.0.1", "stranger", "say hello first"
     )
     assert a.traffic("in", "c")["control"] == (0, 0, 0)
@@ -1292,9 +1294,9 @@ def test_garbage_is_turned_away(net, frames, why):
     a, b = alone_with_b(net)
     stranger = net.stranger(a)
     stranger.send(*frames)
-    turned = a.wait(events.TurnedAway)
-    assert (turned.sender, turned.verdict) == ("127.0.0.1", "malformed")
-    assert why in turned.reason
+    rejected = a.wait(events.MessageRejected)
+    assert (rejected.sender, rejected.verdict) == ("127.0.0.1", "malformed")
+    assert why in rejected.reason
     still_answers(a, b)
 
 
@@ -1348,7 +1350,7 @@ def test_a_neighbor_announces_only_through_its_own_router(net, message, name):
     c.send(greeting("c"))
     assert c.answer() == Welcome(0)
     c.send(message)
-    assert a.wait(events.TurnedAway) == events.TurnedAway("c", "unexpected", name)
+    assert a.wait(events.MessageRejected) == events.MessageRejected("c", "unexpected", name)
     assert a.heard_of((events.MaskHeard, events.Left)) == []
 
 
@@ -1373,7 +1375,7 @@ def test_a_largest_request_is_let_through(net):
     a, _ = alone_with_b(net)
     c = net.stranger(a)
     c.send(bytes(1024))
-    assert a.wait(events.TurnedAway).verdict == "malformed"
+    assert a.wait(events.MessageRejected).verdict == "malformed"
 
 
 # -- what it counts, and what it leaves ------------------------------------------------------
@@ -1526,7 +1528,7 @@ def test_close_interrupts_whatever_goes_on(net):
 
 def test_a_transport_that_breaks_says_so_and_can_be_closed(net, monkeypatch):
     a, b = net.pair()
-    monkeypatch.setattr(a.transport._serving, "announce", lambda _mask: 1 / 0)
+    monkeypatch.setattr(a.transport._server, "announce", lambda _mask: 1 / 0)
     a.announce(0)
     broken = a.inbox.get(DEADLINE_S)
     assert isinstance(broken, events.Broken)
@@ -1547,7 +1549,7 @@ def test_an_older_zmtp_cannot_end_the_transport(net, greeting):
     a, b = net.pair()
     with socket.create_connection(a.endpoint, timeout=10) as raw:
         raw.sendall(bytes.fromhex(greeting))
-        assert a.wait(events.TurnedAway).verdict == "malformed"
+        assert a.wait(events.MessageRejected).verdict == "malformed"
     still_answers(a, b)
 
 
@@ -1561,7 +1563,7 @@ def test_an_older_zmtp_of_a_neighbor_cannot_end_the_transport(net):
         with old:
             router = "ff00000000000000017f 01 06 0000"
             old.sendall(bytes.fromhex(router) + b"\x00\x05noise")
-            assert a.wait(events.TurnedAway, sender="c").verdict == "malformed"
+            assert a.wait(events.MessageRejected, sender="c").verdict == "malformed"
         b.wait(events.Welcomed)
         still_answers(a, b)
 
@@ -1577,11 +1579,11 @@ def test_a_stranger_of_another_wire_version_is_told_so(net):
 def test_a_hello_read_late_counts_for_the_connection_that_brought_it(net):
     """The connection is gone, and another neighbor's has its descriptor, when it is read."""
     a = net.end("a", ["b", "c"])
-    serving = a.transport._serving
+    serving = a.transport._server
     serving.hosts = {"10.0.0.2": "b", "10.0.0.3": "c"}
     ours = serving._connections
-    gone = ours._unheard[5] = Connection(0, "server", "10.0.0.2:1", "10.0.0.1:9", gone=True)
-    now = ours._accepted[5] = Connection(1, "server", "10.0.0.3:1", "10.0.0.1:9")
+    gone = ours._unheard[5] = TcpConnection(0, "server", "10.0.0.2:1", "10.0.0.1:9", gone=True)
+    now = ours._accepted[5] = TcpConnection(1, "server", "10.0.0.3:1", "10.0.0.1:9")
     for name, connection in (("b", gone), ("c", now), ("x", now)):
         frames = [zmq.Frame(bytes(frame)) for frame in encode(greeting(name))]
         assert serving._came_by(5, frames) is connection

@@ -1,7 +1,7 @@
 from tiny_layouts import one_layer, random_weights
 
 from prisam_p2p.transport.snapshots import snapshot_of
-from prisam_p2p.transport.upload_stops import Reached, Stops
+from prisam_p2p.transport.upload_stops import StopReached, UploadStops
 from prisam_p2p.wire.messages import ChunkRequest
 
 LAYOUT = one_layer(channels=64, inputs=20)
@@ -10,12 +10,12 @@ N_BYTES = len(ROUNDS[2].buffer)
 
 
 class Donor:
-    """Asks its stops before each chunk of a transfer, as `Serving` does."""
+    """Asks its stops before each chunk of a transfer, as `Server` does."""
 
     def __init__(self, *stops):
         self.told = []
         by_digest = {snapshot.offer.digest: snapshot for snapshot in ROUNDS.values()}
-        self.stops = Stops(stops, by_digest.get, self.told.append)
+        self.stops = UploadStops(stops, by_digest.get, self.told.append)
 
     def give(self, to, round_index, chunk_bytes, offset=0):
         """Return how many bytes `to` has when it waits, or has all."""
@@ -33,7 +33,7 @@ def test_a_transfer_waits_within_one_chunk_of_the_share():
         donor = Donor((3, 0.5))
         given = donor.give("a", 3, chunk_bytes)
         assert N_BYTES / 2 - chunk_bytes <= given <= N_BYTES / 2
-        assert donor.told == [Reached((3, 0.5), "a", 3, given, N_BYTES)]
+        assert donor.told == [StopReached((3, 0.5), "a", 3, given, N_BYTES)]
 
 
 def test_a_transfer_that_waits_is_never_whole():

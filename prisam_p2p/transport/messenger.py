@@ -17,7 +17,7 @@ from prisam_p2p.errors import WireError
 from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
-from prisam_p2p.transport.connections import Connection
+from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.delay_queue import Detour, damaged
 from prisam_p2p.transport.message_faults import Policy
 from prisam_p2p.transport.message_rule import Rule, Way
@@ -31,7 +31,7 @@ _Handle = Callable[[Message], None]
 _Go = Callable[..., bool | None]
 
 
-class Exchange:
+class Messenger:
     """Reads, hands over and counts. For the transport's thread.
 
     Args:
@@ -39,7 +39,7 @@ class Exchange:
         policy: what becomes of messages on their way.
 
     Attributes:
-        turned: what the loop was told was turned away.
+        rejections: what the loop was told was rejected.
         policed: there are rules, or messages that wait for what rules made of them.
     """
 
@@ -50,14 +50,14 @@ class Exchange:
         policy: Policy | None = None,
     ) -> None:
         policy = Policy() if policy is None else policy
-        self._inbox, self._traffic, self.turned = inbox, traffic, Turned(inbox)
+        self._inbox, self._traffic, self.rejections = inbox, traffic, Rejections(inbox)
         self._policy, self._detour, self.policed = policy, Detour(), False
 
-    def read(self, connection: Connection, sender: str, frames: Sequence[zmq.Frame]) -> Message:
+    def read(self, connection: TcpConnection, sender: str, frames: Sequence[zmq.Frame]) -> Message:
         """Return the message in `frames`, counted in any case.
 
         Raises:
-            WireError: it is none; the loop was told that it was turned away.
+            WireError: it is none; the loop was told that it was rejected.
         """
         connection.spoke = True
         sizes = [len(frame) for frame in frames]
@@ -65,13 +65,13 @@ class Exchange:
             message = decode([frame.buffer for frame in frames])
         except WireError as error:
             self._traffic.add(connection.number, "in", None, sizes)
-            self.turn_away(sender, "malformed", str(error))
+            self.reject(sender, "malformed", str(error))
             raise
         self._traffic.add(connection.number, "in", kind_of(message), sizes)
         return message
 
     def hand_in(
-        self, connection: Connection, sender: str, message: Message, handle: _Handle
+        self, connection: TcpConnection, sender: str, message: Message, handle: _Handle
     ) -> None:
         """Have `handle` take a message that was read."""
         if not self.policed:
@@ -80,7 +80,7 @@ class Exchange:
             go = partial(self._hand_in, sender, message, handle)
             self._pass("in", connection, sender, message, go)
 
-    def send(self, connection: Connection, to: str, message: Message, put: Put) -> bool:
+    def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
         """Hand `message` to ZeroMQ and count it; False where it is not taken."""
         go = partial(self._send, connection, message, put)
         if not self.policed:
@@ -109,16 +109,16 @@ class Exchange:
         """Return in how many seconds `keep_time` has something to do; None = never."""
         return self._detour.next_s(now_s)
 
-    def turn_away(self, sender: str, verdict: str, reason: str) -> None:
+    def reject(self, sender: str, verdict: str, reason: str) -> None:
         """Tell that a message was not accepted."""
-        self.turned.add(sender, verdict, reason)
+        self.rejections.add(sender, verdict, reason)
 
     def tell(self, event: events.Event) -> None:
         """Put an event into the inbox."""
         self._inbox.put(event)
 
     def _pass(
-        self, way: Way, connection: Connection, who: str, message: Message, go: _Go
+        self, way: Way, connection: TcpConnection, who: str, message: Message, go: _Go
     ) -> object:
         """Do with a message what the policy says; return what came of it if it passed at once."""
         now_s = time.monotonic()
@@ -133,7 +133,7 @@ class Exchange:
         return passed
 
     def _send(
-        self, connection: Connection, message: Message, put: Put, damage: bool = False
+        self, connection: TcpConnection, message: Message, put: Put, damage: bool = False
     ) -> bool:
         frames, kind = damaged(message) if damage else (encode(message), kind_of(message))
         if not put(frames):
@@ -147,7 +147,7 @@ class Exchange:
         try:
             left = decode(damaged(message)[0]) if damage else message
         except WireError as error:
-            self.turn_away(sender, "malformed", str(error))
+            self.reject(sender, "malformed", str(error))
         else:
             handle(left)
 
@@ -158,7 +158,7 @@ MOST_SENDERS = 64
 OTHERS = "others"
 
 
-class Turned:
+class Rejections:
     """One event in the inbox at a time for each sender and verdict; the next ones are counted.
 
     Strangers may call themselves anything: beyond MOST_SENDERS that wait to be read, they are
@@ -177,9 +177,9 @@ class Turned:
             waiting = self._unread.get((sender, verdict), 0)
             self._unread[sender, verdict] = waiting + 1
         if not waiting:
-            self._inbox.put(events.TurnedAway(sender, verdict, reason))
+            self._inbox.put(events.MessageRejected(sender, verdict, reason))
 
-    def take(self, event: events.TurnedAway) -> int:
+    def take(self, event: events.MessageRejected) -> int:
         """Return how many messages an event that was read stands for; once."""
         with self._lock:
             return self._unread.pop((event.sender, event.verdict))
