@@ -8,7 +8,7 @@ from functools import partial
 
 from prisam_p2p.byzantine import exchanges, networks, transports
 from prisam_p2p.byzantine.corruptions import Tally
-from prisam_p2p.control.spec import PeerSpec, RudeSpec
+from prisam_p2p.control.spec import AttackSpec, PeerSpec
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.peer import process
 from prisam_p2p.peer.parts import Parts
@@ -19,18 +19,18 @@ from prisam_p2p.transport.transport import Transport
 
 def main(spec: PeerSpec, line: socket.socket) -> None:
     """Play the rude peer of `spec` until the launcher says exit, or SIGTERM."""
-    assert spec.rude is not None, f"{spec.peer_id} is no rude peer"
-    process.main(spec, line, partial(parts_of, spec, spec.rude))
+    assert spec.attack is not None, f"{spec.peer_id} has no attack"
+    process.main(spec, line, partial(parts_of, spec, spec.attack))
 
 
-def parts_of(spec: PeerSpec, rude: RudeSpec, report: Report) -> Parts:
+def parts_of(spec: PeerSpec, attack: AttackSpec, report: Report) -> Parts:
     """Return what a rude peer's network is made of; `report` hears how often it lied.
 
     Raises:
         ConfigError: its kind is no lie.
     """
-    tally = Tally(lambda lies: report({"event": "rule", "id": rude.fault, "acted": lies}))
-    match rude.kind:
+    tally = Tally(lambda lies: report({"event": "rule", "id": attack.fault, "acted": lies}))
+    match attack.kind:
         case "lying-mask":
             seed = (spec.settings.seed, spec.index)
             return Parts(network=partial(networks.LyingMask, seed, tally))
@@ -42,7 +42,7 @@ def parts_of(spec: PeerSpec, rude: RudeSpec, report: Report) -> Parts:
         case "nan":
             return Parts(network=partial(networks.WithNan, tally))
         case "scaled":
-            return Parts(network=partial(networks.Times, rude.factor, tally))
+            return Parts(network=partial(networks.Times, attack.factor, tally))
         case "sign-flipped":
             return Parts(network=partial(networks.Times, -1.0, tally))
         case "slow-serving":
@@ -55,7 +55,7 @@ def parts_of(spec: PeerSpec, rude: RudeSpec, report: Report) -> Parts:
             return _through(partial(exchanges.Spoofing, spec.neighbors, tally))
         case "other-version":
             return _through(partial(exchanges.OtherVersion, tally))
-    raise ConfigError("spec", "rude.kind", rude.kind, "a lie that a rude peer can tell")
+    raise ConfigError("spec", "attack.kind", attack.kind, "a lie that a rude peer can tell")
 
 
 def _through(messenger_of: Callable[..., Messenger]) -> Parts:

@@ -14,8 +14,8 @@ ENTRY = "prisam_p2p.peer.process"
 """The module whose `main(spec, control)` plays a peer: a name, so that who starts peers need
 not import what they are made of."""
 
-RUDE_ENTRY = "prisam_p2p.byzantine.process"
-"""The module whose `main` plays a peer that lies."""
+BYZANTINE_ENTRY = "prisam_p2p.byzantine.process"
+"""The module whose `main` plays a Byzantine peer."""
 
 
 Source = Literal["state", "neighbor", "fresh"]
@@ -53,13 +53,13 @@ class DeviceSpec(BaseModel):
     least_prune_ratio: float
 
 
-class RudeSpec(BaseModel):
-    """What a rude peer does.
+class AttackSpec(BaseModel):
+    """What a Byzantine peer does.
 
     Attributes:
-        fault: under this id it tells the launcher how often it lied.
-        kind: of the fault, which is the lie.
-        factor: of `scaled`.
+        fault: id of the fault; it reports its count of attacks to the launcher under this id.
+        kind: kind of the fault, which names the attack.
+        factor: of `scaled`; other attacks ignore it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,8 +83,8 @@ class PeerSpec(BaseModel):
             last process left; "fresh", W0. The next one where this is not to be had.
         first_round: it begins there at the earliest, and if it is not late, just there.
         keys: None = connections are plain.
-        marks: (round, phase) at whose beginning it waits for the launcher.
-        rude: a rude peer plays this one; read by who starts it, and by the rude peer itself.
+        barriers: (round, phase) at whose beginning it waits for the launcher.
+        attack: what this peer does as a Byzantine peer; None = it is honest.
         stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
     """
 
@@ -118,14 +118,14 @@ class PeerSpec(BaseModel):
     source: Source = "fresh"
     first_round: int = 0
     keys: Keys | None = None
-    marks: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []
+    barriers: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []
     stops: list[tuple[int | None, float]] = []
-    rude: RudeSpec | None = None
+    attack: AttackSpec | None = None
 
     @property
     def entry(self) -> str:
         """The module whose `main` plays this peer."""
-        return ENTRY if self.rude is None else RUDE_ENTRY
+        return ENTRY if self.attack is None else BYZANTINE_ENTRY
 
     @property
     def journal_path(self) -> Path:

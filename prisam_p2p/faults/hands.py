@@ -1,11 +1,11 @@
-"""What a conductor can do to the peers of a run: launch/processes.py does it."""
+"""What a injector can do to the peers of a run: launch/processes.py does it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Protocol
 
-from prisam_p2p.control.spec import RudeSpec
+from prisam_p2p.control.spec import AttackSpec
 
 
 class Hands(Protocol):
@@ -22,8 +22,8 @@ class Hands(Protocol):
             first_round: it begins there at the earliest.
         """
 
-    def cast(self, peer: str, rude: RudeSpec | None) -> None:
-        """Have a peer's next processes be rude ones, or honest ones again."""
+    def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
+        """Have the next processes of a peer carry out `attack`; None = be honest."""
 
     def order(self, peer: str, order: dict[str, Any]) -> None:
         """Send an order to a peer."""

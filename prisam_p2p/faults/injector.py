@@ -34,7 +34,7 @@ _COMING = frozenset({"join"}) | REPLACING
 _GO_ON = {"order": "go on"}
 
 
-class Conductor:
+class Injector:
     """Applies and heals the occurrences of a plan.
 
     Args:
@@ -71,7 +71,7 @@ class Conductor:
 
     # -- news ----------------------------------------------------------------------------
 
-    def at_mark(self, peer: str, mark: Mark, now_s: float) -> None:
+    def at_barrier(self, peer: str, mark: Mark, now_s: float) -> None:
         """A peer waits at the beginning of a phase until it is told to go on."""
         if self._meetings.arrive(peer, mark, now_s).over:
             self._let_go(peer)

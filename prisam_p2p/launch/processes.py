@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prisam_p2p.control.spec import PeerSpec, RudeSpec
+from prisam_p2p.control.spec import AttackSpec, PeerSpec
 from prisam_p2p.launch.child import Child
 from prisam_p2p.launch.engine import Engine
 from prisam_p2p.measure import records
@@ -127,10 +127,10 @@ class Children:
         self.start(gone.spec.model_copy(update=news))
         self._by_peer[peer].before = gone
 
-    def cast(self, peer: str, rude: RudeSpec | None) -> None:
+    def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
         """See Hands."""
         child = self._by_peer[peer]
-        child.spec = child.spec.model_copy(update={"rude": rude})
+        child.spec = child.spec.model_copy(update={"attack": attack})
 
     def order(self, peer: str, order: dict[str, Any]) -> None:
         """See Hands."""

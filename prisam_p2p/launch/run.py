@@ -14,7 +14,7 @@ from pathlib import Path
 from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.control.spec import DataSpec, DeviceSpec, PeerSpec
 from prisam_p2p.errors import ConfigError, LaunchError
-from prisam_p2p.faults.acts.byzantine import rude_from_the_start
+from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barriers import marks, stops
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.launch.engine import Engine, SpawnEngine
@@ -185,13 +185,13 @@ def _network(plan: Plan, choice: Choice, run_id: str) -> Iterator[Network]:
 
 def _with_faults(specs: Sequence[PeerSpec], faults: FaultPlan) -> list[PeerSpec]:
     where = marks(faults, {spec.peer_id: spec.neighbors for spec in specs})
-    shares, rude = stops(faults), rude_from_the_start(faults.occurrences)
+    shares, attacks = stops(faults), attacks_from_the_start(faults.occurrences)
     return [
         spec.model_copy(
             update={
-                "marks": where.get(spec.peer_id, []),
+                "barriers": where.get(spec.peer_id, []),
                 "stops": shares.get(spec.peer_id, []),
-                "rude": rude.get(spec.peer_id),
+                "attack": attacks.get(spec.peer_id),
             }
         )
         for spec in specs

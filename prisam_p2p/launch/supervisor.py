@@ -15,7 +15,7 @@ from typing import Any
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
-from prisam_p2p.faults.injector import Conductor
+from prisam_p2p.faults.injector import Injector
 from prisam_p2p.faults.link_faults import LinkFaults, Links
 from prisam_p2p.faults.loopback_links import LoopbackLinks
 from prisam_p2p.launch.child import Child, start_cost
@@ -51,7 +51,7 @@ class Supervisor:
         stopping: tells whether the run is to be stopped; asked several times a second.
         states: peer -> final state, brought up to date however the run ends.
         before_exit: called when all peers are done, just before they are told to exit.
-        faults: what is to happen to them; `marks` in the specs let peers wait for it.
+        faults: what is to happen to them; `barriers` in the specs let peers wait for it.
         network: what lies between them; None: nothing is sent.
         links: what some directed links are like without faults.
         past: of this run, where it had launches before.
@@ -75,10 +75,10 @@ class Supervisor:
         self._observer, self._stopping, self._states = observer, stopping, states
         self._before_exit, self._past = before_exit, past
         self._children = Children(engine, specs, journal)
-        marks = {spec.peer_id: spec.marks for spec in specs}
+        barriers = {spec.peer_id: spec.barriers for spec in specs}
         made = self._links(network, links)
         occurrences = faults.occurrences if faults else ()
-        self._conductor = Conductor(faults, self._children, journal.write, marks, made)
+        self._injector = Injector(faults, self._children, journal.write, barriers, made)
         self._faulty = bool(occurrences)
         self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
         self._absent = {p for each in occurrences if each.kind == "join" for p in each.peers}
@@ -99,7 +99,7 @@ class Supervisor:
             self._start()
             self._introduce()
             self._watch_rounds()
-            self._conductor.heal_all(time.monotonic())
+            self._injector.heal_all(time.monotonic())
             if self._faulty:
                 self._settle()
             self._end("exit")
@@ -116,7 +116,7 @@ class Supervisor:
             self._children.close()
             for child in self._children:
                 peer = child.spec.peer_id
-                planned = records.AS_PLANNED if self._conductor.planned_end(peer) else ""
+                planned = records.AS_PLANNED if self._injector.planned_end(peer) else ""
                 self._states[peer] = child.fate() + planned
 
     # -- phases --------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class Supervisor:
         for spec in self._specs:
             if spec.peer_id not in self._absent:
                 self._children.start(spec)
-                self._conductor.on_start(spec.peer_id, time.monotonic())
+                self._injector.on_start(spec.peer_id, time.monotonic())
                 self._look(0)
         self._wait("starting", lambda c: c.port is not None, self._ready_timeout_s)
 
@@ -141,16 +141,16 @@ class Supervisor:
         if self._past:  # new processes, new links: what was done to the old ones is over
             for fault, peer in self._past.open_faults:
                 self._journal.write(records.FaultHealed(fault, peer))
-        self._conductor.begin(self._went_s - (self._past.elapsed_s if self._past else 0.0))
+        self._injector.begin(self._went_s - (self._past.elapsed_s if self._past else 0.0))
         self._children.tell_all({"order": "go"})
 
     def _watch_rounds(self) -> None:
         self._phase = "running"
         while unfinished := [p for p in self._children.here if not self._is_over(p)]:
             self._look(self._look_every_s)
-            self._conductor.tick(time.monotonic())
-            if all(map(self._conductor.waits_for_others, unfinished)):  # and there are none
-                self._conductor.heal_who_waits(time.monotonic())
+            self._injector.tick(time.monotonic())
+            if all(map(self._injector.waits_for_others, unfinished)):  # and there are none
+                self._injector.heal_who_waits(time.monotonic())
             if (silent_s := self._silence.too_long_s(time.monotonic())) is not None:
                 self._give_up([p for p in unfinished if not self._children.is_down(p)], silent_s)
 
@@ -168,8 +168,8 @@ class Supervisor:
         """Let connections that faults broke come back, and what is on its way arrive."""
         self._phase = "settling"
         there = [child for child in self._children if child.exit_code is None]
-        polite = [child.spec.peer_id for child in there if not child.spec.rude]
-        self._children.tell_all({"order": "settle", "with": polite, "timeout_s": SETTLE_TIMEOUT_S})
+        honest = [child.spec.peer_id for child in there if not child.spec.attack]
+        self._children.tell_all({"order": "settle", "with": honest, "timeout_s": SETTLE_TIMEOUT_S})
         began_s = time.monotonic()
         self._look_until(
             lambda: all(c.exit_code is not None or c.settled is not None for c in there),
@@ -217,7 +217,7 @@ class Supervisor:
 
     def _is_gone(self, peer: str) -> bool:
         """Tell whether a peer has no process, and will not have another."""
-        return self._children.is_down(peer) and not self._conductor.expects_back(peer)
+        return self._children.is_down(peer) and not self._injector.expects_back(peer)
 
     # -- watching ------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class Supervisor:
         match report["event"]:
             case "up":
                 child.port = report["port"]
-                self._conductor.on_up(child.spec.peer_id)
+                self._injector.on_up(child.spec.peer_id)
                 if self._went_s is not None:
                     self._introduce_to(child)
                     if child.port and child.spec.peer_id in self._absent:
@@ -256,16 +256,16 @@ class Supervisor:
                 child.ready = True
                 if self._went_s is not None:
                     child.lines.send({"order": "go"})
-                    self._conductor.on_ready(child.spec.peer_id, time.monotonic())
+                    self._injector.on_ready(child.spec.peer_id, time.monotonic())
             case "begin":
                 child.rounds_done = report["round"]
             case "mark":
                 mark = (report["round"], report["phase"])
-                self._conductor.at_mark(child.spec.peer_id, mark, time.monotonic())
+                self._injector.at_barrier(child.spec.peer_id, mark, time.monotonic())
             case "transfer":
                 round_index, share = report["stop"]
                 stop, peer = (round_index, share), child.spec.peer_id
-                self._conductor.at_stop(peer, stop, time.monotonic())
+                self._injector.at_stop(peer, stop, time.monotonic())
             case "round":
                 child.rounds_done = report["round"] + 1
                 child.accuracy = report["accuracy"]
@@ -274,13 +274,13 @@ class Supervisor:
                 child.settled = report["settled"]
             case "done":
                 child.result = dict(report)
-                self._conductor.on_report(child.spec.peer_id, report, time.monotonic())
+                self._injector.on_report(child.spec.peer_id, report, time.monotonic())
             case _:
-                self._conductor.on_report(child.spec.peer_id, report, time.monotonic())
+                self._injector.on_report(child.spec.peer_id, report, time.monotonic())
 
     def _note_exits(self) -> None:
         for peer, code in self._children.exits():
-            self._conductor.on_exit(peer, code, time.monotonic())
+            self._injector.on_exit(peer, code, time.monotonic())
 
     def _view(self) -> View:
         since_s = 0.0 if self._went_s is None else time.monotonic() - self._went_s

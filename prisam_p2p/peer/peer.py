@@ -378,7 +378,7 @@ class Peer:
 
     def _mark(self, t: int, phase: str) -> None:
         """Wait for the launcher where the spec says so: what it does then, it does in between."""
-        if (t, phase) in self.spec.marks:
+        if (t, phase) in self.spec.barriers:
             self._report({"event": "mark", "round": t, "phase": phase})
             self._wait_at_mark()
 

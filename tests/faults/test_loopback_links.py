@@ -2,9 +2,9 @@
 
 import pytest
 from hand_casts import fault, full, plan
-from test_conductor import Stage
+from test_injector import Stage
 
-from prisam_p2p.faults.injector import Conductor
+from prisam_p2p.faults.injector import Injector
 from prisam_p2p.faults.loopback_links import LoopbackLinks, cannot
 from prisam_p2p.measure import records
 from prisam_p2p.plan.link_properties import LinkState
@@ -126,14 +126,14 @@ def test_what_one_end_tells_is_evidence_for_all():
     compiled = plan(fault('links = ["p00->p01"]\n', kind="cut"), full(3))
     marks = {"p00": [(1, "train"), (2, "train")], "p01": [(1, "train"), (2, "train")]}
     links = LoopbackLinks(stage.hands, {})
-    conductor = Conductor(compiled, stage.hands, stage.notes.append, marks, links)
-    conductor.begin(0.0)
+    injector = Injector(compiled, stage.hands, stage.notes.append, marks, links)
+    injector.begin(0.0)
     for mark in marks["p00"]:
         for peer in marks:
-            conductor.at_mark(peer, mark, 1.0)
+            injector.at_barrier(peer, mark, 1.0)
     told = [each for each in stage.notes if isinstance(each, records.FaultVerified)]
     assert told == []
-    conductor.on_report("p01", {"event": "rule", "id": "f#0/in", "acted": 0}, 2.0)
-    conductor.on_report("p00", {"event": "rule", "id": "f#0/out", "acted": 7}, 2.0)
+    injector.on_report("p01", {"event": "rule", "id": "f#0/in", "acted": 0}, 2.0)
+    injector.on_report("p00", {"event": "rule", "id": "f#0/out", "acted": 7}, 2.0)
     told = {e.peer: e.evidence for e in stage.notes if isinstance(e, records.FaultVerified)}
     assert told == dict.fromkeys(("p00", "p01"), "7 or more messages dropped or delayed")

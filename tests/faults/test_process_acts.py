@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 from hand_casts import fault
-from test_conductor import GO, NotingHands, Stage
+from test_injector import GO, NotingHands, Stage
 
 from prisam_p2p.measure import records
 from prisam_p2p.measure.files import path_beside
@@ -22,7 +22,7 @@ def evidence(stage):
 
 
 def stop(stage, peer, at=HALF):
-    stage.conductor.at_stop(peer, at, stage.now_s)
+    stage.injector.at_stop(peer, at, stage.now_s)
     return stage.hands.take()
 
 
@@ -35,7 +35,7 @@ def test_the_donor_that_came_first_is_hit_and_stays_stopped_the_others_go_on():
     assert stop(stage, "p00") == [("p00", "let go")]
     stage.exits("p01")
     assert stage.tick(2) == [("p01", "start from state in 0")]
-    stage.conductor.on_ready("p01", stage.now_s)
+    stage.injector.on_ready("p01", stage.now_s)
     assert stop(stage, "p01") == [("p01", "let go")]  # once an occurrence
     assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
 
@@ -74,7 +74,7 @@ def test_who_joins_is_started_where_all_wait_and_awaited_there():
     stage.hands.down.add("p01")
     assert stage.arrive("p00") == []
     assert stage.arrive("p02") == [("p01", "start from fresh in 1")]
-    stage.conductor.on_ready("p01", stage.now_s)
+    stage.injector.on_ready("p01", stage.now_s)
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     assert [who for who, what in stage.arrive("p01") if what == GO] == ["p00", "p01", "p02"]
 
@@ -108,7 +108,7 @@ def test_who_is_slowed_stands_for_the_rest_of_the_time_and_is_let_go():
         stage.tick()
     assert evidence(stage) == ["it stood still for 75% of 4.00 s"]
     assert stage.hands.stopped == set()
-    assert not stage.conductor.is_paused("p01")
+    assert not stage.injector.is_paused("p01")
 
 
 def test_a_pause_of_who_is_slowed_is_not_ended_by_it():
@@ -183,12 +183,12 @@ def test_who_is_out_of_memory_is_so_as_planned_and_stays_limited(process):
     stage.hands.pids["p01"] = process.pid
     before = psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA)
     stage.tick()
-    assert not stage.conductor.planned_end("p01")
+    assert not stage.injector.planned_end("p01")
     report = {"event": "done", "state": "out-of-memory"}
-    stage.conductor.on_report("p01", report, stage.now_s)
+    stage.injector.on_report("p01", report, stage.now_s)
     stage.tick(2)
-    stage.conductor.heal_all(stage.now_s)
-    assert stage.conductor.planned_end("p01")
+    stage.injector.heal_all(stage.now_s)
+    assert stage.injector.planned_end("p01")
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA) != before
 
@@ -215,7 +215,7 @@ def test_a_disk_is_full_for_each_process_of_a_peer_until_it_is_healed(tmp_path):
         with pytest.raises(OSError, match="No space left on device"):
             path_beside(stage.hands.state, pid).write_text("x")
     report = {"event": "state not written", "round": 3, "reason": "No space left on device"}
-    stage.conductor.on_report("p01", report, stage.now_s)
+    stage.injector.on_report("p01", report, stage.now_s)
     stage.tick(2)
     assert evidence(stage) == ["state of round 3: No space left on device"]
     assert list(tmp_path.iterdir()) == []

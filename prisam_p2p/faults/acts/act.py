@@ -12,7 +12,7 @@ from prisam_p2p.faults.link_faults import Links
 
 
 class Act(ABC):
-    """What a conductor calls; what a kind has no use for stays as it is here.
+    """What a injector calls; what a kind has no use for stays as it is here.
 
     Args:
         links: of the run.

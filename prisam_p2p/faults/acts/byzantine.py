@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prisam_p2p.control.spec import RudeSpec
+from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, Occurrence
 from prisam_p2p.faults.firing import Part
@@ -20,7 +20,7 @@ class Rude(Act):
 
     def __init__(self, hands: Hands, links: LinkFaults | None) -> None:
         super().__init__(hands, links)
-        self._next: dict[Part, tuple[RudeSpec | None, int]] = {}
+        self._next: dict[Part, tuple[AttackSpec | None, int]] = {}
 
     def apply(self, part: Part, now_s: float) -> bool:
         """See Act. A peer that is to be rude from the start is."""
@@ -28,13 +28,13 @@ class Rude(Act):
             return True
         trigger = part.occurrence.trigger
         first_round = trigger.round if isinstance(trigger, AtRound) else 0
-        return self._replace(part, rude_spec(part.occurrence), first_round)
+        return self._replace(part, attack_spec(part.occurrence), first_round)
 
     def ended(self, part: Part, code: int) -> str | None:
         """See Act. Whatever else ended the process, nobody takes its place."""
         if part in self._next:
-            rude, first_round = self._next.pop(part)
-            self._hands.cast(part.peer, rude)
+            attack, first_round = self._next.pop(part)
+            self._hands.set_attack(part.peer, attack)
             self._hands.start_again(part.peer, "state", first_round)
         return None
 
@@ -50,7 +50,7 @@ class Rude(Act):
         if part.back_s is not None:
             return False
         if not self._replace(part, None, first_round):
-            self._hands.cast(part.peer, None)  # another fault may bring it back
+            self._hands.set_attack(part.peer, None)  # another fault may bring it back
             return True
         part.back_s = now_s
         return False
@@ -59,10 +59,10 @@ class Rude(Act):
         """See Act."""
         return part.back_s is not None
 
-    def _replace(self, part: Part, rude: RudeSpec | None, first_round: int) -> bool:
+    def _replace(self, part: Part, attack: AttackSpec | None, first_round: int) -> bool:
         if self._hands.is_down(part.peer):
             return False
-        self._next[part] = (rude, first_round)
+        self._next[part] = (attack, first_round)
         self._hands.signal(part.peer, signal.SIGKILL)
         return True
 
@@ -73,17 +73,17 @@ def is_from_the_start(occurrence: Occurrence) -> bool:
     return occurrence.kind in REPLACING and occurrence.trigger == start
 
 
-def rude_spec(occurrence: Occurrence) -> RudeSpec:
+def attack_spec(occurrence: Occurrence) -> AttackSpec:
     """Return what the rude peers of an occurrence do."""
     factor = occurrence.parameters.get("factor", 1.0)
     assert isinstance(factor, int | float), "checked when the plan was read"
-    return RudeSpec(fault=occurrence.id, kind=occurrence.kind, factor=float(factor))
+    return AttackSpec(fault=occurrence.id, kind=occurrence.kind, factor=float(factor))
 
 
-def rude_from_the_start(occurrences: Sequence[Occurrence]) -> dict[str, RudeSpec]:
+def attacks_from_the_start(occurrences: Sequence[Occurrence]) -> dict[str, AttackSpec]:
     """Return the peers whose first process is a rude one; of two lies, the one that comes later."""
     return {
-        peer: rude_spec(each)
+        peer: attack_spec(each)
         for each in occurrences
         if is_from_the_start(each)
         for peer in each.peers

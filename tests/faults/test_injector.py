@@ -1,18 +1,18 @@
-"""The conductor with hands that only note what they were told: who goes on, and when."""
+"""The injector with hands that only note what they were told: who goes on, and when."""
 
 import signal
 
 from hand_casts import fault, full, neighbors, plan
 
 from prisam_p2p.faults.barriers import TIMEOUT_S, marks
-from prisam_p2p.faults.injector import Conductor
+from prisam_p2p.faults.injector import Injector
 from prisam_p2p.measure import records
 
 
 class NotingHands:
     def __init__(self):
         self.done, self.down, self.stopped, self.past = [], set(), set(), {}
-        self.rude = {}
+        self.attacks = {}
         self.pids, self.state = {}, None
 
     def signal(self, peer, number):
@@ -22,8 +22,8 @@ class NotingHands:
         self.down.discard(peer)
         self.done.append((peer, f"start from {source} in {first_round}"))
 
-    def cast(self, peer, rude):
-        self.rude[peer] = rude and rude.kind
+    def set_attack(self, peer, attack):
+        self.attacks[peer] = attack and attack.kind
 
     def order(self, peer, order):
         self.done.append((peer, order["order"]))
@@ -49,30 +49,30 @@ class NotingHands:
 
 
 class Stage:
-    """A network of three peers, a conductor, and a clock that stands until it is told."""
+    """A network of three peers, a injector, and a clock that stands until it is told."""
 
     def __init__(self, text, hands=None, guard=None):
         cast = full(3)
         compiled = plan(text, cast, guard=guard)
         self.hands, self.notes, self.now_s = hands or NotingHands(), [], 0.0
-        self.conductor = Conductor(
+        self.injector = Injector(
             compiled, self.hands, self.notes.append, marks(compiled, neighbors(cast))
         )
-        self.conductor.begin(0.0)
+        self.injector.begin(0.0)
 
     def arrive(self, *peers, at=(1, "train")):
         for peer in peers:
-            self.conductor.at_mark(peer, at, self.now_s)
+            self.injector.at_barrier(peer, at, self.now_s)
         return self.hands.take()
 
     def exits(self, peer, code=-9):
         self.hands.down.add(peer)
-        self.conductor.on_exit(peer, code, self.now_s)
+        self.injector.on_exit(peer, code, self.now_s)
         return self.hands.take()
 
     def tick(self, seconds=0.02):
         self.now_s += seconds
-        self.conductor.tick(self.now_s)
+        self.injector.tick(self.now_s)
         return self.hands.take()
 
     def noted(self):
@@ -116,7 +116,7 @@ def test_a_restarted_peer_is_awaited_at_the_same_meeting():
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
     assert stage.exits("p01") == []
     assert stage.tick() == [("p01", "start from state in 1")]
-    stage.conductor.on_ready("p01", stage.now_s)
+    stage.injector.on_ready("p01", stage.now_s)
     assert stage.hands.take() == []
     assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
     assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
@@ -127,20 +127,20 @@ def test_who_is_to_be_back_when_the_run_is_over_is_gone_for_good():
     stage = Stage(last)
     stage.arrive("p00", "p01", "p02", at=(11, "train"))
     stage.exits("p01")
-    assert not stage.conductor.expects_back("p01")
-    assert not stage.conductor.waits_for_others("p02")
-    assert stage.conductor.planned_end("p01")
+    assert not stage.injector.expects_back("p01")
+    assert not stage.injector.waits_for_others("p02")
+    assert stage.injector.planned_end("p01")
 
 
 def test_who_is_to_be_back_in_a_round_that_nobody_comes_to_is_back_before():
     stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 3 }'))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")
-    assert stage.conductor.expects_back("p01")
-    assert stage.conductor.waits_for_others("p01")
-    stage.conductor.heal_who_waits(stage.now_s)  # the others are done
+    assert stage.injector.expects_back("p01")
+    assert stage.injector.waits_for_others("p01")
+    stage.injector.heal_who_waits(stage.now_s)  # the others are done
     assert stage.hands.take() == [("p01", "start from state in 4")]
-    stage.conductor.heal_who_waits(stage.now_s)
+    stage.injector.heal_who_waits(stage.now_s)
     assert stage.hands.take() == []
 
 
@@ -165,10 +165,10 @@ def test_of_two_restarts_of_one_peer_the_longer_one_counts():
     stage = hit_twice(("restart", "down_s = 0.1"), ("restart", "down_s = 1.0"))
     assert stage.tick(1) == [("p01", "SIGKILL"), ("p01", "SIGKILL")]
     stage.exits("p01")
-    assert stage.conductor.expects_back("p01")
+    assert stage.injector.expects_back("p01")
     assert stage.tick(0.2) == []
     assert stage.tick(1) == [("p01", "start from state in 0")]
-    stage.conductor.on_ready("p01", stage.now_s)
+    stage.injector.on_ready("p01", stage.now_s)
     assert stage.noted().count("FaultHealed") == 2
 
 
@@ -177,8 +177,8 @@ def test_a_restart_does_not_undo_a_kill_for_good():
     stage.tick(1)
     stage.exits("p01")
     assert stage.tick(0.2) == []
-    assert not stage.conductor.expects_back("p01")
-    assert stage.conductor.planned_end("p01")
+    assert not stage.injector.expects_back("p01")
+    assert stage.injector.planned_end("p01")
 
 
 def test_of_two_pauses_of_one_peer_the_longer_one_counts():
@@ -193,8 +193,8 @@ def test_a_pause_is_over_with_its_process():
     stage.tick(1)
     stage.exits("p01")
     stage.tick(0.2)
-    stage.conductor.on_ready("p01", stage.now_s)
-    assert not stage.conductor.is_paused("p01")
+    stage.injector.on_ready("p01", stage.now_s)
+    assert not stage.injector.is_paused("p01")
     assert stage.noted().count("FaultHealed") == 2
 
 
@@ -211,7 +211,7 @@ def test_a_peer_that_is_killed_for_rounds_is_awaited_where_it_is_back():
     assert stage.arrive("p00", at=(3, "train")) == []
     assert stage.arrive("p02", at=(3, "train")) == [("p01", "start from state in 3")]
     assert stage.tick() == []
-    stage.conductor.on_ready("p01", stage.now_s)
+    stage.injector.on_ready("p01", stage.now_s)
     assert len(stage.arrive("p01", at=(3, "train"))) == 3
 
 
@@ -245,7 +245,7 @@ def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
     assert [what for _, what in stage.arrive("p01", at=(2, "train"))][:2] == ["unrule", "unrule"]
     for acted in (0, 3):
         report = {"event": "rule", "id": "f#0", "acted": acted}
-        stage.conductor.on_report("p00", report, stage.now_s)
+        stage.injector.on_report("p00", report, stage.now_s)
     assert stage.noted().count("FaultVerified") == 1
 
 
@@ -254,33 +254,33 @@ def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
 
 def confess(stage, peer="p01", lies=1):
     report = {"event": "rule", "id": "f#0", "acted": lies}
-    stage.conductor.on_report(peer, report, stage.now_s)
+    stage.injector.on_report(peer, report, stage.now_s)
 
 
 def test_a_rude_peer_takes_the_place_of_one_at_a_meeting():
     stage = Stage(fault('peers = ["p01"]', kind="nan"))
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
     assert stage.exits("p01") == [("p01", "start from state in 1")]
-    assert stage.hands.rude == {"p01": "nan"}
-    stage.conductor.on_ready("p01", stage.now_s)
+    assert stage.hands.attacks == {"p01": "nan"}
+    stage.injector.on_ready("p01", stage.now_s)
     assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
     assert stage.noted() == ["FaultApplied"]  # it has not lied yet
     confess(stage)
     confess(stage, lies=2)
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
-    stage.conductor.heal_all(stage.now_s)  # it is for good
+    stage.injector.heal_all(stage.now_s)  # it is for good
     assert stage.hands.take() == []
 
 
 def test_a_peer_that_is_rude_from_the_start_is_not_replaced():
     stage = Stage(fault('peers = ["p01"]', kind="scaled", at=None))
     for peer in ("p00", "p01", "p02"):
-        stage.conductor.on_start(peer, stage.now_s)
+        stage.injector.on_start(peer, stage.now_s)
     confess(stage)  # before the rounds began: its Hello, perhaps
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     go = [("p00", GO), ("p01", GO), ("p02", GO)]
     assert sorted(stage.arrive("p00", "p01", "p02", at=(0, "train"))) == go
-    assert (stage.hands.rude, len(stage.notes)) == ({}, 2)
+    assert (stage.hands.attacks, len(stage.notes)) == ({}, 2)
 
 
 def test_who_else_ends_a_rude_peer_ends_it():
@@ -295,14 +295,14 @@ def test_a_rude_peer_that_is_healed_is_honest_again():
     stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }', kind="nan"))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")
-    stage.conductor.on_ready("p01", stage.now_s)
+    stage.injector.on_ready("p01", stage.now_s)
     assert len(stage.arrive("p01")) == 3
     assert stage.arrive("p00", "p01", at=(3, "train")) == []
     assert stage.arrive("p02", at=(3, "train")) == [("p01", "SIGKILL")]
     assert stage.exits("p01") == [("p01", "start from state in 3")]
-    assert stage.hands.rude == {"p01": None}
+    assert stage.hands.attacks == {"p01": None}
     assert stage.tick() == []
-    stage.conductor.on_ready("p01", stage.now_s)
+    stage.injector.on_ready("p01", stage.now_s)
     assert len(stage.arrive("p01", at=(3, "train"))) == 3
     assert stage.noted() == ["FaultApplied", "FaultHealed"]
 
@@ -314,7 +314,7 @@ def test_a_rude_peer_that_is_down_when_it_is_healed_would_come_back_honest():
     stage.arrive("p01")
     stage.exits("p01")
     assert stage.tick(6) == []
-    assert stage.hands.rude == {"p01": None}
+    assert stage.hands.attacks == {"p01": None}
     assert stage.noted() == ["FaultApplied", "FaultHealed"]
 
 
@@ -330,5 +330,5 @@ def test_the_guard_looks_again_at_what_the_plan_could_not_know():
     assert stage.tick(1.0) == []
     assert stage.notes[-1] == records.FaultMissed("p01#0", "p01", records.GUARDED)
     assert stage.tick(2.0) == [("p00", "start from state in 0")]
-    stage.conductor.on_ready("p00", stage.now_s)
+    stage.injector.on_ready("p00", stage.now_s)
     assert stage.tick(1.0) == [("p02", "SIGKILL")]  # p01's is not made up for

@@ -6,7 +6,7 @@ import pytest
 from prisam_p2p.byzantine.corruptions import Tally
 from prisam_p2p.byzantine.exchanges import Misshapen, OtherVersion, Refusing, Spoofing
 from prisam_p2p.byzantine.process import parts_of
-from prisam_p2p.control.spec import RudeSpec
+from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.errors import ConfigError, WireError
 from prisam_p2p.faults.acts import SUPPORTED
 from prisam_p2p.faults.kinds import REPLACING
@@ -59,9 +59,9 @@ def sent(kind, message, to="p00"):
 
 def test_every_kind_of_lie_can_be_told():
     for kind in REPLACING:
-        assert isinstance(parts_of(Spec, RudeSpec(fault="f#0", kind=kind), print), Parts)
+        assert isinstance(parts_of(Spec, AttackSpec(fault="f#0", kind=kind), print), Parts)
     with pytest.raises(ConfigError, match="kindness"):
-        parts_of(Spec, RudeSpec(fault="f#0", kind="kindness"), print)
+        parts_of(Spec, AttackSpec(fault="f#0", kind="kindness"), print)
 
 
 def test_every_room_knows_the_same_kinds():
