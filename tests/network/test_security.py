@@ -12,13 +12,13 @@ pytestmark = pytest.mark.network
 
 RECORDING = """
 import sys
-from prisam_p2p.peer import keys
-make, told = keys.zmq.curve_keypair, sys.argv.pop(1)
+from prisam_p2p.transport import zap
+make, told = zap.zmq.curve_keypair, sys.argv.pop(1)
 def make_and_tell():
     pair = make()
     open(told, "ab").write(pair[1] + b"\\n")
     return pair
-keys.zmq.curve_keypair = make_and_tell
+zap.zmq.curve_keypair = make_and_tell
 from prisam_p2p.cli import launch
 launch(prog_name="launch.py")
 """

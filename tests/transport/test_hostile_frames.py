@@ -69,7 +69,7 @@ from prisam_p2p.wire.messages import (
 pytestmark = pytest.mark.network
 
 DEADLINE_S = 30
-SCRIPT = Path(__file__).with_name("hostile.py")
+SCRIPT = Path(__file__).parents[1] / "helpers" / "hostile.py"
 MIB = 2**20
 BATCH = 30
 """Fewer than half of a socket's high-water mark: no answer is dropped before it is read."""

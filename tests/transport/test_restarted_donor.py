@@ -19,7 +19,7 @@ from prisam_p2p.transport import events
 pytestmark = pytest.mark.network
 
 DEADLINE_S = 30
-SCRIPT = Path(__file__).with_name("donor_process.py")
+SCRIPT = Path(__file__).parents[1] / "helpers" / "donor_process.py"
 N_BYTES = LAYOUT.n_bytes(LAYOUT.full_mask())
 
 
