@@ -15,22 +15,28 @@ from prisam_p2p.settings import Aggregation
 def aggregate(
     layout: Layout, members: Mapping[PeerId, Weights], aggregation: Aggregation = Aggregation.MEAN
 ) -> tuple[Weights, Mask]:
-    """Return, per weight, the plain mean (or the median, ..) over the members that retain it.
+    """Average each weight over the members that retain it.
 
-    A convolution's weight is retained where its out-channel and its in-channel are; BN gamma,
-    beta, running mean and variance by the channel; the classifier's columns by the last mask.
-    Counters take the maximum. The members' order does not matter, to the last bit: they are
-    summed by ascending peer id.
+    A member retains a convolution's weight if its mask keeps both the out-channel and the
+    in-channel; BN gamma, beta, running mean and variance if it keeps the channel; a column of the
+    classifier if it keeps that channel of the last layer. Counters take the maximum.
+
+    Args:
+        members: slim weights by peer id. They are summed in ascending order of the ids, so the
+            mapping's order does not change a bit of the result.
+        aggregation: plain mean, median or trimmed mean.
 
     Returns:
         The weights in full coordinates (mask all ones), zero where no member retains them, and
-        the union of the members' masks: the channels that exist.
+        the union of the members' masks, shape (layout.n_bits,): the channels that exist.
 
     Raises:
         ValueError: there are no members.
+
+    Source: PRISAM, section IV-C (the mean); median and trimmed mean: core/robust.py.
     """
     if not members:
-        raise ValueError("nobody to aggregate")
+        raise ValueError("no members to aggregate")
     ordered = [members[peer] for peer in sorted(members)]
     union = np.logical_or.reduce([weights.mask for weights in ordered])
     tensors = {t.name: _average(t, ordered, aggregation) for t in layout.tensors}
@@ -51,7 +57,7 @@ def _average(tensor: TensorLayout, members: list[Weights], aggregation: Aggregat
 
 def _mean_over_retainers(tensor: TensorLayout, members: list[Weights]) -> Array:
     total = np.zeros(tensor.shape, np.float32)
-    # Who retains an entry varies along governed axes only; beyond the last of them it broadcasts.
+    # The number of retainers varies along governed axes only; it broadcasts over the others.
     n_leading = max(tensor.bits, default=-1) + 1
     retainers = np.zeros(tensor.shape[:n_leading], np.float32)
     for weights in members:

@@ -1,4 +1,4 @@
-"""From a device's budget to its prune ratio (PRISAM: rho_i follows computation and storage)."""
+"""Choose a device's prune ratio from its budget (PRISAM: rho_i follows computation and storage)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 GRID_STEP = 0.05
 GRID = tuple(round(i * GRID_STEP, 2) for i in range(20))
-"""The prune ratios a budget may lead to: 0.00, 0.05, .. 0.95."""
+"""The prune ratios to choose from: 0.00, 0.05, .. 0.95."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a slim model costs: bytes as stored, multiply-accumulates of one inference."""
+    """What a slim model costs.
+
+    Attributes:
+        parameters: trainable parameters.
+        n_bytes: size as stored.
+        macs: multiply-accumulates of one inference.
+    """
 
     parameters: int
     n_bytes: int
@@ -21,7 +27,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a device can hold and compute; None = no limit."""
+    """Limits of a device: bytes of the stored model and MACs of one inference; None = no limit."""
 
     n_bytes: float | None = None
     macs: float | None = None
@@ -34,5 +40,10 @@ class Budget:
 
 
 def smallest_ratio(budget: Budget, cost_at: Callable[[float], Cost]) -> float | None:
-    """Return the smallest prune ratio on the grid whose COUNTED cost fits, or None."""
+    """Return the smallest prune ratio of GRID whose cost fits the budget, None if none does.
+
+    Args:
+        cost_at: prune ratio -> cost, counted on the slim model rather than estimated from the
+            ratio. The cost need not fall with every step of the ratio.
+    """
     return next((ratio for ratio in GRID if budget.fits(cost_at(ratio))), None)

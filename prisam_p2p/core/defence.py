@@ -1,6 +1,6 @@
-"""Whose weights are too large, or too small, to be averaged: the check that needs the others' too.
+"""Find donors whose weights' norm is out of line with the other members' (outlier check).
 
-Shape and finiteness are a matter of one donor's weights; this is one of all that arrived.
+Shapes and finiteness are checked donor by donor, elsewhere; this check compares all donors.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from prisam_p2p.core.similarity import PeerId
 
 
 def norm_ratios(layout: Layout, own: Weights, pulled: Mapping[PeerId, Weights]) -> dict[str, float]:
-    """Return, for each donor, its weights' L2 norm over the own ones', of what both retain.
+    """Return, for each donor, the L2 norm of its weights divided by that of `own`.
 
-    Trained parameters only: a device's BN statistics follow from its data. All of a network are
-    one vector, so that a small layer does not stand out by chance. 1 = as large as the own ones.
+    Both norms are over the weights that the donor and `own` retain. Only trainable parameters
+    count, because BN statistics depend on the data. The whole network is one vector, so that a
+    small layer does not stand out by chance.
+
+    Returns:
+        Donor -> ratio; 1 = equal norms, inf where only the own norm is 0.
 
     Source: the norm is the usual first test of robust aggregation (e.g. Z. Sun et al., "Can You
         Really Backdoor Federated Learning?", 2019); the overlap is ours, for slim networks.
@@ -27,14 +31,18 @@ def norm_ratios(layout: Layout, own: Weights, pulled: Mapping[PeerId, Weights]) 
 
 
 def outliers(ratios: Mapping[PeerId, float], limit: float) -> dict[PeerId, float]:
-    """Return the donors whose ratio is more than `limit` times the median, or less than a
-    `limit`-th of it, each with how many times it is.
+    """Return the donors whose ratio is above `limit` times the median or below 1 / `limit` of it.
 
-    The median is over the donors and the own weights, whose ratio is 1. Of the middle two of an
-    even number, the one nearer to the own counts: half of the members may lie.
+    The median is over the donors and the own weights, whose ratio is 1. With an even number, it
+    is the one of the middle two that is nearer to 1, so that up to half of the members may be
+    Byzantine.
 
     Args:
+        ratios: as of `norm_ratios`.
         limit: above 1.
+
+    Returns:
+        Outlying donor -> its ratio divided by the median.
     """
     middle = _median([*ratios.values(), 1.0])
     times = {donor: _over(ratio, middle) for donor, ratio in ratios.items()}
@@ -48,7 +56,7 @@ def _median(ratios: list[float]) -> float:
 
 
 def _distance(ratio: float) -> float:
-    """Return how far a ratio is from 1, as far for a half as for a double."""
+    """Return the distance of a ratio from 1 on a log scale: 1/2 is as far as 2."""
     return abs(math.log(ratio)) if 0 < ratio < math.inf else math.inf
 
 
@@ -56,7 +64,7 @@ def _ratio(layout: Layout, weights: Weights, own: Weights) -> float:
     both = weights.mask & own.mask
     theirs, ours = 0.0, 0.0
     for tensor in layout.tensors:
-        if tensor.trainable:  # one at a time: a small device has no room for a second network
+        if tensor.trainable:  # one at a time: a small device cannot hold a second network
             alone = Layout(layout.sets, (tensor,))
             theirs += _squares(narrow(alone, weights, both).tensors[tensor.name])
             ours += _squares(narrow(alone, own, both).tensors[tensor.name])

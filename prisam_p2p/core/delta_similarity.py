@@ -1,6 +1,7 @@
-"""Which peers learned alike, by all that they learned: cosines of whole weight deltas.
+"""Similarity of peers by the cosines of their weight deltas (the exact-similarity baseline).
 
-What masks of a few hundred bytes stand in for. Costs every neighbor's weights, every round.
+Masks approximate this with a few hundred bytes; here every neighbor's weights are needed in every
+round.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from prisam_p2p.core.similarity import PeerId
 def delta_cosines(
     layout: Layout, w0: Weights, members: Mapping[PeerId, Weights]
 ) -> tuple[tuple[PeerId, ...], npt.NDArray[np.float64]]:
-    """Return the peers, ascending, and the cosines of their W_i - W0, shape (peers, peers).
+    """Return the pairwise cosines of the peers' weight deltas W_i - W0.
 
-    Trainable tensors only. A weight that a peer lacks has not moved: its delta is 0. A peer that
-    did not move at all has cosine 0 to every other, 1 to itself.
+    Only trainable tensors count. The delta of a weight that a peer has pruned is 0. A peer whose
+    deltas are all 0 has cosine 0 to every other peer and 1 to itself.
 
     Args:
-        w0: whole, common to the peers.
+        w0: the common initial weights, in full coordinates.
+        members: slim weights by peer id.
+
+    Returns:
+        The peers in ascending order, and the cosines, shape (peers, peers).
     """
     peers = tuple(sorted(members))
     products = np.zeros((len(peers), len(peers)))
@@ -52,10 +57,16 @@ def kmeans_of_cosines(
     seed: int,
     round_index: int,
 ) -> Groups:
-    """Cluster unit vectors with these cosines into at most `k` groups, as masks are clustered.
+    """Cluster peers into at most `k` groups by K-means on unit vectors with these cosines.
 
-    K-means needs distances only: points in as many dimensions as there are peers, with the same
-    cosines, stand in for the deltas themselves.
+    K-means depends on distances only, so points in `len(peers)` dimensions with the same cosines
+    replace the deltas themselves. The clustering is that of core/grouping.py.
+
+    Args:
+        peers: ids, ascending.
+        cosines: shape (peers, peers), symmetric.
+        k: upper bound of the number of groups.
+        seed: the run's; with `round_index` it seeds K-means.
     """
     values, vectors = np.linalg.eigh(cosines)
     points = vectors * np.sqrt(np.maximum(values, 0.0))

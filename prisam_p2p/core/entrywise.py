@@ -1,8 +1,8 @@
-"""Networks whose weights are kept or dropped one by one, as a layout like any other.
+"""Unstructured sparsity as a layout: every weight has a mask bit of its own.
 
-Every trainable tensor lies flat, with a mask bit for each of its entries. So what is written for
-channel masks (slim weights, their flat buffer, the average over those who retain a weight)
-holds for unstructured sparsity too, and its price shows: a mask is a bit a weight.
+Trainable tensors are flattened, with one mask bit for each entry. Code for channel masks (slim
+weights, flat buffers, the average over retainers) works on such a layout unchanged. The cost is a
+mask of one bit per weight.
 """
 
 from __future__ import annotations
@@ -20,23 +20,29 @@ from prisam_p2p.core.layout import ChannelSet, Layout, Mask, TensorLayout, Weigh
 
 @dataclass(frozen=True)
 class EntryLayout(Layout):
-    """The entries of a `network`: a channel set is a trainable tensor, a channel an entry."""
+    """The layout of a network's entries.
+
+    A channel set is a trainable tensor and a channel is one entry of it.
+
+    Attributes:
+        network: the layout of the same network by channels, with tensors in their own shapes.
+    """
 
     network: Layout
 
     @cached_property
     def digest(self) -> bytes:
-        """See Layout; follows from the network's, for the bits of all entries are many."""
+        """See Layout. It is derived from the network's digest, as hashing every bit is slow."""
         return xxhash.xxh3_128_digest(b"entries of " + self.network.digest)
 
     def governed(self) -> Iterator[tuple[TensorLayout, slice]]:
-        """Yield each trainable tensor of the network, and where its bits stand in a mask."""
+        """Yield each trainable tensor of the network, and the span of its bits in a mask."""
         trainable = (tensor for tensor in self.network.tensors if tensor.trainable)
         return zip(trainable, self.spans, strict=True)
 
 
 def entrywise(network: Layout) -> EntryLayout:
-    """Return the layout of `network`'s entries; statistics and counters are always kept."""
+    """Return the layout of the entries of `network`; statistics and counters are always kept."""
     sets: list[ChannelSet] = []
     tensors: list[TensorLayout] = []
     n_bits = 0
@@ -51,13 +57,21 @@ def entrywise(network: Layout) -> EntryLayout:
 
 
 def entries_of(layout: EntryLayout, network: Weights, mask: Mask) -> Weights:
-    """Return the entries of a whole `network` that `mask` keeps."""
+    """Return the entries that `mask` keeps.
+
+    Args:
+        network: weights in full coordinates of `layout.network`.
+        mask: shape (layout.n_bits,).
+
+    Returns:
+        Weights of `layout`, each tensor one-dimensional.
+    """
     flat = {name: array.reshape(-1) for name, array in network.tensors.items()}
     return narrow(layout, Weights(layout.full_mask(), flat), mask)
 
 
 def network_of(layout: EntryLayout, entries: Weights) -> Weights:
-    """Return the whole network of `entries`, zero where they have none."""
+    """Return the dense weights of `layout.network`, zero where `entries` has no entry."""
     flat = widen(layout, entries).tensors
     shaped = {t.name: flat[t.name].reshape(t.shape) for t in layout.network.tensors}
     return Weights(layout.network.full_mask(), shaped)

@@ -15,14 +15,21 @@ from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Mask, State, Weights, widen
 
 FIRST_DROP = 0.5
-"""Share of the kept weights that is exchanged in round 0, before annealing ("anneal factor")."""
+"""Share of the kept weights that is dropped and regrown in round 0 ("anneal factor")."""
 
 
 def erk_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
-    """Return the share of each tensor that is kept, `density` of all entries together.
+    """Return the density of each tensor, such that `density` of all entries are kept.
 
-    Proportional to (sum of the shape) / (its product), so small tensors stay denser; where that
-    exceeds 1 a tensor stays whole and the others make up for it.
+    A tensor's density is proportional to (sum of its shape) / (product of its shape), so small
+    tensors stay denser. Where that exceeds 1, the tensor is kept whole and the others get less.
+
+    Args:
+        shapes: tensor name -> dense shape.
+        density: share of all entries to keep, in (0, 1].
+
+    Returns:
+        Tensor name -> share of its entries to keep, in [0, 1].
     """
     n = {name: math.prod(shape) for name, shape in shapes.items()}
     raw = {name: sum(shape) / n[name] for name, shape in shapes.items()}
@@ -39,9 +46,16 @@ def erk_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[s
 
 
 def erk_mask(layout: EntryLayout, density: float, seed: int) -> Mask:
-    """Return the mask that every peer begins with: of each tensor a random share by ERK.
+    """Return the initial mask, common to all peers: random entries of each tensor, by ERK density.
 
-    A tensor keeps floor(its density times its size), never less than 1.
+    A tensor keeps floor(its density * its size) entries, at least 1.
+
+    Args:
+        density: share of all entries to keep, in (0, 1].
+        seed: the run's; the mask depends on nothing else that is random.
+
+    Returns:
+        Shape (layout.n_bits,).
     """
     densities = erk_densities({t.name: t.shape for t, _ in layout.governed()}, density)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xE2C,)))
@@ -54,20 +68,24 @@ def erk_mask(layout: EntryLayout, density: float, seed: int) -> Mask:
 
 
 def drop_rate(round_index: int, rounds: int) -> float:
-    """Return the share of the kept weights to exchange: annealed by a cosine, 0 at the end."""
+    """Return the share of the kept weights to drop and regrow: cosine-annealed, 0 at `rounds`."""
     return FIRST_DROP / 2 * (1 + math.cos(math.pi * round_index / rounds))
 
 
 def drop_and_regrow(layout: EntryLayout, weights: Weights, gradients: State, rate: float) -> Mask:
-    """Return the next mask: in each tensor the smallest kept weights go, as many come.
+    """Return the next mask: drop the smallest weights of each tensor and regrow as many entries.
 
-    ceil(rate * kept) entries of the smallest |weight| are dropped; then as many of the largest
-    |gradient| among all that are not kept, the just dropped included, come (back). So every
-    tensor keeps its number of entries. Ties go to the lower index.
+    In each tensor, the ceil(rate * kept) entries of the smallest |weight| are dropped. Then as many
+    entries of the largest |gradient| are regrown, out of all that are not kept, those just dropped
+    included. So a tensor keeps its number of entries. Ties go to the lower index.
 
     Args:
         weights: entries, trained under their mask.
-        gradients: of the loss, by tensor, dense.
+        gradients: of the loss; tensor name -> dense gradient, of any shape of the tensor's size.
+        rate: share of the kept entries to drop, in [0, 1].
+
+    Returns:
+        Shape (layout.n_bits,).
     """
     mask, full = weights.mask.copy(), widen(layout, weights).tensors
     for tensor, span in layout.governed():

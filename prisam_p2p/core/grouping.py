@@ -1,6 +1,6 @@
-"""Which peers belong together: every peer clusters the masks it heard, by itself.
+"""Group peers by their masks; each peer does so by itself, from the masks it has heard.
 
-Peers that heard the same masks reach the same groups without a collector: ids are sorted and
+Peers that heard the same masks find the same groups without a central server: ids are sorted, and
 the clustering is seeded by (run seed, round) alone (PRISAM, section IV-B, Algorithm 1 step 3).
 """
 
@@ -23,21 +23,38 @@ Affinity = dict[PeerId, tuple[float, int]]
 
 @dataclass(frozen=True)
 class Groups:
-    """A clustering of the peers that were heard, numbered by their lowest peer id."""
+    """A clustering of peers.
+
+    Attributes:
+        labels: peer -> number of its group. Groups are numbered from 0 by their lowest peer id,
+            so equal clusterings are equal values.
+    """
 
     labels: Labels
 
     def of(self, peer: PeerId) -> tuple[PeerId, ...]:
-        """Return the members of `peer`'s group, itself included, ascending."""
+        """Return the members of `peer`'s group, including `peer`, ascending.
+
+        Raises:
+            KeyError: `peer` is not in the clustering.
+        """
         label = self.labels[peer]
         return tuple(sorted(p for p, other in self.labels.items() if other == label))
 
 
 def kmeans(masks: Mapping[PeerId, Mask], k: int, seed: int, round_index: int) -> Groups:
-    """Cluster compact masks with K-means++ into at most `k` groups; 10 starts.
+    """Cluster masks into at most `k` groups by K-means++ with 10 starts, on their compact bits.
 
-    On bits, K-means' squared Euclidean distance is the Hamming distance. Up to `k` distinct masks
-    are a group each.
+    On bits, the squared Euclidean distance of K-means is the Hamming distance. If there are at
+    most `k` distinct masks, each of them is a group.
+
+    Args:
+        masks: peer -> mask, all of one length.
+        k: upper bound of the number of groups, >= 1.
+        seed: the run's; with `round_index` it seeds the clustering.
+
+    Raises:
+        ValueError: there are no masks, or their lengths differ.
     """
     peers, rows = compact(masks)
     return kmeans_of(peers, rows.astype(np.float64), k, seed, round_index)
@@ -50,12 +67,16 @@ def kmeans_of(
     seed: int,
     round_index: int,
 ) -> Groups:
-    """Cluster the peers' `points`, shape (peers, dimensions), as `kmeans` does its masks."""
-    distinct, which = np.unique(points, axis=0, return_inverse=True)
-    if len(distinct) <= k:  # nothing to search for: this is the optimum, of inertia 0
-        return _numbered(peers, which.ravel().tolist())  # numpy 2.0 has it as a column
+    """Cluster `points`, shape (peers, dimensions), as `kmeans` clusters masks.
 
-    from sklearn.cluster import KMeans  # here: it costs 1.7 s that not every run needs
+    Args:
+        peers: ids, ascending; row i of `points` belongs to peers[i].
+    """
+    distinct, which = np.unique(points, axis=0, return_inverse=True)
+    if len(distinct) <= k:  # one group per distinct point is the optimum: its inertia is 0
+        return _numbered(peers, which.ravel().tolist())  # a column in NumPy 2.0
+
+    from sklearn.cluster import KMeans  # late: the import takes 1.7 s, and not every run needs it
 
     random_state = int(np.random.SeedSequence([seed, round_index]).generate_state(1)[0])
     model = KMeans(k, n_init=10, random_state=random_state)
@@ -63,9 +84,16 @@ def kmeans_of(
 
 
 def dbscan(masks: Mapping[PeerId, Mask], eps: float) -> Groups:
-    """Cluster by density: `eps` is a share of the compact bits, two peers make a core.
+    """Cluster masks by DBSCAN on the Hamming distance of their compact bits, min_samples = 2.
 
-    A peer that DBSCAN calls noise is a group of its own.
+    A peer that DBSCAN labels as noise becomes a group of its own.
+
+    Args:
+        masks: peer -> mask, all of one length.
+        eps: largest distance of neighbors, inclusive, as a share of the compact bits.
+
+    Raises:
+        ValueError: there are no masks, or their lengths differ.
     """
     from sklearn.cluster import DBSCAN
 
@@ -78,7 +106,15 @@ def dbscan(masks: Mapping[PeerId, Mask], eps: float) -> Groups:
 
 
 def add_affinity(history: Affinity, me: PeerId, masks: Mapping[PeerId, Mask]) -> Affinity:
-    """Return `history` with this round's share of agreeing bits between `me` and each peer."""
+    """Return `history` plus this round's similarity of `me` to each peer heard.
+
+    Args:
+        history: is not changed.
+        masks: of this round; peer -> mask, that of `me` included.
+
+    Returns:
+        A new history. The similarity added is the share of bits in which two masks agree.
+    """
     peers = [p for p in sorted(masks) if p != me]
     n_bits = len(masks[me])
     differing = distances(pack_bits(masks[me]), [pack_bits(masks[p]) for p in peers])
@@ -90,9 +126,12 @@ def add_affinity(history: Affinity, me: PeerId, masks: Mapping[PeerId, Mask]) ->
 def top_m(
     history: Affinity, me: PeerId, heard: Mapping[PeerId, Mask], m: int
 ) -> tuple[PeerId, ...]:
-    """Return `me` and the `m` heard peers of the highest similarity averaged over rounds.
+    """Return `me` and the `m` most similar peers, ascending; ties go to the lower peer id.
 
-    Ties go to the lower peer id.
+    Args:
+        history: holds every peer of `heard` but `me`. Similarity is its average over the rounds
+            in which the peer was heard.
+        heard: the peers to choose from, this round's.
     """
 
     def distance(peer: PeerId) -> tuple[float, PeerId]:
@@ -104,7 +143,7 @@ def top_m(
 
 
 def _numbered(peers: tuple[PeerId, ...], labels: list[int]) -> Groups:
-    """Renumber labels by first appearance, so equal partitions are equal values."""
+    """Renumber labels by first appearance, so that equal partitions are equal values."""
     numbers: dict[int, int] = {}
     return Groups(
         {p: numbers.setdefault(x, len(numbers)) for p, x in zip(peers, labels, strict=True)}

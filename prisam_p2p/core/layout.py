@@ -1,13 +1,13 @@
-"""Where every weight of a network stands, and which mask bits it lives by.
+"""Which mask bits govern which weights of a network, and what follows from a mask.
 
-A *channel set* is a set of coupled channels: one mask bit decides over one channel in
-every layer of the set (in a VGG each BN layer is a set of its own; in a residual network
-all BN layers that touch one residual stream are one set). A *layout* says, for each tensor
-of the network and each of its axes, which bit governs each position. Everything else
-(slim shapes, kept entries, their flat bytes) follows from the layout and a mask.
+A *channel set* is a set of coupled channels: one mask bit keeps or drops one channel in every
+layer of the set. In a VGG each BN layer is a set of its own; in a residual network all BN layers
+on one residual stream form one set. A *layout* states, for each axis of each tensor, the bit that
+governs each position. Slim shapes, kept entries and their flat bytes follow from the layout and a
+mask.
 
-A weight is kept where the bits of ALL its axes are kept: a convolution's weight where its
-out-channel and its in-channel are (algorithm of PRISAM, section IV-C).
+An entry is kept if the bits of ALL its axes are kept: a convolution's weight if its out-channel
+and its in-channel are (PRISAM, section IV-C).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import xxhash
 Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.generic]
 State = Mapping[str, Array]
-"""Tensor name -> array, in the layout's order; full shapes or slim ones, as the name says."""
+"""Tensor name -> array, in the layout's order; in full or slim shapes, as each use states."""
 
 Positions = npt.NDArray[np.intp]
 Index = tuple[slice | Positions, ...]
@@ -34,22 +34,22 @@ Index = tuple[slice | Positions, ...]
 Floats = np.dtype[np.floating[Any]]
 FLOAT32: Floats = np.dtype("<f4")
 FLOAT16: Floats = np.dtype("<f2")
-"""How a flat buffer holds the floats of a network; the network itself computes in FLOAT32."""
+"""Float formats of a flat buffer; the network itself computes in FLOAT32."""
 
 UNGOVERNED = -1
-"""In an axis' bits: this position is always kept."""
+"""In place of a bit: this position is always kept."""
 
 _FEW_BITS = 2**14
-"""As many as channels come to; masks of a bit a weight (entrywise.py) are too large to remember."""
+"""Cache the kept positions of masks up to this size: of channels. Masks by weight are larger."""
 
 
 @dataclass(frozen=True)
 class BnView:
-    """The part of one BN layer that one channel set looks at.
+    """The channels of one BN layer that belong to one channel set.
 
     Attributes:
         layer: the BN layer's name; its scale factors are the tensor `layer + ".weight"`.
-        positions: shape (size of the set,): where the set's channels stand in the layer.
+        positions: shape (size of the set,): index in the layer of each channel of the set.
     """
 
     layer: str
@@ -58,7 +58,13 @@ class BnView:
 
 @dataclass(frozen=True)
 class ChannelSet:
-    """Channels that live or die together, one mask bit each; `name` is its first BN layer's."""
+    """Channels of coupled BN layers, kept or dropped together.
+
+    Attributes:
+        name: that of the set's first BN layer.
+        size: number of channels, one mask bit each.
+        views: the set's part in each of its BN layers.
+    """
 
     name: str
     size: int
@@ -75,7 +81,7 @@ class TensorLayout:
         dtype: little-endian, `<f4` for weights and statistics, `<i8` for counters.
         trainable: a parameter, not a buffer.
         bits: axis -> governing mask bit of each position, shape (shape[axis],), `UNGOVERNED`
-            where a position is always kept. Axes that are absent are kept whole.
+            where a position is always kept. Absent axes are kept whole.
     """
 
     name: str
@@ -117,26 +123,31 @@ def _kept_positions(bits: npt.NDArray[np.intp], mask: Mask) -> Positions | None:
     return positions
 
 
-@lru_cache(maxsize=256)  # the same few masks are asked about all round long
+@lru_cache(maxsize=256)  # a round uses the same few masks over and over
 def _remembered_positions(bits: bytes, mask: bytes) -> Positions | None:
     return _kept_positions(np.frombuffer(bits, np.intp), np.frombuffer(mask, np.bool_))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The whole network: `sets` in the order of their mask bits, `tensors` in wire order."""
+    """The layout of a whole network.
+
+    Attributes:
+        sets: channel sets, in the order of their mask bits.
+        tensors: in the order in which a flat buffer holds them.
+    """
 
     sets: tuple[ChannelSet, ...]
     tensors: tuple[TensorLayout, ...]
 
     @cached_property
     def n_bits(self) -> int:
-        """Bits of a mask."""
+        """Number of mask bits."""
         return sum(channel_set.size for channel_set in self.sets)
 
     @cached_property
     def n_bn_channels(self) -> int:
-        """Channels of all BN layers, coupled ones counted each."""
+        """Number of channels of all BN layers; coupled channels count once per layer."""
         return sum(
             math.prod(tensor.shape)
             for tensor in self.tensors
@@ -145,13 +156,13 @@ class Layout:
 
     @cached_property
     def spans(self) -> tuple[slice, ...]:
-        """For each set, where its bits stand in a mask."""
+        """For each set, the slice of a mask that holds its bits."""
         ends = np.cumsum([channel_set.size for channel_set in self.sets]).tolist()
         return tuple(slice(end - s.size, end) for end, s in zip(ends, self.sets, strict=True))
 
     @cached_property
     def digest(self) -> bytes:
-        """16 bytes that differ between networks whose weights cannot be exchanged."""
+        """16 bytes, equal if and only if (up to collisions) weights can be exchanged."""
         text = repr(
             [(s.name, s.size) for s in self.sets]
             + [
@@ -162,7 +173,7 @@ class Layout:
         return xxhash.xxh3_128_digest(text.encode())
 
     def full_mask(self) -> Mask:
-        """Return the mask that keeps everything."""
+        """Return the mask that keeps everything, shape (n_bits,)."""
         return np.ones(self.n_bits, np.bool_)
 
     def n_parameters(self, mask: Mask) -> int:
@@ -190,7 +201,10 @@ class Weights:
 
 
 def narrow(layout: Layout, weights: Weights, mask: Mask) -> Weights:
-    """Return the entries of `weights` that `mask` keeps; `mask` must keep no bit that it lacks.
+    """Return the entries of `weights` that `mask` keeps.
+
+    Args:
+        mask: shape (layout.n_bits,), a subset of `weights.mask`.
 
     Raises:
         ValueError: `mask` keeps a channel that `weights` does not have.
@@ -212,10 +226,10 @@ def narrow(layout: Layout, weights: Weights, mask: Mask) -> Weights:
 
 
 def widen(layout: Layout, weights: Weights) -> Weights:
-    """Return `weights` in full coordinates, zero where they have no entry, mask all ones.
+    """Return `weights` in full coordinates: dense shapes, zero where pruned, mask all ones.
 
-    A network with the zeros computes the same as the slim one: a dropped channel's gamma,
-    beta, filter and kernel are all zero.
+    The widened network computes the same as the slim one, as a dropped channel's gamma, beta,
+    filter and kernel are all zero.
     """
     full: dict[str, Array] = {}
     for tensor in layout.tensors:
@@ -228,7 +242,10 @@ def widen(layout: Layout, weights: Weights) -> Weights:
 def pack(layout: Layout, weights: Weights, floats: Floats = FLOAT32) -> memoryview:
     """Return the flat little-endian buffer of `weights`: tensors in layout order, C order.
 
-    FLOAT16 rounds to nearest, and to its largest finite value what is beyond that.
+    FLOAT16 rounds to nearest; finite values out of its range become its largest finite value.
+
+    Returns:
+        A read-only view of layout.n_bytes(weights.mask, floats) bytes.
     """
     buffer = bytearray(layout.n_bytes(weights.mask, floats))
     offset = 0
@@ -248,8 +265,14 @@ def pack(layout: Layout, weights: Weights, floats: Floats = FLOAT32) -> memoryvi
 def unpack(
     layout: Layout, mask: Mask, buffer: bytes | bytearray | memoryview, floats: Floats = FLOAT32
 ) -> Weights:
-    """Return the weights in `buffer`, the inverse of `pack`; read-only views into it, or copies
-    where the buffer holds its floats in another width.
+    """Return the weights in `buffer`, the inverse of `pack`.
+
+    Args:
+        mask: shape (layout.n_bits,), that of the packed weights.
+        floats: the buffer's float format.
+
+    Returns:
+        Read-only arrays: views into `buffer`, or copies where FLOAT16 was converted.
 
     Raises:
         ValueError: the buffer's length is not what the layout and the mask require.
@@ -269,14 +292,14 @@ def unpack(
 
 
 def _packed_dtype(tensor: TensorLayout, floats: Floats) -> np.dtype[np.generic]:
-    """Return what a flat buffer holds `tensor` as: counters keep their width."""
+    """Return the dtype of `tensor` in a flat buffer; counters keep their own."""
     return floats if tensor.dtype == FLOAT32 else tensor.dtype
 
 
 def _index(chosen: Sequence[Positions | None], shape: Sequence[int]) -> Index:
-    """Return the index of the block `chosen`: positions along each axis, None = all of it.
+    """Return the index that selects the `chosen` positions of each axis, None = all of them.
 
-    Whole axes are slices or left out, so that NumPy moves blocks and not single numbers.
+    Whole axes become slices or are left out, so that NumPy copies blocks rather than entries.
     """
     partial = [axis for axis, positions in enumerate(chosen) if positions is not None]
     leading = list(zip(chosen, shape, strict=True))[: partial[-1] + 1 if partial else 0]

@@ -1,4 +1,4 @@
-"""Which channels survive: from BN scale factors to masks (PRISAM, section IV-A)."""
+"""Choose the channels to keep: from BN scale factors to masks (PRISAM, section IV-A)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Importance = npt.NDArray[np.float64]
 
 
 def kept_count(n_channels: int, prune_ratio: float) -> int:
-    """Return n - floor(rho * n), never less than 1: a layer is never cut off.
+    """Return n - floor(rho * n), at least 1, so that no layer is cut off.
 
-    `prune_ratio` means the decimal it was written as: 0.29 of 100 channels is 29, although
+    `prune_ratio` is taken as the decimal it was written as: 0.29 of 100 channels is 29, although
     0.29 * 100 is 28.999999999999996 in binary.
 
     Raises:
@@ -29,11 +29,12 @@ def kept_count(n_channels: int, prune_ratio: float) -> int:
 def importance(layout: Layout, full: State) -> Importance:
     """Score every mask bit by the scale factors of the BN layers that it governs.
 
-    A set of one BN layer scores its channels by |gamma|. Coupled layers share one score:
-    the mean over them of |gamma| / mean |gamma|, so that no layer outweighs another.
+    A channel's score is |gamma| / mean |gamma| of its layer; coupled layers share the mean of
+    their scores. The division keeps one coupled layer from outweighing another, and does not
+    change the ranking within a layer.
 
     Args:
-        full: tensors in dense shapes; an absent channel's gamma is 0 and scores 0.
+        full: tensors in dense shapes; the gamma of an absent channel is 0 and scores 0.
 
     Returns:
         Shape (layout.n_bits,), >= 0; comparable within a set only.
@@ -57,8 +58,8 @@ def prune_mask(layout: Layout, scores: Importance, prune_ratio: float) -> Mask:
         scores: shape (layout.n_bits,), finite.
 
     Returns:
-        Shape (layout.n_bits,); `kept_count` bits of each set are True, the highest scores
-        first, ties to the lower index (a stable sort: peers must agree on a mask).
+        Shape (layout.n_bits,); the `kept_count` highest scores of each set are True. Ties go to
+        the lower index (the sort is stable, so that peers agree on a mask).
 
     Raises:
         ValueError: prune_ratio is outside [0, 1), or a score is NaN or infinite.
@@ -75,31 +76,40 @@ def prune_mask(layout: Layout, scores: Importance, prune_ratio: float) -> Mask:
 
 
 def prune(layout: Layout, full: Weights, retained: Mask, prune_ratio: float) -> Weights:
-    """Prune(W, rho) of Algorithm 1: re-rank all `retained` channels and keep the best.
+    """Prune(W, rho) of Algorithm 1: rank the retained channels and keep the best.
 
     Args:
         full: weights in full coordinates (mask all ones), zero where absent.
-        retained: the channels that exist; no other is kept.
+        retained: shape (layout.n_bits,): the channels that exist; no other is kept.
+        prune_ratio: rho, in [0, 1).
 
     Returns:
         The slim weights. Where fewer channels exist than rho asks to keep, all of them stay.
+
+    Raises:
+        ValueError: prune_ratio is outside [0, 1), or a score is NaN or infinite.
     """
-    scores = np.where(retained, importance(layout, full.tensors), -1.0)  # a dead channel's is 0
+    # -1 is below 0, the score of an existing channel whose gamma is 0.
+    scores = np.where(retained, importance(layout, full.tensors), -1.0)
     return narrow(layout, full, prune_mask(layout, scores, prune_ratio) & retained)
 
 
 def similarity_mask(layout: Layout, full: State, ratio: float, layers: str) -> Mask:
-    """Return the bits that are announced: the top channels at one ratio common to the run.
+    """Return the mask that a peer announces: the top channels at one ratio common to the run.
 
-    With equal prune ratios this is the structure mask; with mixed ones, structure masks would
-    tell devices apart by their ratio, not by their data.
+    With equal prune ratios this is the structure mask. With mixed ratios, structure masks would
+    group devices by their ratio instead of their data.
 
     Args:
-        ratio: rho_m, the run's common prune ratio.
+        full: tensors in dense shapes.
+        ratio: rho_m, the run's common prune ratio, in [0, 1).
         layers: `all`, or `last-N` for the last N channel sets.
 
     Returns:
-        Shape (the chosen sets' bits,).
+        Shape (similarity_bits(layout, layers),).
+
+    Raises:
+        ValueError: ratio is outside [0, 1), or a scale factor is NaN or infinite.
 
     Source: ours, docs/decisions/0004-similarity-mask.md.
     """
@@ -108,7 +118,7 @@ def similarity_mask(layout: Layout, full: State, ratio: float, layers: str) -> M
 
 
 def similarity_bits(layout: Layout, layers: str) -> int:
-    """Count the bits of an announced mask for `layers` (`all` or `last-N`)."""
+    """Return the number of bits of an announced mask for `layers` (`all` or `last-N`)."""
     if layers == "all":
         return layout.n_bits
     n_sets = int(layers.removeprefix("last-"))

@@ -1,4 +1,4 @@
-"""Mixing weights that a peer can compute from its neighbors' degrees, and the average by them."""
+"""Metropolis mixing weights, computed from degrees alone, and the average by them (D-PSGD)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from prisam_p2p.core.similarity import PeerId
 def metropolis_weights(
     me: PeerId, degree: int, neighbors: Mapping[PeerId, int]
 ) -> dict[PeerId, float]:
-    """Return the share of each of `neighbors`, and of `me`, in my average; they sum to 1.
+    """Return the mixing weights of `me` and its neighbors; they sum to 1.
 
-    w_ij = 1 / (1 + max(degree_i, degree_j)); what is left is my own. Over the whole network the
-    matrix is symmetric and doubly stochastic. A neighbor that is missing in a round is left
-    out of `neighbors`, and its share stays with me.
+    w_ij = 1 / (1 + max(degree_i, degree_j)), and the remainder goes to `me`. Over the whole
+    network the matrix is symmetric and doubly stochastic.
 
     Args:
         degree: of `me` in the network, missing neighbors included.
-        neighbors: neighbor -> its degree.
+        neighbors: neighbor -> its degree, without those missing in this round; their weight
+            goes to `me`.
+
+    Returns:
+        Peer -> weight in [0, 1], `me` last.
 
     Source: Xiao, Boyd and Lall 2007, "Distributed average consensus with least-mean-square
         deviation"; as the mixing matrix of D-PSGD, Lian et al. 2017, NeurIPS.
@@ -33,15 +36,18 @@ def metropolis_weights(
 def mix(
     layout: Layout, members: Mapping[PeerId, Weights], shares: Mapping[PeerId, float]
 ) -> Weights:
-    """Return the average of whole `members` by their `shares`; counters take the maximum.
+    """Return the weighted average of dense networks; counters take the maximum.
 
-    Summed by ascending peer id in float32: the members' order does not matter.
+    Args:
+        members: peer -> dense weights (mask all ones). They are summed in float32 in ascending
+            order of the ids, so the mapping's order does not change a bit of the result.
+        shares: peer -> mixing weight, for every member.
 
     Raises:
-        ValueError: a member is not whole.
+        ValueError: a member is pruned.
     """
     if not all(weights.mask.all() for weights in members.values()):
-        raise ValueError("a pruned network among whole ones")
+        raise ValueError("cannot mix: a member is pruned")
     ordered = [(members[peer], np.float32(shares[peer])) for peer in sorted(members)]
     return Weights(layout.full_mask(), {t.name: _mixed(t, ordered) for t in layout.tensors})
 

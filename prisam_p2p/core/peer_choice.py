@@ -1,4 +1,4 @@
-"""Which peers to average with, where no mask says so: drawn, or ranked by trial (PENS)."""
+"""Choose peers to average with without masks: at random, or by the loss of their models (PENS)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from prisam_p2p.core.similarity import PeerId
 
 Trials = dict[PeerId, tuple[float, int]]
-"""Peer -> (times it was among the best less the times expected of chance, times tried)."""
+"""Peer -> (times among the best minus the times expected by chance, times tried)."""
 
 _ROUNDING = 1e-9
 
@@ -17,9 +17,13 @@ _ROUNDING = 1e-9
 def draw_peers(
     among: Collection[PeerId], n: int, seed: int, index: int, round_index: int
 ) -> tuple[PeerId, ...]:
-    """Return `n` of `among` (all, where there are fewer), uniformly drawn, ascending.
+    """Draw `n` of the peers `among` uniformly, without replacement; all where there are fewer.
 
-    The draw follows from the run's seed, the drawing peer's index and the round alone.
+    The draw depends on nothing but these arguments: the run's seed, the index of the peer that
+    draws, and the round.
+
+    Returns:
+        The drawn ids, ascending.
     """
     ordered = sorted(among)
     seeds = np.random.SeedSequence(seed, spawn_key=(index, round_index))
@@ -28,12 +32,12 @@ def draw_peers(
 
 
 def lowest(losses: Mapping[PeerId, float], n: int) -> tuple[PeerId, ...]:
-    """Return the `n` peers of the lowest loss, ascending by id; ties go to the lower id."""
+    """Return the `n` peers of the lowest loss, in ascending order of id; ties to the lower id."""
     return tuple(sorted(sorted(losses, key=lambda peer: (losses[peer], peer))[:n]))
 
 
 def add_trial(trials: Trials, tried: Collection[PeerId], best: Collection[PeerId]) -> Trials:
-    """Return `trials` with a round in which `best` were found best of `tried`."""
+    """Return `trials` plus a round in which `best`, a subset of `tried`, had the lowest losses."""
     expected = len(best) / max(1, len(tried))
     before = {peer: trials.get(peer, (0.0, 0)) for peer in tried}
     return trials | {
@@ -43,7 +47,7 @@ def add_trial(trials: Trials, tried: Collection[PeerId], best: Collection[PeerId
 
 
 def favorites(trials: Trials) -> tuple[PeerId, ...]:
-    """Return the peers that were among the best more often than chance would have it, ascending.
+    """Return the peers that were among the best more often than expected by chance, ascending.
 
     Source: Onoszko et al. 2021, PENS, the choice between its two phases.
     """

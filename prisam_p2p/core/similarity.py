@@ -1,4 +1,4 @@
-"""How near two peers' data are, read off their masks (PRISAM, section IV-B)."""
+"""Distances between peers' masks, which stand for distances between their data (section IV-B)."""
 
 from __future__ import annotations
 
@@ -32,16 +32,24 @@ def compact(masks: Mapping[PeerId, Mask]) -> tuple[tuple[PeerId, ...], npt.NDArr
 
 
 def hamming(rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return the pairwise number of differing bits, shape (peers, peers), zero diagonal."""
+    """Return the pairwise Hamming distances.
+
+    Args:
+        rows: masks, shape (peers, bits).
+
+    Returns:
+        Shape (peers, peers), symmetric, zero diagonal; exact below 2**24 bits.
+    """
     signs = rows.astype(np.float32) * 2 - 1
     agreeing_minus_differing = np.rint(signs @ signs.T).astype(np.int64)
     return np.asarray((rows.shape[1] - agreeing_minus_differing) // 2, np.int64)
 
 
 def distances(own: bytes, others: Sequence[bytes]) -> npt.NDArray[np.int64]:
-    """Return in how many bits each of `others` differs from `own`, shape (len(others),).
+    """Return the Hamming distance of each of `others` from `own`, shape (len(others),).
 
-    All are packed (core/bits.py), as they come off the wire, of one length.
+    Args:
+        own, others: packed masks (core/bits.py) of one length, as they arrive on the wire.
     """
     rows = np.frombuffer(b"".join(others), np.uint8).reshape(len(others), len(own))
     differing = np.bitwise_count(rows ^ np.frombuffer(own, np.uint8))

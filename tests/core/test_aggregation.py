@@ -24,14 +24,14 @@ peer_ids = st.text("abz019_-", min_size=1, max_size=3)
 
 @st.composite
 def gatherings(draw, max_size=4):
-    """A layout, and members of it in any order of ids."""
+    """Draw a layout and members of it, in any order of ids."""
     layout = draw(layouts)
     members = draw(st.dictionaries(peer_ids, slim_weights(layout), min_size=1, max_size=max_size))
     return layout, members
 
 
 def naive(layout, members):
-    """The mean, entry by entry, as section IV-C tells it."""
+    """Compute the mean entry by entry, as section IV-C defines it."""
     mean = {}
     for tensor in layout.tensors:
         out = np.zeros(tensor.shape, tensor.dtype)
@@ -88,7 +88,7 @@ def test_the_sum_runs_by_ascending_peer_id():
     assert aggregate(layout, members)[0].tensors["linear.bias"].tolist() == [0]
 
 
-def test_an_example_by_hand():
+def test_the_mean_matches_an_example_by_hand():
     layout = plain(2, 2, 1)
     ada = constant(
         layout,
@@ -121,17 +121,22 @@ def test_an_example_by_hand():
     mean, union = aggregate(layout, members)
     tensors = {name: array.ravel().tolist() for name, array in mean.tensors.items()}
     assert union.tolist() == [True] * 4
-    assert tensors["conv1.weight"] == [1, 2, 8, 9]  # filter 0 is ada's alone
+    assert tensors["conv1.weight"] == [1, 2, 8, 9]  # only ada retains filter 0
     assert tensors["bn1.weight"] == [10, 30]
     assert tensors["bn1.running_mean"] == [1, 4]
     assert tensors["bn1.running_var"] == [5, 8]
     assert tensors["bn1.num_batches_tracked"] == [41]
-    assert tensors["conv2.weight"] == [1, 4, 0, 8]  # (1, 0): ada lacks the out, bob the in
+    assert tensors["conv2.weight"] == [
+        1,
+        4,
+        0,
+        8,
+    ]  # at (1, 0) each lacks one
     assert tensors["linear.weight"] == [3, 6]
     assert tensors["linear.bias"] == [2.5]
 
 
-def test_out_kept_by_one_and_in_by_another_is_kept_by_nobody():
+def test_a_kernel_whose_two_channels_are_kept_by_different_members_is_retained_by_neither():
     layout = plain(2, 2, 1)
     members = {
         "ada": narrow(layout, constant(layout, 3), mask_of("10 01")),
@@ -143,7 +148,7 @@ def test_out_kept_by_one_and_in_by_another_is_kept_by_nobody():
     assert mean.tensors["bn1.weight"].tolist() == [3, 5]  # retained once, not halved
 
 
-def test_a_channel_nobody_retains_is_zero_and_not_in_the_union():
+def test_a_channel_that_no_member_retains_is_zero_and_not_in_the_union():
     layout = residual(3, 2, 2)
     members = {
         "ada": narrow(layout, constant(layout, 3), mask_of("100 01")),
@@ -153,7 +158,7 @@ def test_a_channel_nobody_retains_is_zero_and_not_in_the_union():
     assert union.tolist() == [True, False, True, False, True]
     assert mean.tensors["conv1.weight"].ravel().tolist() == [3, 0, 5]
     assert mean.tensors["bn2.running_var"].tolist() == [0, 4]
-    assert mean.tensors["bn4.weight"].tolist() == [4, 3, 0, 5]  # the raw input is everybody's
+    assert mean.tensors["bn4.weight"].tolist() == [4, 3, 0, 5]  # every member retains the raw input
     assert mean.tensors["linear.weight"].tolist() == [[4, 3, 0, 5]] * 2
 
 
@@ -216,6 +221,6 @@ def test_members_stay_as_they_were():
         assert not any(np.shares_memory(array, m.tensors[name]) for m in members.values())
 
 
-def test_nobody_to_aggregate():
-    with pytest.raises(ValueError, match="nobody"):
+def test_aggregating_no_members_is_refused():
+    with pytest.raises(ValueError, match="no members"):
         aggregate(plain(), {})

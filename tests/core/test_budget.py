@@ -6,7 +6,7 @@ from prisam_p2p.core.budget import GRID, Budget, Cost, smallest_ratio
 
 
 def square_cost(ratio):
-    """A network of 1,000 parameters that shrinks as the paper's do."""
+    """Return the cost of a 1,000-parameter network that shrinks by (1 - rho)^2."""
     parameters = round(1000 * (1 - ratio) ** 2)
     return Cost(parameters, 4 * parameters, 10 * parameters)
 
@@ -19,19 +19,19 @@ def test_the_grid_is_decimal():
     ("budget", "ratio"),
     [
         (Budget(), 0.0),
-        (Budget(n_bytes=4000, macs=10_000), 0.0),  # a limit that is met is kept
+        (Budget(n_bytes=4000, macs=10_000), 0.0),  # limits are inclusive
         (Budget(n_bytes=3999), 0.05),
         (Budget(macs=9999), 0.05),
         (Budget(n_bytes=1000), 0.5),
         (Budget(n_bytes=999), 0.55),
-        (Budget(n_bytes=1000, macs=900), 0.7),  # the tighter of the two decides
+        (Budget(n_bytes=1000, macs=900), 0.7),  # the tighter limit decides
         (Budget(n_bytes=360, macs=2500), 0.7),
         (Budget(n_bytes=7), None),
         (Budget(macs=0), None),
         (Budget(n_bytes=0.0), None),
     ],
 )
-def test_smallest_ratio(budget, ratio):
+def test_the_smallest_ratio_whose_cost_fits_is_chosen(budget, ratio):
     assert smallest_ratio(budget, square_cost) == ratio
 
 
@@ -47,6 +47,6 @@ def test_the_ratio_fits_and_none_before_it_does(budget):
 
 
 def test_the_cost_is_counted_not_guessed():
-    """A jagged cost: what fits at one ratio need not at the next."""
+    """The cost need not fall at every step: here a larger ratio can cost more."""
     jagged = {ratio: Cost(0, 10 if i == 3 else 99, 0) for i, ratio in enumerate(GRID)}
     assert smallest_ratio(Budget(n_bytes=10), jagged.__getitem__) == GRID[3]

@@ -10,12 +10,12 @@ W0 = random_weights(LAYOUT, 0)
 
 
 def moved(**deltas):
-    """W0 with these tensors (__ for .) moved by so much."""
+    """Return W0 plus these deltas; in names, __ stands for a dot."""
     by = constant(LAYOUT, 0, **deltas).tensors
     return Weights(W0.mask, {name: array + by[name] for name, array in W0.tensors.items()})
 
 
-def test_cosines_by_hand():
+def test_cosines_match_an_example_by_hand():
     members = {
         "a": moved(linear__bias=[3, 0]),
         "b": moved(linear__bias=[6, 8]),
@@ -28,14 +28,14 @@ def test_cosines_by_hand():
     assert cosines == pytest.approx(np.array(expected), abs=1e-6)
 
 
-def test_statistics_and_counters_are_no_part_of_it():
+def test_statistics_and_counters_do_not_count():
     one = moved(linear__bias=[1, 0])
     other = moved(linear__bias=[1, 0], bn1__running_mean=[9, 9, 9, 9])
     other.tensors["bn1.num_batches_tracked"] = np.asarray(1000)
     assert delta_cosines(LAYOUT, W0, {"a": one, "b": other})[1] == pytest.approx(np.ones((2, 2)))
 
 
-def test_what_a_peer_lacks_has_not_moved():
+def test_the_delta_of_a_pruned_weight_is_zero():
     a, b = moved(bn1__bias=[1, 0, 0, 0]), moved(bn1__bias=[1, 0, 0, 1])
     without_the_last = narrow(LAYOUT, b, mask_of("1110 111"))
     assert delta_cosines(LAYOUT, W0, {"a": a, "b": b})[1][0, 1] == pytest.approx(0.5**0.5, abs=1e-6)
@@ -43,12 +43,12 @@ def test_what_a_peer_lacks_has_not_moved():
     assert cosines[0, 1] == pytest.approx(1)
 
 
-def test_who_did_not_move_is_like_nobody():
+def test_a_peer_without_deltas_has_cosine_0_to_every_other():
     cosines = delta_cosines(LAYOUT, W0, {"a": W0, "b": moved(linear__bias=[1, 0])})[1]
     assert cosines.tolist() == [[1, 0], [0, 1]]
 
 
-def test_kmeans_finds_directions_whatever_their_lengths():
+def test_kmeans_groups_deltas_by_direction_not_by_length():
     members = {
         "a": moved(linear__bias=[1, 0.1]),
         "b": moved(linear__bias=[90, 1]),
@@ -61,8 +61,8 @@ def test_kmeans_finds_directions_whatever_their_lengths():
         assert groups.labels == {"a": 0, "b": 0, "c": 1, "d": 1}
 
 
-def test_the_points_have_the_cosines():
-    """What is clustered stands in for the deltas: same distances."""
+def test_points_from_the_cosines_keep_all_distances():
+    """K-means depends on distances only, so the points can replace the deltas."""
     rng = np.random.default_rng(3)
     rows = rng.standard_normal((5, 40))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

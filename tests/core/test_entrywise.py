@@ -23,7 +23,7 @@ def test_there_is_a_bit_for_each_trainable_entry():
 
 
 @pytest.mark.parametrize("network", [NETWORK, plain(), residual()])
-def test_all_entries_are_the_network_to_the_bit(network):
+def test_keeping_all_entries_gives_the_network_bit_for_bit(network):
     layout, weights = entrywise(network), random_weights(network, 1)
     entries = entries_of(layout, weights, layout.full_mask())
     assert bytes(pack(layout, entries)) == bytes(pack(network, weights))
@@ -33,7 +33,7 @@ def test_all_entries_are_the_network_to_the_bit(network):
         assert back.tensors[name].tobytes() == array.tobytes()
 
 
-def test_what_is_not_kept_is_zero_in_the_network_and_nothing_in_the_buffer():
+def test_a_dropped_entry_is_zero_in_the_network_and_takes_no_bytes_in_the_buffer():
     mask = np.zeros(LAYOUT.n_bits, bool)
     mask[[1, 2, 8]] = True  # two entries of conv1.weight, one of conv2.weight
     weights = random_weights(NETWORK, 2)
@@ -47,7 +47,7 @@ def test_what_is_not_kept_is_zero_in_the_network_and_nothing_in_the_buffer():
     assert whole["bn1.running_var"].tolist() == weights.tensors["bn1.running_var"].tolist()
 
 
-def test_a_buffer_comes_back_as_it_was():
+def test_unpack_inverts_pack():
     mask = half()
     entries = entries_of(LAYOUT, random_weights(NETWORK, 3), mask)
     back = unpack(LAYOUT, mask, pack(LAYOUT, entries))
@@ -55,7 +55,7 @@ def test_a_buffer_comes_back_as_it_was():
         assert back.tensors[name].tolist() == array.tolist()
 
 
-def test_the_average_is_over_who_retains_an_entry():
+def test_the_average_of_an_entry_is_over_its_retainers():
     masks = {"a": [1, 1, 0, 0], "b": [1, 0, 1, 0]}
     members = {}
     for value, (peer, bits) in enumerate(masks.items(), start=1):
@@ -67,7 +67,7 @@ def test_the_average_is_over_who_retains_an_entry():
     assert union[:4].tolist() == [True, True, True, False]
 
 
-def test_who_sends_channels_is_not_mistaken_for_who_sends_entries():
+def test_the_digest_differs_from_that_of_the_layout_by_channels():
     assert LAYOUT.digest != NETWORK.digest
     assert LAYOUT.digest == entrywise(plain(a=2, b=1, classes=2)).digest
     assert LAYOUT.digest != entrywise(plain(a=3, b=1, classes=2)).digest

@@ -14,7 +14,7 @@ PLANTED = [i % 3 for i in range(15)]
 
 
 def noisy(planted=PLANTED, n_bits=200, flipped=10):
-    """Masks around one random center per planted group, each with `flipped` bits turned."""
+    """Return masks around one random center per planted group, with `flipped` bits inverted."""
     rng = np.random.default_rng(0)
     centers = rng.random((max(planted) + 1, n_bits)) < 0.5
     masks = {}
@@ -50,7 +50,7 @@ def test_identical_masks_are_one_group(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_peer_that_heard_nobody_is_its_own_group(method):
+def test_a_peer_that_heard_no_other_is_its_own_group(method):
     assert METHODS[method]({"me": mask_of("101")}).of("me") == ("me",)
 
 
@@ -58,7 +58,7 @@ def test_a_peer_that_heard_nobody_is_its_own_group(method):
 @settings(max_examples=10)
 @given(random=st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(method, random):
-    """On masks without structure, where K-means' starts decide."""
+    """The masks have no structure, so the starts of K-means decide."""
     masks = without_structure()
     shuffled = list(masks.items())
     random.shuffle(shuffled)
@@ -71,13 +71,13 @@ def test_kmeans_is_seeded_by_run_and_round_alone():
     masks = without_structure(30)
     seeds = [(seed, round_index) for seed in range(3) for round_index in range(3)]
     once = [kmeans(masks, 5, *seeded) for seeded in seeds]
-    np.random.seed(7)  # the global generator must have no say
+    np.random.seed(7)  # the global generator must not matter
     assert [kmeans(masks, 5, *seeded) for seeded in seeds] == once
     assert len({tuple(groups.labels.items()) for groups in once}) == len(seeds)
 
 
 def test_kmeans_starts_often_enough_to_find_many_groups_in_every_round():
-    """A single start misses half of these; which one finds them depends on the round."""
+    """A single start misses half of the groups; which half depends on the round."""
     planted = [i % 12 for i in range(48)]
     masks = noisy(planted, n_bits=100)
     for round_index in range(10):
@@ -85,7 +85,7 @@ def test_kmeans_starts_often_enough_to_find_many_groups_in_every_round():
         assert list(groups.labels.values()) == planted
 
 
-def test_more_groups_than_distinct_masks():
+def test_k_above_the_number_of_distinct_masks_gives_one_group_for_each():
     masks = {"a": mask_of("110"), "b": mask_of("011"), "c": mask_of("110"), "d": mask_of("011")}
     assert kmeans(masks, 9, 0, 0).labels == {"a": 0, "b": 1, "c": 0, "d": 1}
 
@@ -95,12 +95,12 @@ def test_k_equal_to_the_distinct_masks_separates_them_all():
     assert kmeans(masks, 3, 0, 0).labels == {"a": 0, "b": 1, "c": 2, "d": 0}
 
 
-def test_one_group_holds_everybody():
+def test_k_1_puts_all_peers_in_one_group():
     assert set(kmeans(noisy(), 1, 0, 0).labels.values()) == {0}
 
 
-def test_dbscan_leaves_noise_alone():
-    masks = noisy([0, 0, 0, 1, 2])  # two peers stand alone: two groups, not one
+def test_dbscan_makes_each_noise_peer_a_group():
+    masks = noisy([0, 0, 0, 1, 2])  # two noise peers: two groups, not one
     assert list(dbscan(masks, 0.3).labels.values()) == [0, 0, 0, 1, 2]
     assert dbscan(masks, 0.3).of("p03") == ("p03",)
     assert list(dbscan(noisy([0, 1, 1, 2]), 0.3).labels.values()) == [0, 1, 1, 2]
@@ -113,7 +113,7 @@ def test_dbscan_needs_two_peers_for_a_group():
 
 @pytest.mark.parametrize(("eps", "labels"), [(0.5, [0, 0, 1]), (0.49, [0, 1, 2])])
 def test_eps_is_a_share_of_the_compact_bits_and_includes_its_end(eps, labels):
-    """Four bits differ somewhere, four agree everywhere and do not count; a, b differ in 2 of 4."""
+    """Of eight bits, four agree in all masks and do not count; a and b differ in 2 of the rest."""
     masks = {"a": mask_of("0000 1111"), "b": mask_of("0011 1111"), "c": mask_of("1110 1111")}
     assert list(dbscan(masks, eps).labels.values()) == labels
 
@@ -132,7 +132,7 @@ def test_affinity_adds_the_share_of_agreeing_bits():
     assert history == {"a": (1.5, 2), "b": (0.75, 1), "c": (0.0, 1), "d": (0.5, 1)}
 
 
-def test_affinity_leaves_the_old_history_alone():
+def test_affinity_does_not_change_the_old_history():
     history = {"a": (1.0, 1)}
     add_affinity(history, "me", heard(me="11", a="11"))
     assert history == {"a": (1.0, 1)}
@@ -163,7 +163,7 @@ def test_ties_go_to_the_lower_peer_id():
     assert top_m(history, "me", masks, 2) == ("b", "c", "me")
 
 
-def test_my_own_mask_takes_no_place():
+def test_the_own_mask_does_not_count_towards_m():
     masks = heard(me="11", a="00")
     assert top_m(add_affinity({}, "me", masks), "me", masks, 1) == ("a", "me")
 

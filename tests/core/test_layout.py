@@ -45,7 +45,7 @@ GOLDEN_HALF = bytes.fromhex(
     "0047"
     "8048"
     "8049"
-    "0700000000000000"  # a counter keeps its eight bytes
+    "0700000000000000"  # counters keep their eight bytes
     "804b"  # conv2.weight
     "00b4"  # bn2.weight: -0.25
     "0000"
@@ -77,7 +77,7 @@ def golden_weights():
 
 
 def test_golden_bytes_of_a_slim_network():
-    """If this fails, two releases read other weights in the same bytes: bump WIRE_VERSION."""
+    """If this fails, the meaning of the bytes on the wire has changed: bump WIRE_VERSION."""
     layout = plain(2, 2, 2)
     slim = narrow(layout, golden_weights(), GOLDEN_MASK)
     assert pack(layout, slim) == GOLDEN
@@ -111,8 +111,8 @@ def test_unpacked_tensors_are_read_only_views(as_buffer):
             array[...] = 0
 
 
-def test_golden_bytes_of_a_slim_network_in_half_the_width():
-    """If this fails, two releases read other weights in the same bytes: bump WIRE_VERSION."""
+def test_golden_bytes_of_a_slim_network_in_float16():
+    """If this fails, the meaning of the bytes on the wire has changed: bump WIRE_VERSION."""
     layout = plain(2, 2, 2)
     slim = narrow(layout, golden_weights(), GOLDEN_MASK)
     assert pack(layout, slim, FLOAT16) == GOLDEN_HALF
@@ -120,7 +120,7 @@ def test_golden_bytes_of_a_slim_network_in_half_the_width():
 
 
 @given(networks())
-def test_half_the_width_costs_a_thousandth(network):
+def test_float16_has_a_relative_error_of_at_most_a_thousandth(network):
     layout, slim = network
     buffer = pack(layout, slim, FLOAT16)
     assert len(buffer) == layout.n_bytes(slim.mask, FLOAT16)
@@ -133,7 +133,7 @@ def test_half_the_width_costs_a_thousandth(network):
             assert (error <= 1e-3 * np.abs(array) + 2.0**-25).all(), name  # subnormal below 6e-5
         else:
             assert again.tensors[name].tolist() == array.tolist()
-    assert pack(layout, again, FLOAT16) == buffer  # what fits is not rounded again
+    assert pack(layout, again, FLOAT16) == buffer  # exact values are not rounded again
 
 
 @pytest.mark.parametrize(
@@ -151,14 +151,14 @@ def test_half_the_width_costs_a_thousandth(network):
         (np.nan, np.nan),
     ],
 )
-def test_half_the_width_rounds_to_nearest_and_stays_finite(value, packed):
+def test_float16_rounds_to_nearest_and_stays_finite(value, packed):
     layout = plain()
     weights = constant(layout, 0, bn1__weight=[value, 0, 0, 0])
     again = unpack(layout, weights.mask, pack(layout, weights, FLOAT16), FLOAT16)
     np.testing.assert_array_equal(again.tensors["bn1.weight"], np.float32([packed, 0, 0, 0]))
 
 
-def test_a_buffer_in_another_width_is_refused():
+def test_a_buffer_in_another_float_format_is_refused():
     layout, weights = plain(), random_weights(plain(), 0)
     mask = layout.full_mask()
     with pytest.raises(ValueError, match="bytes for a layout of"):
@@ -167,7 +167,7 @@ def test_a_buffer_in_another_width_is_refused():
         unpack(layout, mask, pack(layout, weights), FLOAT16)
 
 
-def test_tensors_of_half_the_width_are_read_only_copies():
+def test_tensors_unpacked_from_float16_are_read_only_copies():
     layout = plain()
     buffer = bytearray(pack(layout, random_weights(layout, 0), FLOAT16))
     tensors = unpack(layout, layout.full_mask(), buffer, FLOAT16).tensors
@@ -229,7 +229,7 @@ def test_an_ungoverned_position_is_always_kept():
 
 
 @pytest.mark.parametrize(("have", "want"), [("1011 101", "1111 101"), ("0000 000", "0000 001")])
-def test_channels_that_are_not_there_cannot_be_kept(have, want):
+def test_narrowing_to_absent_channels_is_refused(have, want):
     layout = plain()
     slim = narrow(layout, random_weights(layout, 0), mask_of(have))
     with pytest.raises(ValueError, match="channels that the weights do not have"):
@@ -249,7 +249,7 @@ def test_channels_that_are_not_there_cannot_be_kept(have, want):
         (residual(3, 2, 2), "010 01", 20, 4 * (20 + 10) + 32),
     ],
 )
-def test_sizes_by_hand(layout, mask, n_parameters, n_bytes):
+def test_sizes_match_a_count_by_hand(layout, mask, n_parameters, n_bytes):
     assert layout.n_parameters(mask_of(mask)) == n_parameters
     assert layout.n_bytes(mask_of(mask)) == n_bytes
     counters = 8 * sum(t.dtype == COUNTER for t in layout.tensors)
@@ -260,11 +260,11 @@ def test_bits_and_spans():
     layout = residual(3, 2)
     assert layout.n_bits == 5
     assert layout.spans == (slice(0, 3), slice(3, 5))
-    assert layout.n_bn_channels == 3 + 2 + 3 + 4  # the coupled ones counted in every layer
+    assert layout.n_bn_channels == 3 + 2 + 3 + 4  # coupled channels count in every layer
     assert layout.full_mask().tolist() == [True] * 5
 
 
-def test_a_digest_is_a_value():
+def test_equal_layouts_have_equal_digests():
     assert plain().digest == plain().digest
     assert len(plain().digest) == 16
 
@@ -292,11 +292,11 @@ def _with_first(layout, **changes):
         Layout((replace(plain().sets[0], size=5), plain().sets[1]), plain().tensors),
     ],
 )
-def test_a_digest_differs_when_anything_differs(other):
+def test_any_change_of_the_layout_changes_the_digest(other):
     assert other.digest != plain().digest
 
 
-def test_a_digest_knows_which_axis_a_bit_governs():
+def test_the_digest_depends_on_the_axis_that_a_bit_governs():
     bits = np.arange(4)
     one = _with_first(plain(), shape=(4, 4), bits={0: bits})
     other = _with_first(plain(), shape=(4, 4), bits={1: bits})

@@ -34,7 +34,7 @@ def text(mask):
 
 
 def tied(layout, seed):
-    """Full weights whose gammas come from {-1, 0, 1}: ties everywhere, dead channels too."""
+    """Draw full weights with gammas of -1, 0 or 1: many ties, and channels of gamma 0."""
     rng = np.random.default_rng(seed)
     gammas = {
         t.name.replace(".", "__"): rng.integers(-1, 2, t.shape)
@@ -58,7 +58,7 @@ def tied(layout, seed):
         (1000, 0.3, 700),
         (100, 0.55, 45),  # 0.55 * 100 = 55.00000000000001
         (20, 0.55, 9),
-        (3, 0.5, 2),  # floor of what is dropped
+        (3, 0.5, 2),  # the number dropped is rounded down
         (3, 0.7, 1),
         (1, 0.99, 1),
         (2, 0.99, 1),
@@ -67,7 +67,7 @@ def tied(layout, seed):
         (10, 1 - 1e-12, 1),  # rounds to ten dropped of ten
     ],
 )
-def test_kept_count(n_channels, prune_ratio, n_kept):
+def test_kept_count_is_n_minus_the_floor_of_rho_n(n_channels, prune_ratio, n_kept):
     assert kept_count(n_channels, prune_ratio) == n_kept
 
 
@@ -79,7 +79,7 @@ def test_percent_means_percent_despite_binary_fractions(n_channels, percent):
 
 
 def test_whole_percents_of_whole_hundreds_are_whole():
-    """The products that binary fractions miss by a hair, all of them."""
+    """Their products are whole numbers that binary fractions just miss."""
     for n_channels in range(100, 2001, 100):
         for percent in range(100):
             n_kept = n_channels - percent * n_channels // 100
@@ -113,7 +113,7 @@ def test_coupled_layers_share_the_mean_of_their_normalized_gammas():
         bn1__weight=[1, 2, 3],  # mean 2: 0.5 1 1.5
         bn2__weight=[5, 15],  # a set of its own, mean 10: 0.5 1.5
         bn3__weight=[-40, 10, 10],  # mean 20: 2 0.5 0.5
-        bn4__weight=[99, 4, -1, 1],  # the raw input's 99 is not the stream's; mean 2: 2 0.5 0.5
+        bn4__weight=[99, 4, -1, 1],  # 99 is the raw input's, not the stream's; mean 2: 2 0.5 0.5
     )
     scores = importance(residual(3, 2), full.tensors)
     np.testing.assert_allclose(scores, [4.5 / 3, 2 / 3, 2.5 / 3, 0.5, 1.5], rtol=1e-12)
@@ -164,7 +164,7 @@ def test_every_set_keeps_its_count_and_none_is_cut_off(layout, seed, ratio):
 
 
 @given(layouts, seeds, any_ratio)
-def test_what_is_kept_is_no_weaker_than_what_is_dropped(layout, seed, ratio):
+def test_no_kept_channel_scores_below_a_dropped_one(layout, seed, ratio):
     scores = importance(layout, tied(layout, seed).tensors)
     mask = prune_mask(layout, scores, ratio)
     for span in layout.spans:
@@ -173,7 +173,7 @@ def test_what_is_kept_is_no_weaker_than_what_is_dropped(layout, seed, ratio):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_score_that_is_no_number_is_refused(bad):
+def test_a_score_that_is_not_finite_is_refused(bad):
     scores = np.ones(7)
     scores[5] = bad
     with pytest.raises(ValueError, match="not finite"):
@@ -182,7 +182,7 @@ def test_a_score_that_is_no_number_is_refused(bad):
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_gamma_that_is_no_number_is_refused(bad):
+def test_a_gamma_that_is_not_finite_is_refused(bad):
     layout = plain(4, 3)
     full = constant(layout, 1, bn2__weight=[1, bad, 1])
     with pytest.raises(ValueError, match="not finite"):
@@ -213,7 +213,7 @@ def test_prune_keeps_the_strongest_channels_and_their_weights_only():
     assert slim.tensors["linear.weight"].tolist() == [[1, 2]]
 
 
-def test_where_fewer_channels_exist_than_asked_for_all_of_them_stay():
+def test_all_channels_stay_where_fewer_exist_than_rho_keeps():
     layout = plain(4, 3)
     existing = mask_of("0110 001")
     full = widen(layout, narrow(layout, random_weights(layout, 1), existing))
@@ -221,8 +221,8 @@ def test_where_fewer_channels_exist_than_asked_for_all_of_them_stay():
 
 
 @given(layouts, seeds, any_ratio, st.data())
-def test_prune_keeps_existing_channels_as_many_as_it_can(layout, seed, ratio, data):
-    """Also dead ones: a channel whose gamma is 0 exists, an absent one does not."""
+def test_prune_keeps_existing_channels_and_as_many_as_it_can(layout, seed, ratio, data):
+    """A channel whose gamma is 0 exists and may be kept; an absent one may not."""
     existing = data.draw(masks(layout))
     full = widen(layout, narrow(layout, tied(layout, seed), existing))
     mask = prune(layout, full, existing, ratio).mask

@@ -8,8 +8,8 @@ from prisam_p2p.core.layout import narrow
 from prisam_p2p.core.metropolis import metropolis_weights, mix
 
 
-def test_a_path_by_hand():
-    """a - b - c: the ends have one neighbor, b has two."""
+def test_the_weights_of_a_path_match_a_calculation_by_hand():
+    """The path is a - b - c: the ends have one neighbor, b has two."""
     assert metropolis_weights("a", 1, {"b": 2}) == {"b": 1 / 3, "a": pytest.approx(2 / 3)}
     assert metropolis_weights("b", 2, {"a": 1, "c": 1}) == {
         "a": 1 / 3,
@@ -18,7 +18,7 @@ def test_a_path_by_hand():
     }
 
 
-def test_the_share_of_a_missing_neighbor_stays_with_me():
+def test_the_weight_of_a_missing_neighbor_goes_to_the_peer_itself():
     assert metropolis_weights("b", 2, {"a": 1}) == {"a": 1 / 3, "b": pytest.approx(2 / 3)}
     assert metropolis_weights("b", 2, {}) == {"b": 1.0}
 
@@ -37,7 +37,7 @@ def test_the_matrix_is_symmetric_and_doubly_stochastic(graph):
     assert np.allclose(matrix.sum(1), 1)
 
 
-def test_a_mix_by_hand():
+def test_a_mix_matches_a_calculation_by_hand():
     layout = plain()
     members = {"a": constant(layout, 3), "b": constant(layout, 6), "c": constant(layout, 8)}
     mixed = mix(layout, members, {"a": 1 / 3, "b": 1 / 6, "c": 1 / 2})

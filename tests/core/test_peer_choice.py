@@ -7,14 +7,14 @@ from prisam_p2p.core.peer_choice import add_trial, draw_peers, favorites, lowest
 FIVE = ["e", "b", "a", "d", "c"]
 
 
-def test_a_draw_has_so_many_different_peers_in_order():
+def test_a_draw_has_n_distinct_peers_in_ascending_order():
     drawn = draw_peers(FIVE, 3, seed=0, index=1, round_index=2)
     assert len(set(drawn)) == 3
     assert set(drawn) < set(FIVE)
     assert list(drawn) == sorted(drawn)
 
 
-def test_a_draw_follows_from_seed_peer_and_round_alone():
+def test_a_draw_depends_on_seed_peer_and_round_alone():
     draws = {
         (seed, index, t): draw_peers(FIVE, 2, seed, index, t)
         for seed in range(3)
@@ -23,14 +23,14 @@ def test_a_draw_follows_from_seed_peer_and_round_alone():
     }
     again = {key: draw_peers(sorted(FIVE), 2, *key) for key in draws}
     assert again == draws
-    for position in range(3):  # each of the three changes something
+    for position in range(3):  # each of the three arguments matters
         one_other = [
             (key, tuple(0 if i == position else k for i, k in enumerate(key))) for key in draws
         ]
         assert any(draws[key] != draws[zero] for key, zero in one_other)
 
 
-def test_more_than_there_are_is_all_and_of_none_is_none():
+def test_drawing_more_peers_than_exist_gives_them_all():
     assert draw_peers(FIVE, 9, 0, 0, 0) == ("a", "b", "c", "d", "e")
     assert draw_peers([], 2, 0, 0, 0) == ()
 
@@ -50,23 +50,23 @@ def test_the_lowest_losses_are_best_and_ties_go_to_the_lower_id():
     assert lowest(losses, 9) == ("a", "b", "c", "d")
 
 
-def test_favorites_by_hand():
-    """Two best of four tried: a peer is expected in half of the rounds in which it is tried."""
+def test_favorites_match_an_example_by_hand():
+    """The best two of four: by chance, a peer is among them in half of its rounds."""
     trials = add_trial({}, ["a", "b", "c", "d"], ["a", "b"])
     assert trials == {"a": (0.5, 1), "b": (0.5, 1), "c": (-0.5, 1), "d": (-0.5, 1)}
     trials = add_trial(trials, ["a", "b", "c", "e"], ["a", "c"])
-    # a: 2 of 2; b and c: 1 of 2, as by chance; d: 0 of 1; e: 0 of 1
+    # a: 2 of 2 rounds; b and c: 1 of 2, as by chance; d and e: 0 of 1
     assert trials["a"] == (1.0, 2)
     assert trials["b"] == trials["c"] == (0.0, 2)
     assert favorites(trials) == ("a",)
 
 
-def test_a_round_in_which_all_are_best_says_nothing():
+def test_a_round_in_which_all_are_best_makes_no_favorites():
     assert favorites(add_trial({}, ["a", "b"], ["a", "b"])) == ()
     assert add_trial({}, [], []) == {}
 
 
-def test_thirds_that_sum_to_chance_are_no_favorites():
+def test_rounding_of_thirds_makes_no_favorites():
     trials = {}
     for best in ("a", "b", "c") * 2:
         trials = add_trial(trials, ["a", "b", "c"], [best])

@@ -16,7 +16,7 @@ def with_value(weights, value):
 
 
 def averaged(values, how):
-    """Return what becomes of members whose weights are all one of `values`."""
+    """Return the average of members, where all weights of a member are one of `values`."""
     layout = plain()
     base = random_weights(layout, seed=0)
     members = {f"p{i}": with_value(base, v) for i, v in enumerate(values)}
@@ -38,15 +38,15 @@ def averaged(values, how):
         ((0, 0, 0, 8, 8, 8), 4, 4),
     ],
 )
-def test_by_hand(values, median, trimmed):
+def test_averages_match_examples_by_hand(values, median, trimmed):
     assert averaged(values, Aggregation.MEDIAN) == median
     assert averaged(values, Aggregation.TRIMMED_MEAN) == trimmed
 
 
 @settings(max_examples=40)
 @given(st.data(), st.sampled_from(ROBUST))
-def test_where_few_retain_a_weight_those_few_count(data, how):
-    """Absent values are not zeros: with at most two retainers it is their mean."""
+def test_with_at_most_two_retainers_both_averages_are_the_mean(data, how):
+    """Absent values do not count as zeros."""
     layout = data.draw(layouts)
     members = {p: data.draw(slim_weights(layout)) for p in "ab"}
     robust, union = aggregate(layout, members, how)
@@ -57,23 +57,23 @@ def test_where_few_retain_a_weight_those_few_count(data, how):
 
 
 @pytest.mark.parametrize("how", ROBUST)
-def test_a_minority_of_liars_cannot_leave_the_range_of_the_others(how):
+def test_a_byzantine_minority_cannot_move_the_average_above_the_honest_values(how):
     layout = plain()
     honest = {f"p{i}": random_weights(layout, seed=i) for i in range(4)}
-    liar = {"z": with_value(honest["p0"], 1e9)}
-    average, _ = aggregate(layout, honest | liar, how)
+    byzantine = {"z": with_value(honest["p0"], 1e9)}
+    average, _ = aggregate(layout, honest | byzantine, how)
     for name, array in average.tensors.items():
         if array.dtype.kind == "f":
             highest = np.max([w.tensors[name] for w in honest.values()], axis=0)
             assert (array <= highest + 1e-6).all(), name
-    moved, _ = aggregate(layout, honest | liar, Aggregation.MEAN)
+    moved, _ = aggregate(layout, honest | byzantine, Aggregation.MEAN)
     assert max(a.max() for a in moved.tensors.values() if a.dtype.kind == "f") > 1e6
 
 
 @pytest.mark.parametrize("how", ROBUST)
 @pytest.mark.parametrize("factor", [-1, 2])
-def test_weights_of_a_true_norm_that_lie_are_borne(how, factor):
-    """Four that trained alike and one that turns every sign: no norm tells, the average does."""
+def test_a_robust_average_resists_attacks_that_a_norm_check_cannot_see(how, factor):
+    """Four similar members and one that flips every sign, which keeps its norm, or doubles all."""
     layout = plain()
     base = random_weights(layout, seed=0)
 
@@ -82,10 +82,10 @@ def test_weights_of_a_true_norm_that_lie_are_borne(how, factor):
         return Weights(base.mask, {n: a + 0.01 * noise.tensors[n] for n, a in base.tensors.items()})
 
     honest = {f"p{i}": near(i + 1) for i in range(4)}
-    liar = Weights(base.mask, {n: factor * a for n, a in base.tensors.items()})
+    byzantine = Weights(base.mask, {n: factor * a for n, a in base.tensors.items()})
 
     def off(how):
-        average, _ = aggregate(layout, honest | {"z": liar}, how)
+        average, _ = aggregate(layout, honest | {"z": byzantine}, how)
         return max(
             float(np.abs(average.tensors[t.name] - base.tensors[t.name]).max())
             for t in layout.tensors

@@ -13,7 +13,7 @@ mask_tables = hnp.arrays(np.bool_, st.tuples(st.integers(1, 6), st.integers(0, 2
 def test_compaction_drops_the_bits_in_which_all_agree():
     masks = {"bob": mask_of("1010 1"), "ada": mask_of("1100 1"), "eve": mask_of("1000 0")}
     peers, rows = compact(masks)
-    assert peers == ("ada", "bob", "eve")  # by id, not by arrival
+    assert peers == ("ada", "bob", "eve")  # ordered by id, not by arrival
     assert rows.astype(int).tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 0]]
 
 
@@ -23,7 +23,7 @@ def test_identical_masks_leave_no_bit():
 
 
 @given(mask_tables)
-def test_compaction_leaves_every_distance_as_it_was(table):
+def test_compaction_keeps_every_distance(table):
     peers, rows = compact({f"p{i}": row for i, row in enumerate(table)})
     assert hamming(rows).tolist() == hamming(table).tolist()
     assert len(peers) == len(rows) == len(table)
@@ -47,6 +47,6 @@ def test_hamming_is_exact_on_long_masks():
     ("masks", "why"),
     [({}, "no masks"), ({"a": mask_of("10"), "b": mask_of("101")}, "different lengths")],
 )
-def test_refusals(masks, why):
+def test_masks_that_cannot_be_compared_are_refused(masks, why):
     with pytest.raises(ValueError, match=why):
         compact(masks)
