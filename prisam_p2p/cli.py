@@ -28,7 +28,7 @@ from prisam_p2p.soak.command import soak  # noqa: E402
 
 if TYPE_CHECKING:
     from prisam_p2p.launch.launch import Launched
-    from prisam_p2p.report.judgement import Judgement
+    from prisam_p2p.report.verdicts import Judgement
 
 EXIT_INTERRUPTED = 130
 
@@ -139,10 +139,10 @@ def _summarize(run_dir: Path) -> None:
 
 def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> Judgement:
     """Print a run's summary; return what is to be said of it, and of the one beside it."""
-    from prisam_p2p.report.judgement import Judgement, judge
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.summary import read_summary
     from prisam_p2p.report.summary_table import print_summary
+    from prisam_p2p.report.verdicts import Judgement, judge
 
     baseline = read_summary(RunFolder(baseline_dir)) if baseline_dir else None
     run = RunFolder(run_dir)

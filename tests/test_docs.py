@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from prisam_p2p.cli import main
 from prisam_p2p.measure import records
 from prisam_p2p.plan.plan import HostFacts, ModelPlan, PeerPlan, Plan
+from prisam_p2p.report.checks import Check
+from prisam_p2p.report.faults import FaultVerdict
 from prisam_p2p.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +64,13 @@ def test_no_record_is_documented_that_does_not_exist():
 def _section_of(record):
     before = RUN_FOLDER[: RUN_FOLDER.index(f"| `{record}` |")]
     return re.findall(r"^### (.*)$", before, re.MULTILINE)[-1]
+
+
+def test_every_key_of_checks_and_fault_verdicts_is_documented():
+    section = RUN_FOLDER.split("### Verdicts")[1].split("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", section))
+    for verdict in (Check, FaultVerdict):
+        assert {field.name for field in dataclasses.fields(verdict)} <= named, verdict
 
 
 def test_every_key_of_the_plan_is_documented():

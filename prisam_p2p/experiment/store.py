@@ -19,8 +19,8 @@ from typing import Any
 from prisam_p2p.errors import ConfigError, Undecided
 from prisam_p2p.experiment.identity import Resolved, difference
 from prisam_p2p.measure.files import write_whole
-from prisam_p2p.report.judgement import judge
 from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.verdicts import judge
 
 _BULKY = ("state", "models")
 """Folders of a finished run that no table needs, a model or more for every peer."""

@@ -1,231 +1,249 @@
-"""What must hold in every run, however it was disturbed: checked over the journals afterwards.
+"""What must hold in every run, whatever faults it had: checked over its journals afterwards.
 
-After Jepsen: a run writes a history with its faults inline, checkers judge it when it is over.
-Each check returns what is wrong, in words; docs/faults.md says what each one is.
+After Jepsen: a run writes a history with its faults inline, and checkers judge it when it is over.
+Each check counts what it judged. One that judged nothing is neither true nor false: it is not
+judged. docs/faults.md says what each check is.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from prisam_p2p.measure import folders
 from prisam_p2p.measure.records import AS_PLANNED
+from prisam_p2p.report.applied_faults import AppliedFault, CutLink, applied_faults, cuts
 from prisam_p2p.report.byzantine_peers import RUDE, is_to_be_left_out, rounds_of_lies
 from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
+from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, UNKNOWN, verdict_lines
 
-TRUE, FALSE, UNKNOWN, NOT_JUDGED = "true", "false", "unknown", "not judged"
-_SILENCE = frozenset({"cut", "partition", "isolate"})
 _LEAST_BOUND_S, _ROUNDS_TO_RECOVER = 10.0, 3
 _GROUPS_WORSE_BY = 0.1
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check and its verdict; `why` in words where it is not true."""
+    """A check and its verdict.
+
+    Attributes:
+        verdict: true, false, unknown or not judged (verdicts.py).
+        why: in words, where it is not true.
+        judged: how many `things` it looked at; 0 where it is unknown or not judged.
+    """
 
     check: str
     verdict: str
     why: str
+    judged: int
+    things: str
 
 
 @dataclass(frozen=True)
-class Firing:
-    """A fault at one peer, from `began_s` to `ended_s` (infinity: never healed)."""
+class Found:
+    """What a check found.
 
-    occurrence: dict[str, Any]
-    peer: str
-    began_s: float
-    ended_s: float
+    Attributes:
+        judged: how many things it looked at.
+        wrong: a sentence for each that breaks the rule.
+        nothing: why there was nothing to look at, said where `judged` is 0.
+    """
+
+    judged: int
+    wrong: list[str]
+    nothing: str
 
 
 def run_checks(run: RunFolder) -> list[Check]:
     """Return the verdict of each check of a run."""
-    checks: dict[str, Callable[[RunFolder], Iterator[str]]] = {
-        "final states": _final_states,
-        "progress after heal": _progress,
-        "nothing across a cut": _crossings,
-        "no stale snapshot": _stale,
-        "no poison": _poison,
-        "groups recovered": _groups,
-    }
     ended = run.ended()
     if ended is None or ended["status"] != "completed":
         why = "the run did not come to its end"
-        return [Check(name, UNKNOWN, why) for name in checks]
-    return [_checked(name, check, run) for name, check in checks.items()]
+        return [Check(name, UNKNOWN, why, 0, things) for name, (things, _) in _CHECKS.items()]
+    return [_checked(run, name) for name in _CHECKS]
 
 
-class _Moot(Exception):
-    """There is nothing that a check could judge by; says why."""
-
-
-def _checked(name: str, check: Callable[[RunFolder], Iterator[str]], run: RunFolder) -> Check:
-    try:
-        why = "; ".join(check(run))
-    except _Moot as moot:
-        return Check(name, NOT_JUDGED, str(moot))
-    return Check(name, FALSE if why else TRUE, why)
-
-
-def checks_json(checks: list[Check]) -> list[dict[str, str]]:
+def checks_json(checks: list[Check]) -> list[dict[str, Any]]:
     """Return what summary.json says of the checks."""
     return [asdict(check) for check in checks]
 
 
-def check_lines(checks: list[dict[str, str]]) -> list[str]:
-    """Return the checks in words: how many hold, and a line for each that does not."""
-    hold = sum(each["verdict"] == TRUE for each in checks)
-    lines = [f"checks: {hold} of {len(checks)} hold"]
-    return lines + [f"  {c['check']}: {c['verdict']}, {c['why']}" for c in checks if c["why"]]
+def check_lines(checks: list[dict[str, Any]]) -> list[str]:
+    """Return the checks in words: how many hold, and what is to be said of the others."""
+    return verdict_lines("checks", "hold", checks, "check")
 
 
-def occurrences(run: RunFolder) -> list[dict[str, Any]]:
-    """Return the occurrences of the run's fault plan; none without a plan."""
-    path = run.path / folders.FAULTS
-    if not path.exists():
-        return []
-    found: list[dict[str, Any]] = json.loads(path.read_text())["occurrences"]
+def _checked(run: RunFolder, name: str) -> Check:
+    things, check = _CHECKS[name]
+    found = check(run)
+    if found.wrong:
+        return Check(name, FALSE, "; ".join(found.wrong), found.judged, things)
+    if not found.judged:
+        return Check(name, NOT_JUDGED, found.nothing, 0, things)
+    return Check(name, TRUE, "", found.judged, things)
+
+
+def _final_states(run: RunFolder) -> Found:
+    """Every peer completed, or is gone because a fault took it away for good."""
+    states = (run.ended() or {}).get("states", {})
+    wrong = [
+        f"{peer} {state}"
+        for peer, state in states.items()
+        if state != "completed" and not state.endswith(AS_PLANNED)
+    ]
+    return Found(len(states), wrong, "no peer has a final state")
+
+
+def _progress(run: RunFolder) -> Found:
+    """A healed peer ends a round soon: within three long rounds, ten seconds at least."""
+    bound_s = max(_LEAST_BOUND_S, _ROUNDS_TO_RECOVER * _longest_round_s(run))
+    healed = [firing for firing in applied_faults(run) if firing.ended_s < math.inf]
+    waits = [(firing, _until_a_round_s(run, firing)) for firing in healed]
+    judged = [(firing, wait_s) for firing, wait_s in waits if wait_s is not None]
+    wrong = [
+        f"{firing.peer} ended a round after {firing.occurrence['id']} "
+        + ("never" if wait_s == math.inf else f"only after {wait_s:.1f} s")
+        for firing, wait_s in judged
+        if wait_s > bound_s
+    ]
+    nothing = "no healed peer had a round left" if healed else "no fault was healed"
+    return Found(len(judged), wrong, nothing)
+
+
+def _until_a_round_s(run: RunFolder, firing: AppliedFault) -> float | None:
+    """Return the seconds from a heal to the end of the peer's next round; infinity: there is none.
+
+    None where the peer had no round left, or another fault took it away for good.
+    """
+    after = [t for t in _round_ends_s(run, firing.peer) if t > firing.ended_s]
+    if after:
+        return after[0] - firing.ended_s
+    is_over = run.last(firing.peer, "deployed") or _is_away(run, firing.peer)
+    return None if is_over else math.inf
+
+
+def _crossings(run: RunFolder) -> Found:
+    """No mask and no weights that were sent and received while a link was cut came across it."""
+    links = list(cuts(run))
+    wrong = [sentence for cut in links for sentence in _crossed(run, cut)]
+    return Found(len(links), wrong, "no link was cut")
+
+
+def _crossed(run: RunFolder, cut: CutLink) -> list[str]:
+    trained = {x["round"]: x["t_s"] for x in reversed(run.records(cut.sender, "trained"))}
+    found = []
+    for line in run.records(cut.receiver, "heard"):
+        sent_s = trained.get(line["round"], -math.inf)  # the first time, if twice
+        if cut.sender in line["peers"] and cut.began_s < sent_s and line["t_s"] < cut.ended_s:
+            found.append(_sentence(cut, "heard", line))
+    for line in run.records(cut.receiver, "pulled"):
+        inside = cut.began_s < line["t_s"] - line["wall_s"] and line["t_s"] < cut.ended_s
+        if line["donor"] == cut.sender and inside and line["fetched_bytes"]:
+            found.append(_sentence(cut, "pulled from", line))
     return found
 
 
-def firings(run: RunFolder) -> list[Firing]:
-    """Return what was applied, where, and from when to when."""
-    by_id = {each["id"]: each for each in occurrences(run)}
-    healed = {
-        (line["fault"], line["peer"]): line["t_s"]
-        for line in run.records("launcher", "fault_healed")
-    }
-    return [
-        Firing(
-            by_id[line["fault"]],
-            line["peer"],
-            line["t_s"],
-            healed.get((line["fault"], line["peer"]), math.inf),
-        )
-        for line in run.records("launcher", "fault_applied")
-    ]
+def _sentence(cut: CutLink, did: str, line: Line) -> str:
+    return f"{cut.receiver} {did} {cut.sender} in round {line['round']} across {cut.fault}"
 
 
-def _final_states(run: RunFolder) -> Iterator[str]:
-    """Every peer completed, or is gone because a fault took it away for good."""
-    ended = run.ended()
-    for peer, state in (ended or {}).get("states", {}).items():
-        if state != "completed" and not state.endswith(AS_PLANNED):
-            yield f"{peer} {state}"
-
-
-def _progress(run: RunFolder) -> Iterator[str]:
-    """Who was healed ended a round soon after: within three long rounds, ten seconds at least."""
-    bound_s = max(_LEAST_BOUND_S, _ROUNDS_TO_RECOVER * _round_s(run))
-    for firing in firings(run):
-        after = [t for t in _round_ends(run, firing.peer) if t > firing.ended_s]
-        over = run.last(firing.peer, "deployed") or _is_away(run, firing.peer)
-        if firing.ended_s == math.inf or (not after and over):
-            continue
-        if not after or after[0] - firing.ended_s > bound_s:
-            took = f"only after {after[0] - firing.ended_s:.1f} s" if after else "never"
-            yield f"{firing.peer} ended a round after {firing.occurrence['id']} {took}"
-
-
-def _crossings(run: RunFolder) -> Iterator[str]:
-    """No mask and no weights that were sent and received while a link was cut came across it."""
-    for began_s, ended_s, name, (giver, taker) in _cuts(run):
-        trained = {x["round"]: x["t_s"] for x in reversed(run.records(giver, "trained"))}
-        for line in run.records(taker, "heard"):
-            sent_s = trained.get(line["round"], -math.inf)  # the first time, if twice
-            if giver in line["peers"] and began_s < sent_s and line["t_s"] < ended_s:
-                yield f"{taker} heard {giver} in round {line['round']} across {name}"
-        for line in run.records(taker, "pulled"):
-            inside = began_s < line["t_s"] - line["wall_s"] and line["t_s"] < ended_s
-            if line["donor"] == giver and inside and line["fetched_bytes"]:
-                yield f"{taker} pulled from {giver} in round {line['round']} across {name}"
-
-
-def _cuts(run: RunFolder) -> Iterator[tuple[float, float, str, tuple[str, str]]]:
-    """Yield when and where nothing may pass: from, to, fault, (giver, taker)."""
-    spans: dict[str, tuple[float, float]] = {}
-    for firing in firings(run):
-        if firing.occurrence["kind"] in _SILENCE:
-            began_s, ended_s = spans.get(firing.occurrence["id"], (-math.inf, math.inf))
-            narrowed = max(began_s, firing.began_s), min(ended_s, firing.ended_s)
-            spans[firing.occurrence["id"]] = narrowed
-    for each in occurrences(run):
-        for link in each["links"] if each["id"] in spans else ():
-            yield (*spans[each["id"]], each["id"], (link[0], link[1]))
-
-
-def _stale(run: RunFolder) -> Iterator[str]:
+def _stale(run: RunFolder) -> Found:
     """What was averaged is what its donor offered in that round, by its digest."""
     if run.plan["settings"].get("pull") == "overlap":
-        return  # each requester gets a part of its own
+        nothing = "with pull = overlap a donor gives parts, whose digests it does not record"
+        return Found(0, [], nothing)
     offered = {
         (peer, line["round"], line["digest"])
         for peer in run.peers
         for line in run.records(peer, "offered")
     }
-    for peer in run.peers:
-        for line in run.records(peer, "pulled"):
-            if (line["donor"], line["round"], line["digest"]) not in offered:
-                yield f"{peer} took weights of {line['donor']} that it never offered in that round"
+    pulls = [(peer, line) for peer in run.peers for line in run.records(peer, "pulled")]
+    wrong = [
+        f"{peer} took weights of {line['donor']} that it never offered in that round"
+        for peer, line in pulls
+        if (line["donor"], line["round"], line["digest"]) not in offered
+    ]
+    return Found(len(pulls), wrong, "no weights were pulled")
 
 
-def _poison(run: RunFolder) -> Iterator[str]:
+def _poison(run: RunFolder) -> Found:
     """No loss is a NaN, and no weights that fail the checks on receipt were averaged."""
+    judged, wrong = 0, []
     for peer in run.peers:
-        losses = [line["loss"] for line in run.records(peer, "trained")]
-        if any(loss is not None and not math.isfinite(loss) for loss in losses):
-            yield f"{peer} trained to a loss that is no number"
-    for firing in firings(run):
+        losses = [x["loss"] for x in run.records(peer, "trained") if x["loss"] is not None]
+        judged += len(losses)
+        if not all(map(math.isfinite, losses)):
+            wrong.append(f"{peer} trained to a loss that is no number")
+    for firing in applied_faults(run):
         if is_to_be_left_out(run, firing.occurrence):
-            takers = [p for p in run.peers if p != firing.peer and _averaged(run, p, firing)]
+            averages = _averages_meanwhile(run, firing)
+            judged += len(averages)
+            takers = dict.fromkeys(p for p, line in averages if firing.peer in line["members"])
             if takers:
-                yield f"{', '.join(takers)} averaged {firing.occurrence['id']} of {firing.peer}"
+                wrong.append(
+                    f"{', '.join(takers)} averaged {firing.occurrence['id']} of {firing.peer}"
+                )
+    return Found(judged, wrong, "no loss was recorded")
 
 
-def _averaged(run: RunFolder, peer: str, firing: Firing) -> bool:
+def _averages_meanwhile(run: RunFolder, firing: AppliedFault) -> list[tuple[str, Line]]:
+    """Return (peer, its average) of the others, in the rounds in which one gave bad weights."""
     rounds = rounds_of_lies(run, firing.peer, firing.began_s, firing.ended_s)
-    return any(
-        firing.peer in line["members"] and line["round"] in rounds
+    return [
+        (peer, line)
+        for peer in run.peers
+        if peer != firing.peer
         for line in run.records(peer, "aggregated")
-    )
+        if line["round"] in rounds
+    ]
 
 
-def _groups(run: RunFolder) -> Iterator[str]:
+def _groups(run: RunFolder) -> Found:
     """After the last fault the groups are found about as well as before the first.
 
-    Not where a rude peer is there to the end: what it harms, it harms for good. Nor where faults
+    Not judged where a Byzantine peer stays to the end: its harm does not go away. Nor where faults
     go on into the last round: there is no "after".
     """
-    fired, scores = firings(run), ari_by_round(run)
-    if not fired or not scores:
-        return
+    fired, scores = applied_faults(run), ari_by_round(run)
+    if not fired:
+        return Found(0, [], "no fault fired")
+    if not scores:
+        return Found(0, [], "the data have no groups, or no peer clustered")
     if any(f.occurrence["kind"] in RUDE and f.ended_s == math.inf for f in fired):
-        raise _Moot("a rude peer is there to the end")
+        return Found(0, [], "a Byzantine peer stays to the end")
     first_s = min(f.began_s for f in fired)
     over_s = max(f.began_s if f.ended_s == math.inf else f.ended_s for f in fired)
-    before = [score for t, score in scores.items() if _grouped_s(run, t)[1] < first_s]
-    last_round = max(scores)
+    before = [score for t, score in scores.items() if max(_grouped_s(run, t)) < first_s]
     if not before:
-        raise _Moot("faults begin before the first grouping")
-    if _grouped_s(run, last_round)[0] <= over_s:
-        raise _Moot("faults go on into the last round")
-    last = scores[last_round]
+        return Found(0, [], "faults begin before the first grouping")
+    last_round = max(scores)
+    grouped_s = _grouped_s(run, last_round)
+    if min(grouped_s) <= over_s:
+        return Found(0, [], "faults go on into the last round")
+    last, wrong = scores[last_round], []
     if last < before[-1] - _GROUPS_WORSE_BY:
-        yield f"adjusted Rand index {before[-1]:.2f} before, {last:.2f} in the last round"
+        wrong = [f"adjusted Rand index {before[-1]:.2f} before, {last:.2f} in the last round"]
+    return Found(len(grouped_s), wrong, "")
 
 
-def _grouped_s(run: RunFolder, round_index: int) -> tuple[float, float]:
-    """Return when the first and the last peer grouped in a round."""
-    lines: list[Line] = [x for peer in run.peers for x in run.records(peer, "grouped")]
-    times = [float(line["t_s"]) for line in lines if line["round"] == round_index]
-    return min(times), max(times)
+_CHECKS: dict[str, tuple[str, Callable[[RunFolder], Found]]] = {
+    "final states": ("peers", _final_states),
+    "progress after heal": ("heals", _progress),
+    "nothing across a cut": ("cut links", _crossings),
+    "no stale snapshot": ("pulls", _stale),
+    "no poison": ("losses and averages", _poison),
+    "groups recovered": ("clusterings", _groups),
+}
+"""Name -> what it counts, and the check."""
+
+
+def _grouped_s(run: RunFolder, round_index: int) -> list[float]:
+    """Return when each peer grouped in a round."""
+    lines = [line for peer in run.peers for line in run.records(peer, "grouped")]
+    return [float(line["t_s"]) for line in lines if line["round"] == round_index]
 
 
 def _is_away(run: RunFolder, peer: str) -> bool:
@@ -234,12 +252,12 @@ def _is_away(run: RunFolder, peer: str) -> bool:
     return ended is not None and str(ended["states"].get(peer, "")).endswith(AS_PLANNED)
 
 
-def _round_ends(run: RunFolder, peer: str) -> list[float]:
+def _round_ends_s(run: RunFolder, peer: str) -> list[float]:
     return [line["t_s"] for line in run.records(peer, "traffic")]
 
 
-def _round_s(run: RunFolder) -> float:
+def _longest_round_s(run: RunFolder) -> float:
     """Return how long a round takes at most: the mean over the peers of each one's longest."""
-    gaps = [[b - a for a, b in pairwise(_round_ends(run, peer))] for peer in run.peers]
+    gaps = [[b - a for a, b in pairwise(_round_ends_s(run, peer))] for peer in run.peers]
     known = [max(each) for each in gaps if each]
     return fmean(known) if known else 0.0

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from prisam_p2p.report.connections import Connection
 from prisam_p2p.report.directions import counted
 from prisam_p2p.report.explanation import KERNEL, MODEL, Explained
+from prisam_p2p.report.joined_connections import JoinedConnection
 from prisam_p2p.report.ledger import Ledger
+from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE
 
 PARTLY = "partly kernel"
-_SHOWN = 3
 
 
 def closure(ledger: Ledger) -> dict[str, Any]:
     """Return what summary.json says of the closure (docs/run-folder.md)."""
     accounts = [entry.explained for _, entry in ledger.entries]
     unrecorded = sum(n_bytes for *_, n_bytes in ledger.unrecorded)
+    failed = failures(ledger)
+    judged = sum(any(entry.explained.judged for entry in both) for _, both in ledger.connections)
     return {
+        "verdict": FALSE if failed else TRUE if judged else NOT_JUDGED,
         "connections": len(ledger.connections),
+        "judged_connections": judged,
         "unexplained_bytes": sum(e.unexplained for e in accounts) + unrecorded,
         "source": _source(ledger),
         "modelled_connections": sum(not c.measured for c, _ in ledger.connections),
@@ -27,7 +31,7 @@ def closure(ledger: Ledger) -> dict[str, Any]:
         "in_flight_bytes": sum(e.in_flight for e in accounts),
         "uncounted_bytes": sum(e.uncounted for e in accounts),
         "foreign_connections": len(ledger.foreign),
-        "failures": failures(ledger),
+        "failures": failed,
     }
 
 
@@ -44,15 +48,6 @@ def failures(ledger: Ledger) -> list[str]:
     ]
 
 
-def complaint(closed: dict[str, Any]) -> str | None:
-    """Return why the check of a run failed, naming its first connections; None = it did not."""
-    named = closed["failures"]
-    if not named:
-        return None
-    more = f"; and {len(named) - _SHOWN} more, see summary.json" if len(named) > _SHOWN else ""
-    return f"{closed['unexplained_bytes']} unexplained bytes: {'; '.join(named[:_SHOWN])}{more}"
-
-
 def closure_lines(closed: dict[str, Any]) -> list[str]:
     """Return the closure in words, a line, and a line for each connection that does not close."""
     lost = ", ".join(
@@ -66,13 +61,16 @@ def closure_lines(closed: dict[str, Any]) -> list[str]:
         if closed[f"{name}_bytes"]
     )
     modelled, foreign = closed["modelled_connections"], closed["foreign_connections"]
+    unjudged = closed["connections"] - closed["judged_connections"]
     notes = [lost] if lost else []
+    notes += [f"{unjudged:,} cut off, and not judged"] if unjudged else []
     notes += [f"{modelled:,} without the kernel's figures"] if modelled else []
     notes += [f"{foreign:,} foreign ones left out"] if foreign else []
-    line = (
-        f"closure: {closed['connections']:,} connections, "
-        f"{closed['unexplained_bytes']:,} B unexplained ({closed['source']})"
-    )
+    line = f"closure: {closed['connections']:,} connections, "
+    if closed["verdict"] == NOT_JUDGED:
+        line += NOT_JUDGED
+    else:
+        line += f"{closed['unexplained_bytes']:,} B unexplained ({closed['source']})"
     return ["; ".join([line, *notes]), *(f"  {failure}" for failure in closed["failures"])]
 
 
@@ -83,7 +81,7 @@ def _source(ledger: Ledger) -> str:
     return MODEL
 
 
-def _failure(connection: Connection, each: Explained) -> str:
+def _failure(connection: JoinedConnection, each: Explained) -> str:
     direction = each.direction
     ends = (
         ("sender", direction.sent, direction.sender_final),

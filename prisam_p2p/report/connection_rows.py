@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prisam_p2p.report.connections import Connection
 from prisam_p2p.report.counts import total
 from prisam_p2p.report.explanation import KERNEL, MODEL
+from prisam_p2p.report.joined_connections import JoinedConnection
 from prisam_p2p.report.kernel import KernelSocket
 from prisam_p2p.report.ledger import Entry, Ledger
 
@@ -56,7 +56,7 @@ def connection_rows(ledger: Ledger) -> Iterator[ConnectionRow]:
         yield from _foreign_rows(connection)
 
 
-def _row(connection: Connection, entry: Entry) -> ConnectionRow:
+def _row(connection: JoinedConnection, entry: Entry) -> ConnectionRow:
     explained, cost = entry.explained, entry.cost
     direction = explained.direction
     count = total(direction.counts.values())
@@ -94,7 +94,7 @@ def _row(connection: Connection, entry: Entry) -> ConnectionRow:
     )
 
 
-def _foreign_rows(connection: Connection) -> Iterator[ConnectionRow]:
+def _foreign_rows(connection: JoinedConnection) -> Iterator[ConnectionRow]:
     """Yield what is known of a connection that is not between two peers: its stream."""
     at_client, at_server = connection.client_socket, connection.server_socket
     client, server = connection.client_peer, connection.server_peer
@@ -103,7 +103,7 @@ def _foreign_rows(connection: Connection) -> Iterator[ConnectionRow]:
 
 
 def _foreign(
-    connection: Connection,
+    connection: JoinedConnection,
     side: str,
     sender: str,
     receiver: str,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from prisam_p2p.report.connections import Connection
 from prisam_p2p.report.counts import NOTHING, Counts, stream_bytes, total
-from prisam_p2p.report.heartbeats import View
+from prisam_p2p.report.heartbeats import Account
+from prisam_p2p.report.joined_connections import JoinedConnection
 from prisam_p2p.report.kernel import KernelSocket
 
 Side = Literal["client", "server"]
@@ -90,32 +90,32 @@ class Direction:
         way = stream.sent - stream.received
         return way if way == self.beat_bytes else 0
 
-    def views(self, stream: Stream, largest: int) -> list[View]:
+    def accounts(self, stream: Stream, largest: int) -> list[Account]:
         """Return every account that there is of this direction, none without complete counts."""
         sent, received = counted(self.sent), counted(self.received)
         if self.basis.startswith("last"):
             lack = sent if self.basis == "last-sender" else 0
             known = counted(self.counts)
-            return [View(stream.sent - self._shaken(stream.sent) - known, _NO_BOUND, lack)]
-        views = []
+            return [Account(stream.sent - self._shaken(stream.sent) - known, _NO_BOUND, lack)]
+        accounts = []
         if self.sender_final:
             residue = stream.sent - self._shaken(stream.sent) - sent
-            views.append(View(residue, lack=sent if self.cut else 0))
+            accounts.append(Account(residue, lack=sent if self.cut else 0))
         if self.receiver_final:
             came = stream.sent if stream.received is None else stream.received
             came += self.late(stream)
             unbound = _NO_BOUND if stream.received is None else largest - 1
             residue = came - self._shaken(came) - received
             lost = max(0, stream.sent - came) if self.cut else 0
-            views.append(View(residue, excess=unbound if self.cut else 0, in_flight=lost))
-        return views
+            accounts.append(Account(residue, excess=unbound if self.cut else 0, in_flight=lost))
+        return accounts
 
     def _shaken(self, stream: int) -> int:
         """Return the bytes of the handshake in a stream: it may have ended within it."""
         return min(self.handshake, stream)
 
 
-def directions(connection: Connection) -> tuple[Direction, Direction]:
+def directions(connection: JoinedConnection) -> tuple[Direction, Direction]:
     """Return client to server, and back."""
     client, server, how = connection.client_end, connection.server_end, connection.mechanism
     there = Direction(

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from prisam_p2p.measure.records import SAID_BYE
-from prisam_p2p.report.checks import occurrences
+from prisam_p2p.report.applied_faults import occurrences
 from prisam_p2p.report.run_folder import RunFolder
 
 

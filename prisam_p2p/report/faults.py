@@ -10,9 +10,10 @@ from statistics import fmean
 from typing import Any
 
 from prisam_p2p.measure.records import AS_PLANNED, GUARDED
+from prisam_p2p.report.applied_faults import occurrences
 from prisam_p2p.report.byzantine_peers import RUDE, named_by
-from prisam_p2p.report.checks import FALSE, TRUE, UNKNOWN, occurrences
 from prisam_p2p.report.run_folder import Line, RunFolder
+from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, UNKNOWN, verdict_lines
 
 _FINE = ("completed", AS_PLANNED)
 _TAKES_AWAY = frozenset({"kill", "term", "leave", "restart", "pause"})
@@ -35,7 +36,8 @@ class FaultVerdict:
     Attributes:
         fired: it was applied at one peer at least.
         verified: there is evidence at every peer that it was applied at.
-        contained: everybody ended as expected, and who was healed made progress after it.
+        contained: everybody ended as expected, and who was healed made progress after it; None
+            where that cannot be told: it never fired, or the run did not come to its end.
         peers: where it was applied.
         late_s: the most that it was applied after its time.
         detected_s: from its application until the first neighbor noticed that a peer was gone;
@@ -45,8 +47,8 @@ class FaultVerdict:
         bytes_wasted: of weights that were fetched from a hit peer and thrown away.
         accuracy_change: deployed accuracy of the hit peers, mean, less theirs in the fault-free
             twin; None without a twin, or where none of them deployed.
-        verdict: true, false, or unknown: the run did not come to its end, or nothing passed that
-            the fault could have touched.
+        verdict: true, false, unknown (the run did not come to its end, or nothing passed that the
+            fault could have touched), or not judged (it was not to fire at anybody).
         why: in words, where it is not true.
     """
 
@@ -54,7 +56,7 @@ class FaultVerdict:
     kind: str
     fired: bool
     verified: bool
-    contained: bool
+    contained: bool | None
     peers: list[str]
     late_s: float
     detected_s: float | None
@@ -81,12 +83,10 @@ def faults_json(verdicts: list[FaultVerdict]) -> list[dict[str, Any]]:
 
 
 def fault_lines(faults: list[dict[str, Any]]) -> list[str]:
-    """Return the verdicts in words: how many are true, and a line for each that is not."""
+    """Return the verdicts in words, no line without faults."""
     if not faults:
         return []
-    true = sum(each["verdict"] == TRUE for each in faults)
-    lines = [f"faults: {true} of {len(faults)} fired, bit and were contained"]
-    return lines + [f"  {f['id']}: {f['verdict']}, {f['why']}" for f in faults if f["why"]]
+    return verdict_lines("faults", "fired, bit and were contained", faults, "id")
 
 
 def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -> FaultVerdict:
@@ -100,7 +100,7 @@ def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -
         kind=kind,
         fired=bool(hit),
         verified=bool(hit) and verified >= set(hit),
-        contained=_over(run) and not _uncontained(run, name, kind),
+        contained=not _uncontained(run, name, kind) if hit and _over(run) else None,
         peers=hit,
         late_s=max((line["late_s"] for line in applied), default=0.0),
         detected_s=_detected_s(run, applied) if kind in _TAKES_AWAY else None,
@@ -120,11 +120,11 @@ def _verdict(
     if not _over(run):
         return UNKNOWN, "the run did not come to its end"
     if not (occurrence["peers"] or occurrence["links"]):
-        return TRUE, ""  # planned for nobody: all were down already, or the guard said no
+        return NOT_JUDGED, "planned for nobody: all were down, or the guard forbade it"
     if not hit:
         missed = _of(run, "fault_missed", occurrence["id"])
         if missed and all(line["reason"] == GUARDED for line in missed):
-            return TRUE, ""
+            return NOT_JUDGED, "the guard kept it from firing"
         if missed:
             peers = ", ".join(sorted(line["peer"] for line in missed))
             return UNKNOWN, f"it came to nobody: {peers} was down"

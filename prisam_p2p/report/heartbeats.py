@@ -17,8 +17,8 @@ SLACK_PINGS = 2
 
 
 @dataclass(frozen=True)
-class View:
-    """One account of a direction: the kernel's stream less the handshake less one end's messages.
+class Account:
+    """One reading of a direction: the kernel's stream less the handshake less one end's messages.
 
     Attributes:
         residue: bytes; all of them heartbeats, if nothing was lost.
@@ -56,12 +56,12 @@ def most_pings(heartbeat_ms: int, life_s: float) -> int:
 
 
 def find_heartbeats(
-    there: Sequence[View], back: Sequence[View], most: int, mechanism: Mechanism
+    there: Sequence[Account], back: Sequence[Account], most: int, mechanism: Mechanism
 ) -> Heartbeats:
     """Return the numbers that explain most; of these, the ones with the least lost.
 
     Args:
-        there, back: views of client to server, and of server to client.
+        there, back: accounts of client to server, and of server to client.
         most: PINGs.
     """
     candidates = _candidates(there, back, most, mechanism)
@@ -69,24 +69,26 @@ def find_heartbeats(
 
 
 def _candidates(
-    there: Sequence[View], back: Sequence[View], most: int, mechanism: Mechanism
+    there: Sequence[Account], back: Sequence[Account], most: int, mechanism: Mechanism
 ) -> Iterator[Heartbeats]:
-    """Yield the pairs near what each view says by itself."""
+    """Yield the pairs near what each account says by itself."""
     near = {0}
-    for view in there:
-        near |= {view.residue // mechanism.ping_bytes + d for d in (-1, 0, 1)}
-    for view in back:
-        near |= {view.residue // mechanism.pong_bytes + d for d in range(-1, MOST_UNANSWERED + 2)}
+    for account in there:
+        near |= {account.residue // mechanism.ping_bytes + d for d in (-1, 0, 1)}
+    for account in back:
+        near |= {
+            account.residue // mechanism.pong_bytes + d for d in range(-1, MOST_UNANSWERED + 2)
+        }
     for pings in sorted({min(max(n, 0), most) for n in near}):
         for pongs in range(max(0, pings - MOST_UNANSWERED), pings + 1):
             yield Heartbeats(pings, pongs)
 
 
 def _cost(
-    numbers: Heartbeats, there: Sequence[View], back: Sequence[View], mechanism: Mechanism
+    numbers: Heartbeats, there: Sequence[Account], back: Sequence[Account], mechanism: Mechanism
 ) -> tuple[int, int, int, int]:
-    weighed = [(view, numbers.pings * mechanism.ping_bytes) for view in there]
-    weighed += [(view, numbers.pongs * mechanism.pong_bytes) for view in back]
-    unexplained = sum(view.unexplained(n) for view, n in weighed)
-    lost = sum(abs(view.rest(n)) for view, n in weighed)
+    weighed = [(account, numbers.pings * mechanism.ping_bytes) for account in there]
+    weighed += [(account, numbers.pongs * mechanism.pong_bytes) for account in back]
+    unexplained = sum(account.unexplained(n) for account, n in weighed)
+    lost = sum(abs(account.rest(n)) for account, n in weighed)
     return unexplained, lost, numbers.pings, numbers.pongs

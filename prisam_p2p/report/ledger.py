@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from prisam_p2p.measure.traffic import BEFORE_ROUNDS, CONTROL, HELLO, Count
 from prisam_p2p.report.connection_ends import Process, processes
-from prisam_p2p.report.connections import Connection, join
 from prisam_p2p.report.counts import Key, stream_bytes
 from prisam_p2p.report.explanation import KERNEL, MODEL, Explained, explain, largest_message
+from prisam_p2p.report.joined_connections import JoinedConnection, join
 from prisam_p2p.report.kernel import read_kernel
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.wire_cost import (
@@ -69,13 +69,13 @@ class Ledger:
     """
 
     rows: list[LedgerRow]
-    connections: list[tuple[Connection, tuple[Entry, Entry]]]
-    foreign: list[Connection]
+    connections: list[tuple[JoinedConnection, tuple[Entry, Entry]]]
+    foreign: list[JoinedConnection]
     unrecorded: list[tuple[str, int, int]]
     mtu: int
 
     @property
-    def entries(self) -> Iterator[tuple[Connection, Entry]]:
+    def entries(self) -> Iterator[tuple[JoinedConnection, Entry]]:
         """Each direction of each connection between peers."""
         for connection, both in self.connections:
             for entry in both:
@@ -93,7 +93,7 @@ def make_ledger(run: RunFolder) -> Ledger:
     return Ledger(_rows(explained), explained, foreign, unrecorded, kernel.mtu)
 
 
-def _entries(connection: Connection, largest: int, mtu: int) -> tuple[Entry, Entry]:
+def _entries(connection: JoinedConnection, largest: int, mtu: int) -> tuple[Entry, Entry]:
     there, back = explain(connection, largest)
     bulk = connection.channel == _BULK
     return Entry(there, wire_cost(there, False, mtu)), Entry(back, wire_cost(back, bulk, mtu))
@@ -105,7 +105,7 @@ def _unrecorded(found: Sequence[Process]) -> Iterator[tuple[str, int, int]]:
             yield process.peer, number, sum(stream_bytes(count) for count in counts)
 
 
-def _rows(connections: Sequence[tuple[Connection, tuple[Entry, Entry]]]) -> list[LedgerRow]:
+def _rows(connections: Sequence[tuple[JoinedConnection, tuple[Entry, Entry]]]) -> list[LedgerRow]:
     table: dict[tuple[str, str, str, int], LedgerRow] = {}
     for _, both in connections:
         for entry in both:

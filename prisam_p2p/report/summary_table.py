@@ -16,7 +16,7 @@ from prisam_p2p.report.faults import fault_lines
 
 _MIB = 2**20
 _WIDE = 128
-"""From so many columns on there is room for counts beside the shares, and whole words."""
+"""Columns of a console with room for counts beside the shares, and for whole words."""
 
 Row = dict[str, str]
 
@@ -111,10 +111,10 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
             f"groups found (adjusted Rand index): {ari[0]:.2f} in round 0, {ari[-1]:.2f} last"
         )
     sent = ", ".join(
-        f"{kind} {c['wire']:,} B" + (f" in {c['messages']:,}" if c["messages"] else "")
+        f"{kind} {c['wire']:,} B" + (f" ({c['messages']:,} messages)" if c["messages"] else "")
         for kind, c in summary["bytes"].items()
     )
-    wire = [f"on the wire, in so many messages: {sent}", *closure_lines(summary["closure"])]
+    wire = [f"on the wire: {sent}", *closure_lines(summary["closure"])]
     left = left_out_lines(summary.get("left_out", {}))
     checks, faults = check_lines(summary["checks"]), fault_lines(summary["faults"])
     return [*lines, *wire, *left, *rejection_lines(summary["rejected"]), *checks, *faults]

@@ -18,9 +18,9 @@ from prisam_p2p.errors import PrisamError
 from prisam_p2p.launch.launch import launch
 from prisam_p2p.launch.run import INTERRUPTED
 from prisam_p2p.measure.files import write_whole
-from prisam_p2p.report.judgement import judge
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import read_summary, write_summary
+from prisam_p2p.report.verdicts import judge
 from prisam_p2p.soak.drawing import draw_scenario
 from prisam_p2p.soak.leaks import Held, held
 from prisam_p2p.system.process_limits import adopt_orphans

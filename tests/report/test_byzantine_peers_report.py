@@ -33,7 +33,9 @@ def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
     (folder / "plan.json").write_text(json.dumps(plan))
     one = {"id": "f#0", "kind": kind, "peers": ["c"], "links": [], "parameters": parameters or {}}
     (folder / "faults.json").write_text(json.dumps({"occurrences": [one]}))
+    trained = records.Trained(0, 2, 6, 96, 0.5, 0.05, 1000, 1.5, 3.5, 0.5, 0.43)
     said = {
+        "b": [trained],
         "launcher": [
             records.FaultApplied("f#0", kind, "c", 0.0),
             records.FaultVerified("f#0", "c", "it confesses"),
@@ -53,6 +55,11 @@ def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
 def verdict(folder, *args, **more):
     (found,) = fault_verdicts(run_of(folder, *args, **more))
     return found
+
+
+def poison_check(run):
+    (poison,) = [check for check in run_checks(run) if check.check == "no poison"]
+    return poison.verdict, poison.why, poison.judged
 
 
 @pytest.mark.parametrize(
@@ -91,20 +98,19 @@ def test_what_was_before_it_became_rude_does_not_name_it(tmp_path):
 )
 def test_nobody_may_average_what_checks_must_keep_out(tmp_path, kind, parameters, to_be_left_out):
     run = run_of(tmp_path, kind, parameters, a=[aggregated(1, "a", "c")])
-    (poison,) = [check for check in run_checks(run) if check.check == "no poison"]
-    assert poison.verdict == ("false" if to_be_left_out else "true")
-    assert poison.why == ("a averaged f#0 of c" if to_be_left_out else "")
+    expected = ("false", "a averaged f#0 of c", 2) if to_be_left_out else ("true", "", 1)
+    assert poison_check(run) == expected
 
 
 def test_what_a_rude_peer_makes_of_its_own_is_its_own(tmp_path):
     run = run_of(tmp_path, c=[aggregated(0, "a", "c")])
-    assert all(check.verdict == "true" for check in run_checks(run))
+    assert poison_check(run) == ("true", "", 1)  # the loss; no average of another peer
 
 
 def test_an_honest_round_of_a_rude_peer_may_be_averaged(tmp_path):
     """c became rude after its mask of round 1."""
     run = run_of(tmp_path, rude_from_s=5.0, a=[aggregated(1, "a", "c")])
-    assert all(check.verdict == "true" for check in run_checks(run))
+    assert poison_check(run) == ("true", "", 1)
 
 
 def test_rejections_are_counted_by_donor_and_check(tmp_path):

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from prisam_p2p.measure.records import GUARDED
 from prisam_p2p.report.checks import check_lines, checks_json, run_checks
 from prisam_p2p.report.exclusions import left_out, left_out_lines
-from prisam_p2p.report.faults import fault_verdicts
-from prisam_p2p.report.judgement import judge
+from prisam_p2p.report.faults import fault_lines, fault_verdicts
 from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.verdicts import judge
 
 GROUPS = {"a": 0, "b": 0, "c": 1, "d": 1}
 RIGHT = {"a": 1, "b": 1, "c": 0, "d": 0}
@@ -81,21 +82,59 @@ def sorted_by_time(lines):
     return sorted(lines, key=lambda line: line[0])
 
 
+def judgement(checks):
+    judged = judge({"closure": {"failures": []}, "checks": checks, "faults": []})
+    return judged.broken, judged.undecided
+
+
+def checked(story, path, name):
+    """Return a check's verdict, how many things it judged, and why it is not true."""
+    (found,) = [c for c in run_checks(story.folder(path)) if c.check == name]
+    return found.verdict, found.judged, found.why
+
+
 def broken(story, path):
     """Return check -> why, of those that do not hold."""
     return {c.check: c.why for c in run_checks(story.folder(path)) if c.verdict == "false"}
 
 
 def test_a_quiet_run_keeps_all(tmp_path):
-    checks = run_checks(Story().folder(tmp_path))
-    assert {c.verdict for c in checks} == {"true"}
-    assert check_lines(checks_json(checks)) == ["checks: 6 of 6 hold"]
+    checks = checks_json(run_checks(Story().folder(tmp_path)))
+    assert [(c["check"], c["verdict"], c["judged"], c["things"]) for c in checks] == [
+        ("final states", "true", 4, "peers"),
+        ("progress after heal", "not judged", 0, "heals"),
+        ("nothing across a cut", "not judged", 0, "cut links"),
+        ("no stale snapshot", "true", 16, "pulls"),
+        ("no poison", "true", 16, "losses and averages"),
+        ("groups recovered", "not judged", 0, "clusterings"),
+    ]
+    assert check_lines(checks) == [
+        "checks: 3 hold, 3 not judged (progress after heal: no fault was healed; "
+        "nothing across a cut: no link was cut; groups recovered: no fault fired)"
+    ]
+    assert judgement(checks) == ([], [])
+
+
+def test_a_run_without_peers_and_messages_is_judged_by_nothing(tmp_path):
+    story = Story()
+    story.states.clear()
+    for peer in GROUPS:
+        story.lines[peer] = []
+    checks = run_checks(story.folder(tmp_path))
+    assert {c.verdict for c in checks} == {"not judged"}
+    assert all(c.why for c in checks)
 
 
 def test_a_run_that_was_stopped_decides_nothing(tmp_path):
     story = Story()
     story.lines["launcher"] = []
-    assert {c.verdict for c in run_checks(story.folder(tmp_path))} == {"unknown"}
+    checks = run_checks(story.folder(tmp_path))
+    assert {c.verdict for c in checks} == {"unknown"}
+    lines = check_lines(checks_json(checks))
+    assert lines[:2] == [
+        "checks: 0 hold, 6 unknown",
+        "  final states: unknown, the run did not come to its end",
+    ]
 
 
 def test_a_lost_peer(tmp_path):
@@ -104,16 +143,17 @@ def test_a_lost_peer(tmp_path):
     assert broken(story, tmp_path) == {"final states": "b died with 1"}
 
 
-@pytest.mark.parametrize(("healed_s", "since_s", "why"), [
-    (15, 99, ""),
-    (15, 55, ""),
-    (9.5, 10, "a ended a round after f#0 never"),
+@pytest.mark.parametrize(("healed_s", "until_s", "expected"), [
+    (15, 99, ("true", 1, "")),
+    (40, 99, ("not judged", 0, "no healed peer had a round left")),
+    (None, 99, ("not judged", 0, "no fault was healed")),
+    (9.5, 10, ("false", 1, "a ended a round after f#0 never")),
 ])  # fmt: skip
-def test_progress_after_a_heal(tmp_path, healed_s, since_s, why):
+def test_progress_after_a_heal(tmp_path, healed_s, until_s, expected):
     story = Story()
     story.fault("pause", "a", 5, healed_s)
-    story.drop("a", since_s)
-    assert broken(story, tmp_path).get("progress after heal", "") == why
+    story.drop("a", until_s)
+    assert checked(story, tmp_path, "progress after heal") == expected
 
 
 def test_progress_that_is_late(tmp_path):
@@ -136,7 +176,16 @@ def test_what_came_across_a_cut(tmp_path, began_s, healed_s, crossed):
     story = Story()
     for peer in "ab":
         story.fault("cut", peer, began_s, healed_s, peers=[], links=[("a", "b")])
-    assert broken(story, tmp_path).get("nothing across a cut", "") == crossed
+    expected = ("false" if crossed else "true", 1, crossed)
+    assert checked(story, tmp_path, "nothing across a cut") == expected
+
+
+def test_a_link_whose_ends_were_never_cut_off_together_was_not_cut(tmp_path):
+    story = Story()
+    story.fault("cut", "a", 1, 2, peers=[], links=[("a", "b")])
+    story.fault("cut", "b", 3, 4, peers=[], links=[("a", "b")])
+    expected = ("not judged", 0, "no link was cut")
+    assert checked(story, tmp_path, "nothing across a cut") == expected
 
 
 def test_stale_weights(tmp_path):
@@ -146,11 +195,12 @@ def test_stale_weights(tmp_path):
     assert broken(story, tmp_path) == {"no stale snapshot": why}
 
 
-def test_parts_of_a_snapshot_have_digests_of_their_own(tmp_path):
+def test_parts_of_a_snapshot_are_not_judged_by_its_digest(tmp_path):
     story = Story()
     story.settings["pull"] = "overlap"
     story.change("b", "pulled", 2, digest="part")
-    assert broken(story, tmp_path) == {}
+    why = "with pull = overlap a donor gives parts, whose digests it does not record"
+    assert checked(story, tmp_path, "no stale snapshot") == ("not judged", 0, why)
 
 
 def test_poison_that_was_averaged(tmp_path):
@@ -178,13 +228,28 @@ def test_groups_are_not_judged_where_faults_go_on_into_the_last_round(tmp_path):
     story.fault("pause", "a", 12, 35)
     for peer in GROUPS:
         story.change(peer, "grouped", 3, labels=WRONG)
-    checks = run_checks(story.folder(tmp_path))
-    assert check_lines(checks_json(checks)) == [
-        "checks: 5 of 6 hold",
-        "  groups recovered: not judged, faults go on into the last round",
+    checks = checks_json(run_checks(story.folder(tmp_path)))
+    assert check_lines(checks) == [
+        "checks: 4 hold, 2 not judged (nothing across a cut: no link was cut; "
+        "groups recovered: faults go on into the last round)"
     ]
-    judged = judge({"closure": {"failures": []}, "checks": checks_json(checks), "faults": []})
-    assert (judged.broken, judged.undecided) == ([], [])
+    assert judgement(checks) == ([], [])
+
+
+def test_groups_that_are_found_again(tmp_path):
+    story = Story()
+    story.fault("pause", "a", 12, 13)
+    assert checked(story, tmp_path, "groups recovered") == ("true", 4, "")
+
+
+def test_groups_are_not_judged_where_the_data_have_none(tmp_path):
+    story = Story()
+    story.fault("pause", "a", 12, 13)
+    for peer in GROUPS:
+        for t in range(4):
+            story.change(peer, "grouped", t, labels={})
+    why = "the data have no groups, or no peer clustered"
+    assert checked(story, tmp_path, "groups recovered") == ("not judged", 0, why)
 
 
 def test_groups_are_not_judged_where_faults_begin_before_any_are_found(tmp_path):
@@ -222,6 +287,45 @@ def test_a_fault_without_evidence(tmp_path, kind, expected):
     said = {"closure": {"failures": []}, "checks": [], "faults": [vars(found)]}
     judged = judge(said)
     assert (judged.broken, judged.undecided)[expected == "unknown"] == [f"fault f#0: {found.why}"]
+
+
+def test_a_fault_that_was_planned_for_nobody_is_not_judged(tmp_path):
+    story = Story()
+    story.occurrences = [occurrence("kill")]
+    found = verdict(story, tmp_path)
+    assert (found.fired, found.contained, found.verdict) == (False, None, "not judged")
+    assert fault_lines([vars(found)]) == [
+        "faults: 0 fired, bit and were contained, 1 not judged "
+        "(f#0: planned for nobody: all were down, or the guard forbade it)"
+    ]
+
+
+@pytest.mark.parametrize(("reason", "expected"), [
+    (GUARDED, ("not judged", "the guard kept it from firing")),
+    ("the peer was down", ("unknown", "it came to nobody: a was down")),
+    (None, ("false", "it never fired")),
+])  # fmt: skip
+def test_a_fault_that_did_not_fire(tmp_path, reason, expected):
+    story = Story()
+    story.occurrences = [occurrence("kill", ["a"])]
+    if reason:
+        story.tell("launcher", 12, "fault_missed", fault="f#0", peer="a", reason=reason)
+    found = verdict(story, tmp_path)
+    assert (found.verdict, found.why) == expected
+    assert (found.fired, found.contained) == (False, None)
+
+
+def test_a_fault_that_was_not_contained_is_told_in_a_line_of_its_own(tmp_path):
+    story = Story()
+    story.states["b"] = "died with 1"
+    story.fault("pause", "a", 12, 13)
+    story.tell("launcher", 12.5, "fault_verified", fault="f#0", peer="a", evidence="..")
+    found = verdict(story, tmp_path)
+    assert (found.fired, found.verified, found.contained) == (True, True, False)
+    assert fault_lines([vars(found)]) == [
+        "faults: 0 fired, bit and were contained, 1 false",
+        "  f#0: false, not contained: b died with 1",
+    ]
 
 
 def test_what_a_fault_cost(tmp_path):

@@ -5,8 +5,9 @@ import json
 import pytest
 from hand_runs import CHUNK, PING, PONG, HandRun, orderly
 
-from prisam_p2p.report.closure import closure, complaint
+from prisam_p2p.report.closure import closure, closure_lines
 from prisam_p2p.report.ledger import make_ledger
+from prisam_p2p.report.verdicts import complaint
 
 
 @pytest.fixture
@@ -26,7 +27,9 @@ def explained(tmp_path, run):
 
 def test_an_orderly_run_closes(closed):
     assert closed(orderly()) == {
+        "verdict": "true",
         "connections": 3,
+        "judged_connections": 3,
         "unexplained_bytes": 0,
         "source": "kernel",
         "modelled_connections": 0,
@@ -48,9 +51,30 @@ def test_the_layers_of_an_orderly_run(tmp_path):
     assert (giving.stream, giving.received) == (300_187, 300_187)  # the FIN is no stream byte
 
 
-def test_a_run_without_connections_closes(closed):
-    assert closed(HandRun())["unexplained_bytes"] == 0
-    assert complaint({"failures": []}) is None
+def test_a_run_without_connections_is_not_judged(closed):
+    found = closed(HandRun())
+    assert (found["verdict"], found["unexplained_bytes"]) == ("not judged", 0)
+    assert closure_lines(found) == ["closure: 0 connections, not judged"]
+    assert complaint(found) is None
+
+
+def test_without_complete_counts_and_the_kernel_nothing_is_judged(closed):
+    run = orderly()
+    run.killed, run.watched = ("p01", "p02", "p03"), False
+    found = closed(run)
+    judged = found["verdict"], found["connections"], found["judged_connections"]
+    assert judged == ("not judged", 3, 0)
+    assert closure_lines(found)[0].startswith("closure: 3 connections, not judged; 3 cut off")
+
+
+def test_what_one_side_of_the_sum_is_missing_of_is_told_beside_what_was_judged(closed):
+    """p03 and p01 were killed: of p03's connection neither wrote complete counts."""
+    run = orderly()
+    run.killed = ("p01", "p03")
+    found = closed(run)
+    judged = found["verdict"], found["connections"], found["judged_connections"]
+    assert judged == ("true", 3, 2)
+    assert "0 B unexplained (kernel); 1 cut off, and not judged" in closure_lines(found)[0]
 
 
 # --- what must be found ---

@@ -6,12 +6,12 @@ import pytest
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.report.closure import complaint
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
 from prisam_p2p.report.ledger import make_ledger
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import read_summary, write_summary
 from prisam_p2p.report.summary import summarize as summarize_with
+from prisam_p2p.report.verdicts import complaint
 
 PROFILE = {
     "name": "watch",

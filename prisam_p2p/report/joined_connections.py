@@ -12,7 +12,7 @@ from prisam_p2p.wire.zmtp import MECHANISMS, PLAIN, Mechanism
 
 
 @dataclass(frozen=True)
-class Connection:
+class JoinedConnection:
     """One TCP connection between two peers, or with a stranger.
 
     Attributes:
@@ -95,7 +95,7 @@ class Connection:
 
 def join(
     processes: Mapping[str, Sequence[Process]], kernel: KernelFigures
-) -> tuple[list[Connection], list[Connection]]:
+) -> tuple[list[JoinedConnection], list[JoinedConnection]]:
     """Return (connections between peers in the order of their beginning, foreign ones).
 
     Args:
@@ -120,7 +120,7 @@ def _connections(
     ends: Sequence[End],
     processes: Mapping[str, Sequence[Process]],
     kernel: KernelFigures,
-) -> list[Connection]:
+) -> list[JoinedConnection]:
     """Return the connections of one address pair: one, but for a port that was used again."""
     clients = sorted((e for e in ends if e.side == CLIENT), key=lambda e: e.t_s)
     servers = sorted((e for e in ends if e.side != CLIENT), key=lambda e: e.t_s)
@@ -141,10 +141,10 @@ def _connection(
     at_client: KernelSocket | None,
     at_server: KernelSocket | None,
     processes: Mapping[str, Sequence[Process]],
-) -> Connection:
+) -> JoinedConnection:
     client_peer = client.peer if client else server.neighbor if server else ""
     server_peer = server.peer if server else client.neighbor if client else ""
-    return Connection(
+    return JoinedConnection(
         *pair,
         client_end=client,
         server_end=server,
@@ -166,10 +166,10 @@ def _final(end: End | None, other: End | None, processes: Sequence[Process]) -> 
     return there[-1].final and not there[-1].has_unknown if there else False
 
 
-def _unknown(end: End) -> Connection:
+def _unknown(end: End) -> JoinedConnection:
     """Return a connection that was gone before its addresses could be read: not to be joined."""
     at_client = end.side == CLIENT
-    return Connection(
+    return JoinedConnection(
         end.client,
         end.server,
         client_end=end if at_client else None,
@@ -183,22 +183,22 @@ def _unknown(end: End) -> Connection:
     )
 
 
-def _mark_replaced(connections: Sequence[Connection]) -> list[Connection]:
+def _mark_replaced(connections: Sequence[JoinedConnection]) -> list[JoinedConnection]:
     """Mark all but the last connection of each client, server and channel."""
     last = {(c.client_peer, c.server_peer, c.channel): i for i, c in enumerate(connections)}
     lasting = set(last.values())
     return [replace(c, replaced=i not in lasting) for i, c in enumerate(connections)]
 
 
-def _unrecorded(recorded: Mapping[Pair, object], kernel: KernelFigures) -> list[Connection]:
+def _unrecorded(recorded: Mapping[Pair, object], kernel: KernelFigures) -> list[JoinedConnection]:
     """Return what only the kernel knows of; which end opened it, it does not say."""
-    found: dict[Pair, Connection] = {}
+    found: dict[Pair, JoinedConnection] = {}
     for pair, sockets in kernel.sockets.items():
         other = pair[::-1]
         if pair in recorded or other in recorded or other in found:
             continue
         theirs = kernel.sockets.get(other, [])
-        found[pair] = Connection(
+        found[pair] = JoinedConnection(
             *pair, None, None, "", "", False, False, sockets[-1], theirs[-1] if theirs else None
         )
     return list(found.values())
