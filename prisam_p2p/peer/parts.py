@@ -87,7 +87,7 @@ def make_network(
         patience=Patience(s.pull_timeout_s, s.pull_least_bytes_s, s.resume_timeout_s),
         rates=Rates(bytes_per_second(up), bytes_per_second(down)),
         serve_at_once=s.serve_at_once,
-        policy_seed=s.seed,
+        message_fault_seed=s.seed,
         heartbeat_s=s.heartbeat_s,
     )
     transport = parts.transport(

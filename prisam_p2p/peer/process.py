@@ -159,9 +159,9 @@ def _obey_rules(control: Control, transport: Transport, journal: Journal) -> Non
             journal.write(records.PolicyActed(rule_id, matched, acted))
             control.send({"event": "rule", "id": rule_id, "acted": acted})
 
-        transport.remove_policy_rule(rule_id, tell)
+        transport.remove_message_rule(rule_id, tell)
 
-    control.at_once("rule", lambda order: transport.set_policy_rule(rule_from(order["rule"])))
+    control.at_once("rule", lambda order: transport.set_message_rule(rule_from(order["rule"])))
     control.at_once("unrule", remove)
 
 

@@ -1,8 +1,8 @@
-"""What becomes of messages on their way, by rules that come and go. Pure: time is the caller's.
+"""Message faults: what the active rules do to each message that a peer sends or receives. Pure.
 
-A rule sees every message that it is about, whatever other rules make of it, and draws from a
-generator of its own for each stream (direction, neighbor, what the message carries). So one rule
-more or less changes nothing that another decides, and healing one undoes no other.
+A rule sees every message that it matches, whatever other rules do to the message, and draws from
+a generator of its own for each stream (direction, neighbor, what the message carries). So adding or
+removing a rule changes no decision of another rule.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 import xxhash
 
 from prisam_p2p.transport.message_rule import Rule, Stream, Way
-from prisam_p2p.wire.messages import Kind
+from prisam_p2p.wire.codec import Frame, encode, kind_of
+from prisam_p2p.wire.messages import Chunk, Kind, Message, WeightsOffer
 
 _TOPICS = {
     Kind.MASK: "mask",
@@ -29,14 +30,16 @@ _TOPICS = {
 
 @dataclass
 class Decision:
-    """What all rules together make of one message.
+    """What all rules together do to one message.
 
     Attributes:
-        copies: so many go on, 0 = it is dropped.
-        in_order: what follows on its connection must not overtake it.
-        held: rules that keep it until they are removed, or (reorder) its successor has passed.
-        frees: rules of which the message before need not wait any longer, once this one has gone.
-        rules: that acted, in the order in which they came.
+        copies: how often it is sent; 0 = dropped.
+        delay_s: it is sent this many seconds late.
+        in_order: later messages of its connection must not overtake it.
+        corrupt: it is sent damaged (see `damaged`).
+        held: ids of the rules that hold it: until removed or, for reorder, its successor passed.
+        frees: ids of reorder rules whose held message may follow once this one has gone.
+        rules: ids of the rules that acted, in the order in which they were added.
     """
 
     copies: int = 1
@@ -50,10 +53,11 @@ class Decision:
 
 @dataclass
 class _Live:
-    """A rule at work.
+    """An active rule and its counts.
 
     Attributes:
-        waits: streams of which a message waits for its successor (`reorder`).
+        source: the run's seed and the peer's id.
+        waits: streams in which a message waits for its successor (`reorder`).
     """
 
     rule: Rule
@@ -64,7 +68,7 @@ class _Live:
     generators: dict[Stream, np.random.Generator] = field(default_factory=dict)
 
     def acts(self, draws: np.random.Generator) -> bool:
-        """Decide for one message, whatever the other rules do."""
+        """Draw whether this rule acts on a message that it matches; count both."""
         rule = self.rule
         self.matched += 1
         hit = rule.probability == 1 or draws.random() < rule.probability
@@ -82,9 +86,11 @@ class _Live:
         return self.generators[stream]
 
 
-class Policy:
-    """The rules of one peer. A rule's n-th draw for a stream follows from seed, peer, rule's id
-    and stream alone."""
+class MessageFaults:
+    """The active rules of one peer.
+
+    A rule's n-th draw for a stream follows from seed, peer, the rule's id and the stream alone.
+    """
 
     def __init__(self, seed: int = 0, peer_id: str = "") -> None:
         self._source = (seed, peer_id)
@@ -109,15 +115,15 @@ class Policy:
         return (live.matched, live.acted) if live else (0, 0)
 
     def counts(self) -> dict[str, list[int]]:
-        """Return rule -> [messages that it was about, of these acted on]; for any thread."""
+        """Return rule id -> [messages matched, messages acted on]; for any thread."""
         return {name: [live.matched, live.acted] for name, live in self._live.copy().items()}
 
     def decide(self, way: Way, neighbor: str, kind: Kind) -> Decision:
-        """Say what becomes of a message: drop wins, delays add up."""
+        """Return what is done to a message: drop wins, delays add up."""
         stream = (way, neighbor, _TOPICS.get(kind, "control"))
         decision = Decision()
         for live in self._live.values():
-            if live.rule.about(stream):
+            if live.rule.matches(stream):
                 _apply(live, stream, decision)
         return decision
 
@@ -148,3 +154,18 @@ def _apply(live: _Live, stream: Stream, decision: Decision) -> None:
             varied_ms = rule.delay_ms + rule.jitter_ms * draws.uniform(-1, 1)
             decision.delay_s += max(0.0, varied_ms) / 1000
             decision.in_order |= rule.message is None
+
+
+def damaged(message: Message) -> tuple[list[Frame], Kind | None]:
+    """Return the frames of a damaged `message`, and the kind that they decode to (None: no kind).
+
+    Of a chunk or an offer of weights the first bit after the header is flipped: the digest then
+    does not match. No digest covers the bits of a mask, so of all other messages the first byte of
+    the header is flipped: they do not decode.
+    """
+    header, *bulk = encode(message)
+    if isinstance(message, Chunk | WeightsOffer):
+        bits = bytearray(bulk[0])
+        bits[0] ^= 0x80
+        return [header, bytes(bits)], kind_of(message)
+    return [bytes([header[0] ^ 0xFF, *header[1:]]), *bulk], None

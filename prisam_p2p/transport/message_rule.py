@@ -8,8 +8,7 @@ from typing import Any, Literal, get_args
 
 Way = Literal["out", "in"]
 Stream = tuple[Way, str, str]
-"""Messages of one direction, with one neighbor, that carry the same (mask, request, weights, hello,
-control)."""
+"""Direction, neighbor, and what the messages carry (mask, request, weights, hello, control)."""
 
 Action = Literal["drop", "delay", "duplicate", "reorder", "hold", "corrupt"]
 _MOST_MS = 600_000.0
@@ -30,17 +29,18 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """What is done with some messages.
+    """Matches messages, and says what is done to them.
 
     Attributes:
-        neighbors: who sends or gets them; None = all.
-        message: mask, request or weights, as the ledger counts; None = everything.
-        delay_ms, jitter_ms: `delay` only: the delay varies by up to jitter both ways, evenly.
+        direction: of the peer that has the rule.
+        neighbors: the other ends; None = all.
+        message: mask, request or weights, as the ledger counts; None = every message.
+        delay_ms, jitter_ms: `delay` only; the delay is uniform in delay_ms +- jitter_ms.
         probability: of acting, for each message.
-        limit: acts on so many messages at most.
+        limit: the most messages that it acts on; None = no limit.
 
     Raises:
-        ValueError: it makes no sense.
+        ValueError: a value is out of its range, or values contradict each other.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Rule:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.id), "a rule without an id")
+        _require(bool(self.id), "a rule needs an id")
         _require(self.action in get_args(Action), f"action {self.action!r}")
         _require(self.direction in ("out", "in", "both"), f"direction {self.direction!r}")
         _require(self.message in (None, "mask", "request", "weights"), f"message {self.message!r}")
@@ -62,11 +62,12 @@ class Rule:
         _require(self.limit is None or self.limit >= 1, f"limit {self.limit}")
         _require(0 <= self.delay_ms <= _MOST_MS, f"delay {self.delay_ms} ms")
         _require(0 <= self.jitter_ms <= _MOST_MS, f"jitter {self.jitter_ms} ms")
-        times = self.delay_ms + self.jitter_ms > 0
-        _require(times == (self.action == "delay"), "delay and jitter are for `delay`, one needed")
+        has_delay = self.delay_ms + self.jitter_ms > 0
+        _require(has_delay or self.action != "delay", "`delay` needs delay_ms or jitter_ms")
+        _require(not has_delay or self.action == "delay", f"delay or jitter of {self.action!r}")
 
-    def about(self, stream: Stream) -> bool:
-        """Tell whether messages of a stream are this rule's."""
+    def matches(self, stream: Stream) -> bool:
+        """Tell whether this rule matches the messages of a stream."""
         way, neighbor, topic = stream
         return (
             self.direction in (way, "both")
@@ -79,7 +80,7 @@ def rule_from(given: Mapping[str, Any]) -> Rule:
     """Return the rule in a JSON object with the names of `Rule`'s fields.
 
     Raises:
-        ValueError: it is none.
+        ValueError: a field is unknown, has the wrong type or is out of its range.
     """
     unknown = given.keys() - {each.name for each in fields(Rule)}
     _require(not unknown, f"{', '.join(sorted(unknown))}: no field of a rule")

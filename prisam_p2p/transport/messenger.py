@@ -1,6 +1,6 @@
 """What both sides of a transport share: frames in and out are read, counted, or turned away.
 
-All passes `send` and `hand_in`: there a policy loses, delays or damages it. Counted is what was
+All passes `send` and `hand_in`: there message faults drop, delay or damage it. Counted is what was
 handed to ZeroMQ and taken from it: what is lost on its way out is not, on its way in it is.
 """
 
@@ -18,8 +18,8 @@ from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
 from prisam_p2p.transport.connections import TcpConnection
-from prisam_p2p.transport.delay_queue import Detour, damaged
-from prisam_p2p.transport.message_faults import Policy
+from prisam_p2p.transport.delayed_messages import DelayedMessages
+from prisam_p2p.transport.message_faults import MessageFaults, damaged
 from prisam_p2p.transport.message_rule import Rule, Way
 from prisam_p2p.wire.codec import Frame, decode, encode, kind_of
 from prisam_p2p.wire.messages import Message
@@ -36,22 +36,22 @@ class Messenger:
 
     Args:
         inbox: where events go.
-        policy: what becomes of messages on their way.
+        message_faults: the rules that disturb messages on their way.
 
     Attributes:
         rejections: what the loop was told was rejected.
-        policed: there are rules, or messages that wait for what rules made of them.
+        intercepts: there are rules, or messages that a rule delayed.
     """
 
     def __init__(
         self,
         inbox: Inbox[events.Event],
         traffic: TrafficCounter,
-        policy: Policy | None = None,
+        message_faults: MessageFaults | None = None,
     ) -> None:
-        policy = Policy() if policy is None else policy
         self._inbox, self._traffic, self.rejections = inbox, traffic, Rejections(inbox)
-        self._policy, self._detour, self.policed = policy, Detour(), False
+        self._message_faults = MessageFaults() if message_faults is None else message_faults
+        self._delayed, self.intercepts = DelayedMessages(), False
 
     def read(self, connection: TcpConnection, sender: str, frames: Sequence[zmq.Frame]) -> Message:
         """Return the message in `frames`, counted in any case.
@@ -74,7 +74,7 @@ class Messenger:
         self, connection: TcpConnection, sender: str, message: Message, handle: _Handle
     ) -> None:
         """Have `handle` take a message that was read."""
-        if not self.policed:
+        if not self.intercepts:
             handle(message)
         else:
             go = partial(self._hand_in, sender, message, handle)
@@ -83,31 +83,31 @@ class Messenger:
     def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
         """Hand `message` to ZeroMQ and count it; False where it is not taken."""
         go = partial(self._send, connection, message, put)
-        if not self.policed:
+        if not self.intercepts:
             return go()
         return self._pass("out", connection, to, message, go) is not False
 
     def set_rule(self, rule: Rule) -> None:
-        """Add a rule to the policy, in place of the one with its id."""
+        """Add a rule, in place of the one with its id."""
         self.remove_rule(rule.id)
-        self._policy.add(rule)
-        self.policed = True
+        self._message_faults.add(rule)
+        self.intercepts = True
 
     def remove_rule(self, rule_id: str) -> tuple[int, int]:
         """Remove a rule, let go what it holds, return how often it (matched, acted)."""
-        counts, now_s = self._policy.remove(rule_id), time.monotonic()
-        self._detour.release(rule_id, now_s)
+        counts, now_s = self._message_faults.remove(rule_id), time.monotonic()
+        self._delayed.release(rule_id, now_s)
         self.keep_time(now_s)
         return counts
 
     def keep_time(self, now_s: float) -> None:
         """Send on, or take in, what has waited long enough."""
-        self._detour.go_on(now_s)
-        self.policed = bool(self._policy or self._detour)
+        self._delayed.go_on(now_s)
+        self.intercepts = bool(self._message_faults or self._delayed)
 
     def next_s(self, now_s: float) -> float | None:
         """Return in how many seconds `keep_time` has something to do; None = never."""
-        return self._detour.next_s(now_s)
+        return self._delayed.next_s(now_s)
 
     def reject(self, sender: str, verdict: str, reason: str) -> None:
         """Tell that a message was not accepted."""
@@ -120,16 +120,16 @@ class Messenger:
     def _pass(
         self, way: Way, connection: TcpConnection, who: str, message: Message, go: _Go
     ) -> object:
-        """Do with a message what the policy says; return what came of it if it passed at once."""
+        """Apply the message faults to a message; return what `go` returned if it passed at once."""
         now_s = time.monotonic()
-        decision, detour = self._policy.decide(way, who, kind_of(message)), self._detour
+        decision, delayed = self._message_faults.decide(way, who, kind_of(message)), self._delayed
         passed: object = None
-        if decision.held or decision.delay_s or not detour.is_free(way, connection):
-            detour.add(way, connection, decision, partial(go, damage=decision.corrupt), now_s)
+        if decision.held or decision.delay_s or not delayed.is_free(way, connection):
+            delayed.add(way, connection, decision, partial(go, damage=decision.corrupt), now_s)
         else:
             for _ in range(decision.copies):
                 passed = go(damage=decision.corrupt)
-        detour.overtaken(way, connection, decision, now_s)
+        delayed.overtaken(way, connection, decision, now_s)
         return passed
 
     def _send(

@@ -25,7 +25,7 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.client import Client, Endpoint
 from prisam_p2p.transport.connections import Connections
 from prisam_p2p.transport.io_thread import IoThread
-from prisam_p2p.transport.message_faults import Policy
+from prisam_p2p.transport.message_faults import MessageFaults
 from prisam_p2p.transport.message_rule import Rule
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.pacing import Pacer
@@ -45,7 +45,7 @@ from prisam_p2p.wire.zmtp import CURVE, PLAIN
 _LINGER_MS = 500
 _CLOSE_TIMEOUT_S = 5.0
 _LOST_S = 1.0
-"""Once there was a policy, a Hello is said again that is not answered for so long."""
+"""Resend an unanswered Hello after this, once message faults were active."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TransportSettings:
         chunk_bytes: length of a chunk.
         serve_at_once: requesters that are served at the same time; others are told to wait.
         spool_bytes: of pulled weights so many are kept, and not fetched again if unchanged.
-        policy_seed: of what the rules of a policy draw.
+        message_fault_seed: seeds the draws of message rules.
         heartbeat_s: between heartbeats on a control connection, of a peer with few neighbors.
     """
 
@@ -73,7 +73,7 @@ class TransportSettings:
     rates: Rates
     serve_at_once: int = 4
     spool_bytes: int = 256 * 2**20
-    policy_seed: int = 0
+    message_fault_seed: int = 0
     heartbeat_s: float = 1.0
 
 
@@ -115,8 +115,8 @@ class Transport:
         self._spool = Spool(how.spool_bytes)
         mechanism = CURVE if keys else PLAIN
         self._traffic = TrafficCounter(mechanism)
-        self._policy = Policy(how.policy_seed, me.peer_id)
-        messenger = self._messenger = messenger_of(inbox, self._traffic, self._policy)
+        self._message_faults = MessageFaults(how.message_fault_seed, me.peer_id)
+        messenger = self._messenger = messenger_of(inbox, self._traffic, self._message_faults)
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms, mechanism.name)
         self._context = zmq.Context[Socket](io_threads=1)
@@ -202,7 +202,7 @@ class Transport:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
         self._io.call(partial(self._server.say_bye, round_index))
 
-    def set_policy_rule(self, rule: Rule) -> None:
+    def set_message_rule(self, rule: Rule) -> None:
         """Apply `rule` to what passes from now on, in place of the one with its id.
 
         One about a whole link belongs at both its ends: who loses a Hello has to say it again.
@@ -210,19 +210,19 @@ class Transport:
         self._lossy = True
         self._io.call(partial(self._messenger.set_rule, rule))
 
-    def remove_policy_rule(
+    def remove_message_rule(
         self, rule_id: str, then: Callable[[int, int], None] = lambda _matched, _acted: None
     ) -> None:
         """Apply a rule no more, and send on what it holds.
 
         Args:
-            then: told, in the transport's thread, what `policy_counts` says of it at the end.
+            then: told, in the transport's thread, what `message_rule_counts` says of it at the end.
         """
         self._io.call(lambda: then(*self._messenger.remove_rule(rule_id)))
 
-    def policy_counts(self) -> dict[str, list[int]]:
+    def message_rule_counts(self) -> dict[str, list[int]]:
         """Return rule -> [messages that it was about, of these acted on], of those in force."""
-        return self._policy.counts()
+        return self._message_faults.counts()
 
     def stop_transfers(self, stops: Sequence[Stop], tell: Callable[[StopReached], None]) -> None:
         """Let transfers wait at `stops` for `go_on`; to be called before `connect`.
@@ -272,7 +272,7 @@ class Transport:
         self._server.announce(mask)
 
     def _keep_time(self) -> None:
-        if self._messenger.policed:
+        if self._messenger.intercepts:
             self._messenger.keep_time(time.monotonic())
         if self._lossy:
             self._client.greet_again(_LOST_S)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from prisam_p2p.measure import traffic
 from prisam_p2p.transport.connections import TcpConnection
-from prisam_p2p.transport.delay_queue import Detour, damaged
-from prisam_p2p.transport.message_faults import Decision, Policy
+from prisam_p2p.transport.delayed_messages import DelayedMessages
+from prisam_p2p.transport.message_faults import Decision, MessageFaults, damaged
 from prisam_p2p.transport.message_rule import Rule, rule_from
 from prisam_p2p.wire.codec import WireError, decode, encode, kind_of
 from prisam_p2p.wire.messages import Bye, Chunk, Kind, MaskAnnounce, WeightsOffer, Welcome
@@ -18,8 +18,8 @@ from prisam_p2p.wire.messages import Bye, Chunk, Kind, MaskAnnounce, WeightsOffe
 MASKS = ["out", "b", Kind.MASK]
 
 
-def policy(*rules, seed=0):
-    made = Policy(seed, "a")
+def message_faults(*rules, seed=0):
+    made = MessageFaults(seed, "a")
     for rule in rules:
         made.add(rule)
     return made
@@ -39,13 +39,13 @@ def policy(*rules, seed=0):
     ],
 )
 def test_what_an_action_makes_of_a_message(action, changes):
-    made = policy(Rule("r", action))
+    made = message_faults(Rule("r", action))
     assert made.decide(*MASKS) == Decision(rules=["r"], **changes)
     assert made.counts() == {"r": [1, 1]}
 
 
 def test_a_delay_varies_by_jitter_both_ways():
-    made = policy(Rule("r", "delay", delay_ms=30, jitter_ms=20))
+    made = message_faults(Rule("r", "delay", delay_ms=30, jitter_ms=20))
     delays = [made.decide(*MASKS).delay_s for _ in range(400)]
     assert 0.01 <= min(delays) < 0.012
     assert 0.048 < max(delays) <= 0.05
@@ -53,18 +53,18 @@ def test_a_delay_varies_by_jitter_both_ways():
 
 
 def test_a_delay_is_never_negative():
-    made = policy(Rule("r", "delay", delay_ms=1, jitter_ms=50))
+    made = message_faults(Rule("r", "delay", delay_ms=1, jitter_ms=50))
     assert min(made.decide(*MASKS).delay_s for _ in range(50)) == 0
 
 
 @pytest.mark.parametrize(("message", "in_order"), [(None, True), ("mask", False)])
 def test_only_a_delayed_link_keeps_its_order(message, in_order):
-    made = policy(Rule("r", "delay", message=message, delay_ms=5))
+    made = message_faults(Rule("r", "delay", message=message, delay_ms=5))
     assert made.decide(*MASKS).in_order is in_order
 
 
 def test_every_second_message_changes_places_with_the_one_before():
-    made = policy(Rule("r", "reorder"))
+    made = message_faults(Rule("r", "reorder"))
     got = [made.decide(*MASKS) for _ in range(4)]
     assert [(d.held, d.frees) for d in got] == 2 * [(["r"], []), ([], ["r"])]
     assert made.counts() == {"r": [4, 2]}
@@ -74,7 +74,7 @@ def test_every_second_message_changes_places_with_the_one_before():
     "other", [("in", "b", Kind.MASK), ("out", "c", Kind.MASK), ("out", "b", Kind.CHUNK)]
 )
 def test_the_successor_is_of_the_same_stream(other):
-    made = policy(Rule("r", "reorder", limit=1))
+    made = message_faults(Rule("r", "reorder", limit=1))
     made.decide(*MASKS)
     assert made.decide(*other).frees == []
     assert made.decide(*MASKS).frees == ["r"]
@@ -89,7 +89,7 @@ CASES = list(itertools.product(("out", "in"), ("b", "c"), Kind))
 @pytest.mark.parametrize("neighbors", [None, frozenset("b")])
 @pytest.mark.parametrize("message", [None, "mask", "request", "weights"])
 def test_a_rule_is_about_what_it_says(direction, neighbors, message):
-    made = policy(Rule("r", "drop", direction, neighbors, message))
+    made = message_faults(Rule("r", "drop", direction, neighbors, message))
     for way, neighbor, kind in CASES:
         about = (
             direction in (way, "both")
@@ -104,20 +104,20 @@ def test_a_rule_is_about_what_it_says(direction, neighbors, message):
 @pytest.mark.parametrize("kind", [Kind.HELLO, Kind.WELCOME, Kind.REFUSE])
 @pytest.mark.parametrize("message", ["mask", "request", "weights"])
 def test_greetings_are_touched_only_by_rules_about_everything(kind, message):
-    made = policy(Rule("r", "drop", message=message))
+    made = message_faults(Rule("r", "drop", message=message))
     assert made.decide("out", "b", kind).copies == 1
     made.add(Rule("all", "drop"))
     assert made.decide("out", "b", kind).copies == 0
 
 
 def test_a_limit_ends_what_a_rule_does_but_not_its_count():
-    made = policy(Rule("r", "drop", limit=2))
+    made = message_faults(Rule("r", "drop", limit=2))
     assert [made.decide(*MASKS).copies for _ in range(4)] == [0, 0, 1, 1]
     assert made.counts() == {"r": [4, 2]}
 
 
 def test_a_probability_is_kept():
-    made = policy(Rule("r", "drop", probability=0.3))
+    made = message_faults(Rule("r", "drop", probability=0.3))
     lost = sum(made.decide(*MASKS).copies == 0 for _ in range(4000))
     assert abs(lost / 4000 - 0.3) < 0.03
     assert made.counts() == {"r": [4000, lost]}
@@ -128,13 +128,13 @@ def test_a_probability_is_kept():
 
 def test_delays_add_up_and_drop_wins():
     a, b = Rule("a", "delay", delay_ms=10), Rule("b", "delay", delay_ms=5)
-    assert policy(a, b).decide(*MASKS).delay_s == pytest.approx(0.015)
+    assert message_faults(a, b).decide(*MASKS).delay_s == pytest.approx(0.015)
     for rules in itertools.permutations([Rule("d", "drop"), Rule("t", "duplicate")]):
-        assert policy(*rules).decide(*MASKS).copies == 0
+        assert message_faults(*rules).decide(*MASKS).copies == 0
 
 
 def test_losses_are_independent():
-    made = policy(Rule("a", "drop", probability=0.5), Rule("b", "drop", probability=0.4))
+    made = message_faults(Rule("a", "drop", probability=0.5), Rule("b", "drop", probability=0.4))
     passed = sum(made.decide(*MASKS).copies for _ in range(4000))
     assert abs(passed / 4000 - 0.5 * 0.6) < 0.03
 
@@ -166,7 +166,7 @@ def test_one_rule_less_changes_nothing_that_another_decides(rules, messages, dat
     gone = data.draw(st.sampled_from(rules))
     at = data.draw(st.integers(0, len(messages)))
     whole, without, removed = (
-        policy(*those) for those in (rules, [r for r in rules if r != gone], rules)
+        message_faults(*those) for those in (rules, [r for r in rules if r != gone], rules)
     )
     for i, message in enumerate(messages):
         if i == at:
@@ -189,7 +189,7 @@ def test_a_streams_draws_do_not_depend_on_what_comes_between(messages, random):
     rule = Rule("r", "drop", probability=0.5)
     shuffled = list(messages)
     random.shuffle(shuffled)
-    assert _fates(policy(rule), messages) == _fates(policy(rule), shuffled)
+    assert _fates(message_faults(rule), messages) == _fates(message_faults(rule), shuffled)
 
 
 def _fates(made, messages):
@@ -202,7 +202,7 @@ def _fates(made, messages):
 
 def test_draws_follow_from_seed_and_peer_and_rule():
     def fates(seed, peer, rule_id):
-        made = Policy(seed, peer)
+        made = MessageFaults(seed, peer)
         made.add(Rule(rule_id, "drop", probability=0.5))
         return tuple(made.decide(*MASKS).copies for _ in range(64))
 
@@ -213,7 +213,7 @@ def test_draws_follow_from_seed_and_peer_and_rule():
 
 
 def test_a_removed_rule_tells_its_counts_and_may_come_again():
-    made = policy(Rule("r", "drop", limit=1))
+    made = message_faults(Rule("r", "drop", limit=1))
     made.decide(*MASKS)
     made.decide(*MASKS)
     assert made
@@ -247,7 +247,7 @@ def test_a_rule_from_json():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"id": ""}, "without an id"),
+        ({"id": ""}, "needs an id"),
         ({"id": None}, "id None"),
         ({"action": "lose"}, "action 'lose'"),
         ({"action": None}, "action None"),
@@ -261,8 +261,8 @@ def test_a_rule_from_json():
         ({"probability": True}, "probability True"),
         ({"limit": 0}, "limit 0"),
         ({"limit": 1.0}, "limit 1.0"),
-        ({"delay_ms": 5}, "are for `delay`"),
-        ({"action": "delay"}, "one needed"),
+        ({"delay_ms": 5}, "delay or jitter of 'drop'"),
+        ({"action": "delay"}, "needs delay_ms or jitter_ms"),
         ({"action": "delay", "delay_ms": -1}, "delay -1 ms"),
         ({"action": "delay", "delay_ms": float("inf")}, "delay inf ms"),
         ({"action": "delay", "jitter_ms": "5"}, "jitter_ms '5'"),
@@ -278,19 +278,19 @@ def test_what_is_no_rule(change, why):
 
 
 class Line:
-    """A detour, and what has left it."""
+    """Delayed messages, and those that have gone on."""
 
     def __init__(self):
-        self.detour, self.gone = Detour(), []
+        self.delayed, self.gone = DelayedMessages(), []
         self.connection = TcpConnection(0, "client", "x", "y")
 
     def add(self, name, now_s=0.0, **decision):
         go, made = partial(self.gone.append, name), Decision(**decision)
-        self.detour.add("out", self.connection, made, go, now_s)
-        self.detour.overtaken("out", self.connection, made, now_s)
+        self.delayed.add("out", self.connection, made, go, now_s)
+        self.delayed.overtaken("out", self.connection, made, now_s)
 
     def at(self, now_s):
-        self.detour.go_on(now_s)
+        self.delayed.go_on(now_s)
         return self.gone
 
 
@@ -300,26 +300,26 @@ def test_each_goes_when_it_is_due():
     line.add("soon", delay_s=0.1)
     line.add("now")
     assert line.at(0.05) == ["now"]
-    assert line.detour.next_s(0.05) == pytest.approx(0.05)
-    assert line.detour.is_free("out", line.connection)
+    assert line.delayed.next_s(0.05) == pytest.approx(0.05)
+    assert line.delayed.is_free("out", line.connection)
     assert line.at(0.2) == ["now", "soon"]
     assert line.at(0.3) == ["now", "soon", "late"]
-    assert line.detour.next_s(0.3) is None
-    assert not line.detour
+    assert line.delayed.next_s(0.3) is None
+    assert not line.delayed
 
 
 def test_on_a_delayed_link_nothing_overtakes():
     line = Line()
     line.add("a", delay_s=0.3, in_order=True)
     line.add("b", delay_s=0.1, in_order=True)
-    assert line.detour.is_free("in", line.connection)
-    assert line.detour.is_free("out", TcpConnection(1, "client", "x", "y"))
+    assert line.delayed.is_free("in", line.connection)
+    assert line.delayed.is_free("out", TcpConnection(1, "client", "x", "y"))
     line.add("c", now_s=0.2)  # the delay is over for those that come now
     assert line.at(0.29) == []
     line.add("d", now_s=0.4)  # nobody looked meanwhile
-    assert not line.detour.is_free("out", line.connection)
+    assert not line.delayed.is_free("out", line.connection)
     assert line.at(0.5) == ["a", "b", "c", "d"]
-    assert line.detour.is_free("out", line.connection)
+    assert line.delayed.is_free("out", line.connection)
 
 
 def test_held_ones_go_in_order_once_nobody_holds_them():
@@ -328,13 +328,13 @@ def test_held_ones_go_in_order_once_nobody_holds_them():
     line.add("b", held=["x"], copies=2)
     line.add("dropped", held=["x"], copies=0)
     line.add("c", held=["x"], delay_s=0.5)
-    assert line.detour.next_s(0) is None
-    assert line.detour
-    line.detour.release("y", 1.0)
-    line.detour.release("another", 1.0)
+    assert line.delayed.next_s(0) is None
+    assert line.delayed
+    line.delayed.release("y", 1.0)
+    line.delayed.release("another", 1.0)
     assert line.at(1.0) == []
-    line.detour.release("x", 2.0)
-    assert not line.detour.is_free("out", line.connection)
+    line.delayed.release("x", 2.0)
+    assert not line.delayed.is_free("out", line.connection)
     assert line.at(2.0) == ["a", "b", "b"]
     assert line.at(2.5) == ["a", "b", "b", "c"]
 
@@ -351,7 +351,7 @@ def test_the_third_does_not_overtake_the_two_that_changed_places():
     line = Line()
     line.add("first", held=["x"])
     line.add("second", frees=["x"])
-    assert not line.detour.is_free("out", line.connection)
+    assert not line.delayed.is_free("out", line.connection)
     line.add("third")
     assert line.at(0) == ["second", "first", "third"]
 
@@ -369,10 +369,10 @@ def test_what_waits_dies_with_its_connection():
     line.add("late", delay_s=0.1, in_order=True)
     line.add("held", held=["x"])
     line.connection.gone = True
-    line.detour.release("x", 0.1)
+    line.delayed.release("x", 0.1)
     assert line.at(1.0) == []
-    assert not line.detour
-    assert line.detour.is_free("out", line.connection)
+    assert not line.delayed
+    assert line.delayed.is_free("out", line.connection)
 
 
 # -- damage --------------------------------------------------------------------------------

@@ -53,14 +53,14 @@ def set_rule(way, a, b, action, message="mask", **fields):
     """Have `action` done to what goes from a to b, by the one or by the other."""
     at, neighbor = (a, b) if way == "out" else (b, a)
     rule = Rule("r", action, way, frozenset(neighbor.peer), message, **fields)
-    at.transport.set_policy_rule(rule)
+    at.transport.set_message_rule(rule)
     return at
 
 
 def remove_rule(end, rule_id="r"):
     """Remove a rule and return what it (matched, acted)."""
     counts = queue.SimpleQueue()
-    end.transport.remove_policy_rule(rule_id, lambda *both: counts.put(both))
+    end.transport.remove_message_rule(rule_id, lambda *both: counts.put(both))
     return counts.get(timeout=DEADLINE_S)
 
 
@@ -109,9 +109,9 @@ def test_a_dropped_mask_is_not_heard_and_the_next_one_is_asked_for_whole(net, wa
     assert (rejected.sender, rejected.verdict) == ("a", "baseless")
     assert b.wait(events.MaskHeard) == events.MaskHeard("a", second)
     assert c.wait(events.MaskHeard) == events.MaskHeard("a", second)
-    assert at.transport.policy_counts() == {"r": [3, 1]}  # the first, changes, the second whole
+    assert at.transport.message_rule_counts() == {"r": [3, 1]}  # the first, changes, the second
     assert remove_rule(at) == (3, 1)
-    assert at.transport.policy_counts() == {}
+    assert at.transport.message_rule_counts() == {}
     assert c.heard_of(events.MessageRejected) == []
 
 
@@ -374,7 +374,7 @@ def test_a_hello_that_is_lost_is_said_again(net):
     for end, other in ((a, b), (b, a)):
         end.wait(events.Welcomed, neighbor=other.peer)
         end.wait(events.Joined, neighbor=other.peer)
-        assert end.transport.policy_counts()["r"][1] == 1
+        assert end.transport.message_rule_counts()["r"][1] == 1
 
 
 # -- what is counted -----------------------------------------------------------------------
@@ -407,7 +407,7 @@ def test_without_rules_nothing_is_looked_at(net, monkeypatch):
     a, b = net.pair()
     set_rule("out", a, b, "drop", limit=1)
     remove_rule(a)
-    monkeypatch.setattr(a.messenger._policy, "decide", lambda *_: 1 / 0)
+    monkeypatch.setattr(a.messenger._message_faults, "decide", lambda *_: 1 / 0)
     sent = a.announce(0)
     assert b.wait(events.MaskHeard).message == sent
     assert pulled(b, "a")

@@ -1,7 +1,6 @@
-"""Where messages wait that a policy delays or holds, and what is left of one that it damages.
+"""Messages that rules delay or hold, until they may go on. Pure: time comes in as a number.
 
-Pure: time comes in as a number. A message dies with the connection that it was on its way by, as
-it would in a network.
+A delayed message is lost with its connection, as it would be in a network.
 """
 
 from __future__ import annotations
@@ -15,18 +14,16 @@ from dataclasses import dataclass
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.message_faults import Decision
 from prisam_p2p.transport.message_rule import Way
-from prisam_p2p.wire.codec import Frame, encode, kind_of
-from prisam_p2p.wire.messages import Chunk, Kind, Message, WeightsOffer
 
 
 @dataclass(eq=False)
-class _Waiting:
-    """A message on a detour.
+class _Delayed:
+    """A delayed message.
 
     Attributes:
-        go: sends it on.
-        held: by these rules; it goes `delay_s` after the last of them let it go.
-        in_order: what follows on its connection must not overtake it once it is let go.
+        go: sends the message, or hands it in.
+        held: ids of the rules that hold it; it goes on `delay_s` after the last one releases it.
+        in_order: later messages of its connection must not overtake it once it is released.
     """
 
     go: Callable[[], object]
@@ -37,12 +34,12 @@ class _Waiting:
     in_order: bool
 
 
-class Detour:
-    """Messages that wait, and let none overtake them that must not."""
+class DelayedMessages:
+    """The delayed messages of one peer, in both directions."""
 
     def __init__(self) -> None:
-        self._held: list[_Waiting] = []
-        self._due: list[tuple[float, int, _Waiting]] = []
+        self._held: list[_Delayed] = []
+        self._due: list[tuple[float, int, _Delayed]] = []
         self._count = itertools.count()
         self._in_order: Counter[tuple[Way, int]] = Counter()
         self._last_due_s: dict[tuple[Way, int], float] = {}
@@ -51,7 +48,7 @@ class Detour:
         return bool(self._held or self._due)
 
     def is_free(self, way: Way, connection: TcpConnection) -> bool:
-        """Tell whether nothing waits that a message must not overtake."""
+        """Tell whether a message may pass at once: it overtakes none that is kept in order."""
         return not self._in_order[way, connection.number]
 
     def add(
@@ -62,11 +59,11 @@ class Detour:
         go: Callable[[], object],
         now_s: float,
     ) -> None:
-        """Have a message wait as `decision` says, and behind those that it must not overtake."""
+        """Delay a message as `decision` says, and behind those that it must not overtake."""
         in_order = decision.in_order or not decision.delay_s
         for _ in range(decision.copies):
             held, delay_s = set(decision.held), decision.delay_s
-            waiting = _Waiting(go, way, connection, held, delay_s, in_order)
+            waiting = _Delayed(go, way, connection, held, delay_s, in_order)
             if held:
                 self._held.append(waiting)
             else:
@@ -75,17 +72,17 @@ class Detour:
     def overtaken(
         self, way: Way, connection: TcpConnection, decision: Decision, now_s: float
     ) -> None:
-        """Let go what waited for the message of `decision`: it goes after that one."""
+        """Release the messages that were to go after the message of `decision`."""
         for rule_id in decision.frees:
             freed = [w for w in self._held if w.way == way and w.connection is connection]
             self._let_go(rule_id, freed, now_s + decision.delay_s)
 
     def release(self, rule_id: str, now_s: float) -> None:
-        """Let go what a rule holds, in the order in which it came."""
+        """Release what a rule holds, in the order of arrival."""
         self._let_go(rule_id, list(self._held), now_s)
 
     def go_on(self, now_s: float) -> None:
-        """Send on what is due."""
+        """Send the messages that are due."""
         while self._due and self._due[0][0] <= now_s:
             waiting = heapq.heappop(self._due)[2]
             self._in_order[waiting.way, waiting.connection.number] -= waiting.in_order
@@ -93,10 +90,10 @@ class Detour:
                 waiting.go()
 
     def next_s(self, now_s: float) -> float | None:
-        """Return in how many seconds `go_on` has something to do; None = never."""
+        """Return the seconds until the next message is due; None = no message is scheduled."""
         return max(0.0, self._due[0][0] - now_s) if self._due else None
 
-    def _let_go(self, rule_id: str, candidates: list[_Waiting], from_s: float) -> None:
+    def _let_go(self, rule_id: str, candidates: list[_Delayed], from_s: float) -> None:
         for waiting in candidates:
             if rule_id in waiting.held:
                 waiting.held.discard(rule_id)
@@ -104,7 +101,7 @@ class Detour:
                     self._held.remove(waiting)
                     self._schedule(waiting, from_s + waiting.delay_s)
 
-    def _schedule(self, waiting: _Waiting, due_s: float) -> None:
+    def _schedule(self, waiting: _Delayed, due_s: float) -> None:
         line = (waiting.way, waiting.connection.number)
         if self._in_order[line]:
             due_s = max(due_s, self._last_due_s[line])
@@ -112,18 +109,3 @@ class Detour:
             self._in_order[line] += 1
             self._last_due_s[line] = due_s
         heapq.heappush(self._due, (due_s, next(self._count), waiting))
-
-
-def damaged(message: Message) -> tuple[list[Frame], Kind | None]:
-    """Return the frames of `message` with a byte flipped, and the kind it still passes for.
-
-    Of weights and their offer it is the first bit of what comes after the header: their digest
-    will not fit. Nothing covers the bits of a mask sent whole, so of all others it is the first
-    byte of the header, and no message any more.
-    """
-    header, *bulk = encode(message)
-    if isinstance(message, Chunk | WeightsOffer):
-        bits = bytearray(bulk[0])
-        bits[0] ^= 0x80
-        return [header, bytes(bits)], kind_of(message)
-    return [bytes([header[0] ^ 0xFF, *header[1:]]), *bulk], None
