@@ -58,3 +58,7 @@ class Undecided(PrisamError):
 
 class WireError(PrisamError):
     """A neighbor's frames are not a message. Count it, drop it, carry on."""
+
+
+class ControlError(PrisamError):
+    """A line of the control protocol is no message: which one, which field, what was expected."""

@@ -8,11 +8,12 @@ from functools import partial
 
 from prisam_p2p.byzantine import exchanges, networks, transports
 from prisam_p2p.byzantine.corruptions import Tally
+from prisam_p2p.control.messages import AttackActed
 from prisam_p2p.control.spec import AttackSpec, PeerSpec
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.peer import process
-from prisam_p2p.peer.parts import Parts
-from prisam_p2p.peer.process import Report, spawned
+from prisam_p2p.peer.components import Parts
+from prisam_p2p.peer.process import SendReport, spawned
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.transport import Transport
 
@@ -23,13 +24,13 @@ def main(spec: PeerSpec, line: socket.socket) -> None:
     process.main(spec, line, partial(parts_of, spec, spec.attack))
 
 
-def parts_of(spec: PeerSpec, attack: AttackSpec, report: Report) -> Parts:
+def parts_of(spec: PeerSpec, attack: AttackSpec, report: SendReport) -> Parts:
     """Return what a rude peer's network is made of; `report` hears how often it lied.
 
     Raises:
         ConfigError: its kind is no lie.
     """
-    tally = Tally(lambda lies: report({"event": "rule", "id": attack.fault, "acted": lies}))
+    tally = Tally(lambda lies: report(AttackActed(attack.fault, lies)))
     match attack.kind:
         case "lying-mask":
             seed = (spec.settings.seed, spec.index)

@@ -1,21 +1,25 @@
-"""The peer's line to its launcher: JSON lines over an inherited socket pair.
+"""The peer's end of its control line: an inherited socket pair to the launcher.
 
-It carries addresses, starts and reports; nothing that peers say to each other.
+Orders and reports (messages.py) go over it, and nothing that peers say to each other.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from queue import Empty
-from typing import Any
+from typing import Any, TypeVar
 
-from prisam_p2p.errors import PrisamError
+from prisam_p2p.control.codec import decode_order, encode, name_of
+from prisam_p2p.control.messages import Order, Report
+from prisam_p2p.errors import ControlError, PrisamError
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.system.side_thread import SideThread
+
+AnyOrder = TypeVar("AnyOrder", bound=Order)
 
 
 class LauncherGone(PrisamError):
@@ -26,66 +30,74 @@ class Stopped(PrisamError):
     """The process was told to stop; not an error of its own."""
 
 
-class Control:
+class ControlLine:
     """Reads orders in a thread of its own; when the launcher dies, so does this process.
 
     (On Linux the kernel kills the process as well, with PR_SET_PDEATHSIG.)
 
     Args:
-        on_order: called in that thread when an order has come.
+        line: the end that the process inherited.
+        on_order: called in that thread when an order waits for `expect`.
     """
 
     def __init__(self, line: socket.socket, on_order: Callable[[], None]) -> None:
         self._line, self._on_order = line, on_order
-        self._orders: Inbox[dict[str, Any]] = Inbox()
-        self._at_once: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._orders: Inbox[Order | None] = Inbox()  # None = stop
+        self._handlers: dict[type, Callable[[Any], None]] = {}
         self._sending = threading.Lock()
         SideThread(self._read, "control").start()
 
-    def send(self, report: dict[str, Any]) -> None:
-        """Report to the launcher."""
+    def send(self, report: Report) -> None:
+        """Report to the launcher. Any thread may."""
         with self._sending:
-            self._line.sendall(json.dumps(report, separators=(",", ":")).encode() + b"\n")
+            self._line.sendall(encode(report))
 
-    def at_once(self, order: str, obey: Callable[[dict[str, Any]], None]) -> None:
-        """Have such orders obeyed when they come, in the thread that reads them."""
-        self._at_once[order] = obey
+    def handle(self, kind: type[AnyOrder], handler: Callable[[AnyOrder], None]) -> None:
+        """Call `handler` for every order of a kind when it comes, in the thread that reads.
 
-    def expect(self, *orders: str, timeout_s: float) -> dict[str, Any]:
-        """Return the next order, which must be one of `orders`.
+        `expect` never sees such an order: it is obeyed whatever the peer is doing.
+        """
+        self._handlers[kind] = handler
+
+    def expect(self, *kinds: type[AnyOrder], timeout_s: float) -> AnyOrder:
+        """Return the next order, which must be of one of `kinds`.
 
         Raises:
             LauncherGone: none came in time, or another did.
             Stopped: `interrupt` was called.
         """
-        due = " or ".join(map(repr, orders))
+        due = " or ".join(repr(name_of(kind)) for kind in kinds)
         try:
-            got = self._orders.get(timeout_s)
+            order = self._orders.get(timeout_s)
         except Empty:
             raise LauncherGone(f"no order {due} within {timeout_s:g} s") from None
-        if got["order"] == "stop":
+        if order is None:
             raise Stopped("told to stop")
-        if got["order"] not in orders:
-            raise LauncherGone(f"order {got['order']!r} where {due} was due")
-        return got
+        if not isinstance(order, kinds):
+            raise LauncherGone(f"order {name_of(type(order))!r} where {due} was due")
+        return order
 
     def has_order(self) -> bool:
-        """Tell whether an order waits."""
+        """Tell whether an order waits for `expect`."""
         return len(self._orders) > 0
 
     def interrupt(self) -> None:
         """Make `expect` raise Stopped. Safe in a signal handler."""
-        self._orders.put({"order": "stop"})
+        self._orders.put(None)
 
     def _read(self) -> None:
         try:
             with self._line.makefile("rb") as lines:
                 for line in lines:
-                    order = json.loads(line)
-                    if obey := self._at_once.get(order["order"]):
-                        obey(order)
-                    else:
-                        self._orders.put(order)
-                        self._on_order()
+                    self._take_in(decode_order(line))
+        except ControlError as error:
+            print(f"the launcher sent a wrong line: {error}", file=sys.stderr, flush=True)
         finally:
-            os._exit(1)  # end of file, or a reset: nobody is left to run for
+            os._exit(1)  # end of file, a reset, or a launcher that is not ours: nothing to run for
+
+    def _take_in(self, order: Order) -> None:
+        if handler := self._handlers.get(type(order)):
+            handler(order)
+        else:
+            self._orders.put(order)
+            self._on_order()

@@ -22,6 +22,9 @@ Source = Literal["state", "neighbor", "fresh"]
 """Where a peer's first weights are from: what it left, a neighbor's, or W0."""
 
 
+Phase = Literal["train", "announce", "pull", "aggregate"]
+"""A phase of a round: a barrier is at the beginning of one."""
+
 Stop = tuple[int | None, float]
 """A round, None = any, and a share of the bytes of a transfer, in (0, 1]."""
 
@@ -118,7 +121,7 @@ class PeerSpec(BaseModel):
     source: Source = "fresh"
     first_round: int = 0
     keys: Keys | None = None
-    barriers: list[tuple[int, Literal["train", "announce", "pull", "aggregate"]]] = []
+    barriers: list[tuple[int, Phase]] = []
     stops: list[tuple[int | None, float]] = []
     attack: AttackSpec | None = None
 

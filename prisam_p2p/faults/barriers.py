@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from prisam_p2p.control.spec import Phase
 from prisam_p2p.faults.fault_plan import AtRound, AtTransfer, FaultPlan, HealAtRound, Occurrence
 from prisam_p2p.faults.firing import Part
 from prisam_p2p.faults.kinds import REPLACING, STOPPING
-from prisam_p2p.faults.timing import PHASES, Phase
+from prisam_p2p.faults.timing import PHASES
 
 Mark = tuple[int, Phase]
 

@@ -9,10 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
+from prisam_p2p.control.spec import Phase
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.cast import Link
 from prisam_p2p.faults.kinds import MODELS, parameters_model
-from prisam_p2p.faults.timing import Edge, Phase
+from prisam_p2p.faults.timing import Edge
 from prisam_p2p.plan.toml_file import Misfit, near, validate
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from prisam_p2p.control.messages import Order
 from prisam_p2p.control.spec import AttackSpec
 
 
@@ -25,7 +26,7 @@ class Hands(Protocol):
     def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
         """Have the next processes of a peer carry out `attack`; None = be honest."""
 
-    def order(self, peer: str, order: dict[str, Any]) -> None:
+    def order(self, peer: str, order: Order) -> None:
         """Send an order to a peer."""
 
     def is_stopped(self, peer: str) -> bool:

@@ -8,8 +8,8 @@ at meetings: while all whom they concern wait (meetings.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
+from prisam_p2p.control.messages import LeaveBarrier, Report, ResumeTransfer
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.faults.acts import acts_with
 from prisam_p2p.faults.acts.byzantine import is_from_the_start
@@ -31,7 +31,6 @@ from prisam_p2p.measure import records
 
 _ENDING = frozenset({"kill", "term", "leave", "restart"})
 _COMING = frozenset({"join"}) | REPLACING
-_GO_ON = {"order": "go on"}
 
 
 class Injector:
@@ -112,7 +111,7 @@ class Injector:
             if self._acts[part.kind].is_back(part):
                 self._note_healed(part, now_s)
 
-    def on_report(self, peer: str, report: Mapping[str, Any], now_s: float) -> None:
+    def on_report(self, peer: str, report: Report, now_s: float) -> None:
         """A peer reports what may be evidence, of its own part or of a fault that others share."""
         if self._links:
             self._links.take_in(report)
@@ -209,12 +208,12 @@ class Injector:
         if self._is_held(peer):
             return  # the signal and the order would race
         self._meetings.leave(peer)
-        self._hands.order(peer, _GO_ON)
+        self._hands.order(peer, LeaveBarrier())
 
     def _let_transfers_go(self, peer: str) -> None:
         if not self._is_held(peer):
-            for round_index, share in self._stops.pop(peer, []):
-                self._hands.order(peer, {"order": "let go", "stop": [round_index, share]})
+            for stop in self._stops.pop(peer, []):
+                self._hands.order(peer, ResumeTransfer(stop))
 
     def _is_held(self, peer: str) -> bool:
         return any(part.kind in STOPPING for part in self._active(peer))

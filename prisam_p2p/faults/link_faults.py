@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from prisam_p2p.control.messages import Report
 from prisam_p2p.faults.cast import Link
 from prisam_p2p.faults.fault_plan import Occurrence
 from prisam_p2p.faults.link_effects import effect, flap_cuts, fold
@@ -36,7 +37,7 @@ class Links(Protocol):
     def touched(self, name: str) -> int:
         """Return how many packets, or messages, a fault touched, as far as is known."""
 
-    def take_in(self, report: Mapping[str, Any]) -> None:
+    def take_in(self, report: Report) -> None:
         """A peer reports."""
 
     def peer_is_up(self, peer: str) -> None:
@@ -81,7 +82,7 @@ class LinkFaults:
         """Return how many packets a fault touched on the links looked at; 0 until it is healed."""
         return self._touched.get(name, 0)
 
-    def take_in(self, report: Mapping[str, Any]) -> None:
+    def take_in(self, report: Report) -> None:
         """A peer reports: nothing of its links."""
 
     def peer_is_up(self, peer: str) -> None:

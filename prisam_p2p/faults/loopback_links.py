@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from prisam_p2p.control.message_rule import Rule, Way
+from prisam_p2p.control.messages import RemoveRule, Report, RuleRemoved, SetRule
 from prisam_p2p.faults.cast import Link
 from prisam_p2p.faults.fault_plan import Occurrence
 from prisam_p2p.faults.hands import Hands
 from prisam_p2p.faults.link_effects import effect, flap_cuts
 from prisam_p2p.plan.link_properties import LinkState
-
-Rule = dict[str, Any]
-"""As `prisam_p2p.transport.message_rule.rule_from` reads it."""
 
 _BASE = "links"
 
@@ -70,29 +68,29 @@ class LoopbackLinks:
             elif name not in self._acting:
                 self._acting.add(name)
                 for peer, rule in _rules(occurrence):
-                    self._hands.order(peer, {"order": "rule", "rule": rule})
+                    self._hands.order(peer, SetRule(rule))
 
     def touched(self, name: str) -> int:
         """Return how many messages a fault has touched, as far as is told."""
         return self._touched[name]
 
-    def take_in(self, report: Mapping[str, Any]) -> None:
+    def take_in(self, report: Report) -> None:
         """A peer reports: of a rule that it removed, how often it acted."""
-        if report["event"] == "rule":
-            self._touched[str(report["id"]).partition("/")[0]] += report["acted"]
+        if isinstance(report, RuleRemoved):
+            self._touched[report.rule_id.partition("/")[0]] += report.acted
 
     def peer_is_up(self, peer: str) -> None:
         """Give a process that has just begun the rules that hold."""
         acting = (self._active[name][0] for name in sorted(self._acting))
         rules = [*self._base.get(peer, ()), *(r for o in acting for p, r in _rules(o) if p == peer)]
         for rule in rules:
-            self._hands.order(peer, {"order": "rule", "rule": rule})
+            self._hands.order(peer, SetRule(rule))
 
     def _let_pass(self, occurrence: Occurrence) -> None:
         if occurrence.id in self._acting:
             self._acting.discard(occurrence.id)
             for peer, rule in _rules(occurrence):
-                self._hands.order(peer, {"order": "unrule", "id": rule["id"]})
+                self._hands.order(peer, RemoveRule(rule.id))
 
 
 def _rules(occurrence: Occurrence) -> Iterator[tuple[str, Rule]]:
@@ -103,13 +101,13 @@ def _rules(occurrence: Occurrence) -> Iterator[tuple[str, Rule]]:
         for peer, rules in _delays(occurrence.id, states):
             yield from ((peer, rule) for rule in rules)
         return
-    for way, end in (("out", 0), ("in", 1)):
+    ends: tuple[tuple[Way, int], ...] = (("out", 0), ("in", 1))
+    for way, end in ends:
         others: dict[str, list[str]] = {}
         for link in occurrence.links:
             others.setdefault(link[end], []).append(link[1 - end])
         for peer, neighbors in sorted(others.items()):
-            rule = {"id": f"{occurrence.id}/{way}", "action": "drop", "direction": way}
-            yield peer, {**rule, "neighbors": neighbors}
+            yield peer, Rule(f"{occurrence.id}/{way}", "drop", way, frozenset(neighbors))
 
 
 def _delays(name: str, states: Mapping[Link, LinkState]) -> Iterator[tuple[str, list[Rule]]]:
@@ -123,14 +121,14 @@ def _delays(name: str, states: Mapping[Link, LinkState]) -> Iterator[tuple[str, 
         yield (
             sender,
             [
-                {
-                    "id": f"{name}/{i}",
-                    "action": "delay",
-                    "direction": "out",
-                    "neighbors": neighbors,
-                    "delay_ms": delay_ms,
-                    "jitter_ms": jitter_ms,
-                }
+                Rule(
+                    f"{name}/{i}",
+                    "delay",
+                    "out",
+                    frozenset(neighbors),
+                    delay_ms=delay_ms,
+                    jitter_ms=jitter_ms,
+                )
                 for i, ((delay_ms, jitter_ms), neighbors) in enumerate(groups.items())
             ],
         )

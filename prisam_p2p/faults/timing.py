@@ -7,9 +7,9 @@ from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prisam_p2p.control.spec import Phase
 from prisam_p2p.plan.toml_file import MISSING, Misfit
 
-Phase = Literal["train", "announce", "pull", "aggregate"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 """The phases of a round, in order; a trigger is the beginning of one."""
 Edge = Literal["applied", "healed"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import psutil
 
+from prisam_p2p.control.codec import encode
+from prisam_p2p.control.messages import Order, PeerDone
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.measure import records
-from prisam_p2p.system.json_lines import Lines
+from prisam_p2p.system.json_lines import LineSocket
 
 _LAST_LINES = 15
 _PSS_OF = 4
@@ -28,13 +29,13 @@ class Child:
 
     spec: PeerSpec
     pid: int
-    lines: Lines
+    lines: LineSocket
     port: int | None = None
     ready: bool = False
     rounds_done: int = 0
     accuracy: dict[str, float] = field(default_factory=dict)
     n_bytes: int = 0
-    result: Mapping[str, Any] | None = None
+    result: PeerDone | None = None
     exit_code: int | None = None
     before: Child | None = None
     settled: bool | None = None
@@ -64,7 +65,7 @@ class Child:
     @property
     def done(self) -> bool:
         """Whether it has run all its rounds, or never will, and serves the others yet."""
-        return self.result is not None and self.result["state"] != "stopped"
+        return self.result is not None and self.result.state != "stopped"
 
     @property
     def stopped(self) -> bool:
@@ -74,10 +75,14 @@ class Child:
         except psutil.NoSuchProcess:
             return False
 
+    def send(self, order: Order) -> None:
+        """Send an order now, or once the process takes it: it may be stopped."""
+        self.lines.send_line(encode(order))
+
     def fate(self) -> str:
         """Return the peer's final state."""
         if self.result:
-            return str(self.result["state"])
+            return self.result.state
         return "killed by the launcher" if self.exit_code is None else f"died with {self.exit_code}"
 
     def last_lines(self) -> list[str]:

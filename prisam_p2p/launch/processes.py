@@ -8,12 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from prisam_p2p.control.codec import decode_report
+from prisam_p2p.control.messages import Order, Report, Roster, RosterEntry, RosterUpdate
 from prisam_p2p.control.spec import AttackSpec, PeerSpec
+from prisam_p2p.errors import ControlError, LaunchError
 from prisam_p2p.launch.child import Child
 from prisam_p2p.launch.engine import Engine
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.system.json_lines import Lines
+from prisam_p2p.system.json_lines import LineSocket
 
 
 class Children:
@@ -29,6 +32,7 @@ class Children:
         self._engine, self._journal = engine, journal
         self._specs = {spec.peer_id: spec for spec in specs}
         self._by_peer: dict[str, Child] = {}
+        self._roster_version = 0
         self._selector = selectors.DefaultSelector()
         engine.watch(self._selector)
 
@@ -47,25 +51,29 @@ class Children:
     def start(self, spec: PeerSpec) -> None:
         """Start a process."""
         pid, line = self._engine.start(spec)
-        child = self._by_peer[spec.peer_id] = Child(spec, pid, Lines(line))
+        child = self._by_peer[spec.peer_id] = Child(spec, pid, LineSocket(line))
         self._selector.register(line, selectors.EVENT_READ, child)
         self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
 
-    def hear(self, timeout_s: float) -> Iterator[tuple[Child, dict[str, Any]]]:
+    def hear(self, timeout_s: float) -> Iterator[tuple[Child, Report]]:
         """Yield what processes report; wait for something at most so long.
 
         Orders that a process did not take before, for it was stopped, are sent too.
+
+        Raises:
+            LaunchError: a process sent a line that is no report. Launcher and peers are the same
+                release, so nothing that such a run measures can be trusted.
         """
         for child in self:
             child.lines.flush()
         for key, _ in self._selector.select(timeout_s):
             if key.data is None or key.data.lines.line.fileno() < 0:
                 continue  # a process ended (`exits`), or another has just taken its place
-            reports = key.data.lines.receive()
-            if reports is None:
+            lines = key.data.lines.receive_lines()
+            if lines is None:
                 self._selector.unregister(key.fileobj)
-            for report in reports or ():
-                yield key.data, report
+            for line in lines or ():
+                yield key.data, _report_in(line, key.data)
 
     def exits(self) -> Iterator[tuple[str, int]]:
         """Yield the peers whose processes ended since the last call, and with what code."""
@@ -76,10 +84,10 @@ class Children:
             self._journal.write(records.PeerEnded(peer, gone.pid, gone.code))
             yield peer, gone.code
 
-    def tell_all(self, order: dict[str, Any]) -> None:
+    def tell_all(self, order: Order) -> None:
         """Send an order to all."""
         for child in self:
-            child.lines.send(order)
+            child.send(order)
 
     def signal_all(self, number: int) -> None:
         """Signal all."""
@@ -89,15 +97,20 @@ class Children:
     def introduce(self, child: Child, leave_out: Collection[str]) -> None:
         """Tell a process where its neighbors are."""
         names = [n for n in child.spec.neighbors if n in self._by_peer and n not in leave_out]
-        roster = {n: self._by_peer[n].endpoint for n in names if self._by_peer[n].endpoint[1]}
-        child.lines.send({"order": "roster", "roster": roster})
+        entries = (_entry_of(self._by_peer[n]) for n in names)
+        child.send(Roster(self._roster_version, tuple(each for each in entries if each)))
+
+    def is_up(self, child: Child, port: int) -> None:
+        """Note where a process listens."""
+        child.port = port
+        self._roster_version += 1
 
     def make_known(self, child: Child) -> None:
-        """Tell who connected before a peer was there where it is."""
-        order = {"peer": child.spec.peer_id, "address": child.spec.address, "port": child.port}
-        for neighbor in child.spec.neighbors:
-            if (other := self._by_peer.get(neighbor)) and other.port:
-                self.order(neighbor, {"order": "meet", **order})
+        """Send the neighbors that came up before `child` where it can be reached."""
+        entry = _entry_of(child)
+        for neighbor in child.spec.neighbors if entry else ():
+            if entry and (other := self._by_peer.get(neighbor)) and other.port:
+                self.order(neighbor, RosterUpdate(self._roster_version, entry))
 
     def close(self) -> None:
         """Kill what is left."""
@@ -132,10 +145,10 @@ class Children:
         child = self._by_peer[peer]
         child.spec = child.spec.model_copy(update={"attack": attack})
 
-    def order(self, peer: str, order: dict[str, Any]) -> None:
+    def order(self, peer: str, order: Order) -> None:
         """See Hands."""
         if not self.is_down(peer):
-            self._by_peer[peer].lines.send(order)
+            self._by_peer[peer].send(order)
 
     def is_stopped(self, peer: str) -> bool:
         """See Hands."""
@@ -157,3 +170,22 @@ class Children:
         """See Hands."""
         child = self._by_peer.get(peer)
         return child is not None and (child.done or child.rounds_done > round_index)
+
+
+def _report_in(line: bytes, child: Child) -> Report:
+    try:
+        return decode_report(line)
+    except ControlError as error:
+        name, reason = f"peer {child.spec.peer_id}", f"it sent a wrong line: {error}"
+        raise LaunchError(name, reason, child.last_lines()) from None
+
+
+def _entry_of(child: Child) -> RosterEntry | None:
+    """Return where a process listens, or will listen; None where that is not known."""
+    address, port = child.endpoint
+    keys = child.spec.keys
+    if not port:
+        return None
+    return RosterEntry(
+        child.spec.peer_id, address, port, child.spec.incarnation, keys.public if keys else None
+    )

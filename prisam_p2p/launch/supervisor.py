@@ -10,8 +10,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any
+from typing import assert_never
 
+from prisam_p2p.control.messages import (
+    AtBarrier,
+    AttackActed,
+    ConnectionsSettled,
+    Exit,
+    PeerDone,
+    ProcessUp,
+    Ready,
+    Report,
+    RoundDone,
+    RoundsBegun,
+    RuleRemoved,
+    SettleConnections,
+    StartRounds,
+    StateLost,
+    TransferHeld,
+)
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
@@ -102,7 +119,7 @@ class Supervisor:
             self._injector.heal_all(time.monotonic())
             if self._faulty:
                 self._settle()
-            self._end("exit")
+            self._end(Exit())
         except Interrupted:
             self._phase = "stopping"
             self._children.signal_all(signal.SIGTERM)
@@ -142,7 +159,7 @@ class Supervisor:
             for fault, peer in self._past.open_faults:
                 self._journal.write(records.FaultHealed(fault, peer))
         self._injector.begin(self._went_s - (self._past.elapsed_s if self._past else 0.0))
-        self._children.tell_all({"order": "go"})
+        self._children.tell_all(StartRounds())
 
     def _watch_rounds(self) -> None:
         self._phase = "running"
@@ -169,7 +186,7 @@ class Supervisor:
         self._phase = "settling"
         there = [child for child in self._children if child.exit_code is None]
         honest = [child.spec.peer_id for child in there if not child.spec.attack]
-        self._children.tell_all({"order": "settle", "with": honest, "timeout_s": SETTLE_TIMEOUT_S})
+        self._children.tell_all(SettleConnections(tuple(honest), SETTLE_TIMEOUT_S))
         began_s = time.monotonic()
         self._look_until(
             lambda: all(c.exit_code is not None or c.settled is not None for c in there),
@@ -179,11 +196,11 @@ class Supervisor:
         late = [child.spec.peer_id for child in there if not child.settled]
         self._journal.write(records.Settled(round(time.monotonic() - began_s, 3), late))
 
-    def _end(self, order: str | None) -> None:
+    def _end(self, order: Exit | None) -> None:
         """Let the peers exit; who has not in time is killed by the engine's close."""
         if order:
             self._before_exit()
-            self._children.tell_all({"order": order})
+            self._children.tell_all(order)
         self._look_until(
             lambda: all(map(self._children.is_down, self._children.here)),
             STOP_TIMEOUT_S,
@@ -236,47 +253,50 @@ class Supervisor:
     def _look(self, timeout_s: float, stoppable: bool = True) -> None:
         """Take in what the peers reported and who ended; wait for something at most so long."""
         for child, report in self._children.hear(timeout_s):
-            self._silence.end(report["event"], time.monotonic())
+            self._silence.end(isinstance(report, RoundDone), time.monotonic())
             self._take_in(child, report)
         self._note_exits()
         self._observer.show(self._view())
         if stoppable and self._stopping():
             raise Interrupted
 
-    def _take_in(self, child: Child, report: Mapping[str, Any]) -> None:
-        match report["event"]:
-            case "up":
-                child.port = report["port"]
-                self._injector.on_up(child.spec.peer_id)
-                if self._went_s is not None:
-                    self._introduce_to(child)
-                    if child.port and child.spec.peer_id in self._absent:
-                        self._children.make_known(child)
-            case "ready":
+    def _take_in(self, child: Child, report: Report) -> None:
+        peer, now_s = child.spec.peer_id, time.monotonic()
+        match report:
+            case ProcessUp(port):
+                self._on_up(child, port)
+            case Ready():
                 child.ready = True
                 if self._went_s is not None:
-                    child.lines.send({"order": "go"})
-                    self._injector.on_ready(child.spec.peer_id, time.monotonic())
-            case "begin":
-                child.rounds_done = report["round"]
-            case "mark":
-                mark = (report["round"], report["phase"])
-                self._injector.at_barrier(child.spec.peer_id, mark, time.monotonic())
-            case "transfer":
-                round_index, share = report["stop"]
-                stop, peer = (round_index, share), child.spec.peer_id
-                self._injector.at_stop(peer, stop, time.monotonic())
-            case "round":
-                child.rounds_done = report["round"] + 1
-                child.accuracy = report["accuracy"]
-                child.n_bytes = report["bytes_out"]
-            case "settled":
-                child.settled = report["settled"]
-            case "done":
-                child.result = dict(report)
-                self._injector.on_report(child.spec.peer_id, report, time.monotonic())
+                    child.send(StartRounds())
+                    self._injector.on_ready(peer, now_s)
+            case RoundsBegun(round_index):
+                child.rounds_done = round_index
+            case AtBarrier(round_index, phase):
+                self._injector.at_barrier(peer, (round_index, phase), now_s)
+            case TransferHeld(stop):
+                self._injector.at_stop(peer, stop, now_s)
+            case RoundDone(round_index, accuracy, bytes_out):
+                child.rounds_done = round_index + 1
+                child.accuracy, child.n_bytes = accuracy, bytes_out
+            case ConnectionsSettled(complete):
+                child.settled = complete
+            case PeerDone():
+                child.result = report
+                self._injector.on_report(peer, report, now_s)
+            case StateLost() | RuleRemoved() | AttackActed():
+                self._injector.on_report(peer, report, now_s)
             case _:
-                self._injector.on_report(child.spec.peer_id, report, time.monotonic())
+                assert_never(report)
+
+    def _on_up(self, child: Child, port: int) -> None:
+        """Take note of a process that listens; introduce it if the others are running already."""
+        self._children.is_up(child, port)
+        self._injector.on_up(child.spec.peer_id)
+        if self._went_s is not None:
+            self._introduce_to(child)
+            if child.port and child.spec.peer_id in self._absent:
+                self._children.make_known(child)
 
     def _note_exits(self) -> None:
         for peer, code in self._children.exits():

@@ -21,10 +21,10 @@ class Silence:
         self._longest_s = 0.0
         self._one_round_is_over = False
 
-    def end(self, event: str, now_s: float) -> None:
-        """Note that a peer reported an event."""
+    def end(self, is_round: bool, now_s: float) -> None:
+        """Note that a peer reported something, the end of a round perhaps."""
         self._longest_s = max(self._longest_s, now_s - self._since_s)
-        self._one_round_is_over |= event == "round"
+        self._one_round_is_over |= is_round
         self._since_s = now_s
 
     def begin_again(self, now_s: float) -> None:

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from prisam_p2p.control.spec import ENTRY, PeerSpec
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.engine import Exit
-from prisam_p2p.system.json_lines import Lines, write_line
+from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import die_with_parent
 
 _ANSWER_S = 30.0
@@ -44,7 +44,7 @@ class ZygoteEngine:
         theirs.close()
         self._line.settimeout(_ANSWER_S)
         gc.unfreeze()
-        self._answers = Lines(self._line)
+        self._answers = JsonLines(self._line)
         self._exits: list[Exit] = []
 
     def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
@@ -102,7 +102,7 @@ class _Zygote:
 
     def __init__(self, line: socket.socket) -> None:
         die_with_parent()
-        self._line, self._orders = line, Lines(line)
+        self._line, self._orders = line, JsonLines(line)
         self._children: set[int] = set()
 
     def run(self) -> NoReturn:

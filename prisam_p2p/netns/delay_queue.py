@@ -18,7 +18,7 @@ from contextlib import suppress
 from prisam_p2p.netns.holder_line import Held
 from prisam_p2p.netns.nfqueue import LARGEST_DATAGRAM, let_in, open_queues, packet_of
 from prisam_p2p.plan.link_properties import LinkState
-from prisam_p2p.system.json_lines import Lines, write_line
+from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import die_with_parent
 from prisam_p2p.system.setns import CLONE_NEWNET, setns
 
@@ -41,7 +41,7 @@ def delay(net_fds: Sequence[int], line: socket.socket) -> None:
 
 class _Delayer:
     def __init__(self, net_fds: Sequence[int], line: socket.socket) -> None:
-        self._line, self._orders, self._net_fds = line, Lines(line), net_fds
+        self._line, self._orders, self._net_fds = line, JsonLines(line), net_fds
         self._netlinks: dict[int, socket.socket] = {}
         self._receivers: dict[int, int] = {}  # by descriptor
         self._held: dict[_Key, Held] = {}
@@ -126,7 +126,7 @@ class Delayer:
 
     def __init__(self, net_fds: Sequence[int]) -> None:
         self._net_fds = net_fds
-        self._answers: Lines | None = None
+        self._answers: JsonLines | None = None
 
     def set(self, sender: int, receiver: int, state: LinkState) -> None:
         """Hold packets of this link's queue back as `state` says; none means: let all in.
@@ -141,7 +141,7 @@ class Delayer:
         if "failed" in answer:
             raise OSError(answer["failed"])
 
-    def _start(self) -> Lines:
+    def _start(self) -> JsonLines:
         ours, theirs = socket.socketpair()
         if os.fork() == 0:
             try:
@@ -151,4 +151,4 @@ class Delayer:
             finally:
                 os._exit(0)
         theirs.close()
-        return Lines(ours)
+        return JsonLines(ours)

@@ -23,7 +23,7 @@ from prisam_p2p.netns.link_table import Links
 from prisam_p2p.netns.netlink import SOCK_DIAG
 from prisam_p2p.system import sock_diag
 from prisam_p2p.system.isolated import said
-from prisam_p2p.system.json_lines import Lines, write_line
+from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import allow_many_files, die_with_parent
 from prisam_p2p.system.setns import CLONE_NEWNET, unshare, unshare_user
 
@@ -33,7 +33,7 @@ def main(line: socket.socket) -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
     allow_many_files()
-    orders, links = Lines(line), None
+    orders, links = JsonLines(line), None
     while (received := orders.receive()) is not None:
         for order in received:
             try:

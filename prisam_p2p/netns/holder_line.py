@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from prisam_p2p.netns.interface import NetworkError
-from prisam_p2p.system.json_lines import Lines, write_line
+from prisam_p2p.system.json_lines import JsonLines, write_line
 
 _ANSWER_S = 60.0
 
@@ -23,7 +23,7 @@ class HolderLine:
 
     def __init__(self) -> None:
         self._line, theirs = socket.socketpair()
-        self._answers = Lines(self._line)
+        self._answers = JsonLines(self._line)
         with theirs:
             self._holder = subprocess.Popen(
                 [sys.executable, "-m", f"{__package__}.holder", str(theirs.fileno())],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 import numpy as np
 
 from prisam_p2p.algorithms import TRAITS
-from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.control.messages import AtBarrier, Report, RoundDone, RoundsBegun, StateLost
+from prisam_p2p.control.spec import PeerSpec, Phase
 from prisam_p2p.core import grouping, peer_choice
 from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.bits import pack_bits
@@ -50,7 +50,7 @@ class Peer:
         network: Network | None,
         journal: Journal,
         sleep: Callable[[float], None],
-        report: Callable[[dict[str, Any]], None],
+        report: Callable[[Report], None],
         wait_at_mark: Callable[[], object],
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
@@ -85,7 +85,7 @@ class Peer:
             self.prune_ratio = start.progress.prune_ratio
             self._affinity = dict(start.progress.affinity)
             self._standing.validations = list(start.progress.validations)
-        self._report({"event": "begin", "round": start.round_index})
+        self._report(RoundsBegun(start.round_index))
         if self.spec.late or self.spec.incarnation:
             led_to = start.progress.rounds_done if start.progress else 0
             self._journal.write(
@@ -287,7 +287,7 @@ class Peer:
             self._network.write_traffic(t)
         tests = {moment: accuracy.test for moment, accuracy in self._standing.accuracy.items()}
         n_bytes = self._network.bytes_out() if self._network else 0
-        self._report({"event": "round", "round": t, "accuracy": tests, "bytes_out": n_bytes})
+        self._report(RoundDone(t, tests, n_bytes))
 
     def _keep_state(self, t: int, weights: Weights, progress: Progress) -> None:
         """Store what the next round begins with; one that cannot goes on all the same."""
@@ -296,7 +296,7 @@ class Peer:
         except OSError as error:
             reason = error.strerror or str(error)
             self._journal.write(records.StateNotWritten(t, reason))
-            self._report({"event": "state not written", "round": t, "reason": reason})
+            self._report(StateLost(t, reason))
 
     # What baselines do where PRISAM compares masks.
 
@@ -376,10 +376,10 @@ class Peer:
             moment, self._pruned_at, candidates[moment], self._standing.accuracy[moment]
         )
 
-    def _mark(self, t: int, phase: str) -> None:
+    def _mark(self, t: int, phase: Phase) -> None:
         """Wait for the launcher where the spec says so: what it does then, it does in between."""
         if (t, phase) in self.spec.barriers:
-            self._report({"event": "mark", "round": t, "phase": phase})
+            self._report(AtBarrier(t, phase))
             self._wait_at_mark()
 
     @property

@@ -12,10 +12,22 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Literal
 
 from prisam_p2p.algorithms import TRAITS
-from prisam_p2p.control.line import Control, Stopped
+from prisam_p2p.control.line import ControlLine, Stopped
+from prisam_p2p.control.messages import (
+    ConnectionsSettled,
+    Exit,
+    LeaveBarrier,
+    PeerDone,
+    ProcessUp,
+    Ready,
+    Report,
+    Roster,
+    SettleConnections,
+    StartRounds,
+)
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.core.entrywise import entries_of, entrywise
 from prisam_p2p.learn.learner import initial_weights
@@ -25,11 +37,11 @@ from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer import standing_orders as at_once
 from prisam_p2p.peer.baselines import LOOPS
+from prisam_p2p.peer.components import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.deployment import save_deployed
 from prisam_p2p.peer.neighbors import Network
-from prisam_p2p.peer.parts import Parts, make_learner, make_network, w0_seed
+from prisam_p2p.peer.orders import KnownRoster, follow_roster, hold_transfers, obey_rules
 from prisam_p2p.peer.peer import Peer
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
 from prisam_p2p.system.inbox import Inbox
@@ -41,31 +53,28 @@ from prisam_p2p.system.process_limits import (
 )
 from prisam_p2p.system.setns import enter
 from prisam_p2p.transport import events
-from prisam_p2p.transport.message_rule import rule_from
-from prisam_p2p.transport.transport import Transport
 
 ORDER_TIMEOUT_S = 86_400.0
-"""A launcher that dies ends this process (`Control`); this bound is for one that is stopped. It
-is long, for a peer that is done serves the others until all are."""
+"""For a launcher that is suspended; one that dies ends this process (`ControlLine`). Long, because
+a peer that is done serves the others until all are done."""
 
 REJOIN_TIMEOUT_S = 5.0
-"""A peer that comes late begins without the neighbors that it has not met by then."""
+"""A peer that starts late begins without the neighbors that it is not connected to by then."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a peer ended: completed, stopped, out-of-memory."""
+class PeerOutcome:
+    """How a peer ended, and why."""
 
-    state: str
+    state: Literal["completed", "stopped", "out-of-memory"]
     reason: str = ""
 
 
-Report = Callable[[dict[str, Any]], None]
-"""Tells the launcher something."""
+SendReport = Callable[[Report], None]
 
 
 def main(
-    spec: PeerSpec, line: socket.socket, parts_of: Callable[[Report], Parts] = lambda _: Parts()
+    spec: PeerSpec, line: socket.socket, parts_of: Callable[[SendReport], Parts] = lambda _: Parts()
 ) -> None:
     """Play the peer of `spec` until the launcher says exit, or SIGTERM."""
     if spec.network:  # before there is a second thread, or a socket
@@ -75,7 +84,7 @@ def main(
     one_heap()  # before there is a second thread
     inbox: Inbox[events.Event] = Inbox()
     stop = StopRequest()
-    control = Control(line, on_order=lambda: inbox.put(events.OrderCame()))
+    control = ControlLine(line, on_order=lambda: inbox.put(events.OrderCame()))
     on_sigterm(stop, inbox, control)
     use_threads(spec.device.threads)
     with Journal(spec.journal_path, spec.epoch_s) as journal:
@@ -89,7 +98,7 @@ def main(
 
 def _play(
     spec: PeerSpec,
-    control: Control,
+    control: ControlLine,
     inbox: Inbox[events.Event],
     stop: StopRequest,
     journal: Journal,
@@ -112,11 +121,12 @@ def _play(
             spec.peer_id, os.getpid(), spec.incarnation, spec.address, port, spec.device.prune_ratio
         )
     )
+    known = KnownRoster()
     if transport:
-        _obey_rules(control, transport, journal)
-        at_once.stop_transfers(spec, control, transport, journal)
-        at_once.meet_who_comes_later(control, transport)
-    control.send({"event": "up", "port": port})
+        obey_rules(control, transport, journal)
+        hold_transfers(spec.stops, control, transport, journal)
+        follow_roster(control, transport, known)
+    control.send(ProcessUp(port))
     meter = MemoryMeter()
     sleep = sleeper(stop, meter if spec.device.memory_mib else None)
     peer = Peer(
@@ -128,13 +138,13 @@ def _play(
         journal,
         sleep,
         control.send,
-        partial(control.expect, "go on", timeout_s=ORDER_TIMEOUT_S),
+        partial(control.expect, LeaveBarrier, timeout_s=ORDER_TIMEOUT_S),
     )
     try:
-        outcome = _run(peer, network, control, journal, meter)
+        outcome = _run(peer, network, known, control, journal, meter)
         if outcome.state == "completed":
             save_deployed(peer, architecture, journal)
-        control.send({"event": "done", "state": outcome.state})
+        control.send(PeerDone(outcome.state))
         if outcome.state != "stopped":
             with contextlib.suppress(Stopped):
                 _serve_until_exit(network, control)
@@ -149,36 +159,21 @@ def _play(
             transport.close()
 
 
-def _obey_rules(control: Control, transport: Transport, journal: Journal) -> None:
-    """Let the launcher set and remove rules for messages, whatever this peer is doing."""
-
-    def remove(order: dict[str, Any]) -> None:
-        rule_id = order["id"]
-
-        def tell(matched: int, acted: int) -> None:
-            journal.write(records.PolicyActed(rule_id, matched, acted))
-            control.send({"event": "rule", "id": rule_id, "acted": acted})
-
-        transport.remove_message_rule(rule_id, tell)
-
-    control.at_once("rule", lambda order: transport.set_message_rule(rule_from(order["rule"])))
-    control.at_once("unrule", remove)
-
-
-def _serve_until_exit(network: Network | None, control: Control) -> None:
+def _serve_until_exit(network: Network | None, control: ControlLine) -> None:
     """Answer neighbors that still pull the last weights, until all peers are done."""
     while True:
         if network:
             network.serve_until(control.has_order, ORDER_TIMEOUT_S)
-        order = control.expect("settle", "exit", timeout_s=ORDER_TIMEOUT_S)
-        if order["order"] == "exit":
-            return
-        settled = network is None or network.settle(order["with"], order["timeout_s"])
-        control.send({"event": "settled", "settled": settled})
+        match control.expect(SettleConnections, Exit, timeout_s=ORDER_TIMEOUT_S):
+            case SettleConnections(peers, timeout_s):
+                complete = network is None or network.settle(peers, timeout_s)
+                control.send(ConnectionsSettled(complete))
+            case Exit():
+                return
 
 
 def _finished(
-    peer: Peer, outcome: Outcome, meter: MemoryMeter, network: Network | None
+    peer: Peer, outcome: PeerOutcome, meter: MemoryMeter, network: Network | None
 ) -> records.Finished:
     up_mbit_s, down_mbit_s = network.peak_mbit_s() if network else (None, None)
     return records.Finished(
@@ -195,22 +190,23 @@ def _finished(
 def _run(
     peer: Peer,
     network: Network | None,
-    control: Control,
+    known: KnownRoster,
+    control: ControlLine,
     journal: Journal,
     meter: MemoryMeter,
-) -> Outcome:
+) -> PeerOutcome:
     """Wait for the start, then run the algorithm within the device's memory."""
     asked_mib = peer.spec.device.memory_mib
     try:
-        roster = control.expect("roster", timeout_s=ORDER_TIMEOUT_S)["roster"]
+        roster = known.merge(control.expect(Roster, timeout_s=ORDER_TIMEOUT_S))
         if network:
-            neighbors = {n: (address, port) for n, (address, port) in roster.items()}
+            neighbors = {entry.peer: (entry.address, entry.port) for entry in roster}
             patience_s = peer.spec.settings.ready_timeout_s
             if peer.spec.late:  # some neighbors may be gone for good
                 patience_s = min(patience_s, REJOIN_TIMEOUT_S)
             network.connect(neighbors, patience_s)
-        control.send({"event": "ready"})
-        control.expect("go", timeout_s=ORDER_TIMEOUT_S)
+        control.send(Ready())
+        control.expect(StartRounds, timeout_s=ORDER_TIMEOUT_S)
         meter.start()
         try:
             with memory_above_baseline(asked_mib):
@@ -225,10 +221,10 @@ def _run(
             if network and not network.broken:
                 network.leave(t)
             limit = f"more than {asked_mib} MiB above the baseline"
-            return Outcome("out-of-memory", limit if asked_mib else "an allocation was refused")
+            return PeerOutcome("out-of-memory", limit if asked_mib else "an allocation was refused")
     except Stopped:
-        return Outcome("stopped", "told to stop")
-    return Outcome("completed")
+        return PeerOutcome("stopped", "told to stop")
+    return PeerOutcome("completed")
 
 
 def spawned() -> tuple[PeerSpec, socket.socket]:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from queue import Empty
 
-from prisam_p2p.control.line import Control, Stopped
+from prisam_p2p.control.line import ControlLine, Stopped
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.system.process_limits import MemoryMeter
 from prisam_p2p.transport import events
@@ -49,7 +49,7 @@ def sleeper(stop: StopRequest, meter: MemoryMeter | None) -> Callable[[float], N
     return sleep
 
 
-def on_sigterm(stop: StopRequest, inbox: Inbox[events.Event], control: Control) -> None:
+def on_sigterm(stop: StopRequest, inbox: Inbox[events.Event], control: ControlLine) -> None:
     """Make SIGTERM end every wait; Ctrl-C in a terminal is the launcher's to handle."""
 
     def handle(_signal: int, _frame: object) -> None:

@@ -1,4 +1,4 @@
-"""JSON lines over a stream socket, read as they come."""
+"""Lines over a stream socket, read as they come: as bytes, or as JSON objects."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-_AT_ONCE = 1 << 16
+_READ_BYTES = 1 << 16
+_MOST_DESCRIPTORS = 4
 
 
-class Lines:
-    """The lines that the other end of `line` writes; descriptors may come with them.
+class LineSocket:
+    """The lines that the other end of `line` writes; file descriptors may come with them.
 
-    `send` answers without waiting: the other end may be stopped, and then reads nothing.
+    Sending never waits: the other end may be a stopped process, which reads nothing.
     """
 
     def __init__(self, line: socket.socket) -> None:
@@ -22,25 +23,25 @@ class Lines:
         self.descriptors: list[int] = []
         self._rest, self._unsent = b"", bytearray()
 
-    def receive(self) -> list[dict[str, Any]] | None:
+    def receive_lines(self) -> list[bytes] | None:
         """Wait for bytes and return the whole lines among them, None at the end of the file."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self.line, _AT_ONCE, 4)
+            data, descriptors, _, _ = socket.recv_fds(self.line, _READ_BYTES, _MOST_DESCRIPTORS)
         except ConnectionResetError:
             return None
         self.descriptors += descriptors
         if not data:
             return None
         *whole, self._rest = (self._rest + data).split(b"\n")
-        return [json.loads(text) for text in whole]
+        return whole
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a message now, or when `flush` finds that the other end takes it."""
-        self._unsent += _encoded(message)
+    def send_line(self, line: bytes) -> None:
+        """Send a line (with its newline) now, or when `flush` finds that the other end takes it."""
+        self._unsent += line
         self.flush()
 
     def flush(self) -> None:
-        """Send what the other end takes now; to one that is gone it is lost."""
+        """Send what the other end takes now; what is sent to a closed end is lost."""
         try:
             while self._unsent:
                 del self._unsent[: self.line.send(self._unsent, socket.MSG_DONTWAIT)]
@@ -50,18 +51,31 @@ class Lines:
             self._unsent.clear()
 
     def waiting(self, timeout_s: float = 0.0) -> bool:
-        """Tell whether `receive` would return at once, after waiting at most so long for that."""
+        """Tell whether `receive_lines` would return at once, after waiting up to `timeout_s`."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.line, selectors.EVENT_READ)
             return bool(selector.select(timeout_s))
 
 
+class JsonLines(LineSocket):
+    """Lines that are JSON objects, of a writer that is trusted: another process of ours."""
+
+    def receive(self) -> list[dict[str, Any]] | None:
+        """Wait for bytes and return the whole lines among them, None at the end of the file."""
+        lines = self.receive_lines()
+        return None if lines is None else [json.loads(line) for line in lines]
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message, as `send_line` does."""
+        self.send_line(_encoded(message))
+
+
 def write_line(
     line: socket.socket, message: dict[str, Any], descriptors: tuple[int, ...] = ()
 ) -> None:
-    """Send a message; one whose other end is gone is lost, its exit tells the reader why."""
+    """Send a JSON line, waiting until it is sent; what is sent to a closed end is lost."""
     data = memoryview(_encoded(message))
-    with suppress(BrokenPipeError, ConnectionResetError):
+    with suppress(BrokenPipeError, ConnectionResetError):  # its exit tells the reader why
         sent = socket.send_fds(line, [data], descriptors) if descriptors else 0
         line.sendall(data[sent:])
 

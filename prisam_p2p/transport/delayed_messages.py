@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from prisam_p2p.control.message_rule import Way
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.message_faults import Decision
-from prisam_p2p.transport.message_rule import Way
 
 
 @dataclass(eq=False)

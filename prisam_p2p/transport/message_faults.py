@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xxhash
 
-from prisam_p2p.transport.message_rule import Rule, Stream, Way
+from prisam_p2p.control.message_rule import Rule, Stream, Way
 from prisam_p2p.wire.codec import Frame, encode, kind_of
 from prisam_p2p.wire.messages import Chunk, Kind, Message, WeightsOffer
 

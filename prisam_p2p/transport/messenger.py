@@ -13,6 +13,7 @@ from functools import partial
 
 import zmq
 
+from prisam_p2p.control.message_rule import Rule, Way
 from prisam_p2p.errors import WireError
 from prisam_p2p.measure.traffic import TrafficCounter
 from prisam_p2p.system.inbox import Inbox
@@ -20,7 +21,6 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.delayed_messages import DelayedMessages
 from prisam_p2p.transport.message_faults import MessageFaults, damaged
-from prisam_p2p.transport.message_rule import Rule, Way
 from prisam_p2p.wire.codec import Frame, decode, encode, kind_of
 from prisam_p2p.wire.messages import Message
 

@@ -15,6 +15,7 @@ from functools import partial
 
 import zmq
 
+from prisam_p2p.control.message_rule import Rule
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.core.layout import Layout, Mask
@@ -26,7 +27,6 @@ from prisam_p2p.transport.client import Client, Endpoint
 from prisam_p2p.transport.connections import Connections
 from prisam_p2p.transport.io_thread import IoThread
 from prisam_p2p.transport.message_faults import MessageFaults
-from prisam_p2p.transport.message_rule import Rule
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull

@@ -10,7 +10,7 @@ from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.errors import ConfigError, WireError
 from prisam_p2p.faults.acts import SUPPORTED
 from prisam_p2p.faults.kinds import REPLACING
-from prisam_p2p.peer.parts import Parts
+from prisam_p2p.peer.components import Parts
 from prisam_p2p.report.byzantine_peers import RUDE
 from prisam_p2p.wire.codec import WIRE_VERSION, decode
 from prisam_p2p.wire.messages import (

@@ -4,6 +4,8 @@ import signal
 
 from hand_casts import fault, full, neighbors, plan
 
+from prisam_p2p.control.codec import name_of
+from prisam_p2p.control.messages import AttackActed, RuleRemoved
 from prisam_p2p.faults.barriers import TIMEOUT_S, marks
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.measure import records
@@ -26,7 +28,7 @@ class NotingHands:
         self.attacks[peer] = attack and attack.kind
 
     def order(self, peer, order):
-        self.done.append((peer, order["order"]))
+        self.done.append((peer, name_of(type(order))))
 
     def is_stopped(self, peer):
         return peer in self.stopped
@@ -79,7 +81,7 @@ class Stage:
         return [type(note).__name__ for note in self.notes]
 
 
-GO = "go on"
+GO = "leave-barrier"
 
 
 def test_a_kill_waits_for_all_neighbors_and_they_wait_for_the_kill():
@@ -240,12 +242,19 @@ def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
     text = fault('peers = ["p00", "p01"]\nmessage = "mask"', kind="drop")
     stage = Stage(text)
     assert stage.arrive("p00") == []
-    assert stage.arrive("p01") == [("p00", "rule"), ("p01", "rule"), ("p00", GO), ("p01", GO)]
+    assert stage.arrive("p01") == [
+        ("p00", "set-rule"),
+        ("p01", "set-rule"),
+        ("p00", GO),
+        ("p01", GO),
+    ]
     assert stage.arrive("p00", at=(2, "train")) == []
-    assert [what for _, what in stage.arrive("p01", at=(2, "train"))][:2] == ["unrule", "unrule"]
+    assert [what for _, what in stage.arrive("p01", at=(2, "train"))][:2] == [
+        "remove-rule",
+        "remove-rule",
+    ]
     for acted in (0, 3):
-        report = {"event": "rule", "id": "f#0", "acted": acted}
-        stage.injector.on_report("p00", report, stage.now_s)
+        stage.injector.on_report("p00", RuleRemoved("f#0", acted), stage.now_s)
     assert stage.noted().count("FaultVerified") == 1
 
 
@@ -253,8 +262,7 @@ def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
 
 
 def confess(stage, peer="p01", lies=1):
-    report = {"event": "rule", "id": "f#0", "acted": lies}
-    stage.injector.on_report(peer, report, stage.now_s)
+    stage.injector.on_report(peer, AttackActed("f#0", lies), stage.now_s)
 
 
 def test_a_rude_peer_takes_the_place_of_one_at_a_meeting():

@@ -4,11 +4,11 @@ import pytest
 from hand_casts import fault, full, plan
 from test_injector import Stage
 
+from prisam_p2p.control.messages import RemoveRule, RuleRemoved, SetRule
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.faults.loopback_links import LoopbackLinks, cannot
 from prisam_p2p.measure import records
 from prisam_p2p.plan.link_properties import LinkState
-from prisam_p2p.transport.message_rule import rule_from
 
 
 class Rules:
@@ -19,12 +19,12 @@ class Rules:
 
     def order(self, peer, order):
         rules = self.of.setdefault(peer, {})
-        if order["order"] == "rule":
-            rule = rule_from(order["rule"])
-            assert rule.id not in rules
-            rules[rule.id] = rule
-        else:
-            del rules[order["id"]]
+        match order:
+            case SetRule(rule):
+                assert rule.id not in rules
+                rules[rule.id] = rule
+            case RemoveRule(rule_id):
+                del rules[rule_id]
 
     def drops(self):
         """The (sender, receiver, at whose end) of messages that are dropped."""
@@ -133,7 +133,7 @@ def test_what_one_end_tells_is_evidence_for_all():
             injector.at_barrier(peer, mark, 1.0)
     told = [each for each in stage.notes if isinstance(each, records.FaultVerified)]
     assert told == []
-    injector.on_report("p01", {"event": "rule", "id": "f#0/in", "acted": 0}, 2.0)
-    injector.on_report("p00", {"event": "rule", "id": "f#0/out", "acted": 7}, 2.0)
+    injector.on_report("p01", RuleRemoved("f#0/in", 0), 2.0)
+    injector.on_report("p00", RuleRemoved("f#0/out", 7), 2.0)
     told = {e.peer: e.evidence for e in stage.notes if isinstance(e, records.FaultVerified)}
     assert told == dict.fromkeys(("p00", "p01"), "7 or more messages dropped or delayed")

@@ -9,6 +9,7 @@ import pytest
 from hand_casts import fault
 from test_injector import GO, NotingHands, Stage
 
+from prisam_p2p.control.messages import PeerDone, StateLost
 from prisam_p2p.measure import records
 from prisam_p2p.measure.files import path_beside
 
@@ -32,18 +33,18 @@ def stop(stage, peer, at=HALF):
 def test_the_donor_that_came_first_is_hit_and_stays_stopped_the_others_go_on():
     stage = Stage(fault('peers = "all"\nheal = { after_s = 1 }', at=AT_HALF))
     assert stop(stage, "p01") == [("p01", "SIGKILL")]
-    assert stop(stage, "p00") == [("p00", "let go")]
+    assert stop(stage, "p00") == [("p00", "resume-transfer")]
     stage.exits("p01")
     assert stage.tick(2) == [("p01", "start from state in 0")]
     stage.injector.on_ready("p01", stage.now_s)
-    assert stop(stage, "p01") == [("p01", "let go")]  # once an occurrence
+    assert stop(stage, "p01") == [("p01", "resume-transfer")]  # once an occurrence
     assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
 
 
 def test_other_stops_trigger_nothing():
     stage = Stage(fault('peers = ["p01"]', at='{ event = "transfer", share = 0.5, round = 2 }'))
-    assert stop(stage, "p01") == [("p01", "let go")]
-    assert stop(stage, "p02", at=(2, 0.5)) == [("p02", "let go")]
+    assert stop(stage, "p01") == [("p01", "resume-transfer")]
+    assert stop(stage, "p02", at=(2, 0.5)) == [("p02", "resume-transfer")]
     assert stop(stage, "p01", at=(2, 0.5)) == [("p01", "SIGKILL")]
 
 
@@ -53,7 +54,7 @@ def test_a_donor_that_is_paused_gives_on_once_it_is_healed():
     assert stop(stage, "p02") == [("p02", "SIGSTOP")]
     stage.hands.stopped.add("p02")
     assert stage.tick(0.5) == []
-    assert stage.tick(0.6) == [("p02", "SIGCONT"), ("p02", "let go")]
+    assert stage.tick(0.6) == [("p02", "SIGCONT"), ("p02", "resume-transfer")]
 
 
 def test_what_comes_after_a_fault_of_a_transfer_waits_for_one_donor_only():
@@ -61,7 +62,7 @@ def test_what_comes_after_a_fault_of_a_transfer_waits_for_one_donor_only():
                   at=AT_HALF)  # fmt: skip
     after = '{ after = "f", edge = "applied", delay_s = 1.0 }'
     stage = Stage(first + "\n\n" + fault('peers = ["p00"]', id="g", at=after))
-    assert stop(stage, "p01") == [("p01", "rule"), ("p01", "let go")]
+    assert stop(stage, "p01") == [("p01", "set-rule"), ("p01", "resume-transfer")]
     assert stage.tick(0.9) == []
     assert stage.tick(0.2) == [("p00", "SIGKILL")]
 
@@ -184,8 +185,7 @@ def test_who_is_out_of_memory_is_so_as_planned_and_stays_limited(process):
     before = psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA)
     stage.tick()
     assert not stage.injector.planned_end("p01")
-    report = {"event": "done", "state": "out-of-memory"}
-    stage.injector.on_report("p01", report, stage.now_s)
+    stage.injector.on_report("p01", PeerDone("out-of-memory"), stage.now_s)
     stage.tick(2)
     stage.injector.heal_all(stage.now_s)
     assert stage.injector.planned_end("p01")
@@ -214,8 +214,7 @@ def test_a_disk_is_full_for_each_process_of_a_peer_until_it_is_healed(tmp_path):
         stage.tick()
         with pytest.raises(OSError, match="No space left on device"):
             path_beside(stage.hands.state, pid).write_text("x")
-    report = {"event": "state not written", "round": 3, "reason": "No space left on device"}
-    stage.injector.on_report("p01", report, stage.now_s)
+    stage.injector.on_report("p01", StateLost(3, "No space left on device"), stage.now_s)
     stage.tick(2)
     assert evidence(stage) == ["state of round 3: No space left on device"]
     assert list(tmp_path.iterdir()) == []

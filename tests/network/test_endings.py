@@ -150,6 +150,30 @@ def test_a_peer_that_dies_at_start_is_told_with_its_last_lines(tmp_path):
     assert json.loads((run / "summary.json").read_text())["status"] == "failed"
 
 
+WRONG_LINE = b'{"v":1,"report":"process-up","port":"x"}\n'
+
+
+def test_a_peer_that_sends_a_wrong_line_fails_the_run_by_name(tmp_path):
+    """A real process that writes nonsense to its launcher before it begins."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'prisam_p2p.peer.process' in sys.orig_argv:\n"
+        f"    os.write(int(sys.orig_argv[-1]), {WRONG_LINE!r})\n"
+    )
+    run = tmp_path / "run"
+    code, _, err = launch(
+        topology(tmp_path, LONG),
+        *("--run-dir", run, "--start", "spawn"),
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert code == 3
+    assert "peer p0" in err
+    assert "it sent a wrong line: report 'process-up', field port: " in err
+    assert "Traceback" not in err
+    assert not alive(list(peer_pids(run).values()))
+    assert journal(run, "launcher")[-1]["status"] == "failed"
+
+
 def test_a_killed_peer_is_left_out_by_name_and_the_others_complete(tmp_path):
     run = tmp_path / "run"
     text = SMALL.replace("rounds = 3", "rounds = 12")

@@ -3,7 +3,7 @@
 import pytest
 
 from prisam_p2p.control.spec import PeerSpec
-from prisam_p2p.peer.parts import w0_seed
+from prisam_p2p.peer.components import w0_seed
 from prisam_p2p.settings import RunSettings
 
 

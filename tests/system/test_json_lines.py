@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from prisam_p2p.system.json_lines import Lines
+from prisam_p2p.system.json_lines import JsonLines
 
 N = 20_000
 """So many orders are more than a socket holds."""
@@ -14,7 +14,7 @@ N = 20_000
 def ends():
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield Lines(ours), Lines(theirs)
+        yield JsonLines(ours), JsonLines(theirs)
 
 
 def test_orders_to_who_reads_nothing_wait_and_come_in_order_once_it_does(ends):

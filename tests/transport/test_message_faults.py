@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prisam_p2p.control.message_rule import Rule
 from prisam_p2p.measure import traffic
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.delayed_messages import DelayedMessages
 from prisam_p2p.transport.message_faults import Decision, MessageFaults, damaged
-from prisam_p2p.transport.message_rule import Rule, rule_from
 from prisam_p2p.wire.codec import WireError, decode, encode, kind_of
 from prisam_p2p.wire.messages import Bye, Chunk, Kind, MaskAnnounce, WeightsOffer, Welcome
 
@@ -225,53 +225,6 @@ def test_a_removed_rule_tells_its_counts_and_may_come_again():
     assert made.decide(*MASKS).copies == 0
     with pytest.raises(ValueError, match="a second rule r"):
         made.add(Rule("r", "hold"))
-
-
-# -- rules as JSON -------------------------------------------------------------------------
-
-
-def test_a_rule_from_json():
-    given = {
-        "id": "x#0",
-        "action": "delay",
-        "direction": "out",
-        "neighbors": ["b"],
-        "message": None,
-    }
-    assert rule_from({**given, "delay_ms": 5, "probability": 0.5, "limit": 3}) == Rule(
-        "x#0", "delay", "out", frozenset("b"), None, 5, 0, 0.5, 3
-    )
-    assert rule_from({"id": "x", "action": "hold"}) == Rule("x", "hold")
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"id": ""}, "needs an id"),
-        ({"id": None}, "id None"),
-        ({"action": "lose"}, "action 'lose'"),
-        ({"action": None}, "action None"),
-        ({"direction": "up"}, "direction 'up'"),
-        ({"message": "hello"}, "message 'hello'"),
-        ({"neighbors": "b"}, "neighbors 'b'"),
-        ({"neighbors": [1]}, "neighbors"),
-        ({"probability": 0}, "probability 0"),
-        ({"probability": 1.5}, "probability 1.5"),
-        ({"probability": float("nan")}, "probability nan"),
-        ({"probability": True}, "probability True"),
-        ({"limit": 0}, "limit 0"),
-        ({"limit": 1.0}, "limit 1.0"),
-        ({"delay_ms": 5}, "delay or jitter of 'drop'"),
-        ({"action": "delay"}, "needs delay_ms or jitter_ms"),
-        ({"action": "delay", "delay_ms": -1}, "delay -1 ms"),
-        ({"action": "delay", "delay_ms": float("inf")}, "delay inf ms"),
-        ({"action": "delay", "jitter_ms": "5"}, "jitter_ms '5'"),
-        ({"rate": 5}, "rate: no field of a rule"),
-    ],
-)
-def test_what_is_no_rule(change, why):
-    with pytest.raises(ValueError, match=why):
-        rule_from({"id": "x", "action": "drop", **change})
 
 
 # -- the waiting line ----------------------------------------------------------------------

@@ -19,10 +19,10 @@ from test_transport import (
 )
 from tiny_layouts import same
 
+from prisam_p2p.control.message_rule import Rule
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer.round_book import RoundBook, Verdict
 from prisam_p2p.transport import events
-from prisam_p2p.transport.message_rule import Rule
 
 pytestmark = pytest.mark.network
 

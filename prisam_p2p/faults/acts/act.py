@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
 
+from prisam_p2p.control.messages import Report
 from prisam_p2p.faults.firing import Part
 from prisam_p2p.faults.hands import Hands
 from prisam_p2p.faults.link_faults import Links
@@ -40,7 +39,7 @@ class Act(ABC):
         """Return what the end of the peer's process with `code` proves."""
         return None
 
-    def told(self, part: Part, report: Mapping[str, Any]) -> str | None:
+    def told(self, part: Part, report: Report) -> str | None:
         """Return what a report of the peer proves."""
         return None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from prisam_p2p.control.messages import AttackActed, Report
 from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, Occurrence
@@ -38,10 +38,12 @@ class Rude(Act):
             self._hands.start_again(part.peer, "state", first_round)
         return None
 
-    def told(self, part: Part, report: Mapping[str, Any]) -> str | None:
+    def told(self, part: Part, report: Report) -> str | None:
         """See Act."""
-        mine = report["event"] == "rule" and report["id"] == part.occurrence.id
-        return f"it confesses that it lied ({report['acted']})" if mine else None
+        match report:
+            case AttackActed(fault, acted) if fault == part.occurrence.id:
+                return f"it confesses that it lied ({acted})"
+        return None
 
     def heal(self, part: Part, now_s: float) -> bool:
         """See Act."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from prisam_p2p.control.messages import Report, StateLost
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Part
 from prisam_p2p.faults.hands import Hands
@@ -43,10 +42,12 @@ class FullDisk(Act):
                 beside.symlink_to(FULL)
                 self._links_made[part].add(beside)
 
-    def told(self, part: Part, report: Mapping[str, Any]) -> str | None:
+    def told(self, part: Part, report: Report) -> str | None:
         """See Act."""
-        mine = report["event"] == "state not written"
-        return f"state of round {report['round']}: {report['reason']}" if mine else None
+        match report:
+            case StateLost(round_index, reason):
+                return f"state of round {round_index}: {reason}"
+        return None
 
     def heal(self, part: Part, now_s: float) -> bool:
         """See Act."""

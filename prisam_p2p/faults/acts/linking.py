@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from prisam_p2p.control.messages import Report
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Part
 
@@ -24,7 +22,7 @@ class Linking(Act):
         touched = self._links.touched(part.occurrence.id)
         return f"{touched} {self._links.TOUCHES}" if touched else None
 
-    def told(self, part: Part, report: Mapping[str, Any]) -> str | None:
+    def told(self, part: Part, report: Report) -> str | None:
         """See Act."""
         return self.look(part, 0.0)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Mapping
-from typing import Any
 
 import psutil
 
+from prisam_p2p.control.messages import PeerDone, Report
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Part
 from prisam_p2p.faults.hands import Hands
@@ -42,9 +41,9 @@ class Memory(Act):
         self._before[part] = (pid, soft, hard)
         return True
 
-    def told(self, part: Part, report: Mapping[str, Any]) -> str | None:
+    def told(self, part: Part, report: Report) -> str | None:
         """See Act."""
-        out = report["event"] == "done" and report["state"] == "out-of-memory"
+        out = report == PeerDone("out-of-memory")
         return f"out of memory with {self._limit_of(part)}" if out and part.active else None
 
     def ended(self, part: Part, code: int) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from prisam_p2p.control.message_rule import Rule
+from prisam_p2p.control.messages import RemoveRule, Report, RuleRemoved, SetRule
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.fault_plan import Occurrence
 from prisam_p2p.faults.firing import Part
@@ -17,23 +18,28 @@ class Messaging(Act):
         """See Act."""
         if self._hands.is_down(part.peer):
             return False
-        self._hands.order(part.peer, {"order": "rule", "rule": message_rule(part.occurrence)})
+        self._hands.order(part.peer, SetRule(message_rule(part.occurrence)))
         return True
 
-    def told(self, part: Part, report: Mapping[str, Any]) -> str | None:
+    def told(self, part: Part, report: Report) -> str | None:
         """See Act."""
-        mine = report["event"] == "rule" and report["id"] == part.occurrence.id
-        return f"{report['acted']} messages touched" if mine and report["acted"] else None
+        match report:
+            case RuleRemoved(rule_id, acted) if rule_id == part.occurrence.id and acted:
+                return f"{acted} messages touched"
+        return None
 
     def heal(self, part: Part, now_s: float) -> bool:
         """See Act."""
-        self._hands.order(part.peer, {"order": "unrule", "id": part.occurrence.id})
+        self._hands.order(part.peer, RemoveRule(part.occurrence.id))
         return True
 
 
-def message_rule(occurrence: Occurrence) -> dict[str, Any]:
-    """Return a rule as `transport.message_rule.rule_from` reads it; its id is the fault's."""
-    given = occurrence.parameters
-    rule = {key: given.get(key) for key in ("message", "probability", "limit")}
-    rule |= {"id": occurrence.id, "action": occurrence.kind, "direction": "out"}
-    return rule | ({"delay_ms": given["ms"]} if occurrence.kind == "delay" else {})
+def message_rule(occurrence: Occurrence) -> Rule:
+    """Return the rule that does the fault to what a peer sends; its id is the fault's."""
+    given: dict[str, Any] = dict(occurrence.parameters)
+    names = ("message", "probability", "limit")
+    chosen = {name: given[name] for name in names if given.get(name) is not None}
+    if occurrence.kind == "delay":
+        chosen["delay_ms"] = given["ms"]
+    action: Any = occurrence.kind
+    return Rule(occurrence.id, action, "out", **chosen)

@@ -1,10 +1,11 @@
-"""A rule about messages on their way: which, and what is done with them. Pure."""
+"""A rule for messages between peers: which ones it is about, and what is done with them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from pydantic import ConfigDict
 
 Way = Literal["out", "in"]
 Stream = tuple[Way, str, str]
@@ -12,19 +13,6 @@ Stream = tuple[Way, str, str]
 
 Action = Literal["drop", "delay", "duplicate", "reorder", "hold", "corrupt"]
 _MOST_MS = 600_000.0
-
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "id": str,
-    "action": str,
-    "direction": str,
-    "neighbors": list,
-    "message": str,
-    "delay_ms": (int, float),
-    "jitter_ms": (int, float),
-    "probability": (int, float),
-    "limit": int,
-}
 
 
 @dataclass(frozen=True)
@@ -42,6 +30,10 @@ class Rule:
     Raises:
         ValueError: a value is out of its range, or values contradict each other.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False
+    )
 
     id: str
     action: Action
@@ -74,26 +66,6 @@ class Rule:
             and self.message in (topic, None)
             and (self.neighbors is None or neighbor in self.neighbors)
         )
-
-
-def rule_from(given: Mapping[str, Any]) -> Rule:
-    """Return the rule in a JSON object with the names of `Rule`'s fields.
-
-    Raises:
-        ValueError: a field is unknown, has the wrong type or is out of its range.
-    """
-    unknown = given.keys() - {each.name for each in fields(Rule)}
-    _require(not unknown, f"{', '.join(sorted(unknown))}: no field of a rule")
-    for name, types in _TYPES.items():
-        value = given.get(name)
-        fits = isinstance(value, types) and not isinstance(value, bool)
-        _require(fits or (value is None and name not in ("id", "action")), f"{name} {value!r}")
-    values = {name: value for name, value in given.items() if value is not None}
-    if "neighbors" in values:
-        names = values["neighbors"]
-        _require(all(isinstance(name, str) for name in names), f"neighbors {names!r}")
-        values["neighbors"] = frozenset(names)
-    return Rule(**values)
 
 
 def _require(holds: bool, otherwise: str) -> None:

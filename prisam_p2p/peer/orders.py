@@ -1,0 +1,97 @@
+"""Orders of the launcher that a peer obeys when they come, whatever it is doing.
+
+The thread that reads the control line obeys them; the peer's own thread takes no part.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+from prisam_p2p.control.line import ControlLine
+from prisam_p2p.control.messages import (
+    RemoveRule,
+    ResumeTransfer,
+    Roster,
+    RosterEntry,
+    RosterUpdate,
+    RuleRemoved,
+    SetRule,
+    TransferHeld,
+)
+from prisam_p2p.control.spec import Stop
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.transport.transport import Transport
+from prisam_p2p.transport.upload_stops import StopReached
+
+
+class KnownRoster:
+    """The newest entry of each neighbor, whichever order of messages brought it. Thread-safe.
+
+    An update may come before the roster is read: the reading thread handles it at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[int, RosterEntry]] = {}
+
+    def merge(self, roster: Roster) -> list[RosterEntry]:
+        """Take a roster in; return the newest entry of each neighbor, sorted by neighbor."""
+        with self._lock:
+            for entry in roster.entries:
+                self._take_in(roster.version, entry)
+            return [entry for _, (_, entry) in sorted(self._known.items())]
+
+    def update(self, update: RosterUpdate) -> bool:
+        """Take an update in; return whether it is newer than what was known of the neighbor."""
+        with self._lock:
+            return self._take_in(update.version, update.entry)
+
+    def _take_in(self, version: int, entry: RosterEntry) -> bool:
+        newer = entry.peer not in self._known or version > self._known[entry.peer][0]
+        if newer:
+            self._known[entry.peer] = (version, entry)
+        return newer
+
+
+def follow_roster(control: ControlLine, transport: Transport, known: KnownRoster) -> None:
+    """Connect to neighbors that come up after this peer has connected."""
+
+    def take_in(update: RosterUpdate) -> None:
+        if known.update(update):
+            entry = update.entry
+            transport.meet(entry.peer, (entry.address, entry.port))
+
+    control.handle(RosterUpdate, take_in)
+
+
+def obey_rules(control: ControlLine, transport: Transport, journal: Journal) -> None:
+    """Let the launcher set and remove rules for messages."""
+
+    def remove(order: RemoveRule) -> None:
+        def tell(matched: int, acted: int) -> None:
+            journal.write(records.PolicyActed(order.rule_id, matched, acted))
+            control.send(RuleRemoved(order.rule_id, acted))
+
+        transport.remove_message_rule(order.rule_id, tell)
+
+    control.handle(SetRule, lambda order: transport.set_message_rule(order.rule))
+    control.handle(RemoveRule, remove)
+
+
+def hold_transfers(
+    stops: Collection[Stop], control: ControlLine, transport: Transport, journal: Journal
+) -> None:
+    """Let transfers wait at `stops` until the launcher resumes them."""
+    if not stops:
+        return
+
+    def tell(reached: StopReached) -> None:
+        round_index, share, to = reached.round_index, reached.stop[1], reached.requester
+        stopped = records.TransferStopped(round_index, share, to, reached.offset, reached.n_bytes)
+        journal.write(stopped)
+        control.send(TransferHeld(reached.stop))
+
+    transport.stop_transfers([*stops], tell)
+    control.handle(ResumeTransfer, lambda order: transport.go_on(order.stop))
