@@ -273,18 +273,18 @@ def sql(run: Path, query: str, output: str, out: Path | None) -> None:
 def verify(run: Path, run2: Path, output: str) -> None:
     """Compare two runs: masks, groups, chosen peers and final weights; exit 4 if they differ."""
     from prisam_p2p.report.run_folder import RunFolder
-    from prisam_p2p.report.verify import compare, compared
+    from prisam_p2p.report.verify import compare, compared, not_judged, outcome
 
     one, other = RunFolder(run), RunFolder(run2)
-    differences, counts = compare(one, other), compared(one)
+    differences, counts = compare(one, other), compared(one, other)
     if output == "json":
         texts = [str(each) for each in differences]
-        click.echo(json.dumps({"same": not texts, "compared": counts, "differences": texts}))
+        found = {"same": not texts, "compared": counts, "not_judged": not_judged(counts)}
+        click.echo(json.dumps({**found, "differences": texts}))
     else:
         for each in differences:
             click.echo(str(each))
-        total = ", ".join(f"{n} {aspect}" for aspect, n in counts.items())
-        click.echo(f"{'different' if differences else 'the same'}: {total}")
+        click.echo(outcome(differences, counts))
     if differences:
         sys.exit(CheckFailed.exit_code)
 

@@ -20,7 +20,7 @@ from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done
 
-SCHEMA = 2
+SCHEMA = 3
 MIB = 2**20
 
 Values = dict[str, float | None]
@@ -47,7 +47,7 @@ def measure(run: RunFolder) -> Measured:
     peer_rounds = sum(rounds_done(run, peer) for peer in run.peers)
     ends = [line for p in run.peers if (line := run.last(p, "deployed"))]
     masks, weights = summary["bytes"][MASK], summary["bytes"][WEIGHTS]
-    dense = run.plan["model"]
+    dense, left = run.plan["model"], left_out(run)
     values: Values = {
         **{f"accuracy_{short}": summary["accuracy"][key] for short, key in _ACCURACIES.items()},
         "validation_deployed": _mean([line["validation"] for line in ends]),
@@ -64,7 +64,7 @@ def measure(run: RunFolder) -> Measured:
         "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
         "restarted_share": _share(len(_restarts(run)), peer_rounds),
-        "left_out": sum(left_out(run).values()),
+        "left_out": left["masks"] + left["pulls"] if left["judged"] else None,
         "duration_s": summary["duration_s"],
     }
     return Measured(values, rounds)

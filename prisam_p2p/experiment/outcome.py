@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prisam_p2p.errors import Undecided
 from prisam_p2p.experiment.drawing import save
 from prisam_p2p.experiment.figures import write_figure
 from prisam_p2p.experiment.grid import Grid
@@ -18,8 +19,10 @@ from prisam_p2p.experiment.store import CellFolder
 from prisam_p2p.experiment.tables import write_cells, write_table
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.summary import read_summary
 
 _RESUMED = "cut off and gone on with, so that it sent more bytes"
+_UNDECIDED = "broke no rule that could be decided, but some could not (exit code 5)"
 _OF_MASKS = {Kind.MASK_SIMILARITY: similarity_matrix, Kind.MASK_PCA: components}
 
 
@@ -78,7 +81,13 @@ def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mappin
         hosts = Counter(_host(result) for result in results)
         lines += ["", *(f"{host} ({n} cells)" for host, n in hosts.most_common())]
     endings = {result.folder.name: CellFolder(result.folder).ending() for result in results}
+    lines += _checks(results)
     lines += [f"- {_RESUMED}: {name}" for name, end in endings.items() if end and end.resumed]
+    lines += [
+        f"- {_UNDECIDED}: {name}"
+        for name, end in endings.items()
+        if end and end.exit_code == Undecided.exit_code
+    ]
     lines += [
         f"- {n:.0f} masks and pulls left out between peers that no fault hit: {result.folder.name}"
         for result in results
@@ -86,6 +95,19 @@ def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mappin
     ]
     lines += [f"- failed: {name}: {reason}" for name, reason in failed.items()]
     return "\n".join(lines) + "\n"
+
+
+def _checks(results: Sequence[Result]) -> list[str]:
+    """Return in how many cells each check holds, and in how many it had nothing to judge."""
+    verdicts: dict[str, Counter[str]] = {}
+    for result in results:
+        for each in read_summary(RunFolder(result.folder / "run")).get("checks", []):
+            verdicts.setdefault(each["check"], Counter())[each["verdict"]] += 1
+    told = [
+        f"{check} ({', '.join(f'{verdict} in {n}' for verdict, n in found.most_common())})"
+        for check, found in verdicts.items()
+    ]
+    return ["", f"Checks, by cells: {', '.join(told)}."] if told else []
 
 
 def _host(result: Result) -> str:

@@ -152,26 +152,28 @@ def _with_reached(results: Sequence[Result]) -> Iterator[Result]:
 
     A scene: cells with the same labels but for the method, the seed among them.
     """
-    scenes: dict[frozenset[Any], list[float]] = {}
+    scenes: dict[frozenset[Any], list[float | None]] = {}
     for result in results:
         accuracy = result.measured.values["accuracy_deployed"]
-        scenes.setdefault(_scene(result), []).append(accuracy or 0.0)
+        scenes.setdefault(_scene(result), []).append(accuracy)
     for result in results:
-        target = ENOUGH * max(scenes[_scene(result)])
-        t = next(
-            (
-                t
-                for t, v in result.measured.rounds.items()
-                if (v["accuracy_deployed"] or 0) >= target
-            ),
-            None,
-        )
+        known = [accuracy for accuracy in scenes[_scene(result)] if accuracy is not None]
+        t = _first_round(result, ENOUGH * max(known)) if known else None
         reached: Values = dict.fromkeys(BETWEEN_METHODS)
         if t is not None:
             sent = result.measured.rounds[t]["sent_mib"]
             reached = {"rounds_to_90_percent": t + 1, "sent_mib_to_90_percent": sent}
         values = {**result.measured.values, **reached}
         yield replace(result, measured=replace(result.measured, values=values))
+
+
+def _first_round(result: Result, target: float) -> int | None:
+    """Return the first round after which a cell's accuracy is at least `target`."""
+    for t, values in result.measured.rounds.items():
+        accuracy = values["accuracy_deployed"]
+        if accuracy is not None and accuracy >= target:
+            return t
+    return None
 
 
 def _scene(result: Result) -> frozenset[Any]:

@@ -148,6 +148,8 @@ def print_findings(console: Console, found: dict[str, Any]) -> None:
             achieved = each["why_not"] or f"{each['achieved']:g}"
             measured.add_row(each["what"], f"{each['asked']:g}", achieved)
         console.print(measured)
+    else:
+        console.print("links in namespaces: not judged, this machine lacks what they need")
     choice = found["network"]
     console.print(
         "Where links or faults ask for more than loopback, "

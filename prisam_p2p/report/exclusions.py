@@ -1,56 +1,81 @@
-"""What peers went on without though no fault hit them: who was slow, or far, or died.
+"""What peers went on without: masks and pulls that no fault explains, and weights they rejected.
 
-Such a run depends on how fast its processes were, and another one may come to something else.
+A run with the former depended on how fast its processes were: another one may come to something
+else.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from prisam_p2p.measure.records import SAID_BYE
 from prisam_p2p.report.applied_faults import occurrences
 from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.verdicts import NOT_JUDGED
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """A mask or a pull of another peer that a peer waited for in a round."""
+
+    what: str
+    other: str
+    came: bool
 
 
 def left_out(run: RunFolder) -> dict[str, int]:
     """Return how many "masks" were missed and "pulls" lost between peers that no fault hits.
 
-    What a fault did to others may pass on: who waited for one of them is late itself, and counts.
+    "judged" is how many masks and pulls such peers waited for: of none, nothing can be said. What
+    a fault did to others may pass on: a peer that waited for a hit one is late itself, and counts.
     """
     hit = {
         peer
         for each in occurrences(run)
         for peer in chain(each["peers"], chain.from_iterable(each["links"]))
     }
-    lost = [each for peer in run.peers if peer not in hit for each in _lost(run, peer)]
-    return {
-        what: sum(kind == what and other not in hit for kind, other in lost)
-        for what in ("masks", "pulls")
-    }
+    awaited = [
+        each
+        for peer in run.peers
+        if peer not in hit
+        for each in _awaited(run, peer)
+        if each.other not in hit
+    ]
+    lost = Counter(each.what for each in awaited if not each.came)
+    return {"masks": lost["masks"], "pulls": lost["pulls"], "judged": len(awaited)}
 
 
-def _lost(run: RunFolder, peer: str) -> Iterable[tuple[str, str]]:
-    """Return what a peer went on without, and whose; of a round that was done again, the last."""
-    by_round: dict[int, list[tuple[str, str]]] = {}
+def _awaited(run: RunFolder, peer: str) -> Iterable[_Awaited]:
+    """Return what a peer waited for; of a round that was done again, what it did last."""
+    by_round: dict[int, list[_Awaited]] = {}
     for line in run.journals[peer]:
-        if line["record"] == "heard":
-            missing = line["missing"].items()
-            lost = [("masks", other) for other, why in missing if not why.startswith(SAID_BYE)]
-            by_round[line["round"]] = lost
-        elif line["record"] == "pull_failed":
-            by_round.setdefault(line["round"], []).append(("pulls", line["donor"]))
+        match line["record"]:
+            case "heard":
+                came = [_Awaited("masks", other, True) for other in line["peers"]]
+                missing = [
+                    _Awaited("masks", other, False)
+                    for other, why in line["missing"].items()
+                    if not why.startswith(SAID_BYE)
+                ]
+                by_round[line["round"]] = [*came, *missing]
+            case "pulled" | "pull_failed" as how:
+                pull = _Awaited("pulls", line["donor"], how == "pulled")
+                by_round.setdefault(line["round"], []).append(pull)
     return chain.from_iterable(by_round.values())
 
 
 def left_out_lines(left: Mapping[str, int]) -> list[str]:
-    """Return that in one line, none where nothing was left out."""
-    told = ", ".join(f"{n} {what[:-1] if n == 1 else what}" for what, n in left.items() if n)
-    if not told:
-        return []
-    return [f"left out between peers that no fault hit: {told}; another run may differ"]
+    """Return that in one line, none where all that was awaited came."""
+    between = "left out between peers that no fault hit"
+    if not left["judged"]:
+        return [f"{between}: {NOT_JUDGED}, no such peer waited for another"]
+    counts = {"mask": left["masks"], "pull": left["pulls"]}
+    told = ", ".join(f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n)
+    return [f"{between}: {told}; another run may differ"] if told else []
 
 
 # -- rejected weights ------------------------------------------------------------------

@@ -115,7 +115,7 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
         for kind, c in summary["bytes"].items()
     )
     wire = [f"on the wire: {sent}", *closure_lines(summary["closure"])]
-    left = left_out_lines(summary.get("left_out", {}))
+    left = left_out_lines(summary["left_out"])
     checks, faults = check_lines(summary["checks"]), fault_lines(summary["faults"])
     return [*lines, *wire, *left, *rejection_lines(summary["rejected"]), *checks, *faults]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.report.run_folder import Line, RunFolder
+from prisam_p2p.report.verdicts import NOT_JUDGED
 
 # What is compared -> (record, its fields that must be equal in every round).
 _ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -53,12 +55,25 @@ def compare(one: RunFolder, other: RunFolder) -> list[Difference]:
     return differences
 
 
-def compared(run: RunFolder) -> dict[str, int]:
-    """Return aspect -> number of records that a comparison with `run` looks at."""
+def compared(*runs: RunFolder) -> dict[str, int]:
+    """Return aspect -> how many records a comparison looks at, of the run that has the most."""
     return {
-        aspect: sum(len(run.records(peer, record)) for peer in run.peers)
+        aspect: max(sum(len(run.records(peer, record)) for peer in run.peers) for run in runs)
         for aspect, (record, _) in _ASPECTS.items()
     }
+
+
+def not_judged(counts: Mapping[str, int]) -> list[str]:
+    """Return the aspects that neither run has a record of."""
+    return [aspect for aspect, n in counts.items() if not n]
+
+
+def outcome(differences: Sequence[Difference], counts: Mapping[str, int]) -> str:
+    """Return in a line what a comparison came to, and which aspects it had no record of."""
+    told = ", ".join(f"{n} {aspect}" for aspect, n in counts.items() if n)
+    nothing = ", ".join(not_judged(counts))
+    line = f"{'different' if differences else 'the same'}: {told}"
+    return f"{line}; {NOT_JUDGED}: {nothing}" if nothing else line
 
 
 def _values(run: RunFolder, peer: str, record: str, fields: tuple[str, ...]) -> list[Line]:

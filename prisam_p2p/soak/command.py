@@ -53,7 +53,7 @@ def soak(topology: Path, minutes: float, out: Path | None, output: str, **given:
         click.echo(json.dumps({**totals, "cycles": [asdict(cycle) for cycle in cycles]}, indent=1))
     else:
         for name, value in totals.items():
-            click.echo(f"{name.replace('_', ' ')}: {value}")
+            click.echo(f"{name.replace('_', ' ')}: {_text(value)}")
     bad = [cycle.number for cycle in cycles if not cycle.is_good]
     if bad:
         raise CheckFailed(f"{folder}: cycles {', '.join(map(str, bad))} were not good")
@@ -67,10 +67,19 @@ def _show(cycle: Cycle, left_s: float) -> None:
     click.echo(f"{line} ({left_s / 60:.0f} min left)", err=True)
 
 
+def _text(value: object) -> str:
+    """Return a total in words; a mapping as its keys with their numbers of runs."""
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{name} {n}" for name, n in value.items()) or "none"
+
+
 def _totals(cycles: list[Cycle], seed: int) -> dict[str, Any]:
     fired: Counter[str] = Counter()
+    not_judged: Counter[str] = Counter()
     for cycle in cycles:
         fired.update(cycle.fired)
+        not_judged.update(cycle.not_judged)
     return {
         "seed": seed,
         "runs": len(cycles),
@@ -78,6 +87,7 @@ def _totals(cycles: list[Cycle], seed: int) -> dict[str, Any]:
         "minutes": round(sum(cycle.duration_s for cycle in cycles) / 60, 1),
         "faults_fired": dict(sorted(fired.items())),
         "undecided": sum(cycle.undecided for cycle in cycles),
+        "not_judged": dict(sorted(not_judged.items())),
         "connections": sum(cycle.connections for cycle in cycles),
         "unexplained_bytes": sum(cycle.unexplained_bytes for cycle in cycles),
         "hangs": sum(cycle.hung for cycle in cycles),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -17,17 +17,21 @@ class Held:
 
     Attributes:
         processes: descendants of this process, by pid; all of them once it adopts orphans.
-        descriptors: number of open files, sockets and pipes of this process.
+        descriptors, threads: numbers of open files, sockets and pipes, and of threads, of this
+            process; None: not counted.
         namespaces: network namespaces that one of them lives in.
     """
 
     processes: frozenset[int]
-    descriptors: int
-    threads: int
+    descriptors: int | None
+    threads: int | None
     namespaces: frozenset[str]
 
     def leaked_since(self, before: Held) -> list[str]:
-        """Return in words what is here and was not before."""
+        """Return in words what is here and was not before.
+
+        Descriptors and threads only where `before` counted them.
+        """
         kinds: dict[str, frozenset[int] | frozenset[str]] = {
             "processes": self.processes - before.processes,
             "network namespaces": self.namespaces - before.namespaces,
@@ -37,13 +41,18 @@ class Held:
         ]
         for name in ("descriptors", "threads"):
             here, there = getattr(self, name), getattr(before, name)
-            if here > there:
+            if there is not None and here > there:
                 found.append(f"{name}: {here} after {there}")
         return found
 
 
+def uncounted(at: Held) -> Held:
+    """Return the same without counts, which a program's first run may raise for good."""
+    return replace(at, descriptors=None, threads=None)
+
+
 def held() -> Held:
-    """Look."""
+    """Return what is held now."""
     pids, namespaces = set[int](), set[str]()
     for child in psutil.Process().children(recursive=True):
         with suppress(OSError, psutil.NoSuchProcess):  # it ended meanwhile

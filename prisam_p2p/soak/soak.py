@@ -1,4 +1,4 @@
-"""The loop: draw a scenario, run it, judge it, look for what it left behind."""
+"""Run after run: draw a scenario, run it, judge it, look for what it left behind."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from prisam_p2p.launch.run import INTERRUPTED
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import read_summary, write_summary
-from prisam_p2p.report.verdicts import judge
+from prisam_p2p.report.verdicts import NOT_JUDGED, judge
 from prisam_p2p.soak.drawing import draw_scenario
-from prisam_p2p.soak.leaks import Held, held
+from prisam_p2p.soak.leaks import Held, held, uncounted
 from prisam_p2p.system.process_limits import adopt_orphans
 
 CYCLE_TIMEOUT_S = 300.0
@@ -35,8 +35,9 @@ class Cycle:
 
     Attributes:
         fired: kind of fault -> occurrences that fired.
-        undecided: verdicts that are unknown: nothing passed that the fault could have touched.
-        unexplained_bytes: on the wire.
+        undecided: how many verdicts are unknown: a fault found nothing that it could touch.
+        not_judged: names of the checks that had nothing to judge.
+        connections, unexplained_bytes: of its closure.
         hung: it was not over in time.
         leaked: in words, what it left behind.
         broken: in words, what else failed.
@@ -46,6 +47,7 @@ class Cycle:
     duration_s: float
     fired: dict[str, int] = field(default_factory=dict)
     undecided: int = 0
+    not_judged: list[str] = field(default_factory=list)
     connections: int = 0
     unexplained_bytes: int = 0
     hung: bool = False
@@ -54,7 +56,7 @@ class Cycle:
 
     @property
     def is_good(self) -> bool:
-        """Whether all is as it should be."""
+        """Whether it came to its end, broke no rule and left nothing behind."""
         return not (self.hung or self.leaked or self.broken)
 
 
@@ -67,18 +69,21 @@ def soak(
     folder: Path,
     show: Callable[[Cycle, float], None],
 ) -> list[Cycle]:
-    """Run cycles until `minutes` are over; the first one shows what the program keeps open.
+    """Run cycles until `minutes` are over, one at least.
+
+    Processes and network namespaces that a run leaves are found from the first on, descriptors and
+    threads from the second on: the first shows how many the program keeps.
 
     Args:
         overrides: settings; "rounds" must be among them.
         folder: made; keeps cycles.jsonl, and the run folders of cycles that were not good.
-        show: told each cycle, and the seconds that are left.
+        show: called with each cycle, and the seconds that are left.
     """
     folder.mkdir(parents=True)
     adopt_orphans()
     deadline = time.monotonic() + minutes * 60
     cycles: list[Cycle] = []
-    before: Held | None = None
+    before = uncounted(held())
     with (folder / "cycles.jsonl").open("w") as lines:
         while not cycles or time.monotonic() < deadline:
             number = len(cycles)
@@ -87,7 +92,8 @@ def soak(
             )
             run_dir = folder / f"cycle-{number:04}"
             cycle = _cycle(number, text, topology, peers_folder, overrides, run_dir, before)
-            before = before or held()
+            if not number:
+                before = replace(held(), processes=before.processes, namespaces=before.namespaces)
             cycles.append(cycle)
             lines.write(json.dumps(asdict(cycle)) + "\n")
             lines.flush()
@@ -102,7 +108,7 @@ def _cycle(
     peers_folder: Path,
     overrides: Mapping[str, object],
     run_dir: Path,
-    before: Held | None,
+    before: Held,
 ) -> Cycle:
     path = run_dir.with_suffix(".toml")
     write_whole(path, scenario)
@@ -110,10 +116,11 @@ def _cycle(
     began_s = time.monotonic()
     hung, broken = _run(path, topology, peers_folder, settings, run_dir)
     duration_s = round(time.monotonic() - began_s, 1)
-    leaked = held().leaked_since(before) if before else []
-    cycle = Cycle(number, duration_s, hung=hung, leaked=leaked, broken=broken)
+    cycle = Cycle(number, duration_s, hung=hung, leaked=held().leaked_since(before), broken=broken)
     if (run_dir / "summary.json").exists():
-        cycle = _judged(cycle, read_summary(RunFolder(run_dir)))
+        cycle = _judged(cycle, read_summary(RunFolder(run_dir)), before)
+    elif cycle.is_good:
+        cycle = replace(cycle, broken=["no summary.json was written, so nothing was judged"])
     if cycle.is_good:
         shutil.rmtree(run_dir)
         path.unlink()
@@ -144,12 +151,16 @@ def _run(
     return bool(rang), []
 
 
-def _judged(cycle: Cycle, summary: Mapping[str, Any]) -> Cycle:
+def _judged(cycle: Cycle, summary: Mapping[str, Any], before: Held) -> Cycle:
     judgement, closed = judge(summary), summary["closure"]
+    nothing = [check["check"] for check in summary["checks"] if check["verdict"] == NOT_JUDGED]
+    nothing += ["closure"] if closed["verdict"] == NOT_JUDGED else []
+    nothing += ["leaked descriptors and threads"] if before.descriptors is None else []
     return replace(
         cycle,
         fired=dict(Counter(fault["kind"] for fault in summary["faults"] if fault["fired"])),
         undecided=len(judgement.undecided),
+        not_judged=nothing,
         connections=closed["connections"],
         unexplained_bytes=closed["unexplained_bytes"],
         broken=cycle.broken + judgement.broken,

@@ -74,10 +74,11 @@ def run(tmp_path):
             | {"validation": 0.5 if better else 0.1, "test": 0.8},
             {"record": "grouped", "round": 0, "labels": dict.fromkeys(GROUPS, 0) | {"d": 1}}
             | {"group": [peer]},
-            {"record": "pulled", "round": 0, "fetched_bytes": 250},
+            {"record": "pulled", "round": 0, "donor": "b", "fetched_bytes": 250},
             {
                 "record": "heard",
                 "round": 0,
+                "peers": [],
                 "missing": {} if better else {"a": "late", "b": "late"},
             },
             {"record": "deployed", "validation": 0.5, "test": 0.8, "prune_ratio": 0.5}
@@ -116,6 +117,11 @@ def test_measures_of_a_run(run):
     assert found.values["model_bytes_share"] == 0.26
     assert found.values["accuracy_deployed"] == 0.7
     assert found.values["left_out"] == 2
+
+
+def test_a_measure_that_judges_nothing_has_no_value(run):
+    run.plan["peers"] = {"e": {"group": 0}}  # a peer that met nobody
+    assert measure(run).values["left_out"] is None
 
 
 def test_d_psgd_deploys_what_it_averaged_whatever_is_better(run):

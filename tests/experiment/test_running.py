@@ -242,16 +242,18 @@ algorithm = "local"
 """
 
 
-def done(one, folder, validation, left_out=0):
+def done(one, folder, validation, left_out=0, verdict="true", exit_code=0):
     """Leave what a whole run of a cell leaves."""
     its = CellFolder(folder / one.name)
     (its.path / "run").mkdir(parents=True)
-    (its.path / "run" / "summary.json").write_text('{"status": "completed"}')
+    check = {"check": "no poison", "verdict": verdict}
+    summary = {"status": "completed", "checks": [check]}
+    (its.path / "run" / "summary.json").write_text(json.dumps(summary))
     (its.path / "run" / "plan.json").write_text(json.dumps({"host": HOST}))
     values = dict.fromkeys(CATALOG) | {"validation_deployed": validation, "left_out": left_out}
     kept = {"schema": SCHEMA, "values": values, "rounds": {}}
     (its.path / "measures.json").write_text(json.dumps(kept))
-    its.end(resolve(one), ENDING, keep_models=True)
+    its.end(resolve(one), replace(ENDING, exit_code=exit_code), keep_models=True)
 
 
 def test_nothing_runs_untuned_where_its_trials_failed(tmp_path):
@@ -287,7 +289,8 @@ def test_tables_of_some_cells_know_what_the_others_were_tuned_to(tmp_path):
         done(trial.cell, out / "tuning", trial.candidate["learning_rate"])
     best = {key_of(trial.labels): {"learning_rate": 0.2} for trial in trials}
     for one in cells_of(grid, {}, best):
-        done(one, out / "cells", 0.5, left_out=3 * (one.labels["method"] == "local"))
+        more = {"left_out": 3, "verdict": "not judged", "exit_code": 5}
+        done(one, out / "cells", 0.5, **(more if one.labels["method"] == "local" else {}))
 
     finished = run_experiment(grid, Wish(out, {}, only="*_local"), observer())
     assert (finished.cells, finished.outcome.failed) == (1, {})
@@ -298,5 +301,8 @@ def test_tables_of_some_cells_know_what_the_others_were_tuned_to(tmp_path):
     assert "2 of 2 cells" in results
     assert results.count("left out between peers that no fault hit") == 1
     assert "3 masks and pulls left out between peers that no fault hit: seed-0_local" in results
+    assert "Checks, by cells: no poison (true in 1, not judged in 1)." in results
+    undecided = [line for line in results.splitlines() if "(exit code 5)" in line]
+    assert [line.rpartition(": ")[2][:12] for line in undecided] == ["seed-0_local"]
     chosen = json.loads((out / "tuning.json").read_text())
     assert [entry["labels"]["method"] for entry in chosen] == ["PRISAM", "local"]

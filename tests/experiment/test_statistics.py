@@ -75,6 +75,13 @@ def test_bytes_until_90_percent_of_the_best_method_of_the_same_seed():
     assert rounds["hard", "PRISAM"].mean == 2
 
 
+def test_nothing_is_reached_where_no_method_of_a_scene_was_evaluated():
+    cells = [result(m, "hard", 0, accuracy_deployed=None) for m in AXES["method"]]
+    spec = table(measures=["rounds_to_90_percent"])
+    found = points(cells, AXES, spec, "rounds_to_90_percent", None)
+    assert [point.value for point in found] == [None, None]
+
+
 def test_a_cell_without_an_axis_stands_at_each_of_its_labels():
     plain = result("local", "hard", 0)
     labels = {"seed": 0, "method": "local"}

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from prisam_p2p.cli import main
 from prisam_p2p.errors import ConfigError
@@ -35,6 +36,16 @@ def test_the_choice(missing, asked, choice):
 def test_namespaces_that_cannot_be_had_are_wrong_input(what):
     with pytest.raises(ConfigError, match=f"expected loopback or auto here: {what}: no {what}"):
         choose(found(what), "namespaces")
+
+
+@pytest.mark.parametrize(
+    "measured", [[], [{"what": "loss", "asked": 0.1, "achieved": 0.1, "why_not": ""}]]
+)
+def test_links_that_were_not_measured_are_not_judged(measured):
+    console = Console(record=True, width=100)
+    network = {"network": "loopback", "reason": "no veth"}
+    doctor.print_findings(console, {"probes": [], "measured": measured, "network": network})
+    assert ("links in namespaces: not judged" in console.export_text()) == (not measured)
 
 
 @pytest.mark.network

@@ -20,4 +20,7 @@ def test_a_soak_of_one_run(tmp_path):
     assert (told["runs"], told["good"], told["hangs"], told["leaks"]) == (1, 1, 0, 0)
     assert told["unexplained_bytes"] == 0
     assert sum(told["faults_fired"].values()) >= 1
+    assert told["connections"] > 0
+    assert told["not_judged"]["leaked descriptors and threads"] == 1  # one run has none before it
+    assert "final states" not in told["not_judged"]
     assert [path.name for path in out.iterdir()] == ["cycles.jsonl"]

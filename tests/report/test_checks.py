@@ -344,14 +344,28 @@ def test_what_a_fault_cost(tmp_path):
 # -- left out without a fault ----------------------------------------------------------------
 
 
+def lost(left):
+    return left["masks"], left["pulls"]
+
+
 def missing(story, peer, *others):
     story.change(peer, "heard", 1, missing=dict.fromkeys(others, "no mask within 10.0 s"))
 
 
 def test_where_all_were_in_time_nothing_is_left_out(tmp_path):
     left = left_out(Story().folder(tmp_path))
-    assert left == {"masks": 0, "pulls": 0}
+    assert left == {"masks": 0, "pulls": 0, "judged": 4 * 4 * 3 + 4 * 4}
     assert left_out_lines(left) == []
+
+
+def test_where_faults_hit_all_but_one_nothing_left_out_is_judged(tmp_path):
+    story = Story()
+    story.occurrences = [occurrence("pause", "abc")]
+    left = left_out(story.folder(tmp_path))
+    assert left == {"masks": 0, "pulls": 0, "judged": 0}
+    assert left_out_lines(left) == [
+        "left out between peers that no fault hit: not judged, no such peer waited for another"
+    ]
 
 
 def test_who_is_late_by_itself_is_told_apart_from_who_is_hit_or_is_late_for_who_is_hit(tmp_path):
@@ -362,7 +376,7 @@ def test_who_is_late_by_itself_is_told_apart_from_who_is_hit_or_is_late_for_who_
     story.tell("d", 15, "pull_failed", round=1, donor="c", reason="no byte for 60 s")
     story.tell("d", 15, "pull_failed", round=1, donor="a", reason="connection closed")
     left = left_out(story.folder(tmp_path))
-    assert left == {"masks": 1, "pulls": 1}
+    assert lost(left) == (1, 1)
     (line,) = left_out_lines(left)
     assert line.startswith("left out between peers that no fault hit: 1 mask, 1 pull;")
 
@@ -371,7 +385,7 @@ def test_who_said_bye_is_not_left_out(tmp_path):
     """As one does that reached --target-loss."""
     story = Story()
     story.change("b", "heard", 1, missing={"a": "left before round 1", "c": "connection closed"})
-    assert left_out(story.folder(tmp_path)) == {"masks": 1, "pulls": 0}
+    assert lost(left_out(story.folder(tmp_path))) == (1, 0)
 
 
 def test_a_link_that_a_fault_hits_concerns_both_its_ends(tmp_path):
@@ -379,7 +393,7 @@ def test_a_link_that_a_fault_hits_concerns_both_its_ends(tmp_path):
     story.fault("cut", "a", 5, 15, peers=[], links=[("a", "b"), ("b", "a")])
     missing(story, "a", "b")
     missing(story, "c", "d")
-    assert left_out(story.folder(tmp_path)) == {"masks": 1, "pulls": 0}
+    assert lost(left_out(story.folder(tmp_path))) == (1, 0)
 
 
 def test_of_a_round_that_was_done_again_the_last_time_counts(tmp_path):
@@ -387,4 +401,4 @@ def test_of_a_round_that_was_done_again_the_last_time_counts(tmp_path):
     story = Story()
     story.tell("d", 15, "pull_failed", round=1, donor="c", reason="no byte for 60 s")
     story.tell("d", 16, "heard", round=1, peers=["a", "b"], missing={"c": "no mask within 10.0 s"})
-    assert left_out(story.folder(tmp_path)) == {"masks": 1, "pulls": 0}
+    assert lost(left_out(story.folder(tmp_path))) == (1, 0)

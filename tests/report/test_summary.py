@@ -91,6 +91,7 @@ def peer_records(peer):
             trained(t),
             records.Masked(t, 0.3 - 0.05 * t, "f0", "f0"),
             records.Evaluated(t, "after_training", 0.1, accuracy - 0.2 + 0.1 * t),
+            records.Heard(t, [p for p in GROUPS if p != peer], {}, 0.1, 10.0),
             records.Grouped(t, labels_of(t), [p for p in GROUPS if GROUPS[p] == GROUPS[peer]]),
             records.Evaluated(t, "after_aggregation", 0.1, accuracy - 0.1 + 0.1 * t),
             traffic(t, final=False),
@@ -143,7 +144,7 @@ def test_what_the_whole_run_came_to(folder):
     assert summary["topology"] == "square"
     assert summary["start"] == {"wall_s": 2.0, "cpu_s_per_peer": 0.3, "pss_mib_per_peer": 47.0}
     assert sorted(summary["peers"]) == ["a", "b", "c", "d"]
-    assert summary["left_out"] == {"masks": 0, "pulls": 0}
+    assert summary["left_out"] == {"masks": 0, "pulls": 0, "judged": 24}
 
 
 def test_what_a_peer_came_to(folder):

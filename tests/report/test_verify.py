@@ -6,7 +6,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.report.verify import Difference, compare, compared
+from prisam_p2p.report.verify import Difference, compare, compared, not_judged, outcome
 
 LABELS = {"a": 0, "b": 1}
 
@@ -124,6 +124,21 @@ def test_what_was_compared_is_counted(run):
         "accuracy": 8,
         "final weights": 2,
     }
+
+
+def test_an_aspect_that_neither_run_has_is_not_judged(run):
+    """Peers whose models are whole write no masks."""
+    runs = [run(name, {1: None, 7: None}, peers=["b"]) for name in ("one", "other")]
+    assert compare(*runs) == []
+    counts = compared(*runs)
+    assert not_judged(counts) == ["masks"]
+    assert outcome([], counts).endswith("4 accuracy, 1 final weights; not judged: masks")
+
+
+def test_what_one_run_alone_has_is_compared(run):
+    one, other = run("one", {1: None, 7: None}, peers=["b"]), run("other", peers=["b"])
+    assert compared(one, other)["masks"] == 2
+    assert [each.aspect for each in compare(one, other)] == ["masks"]
 
 
 def test_nothing_is_not_the_same_as_nothing(run):
