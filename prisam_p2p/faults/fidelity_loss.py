@@ -6,7 +6,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.acts import ON_LINKS
 from prisam_p2p.faults.fault_plan import FaultPlan, Occurrence
 from prisam_p2p.faults.loopback_links import cannot
-from prisam_p2p.netns.doctor import LOOPBACK, Choice
+from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.settings import Algorithm
 
@@ -23,7 +23,7 @@ def wants(plan: Plan, faults: FaultPlan | None) -> list[str]:
     return [_LINKS] * bool(plan.links) + [_FAULTS] * bool(_on_links(faults))
 
 
-def loss_of_fidelity(plan: Plan, faults: FaultPlan | None, choice: Choice) -> str | None:
+def loss_of_fidelity(plan: Plan, faults: FaultPlan | None, choice: NetworkChoice) -> str | None:
     """Return, in a line, what the run loses by its network; None = nothing."""
     lost = {
         _LINKS: "links delay messages, not packets, and have no rate and no loss",
@@ -34,7 +34,7 @@ def loss_of_fidelity(plan: Plan, faults: FaultPlan | None, choice: Choice) -> st
     return f"on loopback ({choice.reason}) {'; '.join(lost[each] for each in asked)}"
 
 
-def check_links(faults: FaultPlan, choice: Choice, where: str) -> None:
+def check_links(faults: FaultPlan, choice: NetworkChoice, where: str) -> None:
     """Refuse faults that the chosen network cannot do.
 
     Raises:

@@ -16,8 +16,7 @@ from prisam_p2p.launch.run import COMPLETED, create_run_dir, run
 from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
-from prisam_p2p.netns.choice import choose_network
-from prisam_p2p.netns.doctor import LOOPBACK, Choice
+from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice, choose_network
 from prisam_p2p.plan.plan import Plan, read_plan
 from prisam_p2p.plan.planning import Prepared, prepare, topology_of
 from prisam_p2p.plan.toml_file import no_such_file
@@ -132,7 +131,7 @@ def run_reported(
     folder: Path,
     quiet: bool,
     after_run: Callable[[Path], object],
-    choice: Choice,
+    choice: NetworkChoice,
     faults: FaultPlan | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Run `plan` in `folder` (see `run`), and call `after_run` however it ends."""
@@ -142,7 +141,7 @@ def run_reported(
         after_run(folder)
 
 
-def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> Choice:
+def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> NetworkChoice:
     """Choose what lies between the peers; say what is lost by it."""
     choice = choose_network(plan.settings.network, wants(plan, faults))
     if faults:
@@ -152,10 +151,10 @@ def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -
     return choice
 
 
-def network_beside(baseline: Plan, choice: Choice) -> Choice:
+def network_beside(baseline: Plan, choice: NetworkChoice) -> NetworkChoice:
     """Return what lies between the peers of a baseline."""
     silent = TRAITS[baseline.settings.algorithm].silent
-    return Choice(LOOPBACK, "nothing is sent") if silent else choice
+    return NetworkChoice(LOOPBACK, "nothing is sent") if silent else choice
 
 
 def _topology(source: Path, peers_folder: Path) -> Topology:

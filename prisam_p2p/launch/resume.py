@@ -22,7 +22,7 @@ from prisam_p2p.launch.past import launcher_history, past_of
 from prisam_p2p.launch.run import COMPLETED, create_run_dir, go_on
 from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_folder, baseline_of
-from prisam_p2p.netns.doctor import Choice
+from prisam_p2p.netns.choice import NetworkChoice
 from prisam_p2p.plan.plan import Plan, read_plan
 from prisam_p2p.plan.planning import Prepared, prepare, topology_of
 from prisam_p2p.settings import Baseline
@@ -70,7 +70,7 @@ def _finish(
     run_dir: Path,
     quiet: bool,
     after_run: Callable[[Path], object],
-    choice: Choice,
+    choice: NetworkChoice,
     faults: FaultPlan | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Go on with one run; return its status and each peer's final state."""

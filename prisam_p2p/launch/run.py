@@ -27,13 +27,13 @@ from prisam_p2p.measure import folders, records
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.choice import (
+    NetworkChoice,
     facts_of,
     is_isolated,
+    link_checks,
     make_network,
-    measured,
     shapes_rates,
 )
-from prisam_p2p.netns.doctor import Choice
 from prisam_p2p.netns.interface import Network
 from prisam_p2p.plan.plan import PeerPlan, Plan
 from prisam_p2p.plan.planning import Prepared
@@ -69,7 +69,7 @@ def run(
     plan: Plan,
     run_dir: Path,
     quiet: bool,
-    choice: Choice,
+    choice: NetworkChoice,
     faults: FaultPlan | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Run `plan` in `run_dir`, which exists; return its status and each peer's final state.
@@ -93,7 +93,7 @@ def go_on(
     plan: Plan,
     run_dir: Path,
     quiet: bool,
-    choice: Choice,
+    choice: NetworkChoice,
     faults: FaultPlan | None,
     past: Past,
 ) -> tuple[str, dict[str, str]]:
@@ -105,7 +105,7 @@ def go_on(
     Raises:
         ConfigError: the run has a launcher.
     """
-    fidelity = measured(choice)
+    checks = link_checks(choice)
     epoch_s, run_id, status = time.monotonic() - past.ended_s, past.run_id, FAILED
     with (
         _held(run_dir),
@@ -121,7 +121,7 @@ def go_on(
         try:
             if past.over.keys() != plan.peers.keys():  # else nobody is left to go on
                 with _network(plan, choice, run_id) as network, ExitStack() as held:
-                    facts = facts_of(network, choice, fidelity)
+                    facts = facts_of(network, choice, checks)
                     journal.write(facts)
                     specs = _specs(prepared, plan, run_dir, epoch_s, run_id, turns_fd, network)
                     specs = _with_keys(past.going_on(specs), plan, network)
@@ -177,7 +177,7 @@ def _engine(start: Start) -> Engine:
 
 
 @contextmanager
-def _network(plan: Plan, choice: Choice, run_id: str) -> Iterator[Network]:
+def _network(plan: Plan, choice: NetworkChoice, run_id: str) -> Iterator[Network]:
     rates = {p: (e.profile.up_mbit_s, e.profile.down_mbit_s) for p, e in plan.peers.items()}
     with closing(make_network(choice, rates, run_id)) as network:
         yield network

@@ -1,1 +1,1 @@
-"""The networks that a run can have: a namespace for each peer, or plain loopback."""
+"""The networks that a run can use: a network namespace per peer, or plain loopback."""

@@ -1,78 +1,124 @@
-"""Which network a run gets: by what it asks of its links, and what this machine can do.
+"""Choose the network of a run: by what its links need, and by what this machine can do.
 
-docs/decisions/0021-network-choice.md has the rule, and why.
+The rule and its reasons: docs/decisions/0021-network-choice.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure import records
-from prisam_p2p.netns import doctor
-from prisam_p2p.netns.doctor import LOOPBACK, NAMESPACES, Choice
+from prisam_p2p.netns import capabilities
+from prisam_p2p.netns.capabilities import NEEDED, Capability
 from prisam_p2p.netns.interface import Network, Rates
-from prisam_p2p.netns.link_check import QUICK, Measured, measure
+from prisam_p2p.netns.link_check import QUICK, LinkCheck, check_link
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.netns.namespaces import Namespaces
 from prisam_p2p.settings import NetworkKind
 from prisam_p2p.wire import ethernet
 
+NAMESPACES, LOOPBACK = NetworkKind.NAMESPACES.value, NetworkKind.LOOPBACK.value
 
-def choose_network(asked: NetworkKind, wants: Sequence[str]) -> Choice:
-    """Return the network of a run; start nothing that stays.
 
-    The caller should have one thread: this forks.
+@dataclass(frozen=True)
+class NetworkChoice:
+    """The network of a run.
+
+    Attributes:
+        network: NAMESPACES or LOOPBACK.
+        reason: why that one, for people.
+    """
+
+    network: str
+    reason: str
+
+
+def choose_network(asked: NetworkKind, wants: Sequence[str]) -> NetworkChoice:
+    """Choose the network of a run; nothing that this starts outlives the call.
+
+    The caller should have one thread, because this may fork.
 
     Args:
-        wants: what the run asks of its links, in words.
+        asked: the option `--network`.
+        wants: what the run needs of its links, in words, such as "faults of links".
 
     Raises:
-        ConfigError: namespaces were asked for, and are not to be had.
+        ConfigError: namespaces were asked for, and this machine cannot have them.
     """
     if asked is NetworkKind.LOOPBACK:
-        return Choice(LOOPBACK, "asked for")
+        return NetworkChoice(LOOPBACK, "asked for")
     if asked is NetworkKind.AUTO and not wants:
-        return Choice(LOOPBACK, "nothing is asked of the links")
-    choice = doctor.choose(doctor.probe(doctor.NEEDED), asked.value)
+        return NetworkChoice(LOOPBACK, "no link has a rate, delay, loss or fault")
+    choice = choose_by_capabilities(capabilities.probe(NEEDED), asked)
     if asked is NetworkKind.AUTO and choice.network == NAMESPACES:
-        return Choice(NAMESPACES, f"for {' and '.join(wants)}")
+        return NetworkChoice(NAMESPACES, f"for {' and '.join(wants)}")
     return choice
 
 
-def make_network(choice: Choice, rates: Rates, run_id: str) -> Network:
-    """Return the network of a run, made.
+def choose_by_capabilities(found: Mapping[str, Capability], asked: NetworkKind) -> NetworkChoice:
+    """Choose the network by what the machine can do alone; `auto` prefers namespaces.
 
     Args:
-        rates: of every peer's device, up and down; loopback leaves them to the peers.
+        found: the result of `capabilities.probe`, at least for NEEDED.
 
     Raises:
-        NetworkError: the kernel refuses what the doctor found to work.
+        ConfigError: namespaces were asked for, and this machine cannot have them.
+    """
+    if asked is NetworkKind.LOOPBACK:
+        return NetworkChoice(LOOPBACK, "asked for")
+    missing = [found[what] for what in NEEDED if not found[what].available]
+    if not missing:
+        named = asked is NetworkKind.NAMESPACES
+        return NetworkChoice(NAMESPACES, "asked for" if named else "all that it needs is available")
+    lacks = "; ".join(f"{each.what}: {each.detail}" for each in missing)
+    if asked is NetworkKind.NAMESPACES:
+        right = f"loopback or auto on this machine, which lacks {lacks}"
+        raise ConfigError("--network", "", asked.value, right)
+    return NetworkChoice(LOOPBACK, f"namespaces lack {lacks}")
+
+
+def make_network(choice: NetworkChoice, rates: Rates, run_id: str) -> Network:
+    """Set up the network of a run.
+
+    Args:
+        rates: of every peer's device, up and down. Loopback ignores them: peers pace themselves.
+        run_id: hexadecimal digits; loopback derives its addresses from them.
+
+    Raises:
+        NetworkError: the kernel refused something that the probes found to work.
     """
     if choice.network == LOOPBACK:
         return Loopback(list(rates), run_id)
     return Namespaces(list(rates), rates)
 
 
-def measured(choice: Choice) -> list[Measured]:
-    """Return what a link does here against what it is asked to; nothing for loopback."""
-    return measure(QUICK) if choice.network == NAMESPACES else []
+def link_checks(choice: NetworkChoice) -> list[LinkCheck]:
+    """Measure quickly what a link achieves here; empty for loopback.
+
+    Raises:
+        NetworkError: no network could be set up.
+    """
+    return check_link(QUICK) if choice.network == NAMESPACES else []
 
 
 def shapes_rates(network: Network) -> bool:
-    """Tell whether the network itself holds the devices' rates."""
+    """Tell whether the network itself enforces the devices' rates."""
     return isinstance(network, Namespaces)
 
 
 def is_isolated(network: Network) -> bool:
-    """Tell whether nobody but the peers reaches it."""
+    """Tell whether only the peers can reach the network."""
     return isinstance(network, Namespaces)
 
 
-def facts_of(network: Network, choice: Choice, fidelity: Sequence[Measured]) -> records.NetworkMade:
-    """Return what a run's figures hold for: the network, why it, and what it does."""
+def facts_of(
+    network: Network, choice: NetworkChoice, checks: Sequence[LinkCheck]
+) -> records.NetworkMade:
+    """Return the journal record of the network: its kind, the reason and what a link achieves."""
     mtu, congestion, delay_by = ethernet.LOOPBACK_MTU, "the host's", None
     if isinstance(network, Namespaces):
         mtu, congestion, delay_by = ethernet.MTU, network.congestion, network.delay_by
-    told = [asdict(each) for each in fidelity]
-    return records.NetworkMade(choice.network, choice.reason, mtu, congestion, delay_by, told)
+    achieved = [asdict(each) for each in checks]
+    return records.NetworkMade(choice.network, choice.reason, mtu, congestion, delay_by, achieved)

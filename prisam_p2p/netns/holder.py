@@ -1,9 +1,9 @@
-"""The process that makes the namespaces, holds them and changes their links by order.
+"""The holder process: it makes the namespaces, keeps them alive and changes their links.
 
     python -m prisam_p2p.netns.holder DESCRIPTOR
 
-It talks JSON lines over DESCRIPTOR with `namespaces`, where the orders stand, and dies with the
-launcher. It has one thread and is in some peer's namespace, whichever was last.
+It receives orders as JSON lines over DESCRIPTOR (namespaces.py sends them) and dies with the
+launcher. It has one thread, which stays in the peer's namespace that it entered last.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from prisam_p2p.netns.building import Place, Wanted, build, enter_place
-from prisam_p2p.netns.link_table import Links
+from prisam_p2p.netns.bridge import Endpoint, PeerNamespace, build, enter_namespace
+from prisam_p2p.netns.link_table import LinkTable
 from prisam_p2p.netns.netlink import SOCK_DIAG
 from prisam_p2p.system import sock_diag
 from prisam_p2p.system.isolated import said
@@ -29,9 +29,9 @@ from prisam_p2p.system.setns import CLONE_NEWNET, unshare, unshare_user
 
 
 def main(line: socket.socket) -> None:
-    """Obey until the launcher closes the line."""
+    """Obey orders until the launcher closes the line."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher handles Ctrl-C
     allow_many_files()
     orders, links = JsonLines(line), None
     while (received := orders.receive()) is not None:
@@ -45,20 +45,23 @@ def main(line: socket.socket) -> None:
                 write_line(line, {"failed": said(error)})
 
 
-def _build(line: socket.socket, order: dict[str, Any]) -> Links:
-    user_fd = _own_user_namespace(order["own_user"])
-    hub, places = build([Wanted(*each) for each in order["peers"]], order["congestions"])
-    links = Links(places, hub.netem)
-    for place in places:
-        _hand_over(line, place)
+def _build(line: socket.socket, order: dict[str, Any]) -> LinkTable:
+    user_fd = _enter_user_namespace(order["own_user"])
+    endpoints = [Endpoint(*each) for each in order["peers"]]
+    bridge, namespaces = build(endpoints, order["congestions"])
+    links = LinkTable(namespaces, bridge.netem)
+    for namespace in namespaces:
+        _hand_over(line, namespace)
     descriptors = () if user_fd is None else (user_fd,)
-    facts = {"congestion": hub.congestion, "delay_by": links.delay_by}
+    facts = {"congestion": bridge.congestion, "delay_by": links.delay_by}
     write_line(line, {"built": facts}, descriptors)
     return links
 
 
-def _own_user_namespace(always: bool) -> int | None:
-    """Enter a new one, and return it; None where this process has the right without, as root has.
+def _enter_user_namespace(always: bool) -> int | None:
+    """Enter a new user namespace and return its descriptor.
+
+    Without `always`, return None where this process may make network namespaces anyway, as root.
 
     Raises:
         OSError: the kernel refused.
@@ -71,16 +74,16 @@ def _own_user_namespace(always: bool) -> int | None:
     return os.open("/proc/self/ns/user", os.O_RDONLY)
 
 
-def _hand_over(line: socket.socket, place: Place) -> None:
-    """Send the descriptors of a namespace, and of sockets in it that tell of its connections."""
-    enter_place(place)
+def _hand_over(line: socket.socket, namespace: PeerNamespace) -> None:
+    """Send the descriptors of a namespace and of sock_diag sockets in it."""
+    enter_namespace(namespace)
     sockets, reason = [], ""
     try:
         sockets = list(_diag_sockets())
     except (OSError, ValueError) as error:
         reason = str(error)
-    descriptors = (place.net_fd, *(each.fileno() for each in sockets))
-    write_line(line, {"place": place.address, "unwatched": reason}, descriptors)
+    descriptors = (namespace.net_fd, *(each.fileno() for each in sockets))
+    write_line(line, {"namespace": namespace.address, "no_sock_diag": reason}, descriptors)
     for each in sockets:
         each.close()
 

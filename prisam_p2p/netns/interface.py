@@ -1,4 +1,4 @@
-"""What every network is: addresses, a way in, a state for each directed link, and evidence."""
+"""The interface of a network: addresses, namespaces to enter, the state of links, packet counts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from prisam_p2p.errors import PrisamError
 from prisam_p2p.plan.link_properties import Link, LinkState
 
 Rates = Mapping[str, tuple[float | None, float | None]]
-"""Peer -> its up and its down rate in Mbit/s over all its links; None = no limit."""
+"""Peer -> its rates up and down in Mbit/s, over all its links together; None = no limit."""
 
 
 class NetworkError(PrisamError):
-    """The network could not be made so, or is gone."""
+    """The network could not be set up or changed, or its holder process is gone."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened to a directed link's packets since the network was set up.
+    """What happened to a directed link's packets and connections since the network was set up.
 
     Attributes:
         cut: packets that a cut dropped or rejected.
         lost: packets that random loss dropped.
-        delayed: packets that were held back; None where the kernel does it and does not count.
+        delayed: packets that were delayed; None where netem delays them, which does not count.
         reset: connections that were destroyed.
     """
 
@@ -38,12 +38,12 @@ class Counts:
 
     @property
     def evidence(self) -> int:
-        """Packets dropped and connections destroyed."""
+        """The number of packets dropped and connections destroyed."""
         return self.cut + self.lost + self.reset
 
 
 class Network(Protocol):
-    """See the module. Not for two threads at once.
+    """A network for the peers of one run; not thread-safe.
 
     Attributes:
         addresses: peer -> its IPv4 address, which no other peer has.
@@ -52,35 +52,51 @@ class Network(Protocol):
     addresses: Mapping[str, str]
 
     def entry(self, peer: str) -> dict[str, int | None] | None:
-        """Return the keyword arguments of `enter` for a peer's process; None = nothing to enter.
+        """Return the arguments of system.setns.enter for a peer's process; None = do not enter.
 
-        They are descriptors of the launcher, to be inherited under the same numbers.
+        The values are descriptors of the launcher; the peer inherits them by the same numbers.
         """
 
     def apply(self, states: Mapping[Link, LinkState]) -> None:
-        """Make every link so; links that are not named are made clear. Twice is as once.
+        """Set the state of every link; links that `states` does not name become clear.
+
+        Applying the same states again changes nothing.
 
         Raises:
-            NetworkError: the kernel refused; links may be in their old state or in the new.
+            NetworkError: the kernel refused; each link is in its old state or in the new one.
         """
 
     def counts(self, link: Link) -> Counts:
-        """Return what happened on `link` so far."""
-
-    def evidence(self, link: Link) -> int:
-        """Return the packets of `link` dropped, and its connections destroyed, so far."""
-
-    def watch_sockets(self) -> list[socket.socket]:
-        """Return the sockets, as of sock_diag.listen, that tell of all peers' destroyed ones.
-
-        They are the network's: it closes them.
+        """Return the counts of `link` so far.
 
         Raises:
-            NetworkError: the kernel does not tell.
+            NetworkError: the holder process is gone.
+        """
+
+    def evidence(self, link: Link) -> int:
+        """Return how many packets of `link` were dropped and connections destroyed so far.
+
+        Raises:
+            NetworkError: the holder process is gone.
+        """
+
+    def watch_sockets(self) -> list[socket.socket]:
+        """Return sockets, as of sock_diag.listen, that report the peers' destroyed sockets.
+
+        The network owns and closes them.
+
+        Raises:
+            NetworkError: the kernel does not report them.
         """
 
     def dump_sockets(self) -> list[socket.socket]:
-        """Return blocking sock_diag sockets, to ask for the connections there are; as above."""
+        """Return blocking sock_diag sockets to list the present connections of all peers.
+
+        The network owns and closes them.
+
+        Raises:
+            NetworkError: the kernel has no sock_diag.
+        """
 
     def close(self) -> None:
-        """Take it down. Peers that still run are cut off from each other."""
+        """Take the network down. Peers that still run are cut off from each other."""

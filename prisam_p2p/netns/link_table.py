@@ -1,4 +1,4 @@
-"""The directed links of a network, in the holder: what is asked for, against what is."""
+"""The state of every directed link, kept and changed by the holder process."""
 
 from __future__ import annotations
 
@@ -7,37 +7,44 @@ from contextlib import suppress
 from typing import Any
 
 from prisam_p2p.netns import nft
-from prisam_p2p.netns.building import Place
-from prisam_p2p.netns.delay_queue import Delayer
+from prisam_p2p.netns.bridge import PeerNamespace
+from prisam_p2p.netns.delay_queue import DelayProcess
 from prisam_p2p.plan.link_properties import CLEAR, LinkState
 
 Key = tuple[int, int]
-"""Sender and receiver, by their place in the list of peers."""
+"""Indices of the sender and of the receiver in the list of peers."""
 
 NETEM, NFQUEUE = "netem", "nfqueue"
 
 
-class Links:
-    """All links of `places`; clear at first.
+class LinkTable:
+    """All directed links between the peers; clear at first.
+
+    Args:
+        peers: their namespaces.
+        netem: whether the kernel has it.
 
     Attributes:
-        delay_by: what holds packets back: netem, nfqueue; None where the kernel has neither.
+        delay_by: what delays packets: NETEM, NFQUEUE, or None where the kernel has neither.
     """
 
-    def __init__(self, places: Sequence[Place], netem: bool) -> None:
-        self._places = places
-        self._queue = queue_rule(places[0].firewall)
+    def __init__(self, peers: Sequence[PeerNamespace], netem: bool) -> None:
+        self._peers = peers
+        self._queue = queue_rule(peers[0].firewall)
         self.delay_by = NETEM if netem else NFQUEUE if self._queue else None
-        self._are: dict[Key, LinkState] = {}
+        self._states: dict[Key, LinkState] = {}  # without the clear ones
         self._resets: dict[Key, int] = {}
-        self._delayer = Delayer([place.net_fd for place in places])
+        self._delays = DelayProcess([peer.net_fd for peer in peers])
 
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Do {"apply": [[sender, receiver, state], ..]} or {"count": [sender, receiver]}; answer.
+        """Carry out an order and return the answer.
+
+        Args:
+            order: {"apply": [[sender, receiver, state], ..]} or {"count": [sender, receiver]}.
 
         Raises:
             OSError, pyroute2.NetlinkError: the kernel refused.
-            ValueError: it cannot hold packets back.
+            ValueError: a link should have a delay, and the kernel cannot delay packets.
         """
         if "apply" in order:
             self._apply({(a, b): LinkState(**state) for a, b, state in order["apply"]})
@@ -45,36 +52,36 @@ class Links:
         return {"counts": self._counts(*order["count"])}
 
     def _apply(self, wanted: dict[Key, LinkState]) -> None:
-        keys = wanted.keys() | self._are.keys()
+        keys = wanted.keys() | self._states.keys()
         changed = {
             key: state
             for key in keys
-            if (state := wanted.get(key, CLEAR)) != self._are.get(key, CLEAR)
+            if (state := wanted.get(key, CLEAR)) != self._states.get(key, CLEAR)
         }
         for (sender, receiver), state in changed.items():
-            address = self._places[receiver].address
-            self._places[sender].shaper.set(receiver, address, state)
+            address = self._peers[receiver].address
+            self._peers[sender].shaper.set(receiver, address, state)
         resets = [key for key, state in changed.items() if state.cut == "reset"]
-        self._destroy(resets)  # while their RSTs still go through
-        self._hold_back(changed, start=True)
+        self._reset_connections(resets)  # before the cut, which would stop their RSTs
+        self._set_delays(changed, start=True)
         for receiver in {receiver for _, receiver in changed}:
-            self._filter(receiver, wanted)
-        self._hold_back(changed, start=False)
-        self._destroy(resets)  # what came up in between
-        self._are = {key: state for key, state in wanted.items() if state != CLEAR}
+            self._replace_rules(receiver, wanted)
+        self._set_delays(changed, start=False)
+        self._reset_connections(resets)  # connections made since the first time
+        self._states = {key: state for key, state in wanted.items() if state != CLEAR}
 
-    def _filter(self, receiver: int, wanted: dict[Key, LinkState]) -> None:
-        """Make the rules at `receiver`'s input those of the links to it."""
+    def _replace_rules(self, receiver: int, wanted: dict[Key, LinkState]) -> None:
+        """Replace the firewall rules at the receiver's input by those of the links to it."""
         counters: list[str] = []
         rules: list[nft.Rule] = []
         for (sender, to), state in wanted.items():
             if to == receiver and state != CLEAR:
                 counters += [f"{kind}{sender}" for kind in ("cut", "lost", "delayed")]
                 rules += self._rules(sender, state)
-        self._places[receiver].firewall.replace(counters, rules)
+        self._peers[receiver].firewall.replace(counters, rules)
 
     def _rules(self, sender: int, state: LinkState) -> list[nft.Rule]:
-        source = nft.from_address(self._places[sender].address)
+        source = nft.from_address(self._peers[sender].address)
         rules = []
         if state.cut in ("reject", "reset"):
             rules.append(source + nft.tcp() + nft.count(f"cut{sender}") + nft.reject())
@@ -88,25 +95,25 @@ class Links:
             rules.append(source + nft.count(f"delayed{sender}") + self._queue(sender))
         return rules
 
-    def _hold_back(self, changed: dict[Key, LinkState], start: bool) -> None:
-        """Tell the delayer of links that get a delay (`start`), or have one no more."""
+    def _set_delays(self, changed: dict[Key, LinkState], start: bool) -> None:
+        """Give links to the delay process that have a delay (`start`), or that had one."""
         for (sender, receiver), state in changed.items():
-            before = _delayed(self._are.get((sender, receiver), CLEAR))
+            before = _delayed(self._states.get((sender, receiver), CLEAR))
             if _delayed(state) is not start or not (start or before) or self.delay_by == NETEM:
                 continue
             if self.delay_by is None:
-                raise ValueError("this kernel has neither netem nor queues to delay packets with")
-            self._delayer.set(sender, receiver, state)
+                raise ValueError("this kernel has neither netem nor NFQUEUE to delay packets with")
+            self._delays.set(sender, receiver, state)
 
-    def _destroy(self, keys: Sequence[Key]) -> None:
-        """Reset connections at the receivers: the senders get the RST."""
+    def _reset_connections(self, keys: Sequence[Key]) -> None:
+        """Destroy connections at the receivers, so that the senders get an RST."""
         for sender, receiver in keys:
-            remote = self._places[sender].address
-            destroyed = self._places[receiver].resetter.destroy(remote)
+            remote = self._peers[sender].address
+            destroyed = self._peers[receiver].resetter.destroy(remote)
             self._resets[sender, receiver] = self._resets.get((sender, receiver), 0) + destroyed
 
     def _counts(self, sender: int, receiver: int) -> dict[str, int | None]:
-        packets = self._places[receiver].firewall.packets()
+        packets = self._peers[receiver].firewall.packets()
         counts: dict[str, int | None] = {
             kind: packets.get(f"{kind}{sender}", 0) for kind in ("cut", "lost", "delayed")
         }
@@ -116,7 +123,7 @@ class Links:
 
 
 def queue_rule(firewall: nft.Firewall) -> Any:
-    """Return what makes the rule that hands a packet to a queue here, None without such."""
+    """Return nft.queue or nft.queue_compat, whichever this kernel accepts; None without either."""
     for rule in (nft.queue, nft.queue_compat):
         with suppress(OSError):
             firewall.replace([], [nft.from_address("0.0.0.0") + rule(0)])

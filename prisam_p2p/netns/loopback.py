@@ -1,7 +1,7 @@
-"""Plain loopback: an address of 127.0.0.0/8 per peer, and nothing between them but the kernel.
+"""Plain loopback: an address of 127.0.0.0/8 per peer, with the kernel alone in between.
 
-Rates, delays, losses and cuts are the peers' own doing there (peer/): this network only knows
-addresses, so its evidence is always 0.
+The application emulates rates, delays and cuts there (transport/). This network knows addresses
+only, so its counts are always 0.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Loopback:
         self._sockets: list[socket.socket] = []
 
     def entry(self, peer: str) -> None:
-        """See interface.Network: every process is there already."""
+        """See interface.Network: there is no namespace to enter."""
 
     def apply(self, states: Mapping[Link, LinkState]) -> None:
-        """See interface.Network: left to the peers."""
+        """See interface.Network: does nothing, as the application emulates link states."""
 
     def counts(self, link: Link) -> Counts:
         """See interface.Network."""
@@ -47,7 +47,7 @@ class Loopback:
         return self._sockets[-1:]
 
     def dump_sockets(self) -> list[socket.socket]:
-        """See interface.Network: sock_diag.dump() opens its own, which is as good."""
+        """See interface.Network: none, as sock_diag.dump() opens its own in this namespace."""
         return []
 
     def close(self) -> None:
@@ -58,10 +58,9 @@ class Loopback:
 
 
 def _address(run_id: str, index: int) -> str:
-    """Return a loopback address of the peer's own, so an address pair is a directed link.
+    """Return a loopback address for one peer, so that an address pair identifies a directed link.
 
-    Only Linux answers on all of 127.0.0.0/8. Runs side by side differ in the second byte, as a
-    rule.
+    The second byte usually differs between concurrent runs. Only Linux has all of 127.0.0.0/8.
     """
     if sys.platform != "linux":
         return "127.0.0.1"

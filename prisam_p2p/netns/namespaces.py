@@ -1,4 +1,4 @@
-"""A network namespace per peer, joined by a bridge; with or without root. See docs/network.md."""
+"""A network namespace per peer, joined by a bridge; works without root. See docs/network.md."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from prisam_p2p.netns.holder_line import HolderLine
+from prisam_p2p.netns.holder_client import HolderClient
 from prisam_p2p.netns.interface import Counts, NetworkError, Rates
 from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 
 CONGESTIONS = ("cubic", "reno")
-"""What most devices run, and what is allowed everywhere. It is pinned, for a kernel's own default
-may be another (BBR), and weighs more than losses do."""
+"""The default of most devices, and one that is allowed everywhere. It is set explicitly, because a
+kernel's default may differ (BBR), and that changes throughput more than losses do."""
 
 
 class Namespaces:
@@ -22,14 +22,13 @@ class Namespaces:
 
     Args:
         peers: their ids.
-        rates: bounds over all links of a peer.
-        congestions: TCP's congestion control in every namespace: the first of these allowed.
-        own_user: make a user namespace also where there is the right to do without.
+        rates: limits over all links of a peer; absent peers have none.
+        congestions: names of TCP congestion controls; all namespaces use the first one allowed.
+        own_user: make a user namespace also where this process has enough rights without.
 
     Attributes:
-        congestion: which it became.
-        delay_by: what holds packets back, "netem" or "nfqueue"; None: nothing, and `apply` of a
-            delay fails.
+        congestion: the congestion control in use.
+        delay_by: what delays packets, "netem" or "nfqueue"; with None, `apply` of a delay fails.
 
     Raises:
         NetworkError: the kernel refused.
@@ -51,8 +50,8 @@ class Namespaces:
         self._net_fds: list[int] = []
         self._watching: list[socket.socket] = []
         self._dumping: list[socket.socket] = []
-        self._unwatched = ""
-        self._line = HolderLine()
+        self._no_sock_diag = ""
+        self._holder = HolderClient()
         try:
             self._build(rates or {}, congestions, own_user)
         except BaseException:
@@ -84,19 +83,19 @@ class Namespaces:
 
     def watch_sockets(self) -> list[socket.socket]:
         """See interface.Network."""
-        if self._unwatched:
-            raise NetworkError(self._unwatched)
+        if self._no_sock_diag:
+            raise NetworkError(self._no_sock_diag)
         return self._watching
 
     def dump_sockets(self) -> list[socket.socket]:
         """See interface.Network."""
-        if self._unwatched:
-            raise NetworkError(self._unwatched)
+        if self._no_sock_diag:
+            raise NetworkError(self._no_sock_diag)
         return self._dumping
 
     def close(self) -> None:
-        """See interface.Network: the holder ends at the end of its line, and all goes with it."""
-        self._line.close()
+        """See interface.Network: the holder process ends, and the namespaces with it."""
+        self._holder.close()
         for each in self._watching + self._dumping:
             each.close()
         for fd in (*self._net_fds, self._user_fd):
@@ -109,23 +108,23 @@ class Namespaces:
             (address, *rates.get(peer, (None, None))) for peer, address in self.addresses.items()
         ]
         order = {"peers": peers, "congestions": congestions, "own_user": own_user}
-        for answer, descriptors in self._line.ask({"build": order}, "built"):
-            if "place" in answer:
-                self._take_over(answer["unwatched"], *descriptors)
+        for answer, descriptors in self._holder.ask({"build": order}, "built"):
+            if "namespace" in answer:
+                self._take_over(answer["no_sock_diag"], *descriptors)
             else:
                 facts = answer["built"]
                 self.congestion, self.delay_by = facts["congestion"], facts["delay_by"]
                 self._user_fd = descriptors[0] if descriptors else None
 
     def _ask(self, order: dict[str, Any], answered: str) -> dict[str, Any]:
-        """Send an order; return the answer, which has the key `answered`."""
-        ((answer, _),) = self._line.ask(order, answered)
+        """Send an order, and return its answer, which has the key `answered`."""
+        ((answer, _),) = self._holder.ask(order, answered)
         return answer
 
-    def _take_over(self, unwatched: str, net_fd: int, *sockets: int) -> None:
-        """Take the descriptors that came with one peer's place."""
+    def _take_over(self, no_sock_diag: str, net_fd: int, *sockets: int) -> None:
+        """Keep the descriptors that the holder sent for one peer's namespace."""
         self._net_fds.append(net_fd)
-        self._unwatched = self._unwatched or unwatched
+        self._no_sock_diag = self._no_sock_diag or no_sock_diag
         if sockets:
             watching, dumping = (socket.socket(fileno=fd) for fd in sockets)
             watching.setblocking(False)

@@ -1,4 +1,4 @@
-"""Netlink messages by hand, for what needs many at once or what pyroute2 does not speak.
+"""Encode and exchange netlink messages that pyroute2 does not support or sends one at a time.
 
 Sources: man 7 netlink, include/uapi/linux/netlink.h and netfilter/nfnetlink.h.
 """
@@ -22,17 +22,17 @@ _ANSWER_S = 5.0
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """Return a netlink attribute, padded."""
+    """Return an encoded netlink attribute, padded to four bytes."""
     return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def nested(kind: int, *attributes: bytes) -> bytes:
-    """Return an attribute that holds others."""
+    """Return an attribute that contains `attributes`."""
     return attribute(kind | _NESTED, b"".join(attributes))
 
 
 def be32(kind: int, number: int) -> bytes:
-    """Return an attribute of a 32-bit number in network byte order, as netfilter wants it."""
+    """Return an attribute of a 32-bit number in network byte order, as netfilter requires."""
     return attribute(kind, struct.pack("!I", number & 0xFFFF_FFFF))
 
 
@@ -42,7 +42,10 @@ def text(kind: int, string: str) -> bytes:
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
-    """Return kind -> value of the attributes in `data`; the last of a kind wins."""
+    """Parse the attributes in `data`; return kind -> value, the last one of a kind.
+
+    Parsing ends at an attribute whose length is invalid.
+    """
     found, at = {}, 0
     while at + 4 <= len(data):
         length, kind = struct.unpack_from("=HH", data, at)
@@ -54,7 +57,7 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 def netfilter(family: int, number: int, body: bytes = b"") -> bytes:
-    """Return a struct nfgenmsg, `number` its res_id, with what follows it."""
+    """Return a struct nfgenmsg with the res_id `number`, followed by `body`."""
     return struct.pack("!BBH", family, 0, number) + body
 
 
@@ -63,16 +66,16 @@ def message(kind: int, flags: int, payload: bytes, sequence: int = 0) -> bytes:
     return _HEADER.pack(_HEADER.size + len(payload), kind, flags, sequence, 0) + payload
 
 
-class Conversation:
-    """A netlink socket in the network namespace in which it was made, and questions over it."""
+class NetlinkSocket:
+    """A netlink socket; it acts on the network namespace in which it was made."""
 
     def __init__(self, protocol: int) -> None:
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         self.socket.settimeout(_ANSWER_S)
         self._sequence = 0
 
-    def tell(self, orders: Sequence[tuple[int, int, bytes]]) -> None:
-        """Send messages (type, flags, payload) at once; wait for the answers to those with ACK.
+    def send(self, orders: Sequence[tuple[int, int, bytes]]) -> None:
+        """Send messages (type, flags, payload) in one datagram; await those that have ACK set.
 
         Raises:
             OSError: the kernel refused one, or did not answer.
@@ -88,8 +91,8 @@ class Conversation:
                     raise OSError(-error, os.strerror(-error))
                 waiting.discard(sequence)
 
-    def ask(self, kind: int, payload: bytes) -> Iterator[bytes]:
-        """Yield the payloads that answer a dump.
+    def dump(self, kind: int, payload: bytes) -> Iterator[bytes]:
+        """Send a dump request, and yield the payloads of its answers.
 
         Raises:
             OSError: the kernel refused, or did not answer.
@@ -110,7 +113,7 @@ class Conversation:
         self.socket.close()
 
     def _errors(self) -> Iterator[tuple[int, int]]:
-        """Yield (sequence number, minus errno or 0) of the answers that come next."""
+        """Receive a datagram; yield (sequence number, minus errno or 0) of its answers."""
         datagram = self.socket.recv(_LARGEST)
         for kind, content in messages(datagram):
             if kind == NLMSG_ERROR:

@@ -1,4 +1,4 @@
-"""The messages of netfilter's queues: bind to them, learn of a packet, let packets in.
+"""Messages of netfilter queues (NFQUEUE): bind to a queue, learn of packets, accept them.
 
 Source: include/uapi/linux/netfilter/nfnetlink_queue.h.
 """
@@ -13,7 +13,7 @@ from prisam_p2p.netns.netlink import (
     ACK,
     NETFILTER,
     REQUEST,
-    Conversation,
+    NetlinkSocket,
     attribute,
     be32,
     message,
@@ -22,7 +22,7 @@ from prisam_p2p.netns.netlink import (
 
 LARGEST_DATAGRAM = 4096
 MOST_PACKETS = 65_536
-"""Packets that a queue holds; more are dropped."""
+"""Capacity of a queue in packets; the kernel drops those beyond."""
 
 _PACKET, _CONFIGURE, _VERDICTS = (3 << 8) | 0, (3 << 8) | 2, (3 << 8) | 3
 _COPY_META = 1
@@ -33,34 +33,32 @@ _ID = struct.Struct("!I")  # at 24: the first attribute is always the packet's h
 
 
 def open_queues(numbers: Sequence[int]) -> socket.socket:
-    """Return a socket, not blocking, that gets the packets of these queues, without their bytes.
+    """Return a non-blocking socket that reports the packets of these queues, without their bytes.
 
-    It is of the network namespace of the caller.
+    The queues are those of the caller's network namespace.
 
     Raises:
         OSError: the kernel refused.
     """
-    conversation = Conversation(NETFILTER)
-    conversation.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    netlink = NetlinkSocket(NETFILTER)
+    netlink.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
     command = attribute(1, struct.pack("!BxH", 1, socket.AF_INET))
     parameters = attribute(2, struct.pack("!IB", 0, _COPY_META))
     body = command + parameters + be32(3, MOST_PACKETS)
-    conversation.tell(
-        [(_CONFIGURE, REQUEST | ACK, netfilter(0, number, body)) for number in numbers]
-    )
-    conversation.socket.connect((0, 0))
-    conversation.socket.setblocking(False)
-    return conversation.socket
+    netlink.send([(_CONFIGURE, REQUEST | ACK, netfilter(0, number, body)) for number in numbers])
+    netlink.socket.connect((0, 0))
+    netlink.socket.setblocking(False)
+    return netlink.socket
 
 
 def packet_of(datagram: bytes) -> tuple[int, int] | None:
-    """Return (queue, number of the packet), None where it tells of no packet."""
+    """Return (queue number, packet number); None if the datagram does not report a packet."""
     if len(datagram) < 28 or _KIND.unpack_from(datagram, 4)[0] != _PACKET:
         return None
     return _NUMBER.unpack_from(datagram, 18)[0], _ID.unpack_from(datagram, 24)[0]
 
 
-def let_in(number: int, up_to: int) -> bytes:
-    """Return the message that accepts a queue's packets up to the one numbered `up_to`."""
+def accept_up_to(number: int, up_to: int) -> bytes:
+    """Return the message that accepts the packets of queue `number` up to packet `up_to`."""
     verdict = attribute(2, struct.pack("!II", _NF_ACCEPT, up_to))
     return message(_VERDICTS, REQUEST, netfilter(0, number, verdict))

@@ -1,6 +1,7 @@
-"""What this machine can do, tried out: each function raises where it cannot, else says a detail.
+"""Probes of kernel features: each function tries one, and returns a detail, "" without one.
 
-Each is to be called in a child (`isolated`) of a process with one thread: it enters namespaces.
+A probe raises where the feature does not work here. Call it in a child (system/isolated.py) of a
+process with one thread, because it enters namespaces.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from typing import Any
 from prisam_p2p.system import sock_diag
 from prisam_p2p.system.setns import CLONE_NEWNET, unshare, unshare_user
 
-_ONE = "127.0.0.1"
+_LOCALHOST = "127.0.0.1"
 
 
 def user_namespaces() -> str:
-    """A user namespace with a network namespace in it."""
+    """Make a user namespace with a network namespace in it."""
     unshare_user()
     unshare(CLONE_NEWNET)
     return ""
 
 
 def network_namespaces() -> str:
-    """A network namespace, by whatever right there is."""
+    """Make a network namespace, by this user's rights or in a user namespace."""
     try:
         unshare(CLONE_NEWNET)
     except PermissionError:
@@ -33,25 +34,25 @@ def network_namespaces() -> str:
 
 
 def veth() -> str:
-    """A pair of interfaces."""
+    """Make a pair of interfaces."""
     _link("veth", peer={"ifname": "b"})
     return ""
 
 
 def bridge() -> str:
-    """A switch between interfaces."""
+    """Make a bridge."""
     _link("bridge")
     return ""
 
 
 def tbf() -> str:
-    """A rate for an interface."""
+    """Limit the rate of an interface."""
     _queue("tbf", rate="1mbit", burst=3000, limit=30_000)
     return ""
 
 
 def htb() -> str:
-    """A rate for each receiver."""
+    """Limit the rate by receiver."""
     from prisam_p2p.netns.shaping import Shaper
     from prisam_p2p.plan.link_properties import LinkState
 
@@ -61,17 +62,17 @@ def htb() -> str:
 
 
 def netem() -> str:
-    """Delay by the kernel."""
+    """Delay packets in the kernel."""
     _queue("netem", delay=1000)
     return ""
 
 
 def nftables() -> str:
-    """Random loss, cuts, rejects and counters at a receiver's input."""
+    """Use random loss, cuts, rejects and counters at a receiver's input."""
     from prisam_p2p.netns import nft
 
     network_namespaces()
-    source = nft.from_address(_ONE)
+    source = nft.from_address(_LOCALHOST)
     dropped = source + nft.by_chance(0.5) + nft.count("a") + nft.drop()
     firewall = nft.Firewall()
     firewall.replace(["a"], [dropped, source + nft.tcp() + nft.reject()])
@@ -79,7 +80,7 @@ def nftables() -> str:
 
 
 def nfqueue() -> str:
-    """Delay by a process of ours."""
+    """Delay packets in a process of ours."""
     from prisam_p2p.netns.link_table import queue_rule
     from prisam_p2p.netns.nfqueue import open_queues
     from prisam_p2p.netns.nft import Firewall
@@ -87,29 +88,29 @@ def nfqueue() -> str:
     network_namespaces()
     rule = queue_rule(Firewall())
     if rule is None:
-        raise OSError("no rule can hand packets to a queue")
+        raise OSError("nftables has no rule that hands packets to a queue")
     open_queues([0]).close()
     return f"by {rule.__name__}"
 
 
 def sock_destroy() -> str:
-    """Resets of live connections."""
+    """Reset a live connection."""
     from prisam_p2p.netns.resetting import Resetter
 
-    _up()
-    with socket.create_server((_ONE, 0)) as server:
+    namespace_with_loopback()
+    with socket.create_server((_LOCALHOST, 0)) as server:
         one = socket.create_connection(server.getsockname(), 1)
-        if not Resetter().destroy(_ONE):
-            raise OSError("it found no connection")
+        if not Resetter().destroy(_LOCALHOST):
+            raise OSError("sock_diag did not list the connection to destroy")
         try:
             one.recv(1)
         except ConnectionError:
             return ""
-    raise OSError("the connection lived on")
+    raise OSError("the connection was not reset")
 
 
 def _link(kind: str, **more: object) -> tuple[Any, int]:
-    """Make an interface in a new namespace; return pyroute2's socket there and the index."""
+    """Make an interface in a new namespace; return pyroute2's socket and the interface's index."""
     from pyroute2 import IPRoute
 
     network_namespaces()
@@ -124,8 +125,8 @@ def _queue(kind: str, **more: object) -> None:
     route.tc("add", kind, index, 1 << 16, **more)
 
 
-def _up() -> None:
-    """Enter a new namespace whose loopback is up."""
+def namespace_with_loopback() -> None:
+    """Enter a new network namespace whose loopback interface is up."""
     from pyroute2 import IPRoute
 
     network_namespaces()
@@ -139,31 +140,31 @@ _PACING_BYTES_S = 1_000_000
 
 
 def destroyed_sockets() -> str:
-    """The kernel's own byte counts of every connection, also of killed peers."""
+    """Read the kernel's byte counts of connections, those of killed peers included."""
     sock_diag.listen().close()
     return f"{len(list(sock_diag.dump()))} connections now"
 
 
 def pacing() -> str:
-    """A rate for a socket."""
+    """Limit the rate of a socket."""
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, _PACING_BYTES_S)
         if one.getsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE) != _PACING_BYTES_S:
-            raise OSError("the kernel forgets SO_MAX_PACING_RATE")
+            raise OSError("the kernel ignores SO_MAX_PACING_RATE")
     return ""
 
 
 def memory_cgroup() -> str:
-    """Memory limits by the kernel."""
+    """Find a cgroup in which the kernel can limit memory."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, where, kind, *_ = line.split()
         if kind == "cgroup2" and "memory" in (Path(where) / "cgroup.controllers").read_text():
             return where
-    raise OSError("no cgroup2 with the memory controller")
+    raise OSError("no cgroup2 file system with the memory controller is mounted")
 
 
 def tshark() -> str:
-    """A witness of the wire that is not ours."""
+    """Find tshark, which counts bytes on the wire independently."""
     path = shutil.which("tshark")
     if path is None:
         raise OSError("not installed")
@@ -171,7 +172,7 @@ def tshark() -> str:
 
 
 def cubic() -> str:
-    """TCP's usual congestion control, allowed in namespaces."""
+    """Check that namespaces may use TCP's usual congestion control."""
     allowed = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control").read_text().split()
     if "cubic" not in allowed:
         raise OSError(f"allowed: {' '.join(allowed)}")

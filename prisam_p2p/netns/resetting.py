@@ -1,4 +1,4 @@
-"""Destroy TCP connections from outside: their own end is told, and sends the other an RST.
+"""Reset TCP connections of other processes: the kernel aborts one end, and the other gets an RST.
 
 Source: SOCK_DESTROY of include/uapi/linux/sock_diag.h (CONFIG_INET_DIAG_DESTROY), struct
 inet_diag_req_v2 of inet_diag.h. Needs CAP_NET_ADMIN in the namespace.
@@ -17,25 +17,26 @@ from prisam_p2p.measure.tcp_info import (
     messages,
     parse_diag_msg,
 )
-from prisam_p2p.netns.netlink import ACK, REQUEST, SOCK_DIAG, Conversation
+from prisam_p2p.netns.netlink import ACK, REQUEST, SOCK_DIAG, NetlinkSocket
 
 _SOCK_DESTROY = 21
 _ENDED = frozenset({errno.ENOENT, errno.ESTALE})
-"""A connection has ended by itself, or another socket is there."""
+"""The connection has ended meanwhile, or another socket has its addresses."""
 _COOKIE = slice(44, 52)
-"""In struct inet_diag_msg: without it, the listener is found where its connection was."""
+"""The socket's cookie in struct inet_diag_msg. Without it, the kernel would find the listener in
+place of a connection that has ended."""
 
 
 class Resetter:
-    """The TCP connections of the namespace in which this is made."""
+    """Resets TCP connections of the network namespace in which this is made."""
 
     def __init__(self) -> None:
-        self._netlink = Conversation(SOCK_DIAG)
+        self._netlink = NetlinkSocket(SOCK_DIAG)
 
     def destroy(self, remote: str) -> int:
-        """Destroy every connection to the address `remote`; return how many there were.
+        """Destroy every connection to the address `remote`; return their number.
 
-        This end's next call on one fails with ECONNABORTED, the other end's with ECONNRESET.
+        The next call on this end fails with ECONNABORTED, on the other end with ECONNRESET.
 
         Raises:
             OSError: the kernel refused.
@@ -43,7 +44,7 @@ class Resetter:
         destroyed = 0
         for ends, cookie in self._connections(remote):
             try:
-                self._netlink.tell([(_SOCK_DESTROY, REQUEST | ACK, _request(ends, cookie))])
+                self._netlink.send([(_SOCK_DESTROY, REQUEST | ACK, _request(ends, cookie))])
                 destroyed += 1
             except OSError as error:
                 if error.errno not in _ENDED:
@@ -56,7 +57,7 @@ class Resetter:
 
     def _connections(self, remote: str) -> list[tuple[Ends, bytes]]:
         (_, question), *_ = messages(dump_request())
-        answers = list(self._netlink.ask(SOCK_DIAG_BY_FAMILY, question))
+        answers = list(self._netlink.dump(SOCK_DIAG_BY_FAMILY, question))
         found = [(parse_diag_msg(answer), bytes(answer[_COOKIE])) for answer in answers]
         return [(s.ends, cookie) for s, cookie in found if s and s.ends[1][0] == remote]
 

@@ -1,7 +1,7 @@
-"""The rate of a peer's links, at its own end: htb with a class for each receiver that has one.
+"""Shape what a peer sends: htb on its interface, with a class for each receiver.
 
-Where the kernel has netem, it is the leaf of a class and holds packets back. A class that was made
-stays: an unlimited one lets what is queued go at once, a deleted one would lose it.
+Where the kernel has netem, it is the leaf of a class and delays packets. A class is never deleted,
+because that would lose the packets queued in it; without a limit, it sends them at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Tc = Callable[..., Any]
 """pyroute2's IPRoute.tc, in the namespace of the interface."""
 
 FRAME_BYTES = 1514
-_UNLIMITED_MBIT_S = 32_000.0  # the most that htb's 32 bits hold
+_UNLIMITED_MBIT_S = 32_000.0  # the most that the 32 bits of htb's rates hold
 _QUEUE_S, _LEAST_QUEUE = 0.2, 10
 _MOST_QUEUE = 1000
 _BURST_S = 0.002
@@ -26,21 +26,21 @@ _ETH_P_IP = 0x0800
 
 
 class Shaper:
-    """What one peer sends, by receiver.
+    """Shapes the packets that one peer sends, by receiver.
 
     Args:
         tc: acts in the peer's namespace.
         interface: index of the peer's interface.
-        up_mbit_s: bounds all that the peer sends; None = nothing does.
-        peers: number of peers; they share what `up_mbit_s` leaves evenly.
+        up_mbit_s: limit over all that the peer sends; None = no limit.
+        n_peers: number of peers, among which `up_mbit_s` is divided evenly.
         netem: whether the kernel has it.
     """
 
     def __init__(
-        self, tc: Tc, interface: int, up_mbit_s: float | None, peers: int, netem: bool
+        self, tc: Tc, interface: int, up_mbit_s: float | None, n_peers: int, netem: bool
     ) -> None:
         self._tc, self._interface, self._up = tc, interface, up_mbit_s
-        self._share = up_mbit_s / (peers + 1) if up_mbit_s else None
+        self._share = up_mbit_s / (n_peers + 1) if up_mbit_s else None
         self._netem = netem
         self._there: set[int] = set()
         self._rooted = False
@@ -48,7 +48,11 @@ class Shaper:
             self._root()
 
     def set(self, receiver: int, address: str, state: LinkState) -> None:
-        """Give what is sent to `receiver` the rate of `state`, and with netem its delay.
+        """Give packets to `receiver` the rate of `state`, and where netem is available, its delay.
+
+        Args:
+            receiver: its index; its class has a number that follows from it.
+            address: its IPv4 address.
 
         Raises:
             pyroute2.NetlinkError: the kernel refused.
@@ -77,7 +81,7 @@ class Shaper:
     def _root(self) -> None:
         if self._rooted:
             return
-        others = _ALL + 1 if self._up else 0  # 0: what has no class is not held up
+        others = _ALL + 1 if self._up else 0  # 0: packets without a class are not shaped
         self._tc("add", "htb", self._interface, _ROOT, default=others)
         if self._up:
             self._one("add", _ALL, _ROOT, self._up, self._up)
@@ -114,7 +118,11 @@ class Shaper:
 
 
 def limit_port(tc: Tc, interface: int, down_mbit_s: float) -> None:
-    """Bound all that a peer receives, at the bridge's port to it."""
+    """Limit all that a peer receives, at the bridge's port to it.
+
+    Raises:
+        pyroute2.NetlinkError: the kernel refused.
+    """
     tc(
         "add",
         "tbf",
@@ -127,7 +135,7 @@ def limit_port(tc: Tc, interface: int, down_mbit_s: float) -> None:
 
 
 def burst_bytes(rate_mbit_s: float) -> int:
-    """Return what may go at once: two milliseconds' worth, at least two frames."""
+    """Return the burst size in bytes: two milliseconds at this rate, at least two frames."""
     return max(2 * FRAME_BYTES, round(rate_mbit_s * 125_000 * _BURST_S))
 
 

@@ -1,4 +1,4 @@
-"""Sockets and processes in a network's namespaces."""
+"""Helpers of tests: sockets and processes in a network's namespaces."""
 
 import os
 import select
@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 
-from prisam_p2p.netns import fidelity
+from prisam_p2p.netns import link_measurements
 from prisam_p2p.system.isolated import isolated
 
 DEADLINE_S = 10
@@ -17,23 +17,24 @@ AB, BA = ("a", "b"), ("b", "a")
 
 
 def within(function, *arguments):
-    """Call it in a child, for it enters namespaces; return what it returns."""
+    """Call `function` in a child, because it enters namespaces; return what it returns."""
     return isolated(partial(function, *arguments), DEADLINE_S)
 
 
 def measured(network, how, *arguments, link=AB):
+    """Measure a link by `how`, a function of link_measurements."""
     return isolated(partial(how, network, *link, *arguments), 3 * DEADLINE_S)
 
 
 def datagrams(network, link, n):
-    """How many of n datagrams come."""
-    return round(n * (1 - measured(network, fidelity.loss, n, link=link)))
+    """Send n datagrams; return how many arrive."""
+    return round(n * (1 - measured(network, link_measurements.loss, n, link=link)))
 
 
 @contextmanager
 def connection(network, link=AB):
-    """A connected pair of sockets of this process: the client at link[0], the server at link[1]."""
-    out, listening = fidelity.pair(network, *link, socket.SOCK_STREAM)
+    """Yield connected sockets of this process: the client at link[0], the server at link[1]."""
+    out, listening = link_measurements.bound_sockets(network, *link, socket.SOCK_STREAM)
     with out, listening:
         listening.listen()
         out.connect(listening.getsockname())
@@ -44,7 +45,7 @@ def connection(network, link=AB):
 
 
 def connected_from_here(network, link=AB):
-    """The two sockets of a connection in namespaces, of this process, which stays outside.
+    """Return the two sockets of a connection in namespaces, while this process stays outside.
 
     A child makes them and hands them over.
     """
@@ -67,7 +68,7 @@ def connected_from_here(network, link=AB):
 
 
 def process(network, peer, code):
-    """A fresh interpreter that enters the peer's namespace and runs `code`."""
+    """Start an interpreter that enters the peer's namespace and runs `code`."""
     entry = network.entry(peer)
     enter = f"from prisam_p2p.system.setns import enter; enter(**{entry!r})\n"
     return subprocess.Popen(
@@ -80,7 +81,7 @@ def process(network, peer, code):
 
 @contextmanager
 def watched(pids):
-    """A function that waits for the ends of these processes; it returns those still there."""
+    """Yield a function that waits for these processes to end, and returns those that have not."""
     descriptors = {os.pidfd_open(pid): pid for pid in pids}
     ends = select.poll()
     for descriptor in descriptors:
@@ -102,7 +103,7 @@ def watched(pids):
 
 
 def users_of(namespaces):
-    """The processes that are in network namespaces of these inode numbers, or hold them open."""
+    """Return the processes that are in network namespaces of these inodes or hold them open."""
     found = set()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:

@@ -1,11 +1,11 @@
-"""Which network a run gets, and what is told of it."""
+"""Which network a run gets, and what the journal says of it."""
 
 import pytest
-from test_doctor import found
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.netns import choice, doctor
-from prisam_p2p.netns.doctor import Choice
+from prisam_p2p.netns import capabilities, choice
+from prisam_p2p.netns.capabilities import Capability
+from prisam_p2p.netns.choice import NetworkChoice, choose_by_capabilities
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.settings import NetworkKind, RunSettings
 
@@ -13,32 +13,63 @@ AUTO, LOOPBACK, NAMESPACES = NetworkKind.AUTO, NetworkKind.LOOPBACK, NetworkKind
 LINKS = ["faults of links"]
 
 
+def found(*missing):
+    return {
+        what: Capability(what, what not in missing, f"no {what}" if what in missing else "", "much")
+        for what in (*capabilities.NEEDED, "netem", "NFQUEUE")
+    }
+
+
+@pytest.mark.parametrize(
+    ("missing", "asked", "chosen"),
+    [
+        ((), AUTO, NetworkChoice("namespaces", "all that it needs is available")),
+        ((), NAMESPACES, NetworkChoice("namespaces", "asked for")),
+        ((), LOOPBACK, NetworkChoice("loopback", "asked for")),
+        (("veth",), LOOPBACK, NetworkChoice("loopback", "asked for")),
+        (("netem", "NFQUEUE"), AUTO, NetworkChoice("namespaces", "all that it needs is available")),
+        (("veth",), AUTO, NetworkChoice("loopback", "namespaces lack veth: no veth")),
+    ],
+)
+def test_auto_prefers_namespaces_where_they_work(missing, asked, chosen):
+    assert choose_by_capabilities(found(*missing), asked) == chosen
+
+
+@pytest.mark.parametrize("what", capabilities.NEEDED)
+def test_namespaces_that_are_not_available_are_refused_with_the_missing_capability(what):
+    right = f"expected loopback or auto on this machine, which lacks {what}: no {what}"
+    with pytest.raises(ConfigError, match=right):
+        choose_by_capabilities(found(what), NAMESPACES)
+
+
 @pytest.mark.parametrize(
     ("asked", "wants", "missing", "chosen"),
     [
-        (AUTO, [], (), Choice("loopback", "nothing is asked of the links")),
-        (AUTO, LINKS, (), Choice("namespaces", "for faults of links")),
-        (AUTO, LINKS, ("veth",), Choice("loopback", "namespaces lack veth: no veth")),
-        (LOOPBACK, LINKS, (), Choice("loopback", "asked for")),
-        (NAMESPACES, [], (), Choice("namespaces", "asked for")),
+        (AUTO, [], (), NetworkChoice("loopback", "no link has a rate, delay, loss or fault")),
+        (AUTO, LINKS, (), NetworkChoice("namespaces", "for faults of links")),
+        (AUTO, LINKS, ("veth",), NetworkChoice("loopback", "namespaces lack veth: no veth")),
+        (LOOPBACK, LINKS, (), NetworkChoice("loopback", "asked for")),
+        (NAMESPACES, [], (), NetworkChoice("namespaces", "asked for")),
     ],
 )
-def test_the_rule(monkeypatch, asked, wants, missing, chosen):
-    monkeypatch.setattr(doctor, "probe", lambda only: found(*missing))
+def test_auto_chooses_namespaces_only_where_links_need_them(
+    monkeypatch, asked, wants, missing, chosen
+):
+    monkeypatch.setattr(capabilities, "probe", lambda only: found(*missing))
     assert choice.choose_network(asked, wants) == chosen
 
 
-def test_namespaces_where_there_are_none_are_refused(monkeypatch):
-    monkeypatch.setattr(doctor, "probe", lambda only: found("bridge"))
+def test_namespaces_are_refused_whatever_the_links_need(monkeypatch):
+    monkeypatch.setattr(capabilities, "probe", lambda only: found("bridge"))
     with pytest.raises(ConfigError, match=r"--network = 'namespaces'.*bridge: no bridge"):
         choice.choose_network(NAMESPACES, [])
 
 
-def test_who_asks_for_nothing_gets_the_choice_and_nothing_is_tried(monkeypatch):
-    monkeypatch.setattr(doctor, "probe", lambda only: pytest.fail("probed"))
+def test_a_run_without_needs_gets_loopback_and_nothing_is_probed(monkeypatch):
+    monkeypatch.setattr(capabilities, "probe", lambda only: pytest.fail("probed"))
     chosen = choice.choose_network(RunSettings().network, [])
     network = choice.make_network(chosen, {"a": (None, None)}, "00")
     assert isinstance(network, Loopback)
-    assert choice.measured(chosen) == []
+    assert choice.link_checks(chosen) == []
     facts = choice.facts_of(network, chosen, [])
-    assert (facts.kind, facts.reason) == ("loopback", "nothing is asked of the links")
+    assert (facts.kind, facts.reason) == ("loopback", "no link has a rate, delay, loss or fault")

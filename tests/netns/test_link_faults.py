@@ -1,4 +1,4 @@
-"""What links are asked to do, they do: and only those links, and only as long."""
+"""The state of a link takes effect on that link alone, and ends with it."""
 
 import errno
 import socket
@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from inside import AB, BA, connected_from_here, connection, datagrams, measured, within
 
-from prisam_p2p.netns import fidelity
+from prisam_p2p.netns import link_measurements
 from prisam_p2p.netns.interface import Counts
 from prisam_p2p.netns.namespaces import Namespaces
 from prisam_p2p.plan.link_properties import LinkState
@@ -19,7 +19,7 @@ CUT = LinkState(cut="drop")
 
 
 def connect_error(network):
-    """The name of the error with which a connection from a to b fails, "" if it does not."""
+    """Connect from a to b; return the name of the error, "" without one."""
 
     def attempt():
         try:
@@ -31,7 +31,7 @@ def connect_error(network):
     return within(attempt)
 
 
-def test_a_cut_of_one_direction_leaves_the_other(net):
+def test_a_cut_stops_one_direction_only(net):
     before = net.evidence(AB)
     net.apply({AB: CUT})
     assert datagrams(net, AB, 50) == 0
@@ -43,14 +43,14 @@ def test_a_cut_of_one_direction_leaves_the_other(net):
     assert net.evidence(AB) - before == 50
 
 
-def test_a_partition_cuts_both_ways(net):
+def test_two_cuts_stop_both_directions_until_each_ends(net):
     net.apply({AB: CUT, BA: CUT})
     assert (datagrams(net, AB, 50), datagrams(net, BA, 50)) == (0, 0)
     net.apply({BA: CUT})
     assert (datagrams(net, AB, 50), datagrams(net, BA, 50)) == (50, 0)
 
 
-def test_a_connection_outlives_a_cut(net):
+def test_a_connection_survives_a_cut(net):
     out, into = connected_from_here(net)
     with out, into:
         net.apply({AB: CUT})
@@ -59,7 +59,7 @@ def test_a_connection_outlives_a_cut(net):
         assert into.recv(10) == b"late"
 
 
-def test_a_rejecting_link_answers_at_once(net):
+def test_a_rejecting_link_refuses_connections(net):
     net.apply({AB: LinkState(cut="reject")})
     assert connect_error(net) == "ECONNREFUSED"
     assert datagrams(net, AB, 10) == 0
@@ -67,7 +67,7 @@ def test_a_rejecting_link_answers_at_once(net):
     assert connect_error(net) == ""
 
 
-def test_a_reset_is_one_for_both_ends_and_the_link_stays_cut(net):
+def test_a_reset_aborts_both_ends_once_and_the_link_stays_cut(net):
     before = net.counts(AB)
     out, into = connected_from_here(net)
     other_out, other_into = connected_from_here(net, ("a", "c"))
@@ -81,35 +81,35 @@ def test_a_reset_is_one_for_both_ends_and_the_link_stays_cut(net):
         assert other_into.recv(1) == b"x"
     assert connect_error(net) == "ECONNREFUSED"
     assert net.counts(AB).reset - before.reset == 1
-    net.apply({AB: LinkState(cut="reset")})  # still so: not again
+    net.apply({AB: LinkState(cut="reset")})  # the same state again resets nothing
     assert net.counts(AB).reset - before.reset == 1
     net.apply({})
     assert connect_error(net) == ""
 
 
 @pytest.mark.parametrize("asked", [0.1, 0.3])
-def test_loss_is_as_asked_and_counted(net, asked):
+def test_loss_is_as_requested_and_counted(net, asked):
     before = net.counts(AB).lost
     net.apply({AB: LinkState(loss=asked)})
-    achieved = measured(net, fidelity.loss, 10_000)
+    achieved = measured(net, link_measurements.loss, 10_000)
     assert achieved == pytest.approx(asked, rel=0.2)
     assert net.counts(AB).lost - before == round(achieved * 10_000)
     assert datagrams(net, BA, 1000) == 1000
 
 
 @pytest.mark.parametrize("asked", [5.0, 20.0])
-def test_the_rate_of_a_link_is_as_asked(net, asked):
+def test_the_rate_of_a_link_is_as_requested(net, asked):
     net.apply({AB: LinkState(rate_mbit_s=asked)})
-    assert measured(net, fidelity.rate_mbit_s, 2.0) == pytest.approx(asked, rel=0.15)
-    assert measured(net, fidelity.rate_mbit_s, 0.5, link=("a", "c")) > 3 * asked
+    assert measured(net, link_measurements.rate_mbit_s, 2.0) == pytest.approx(asked, rel=0.15)
+    assert measured(net, link_measurements.rate_mbit_s, 0.5, link=("a", "c")) > 3 * asked
     net.apply({})
-    assert measured(net, fidelity.rate_mbit_s, 0.5) > 3 * asked
+    assert measured(net, link_measurements.rate_mbit_s, 0.5) > 3 * asked
 
 
-def test_the_rates_of_a_peer_bound_all_its_links(namespaces_work):
+def test_the_rates_of_a_peer_limit_all_its_links(namespaces_work):
     network = Namespaces(["a", "b", "c"], rates={"a": (10.0, None), "b": (None, 5.0)})
     try:
-        rate = partial(measured, network, fidelity.rate_mbit_s, 2.0)
+        rate = partial(measured, network, link_measurements.rate_mbit_s, 2.0)
         assert rate(link=("a", "c")) == pytest.approx(10, rel=0.15)
         assert rate(link=("c", "b")) == pytest.approx(5, rel=0.15)
         network.apply({("a", "c"): LinkState(rate_mbit_s=4)})
@@ -119,27 +119,27 @@ def test_the_rates_of_a_peer_bound_all_its_links(namespaces_work):
 
 
 @pytest.mark.parametrize("jitter_ms", [0.0, 8.0])
-def test_delay_and_jitter_are_as_asked(net, jitter_ms):
+def test_delay_and_jitter_are_as_requested(net, jitter_ms):
     if net.delay_by is None:
-        pytest.skip("this kernel has neither netem nor queues to delay packets with")
+        pytest.skip("this kernel has neither netem nor NFQUEUE to delay packets with")
     net.apply({AB: LinkState(delay_ms=30, jitter_ms=jitter_ms)})
-    times = measured(net, fidelity.delays_ms, 100)
+    times = measured(net, link_measurements.delays_ms, 100)
     assert len(times) == 100
     assert statistics.median(times) == pytest.approx(30 + jitter_ms / 4, abs=2 + jitter_ms / 2)
     assert min(times) >= 29 - jitter_ms
-    assert measured(net, fidelity.median_delay_ms, 20, link=BA) < 5
+    assert measured(net, link_measurements.median_delay_ms, 20, link=BA) < 5
     net.apply({})
-    assert measured(net, fidelity.median_delay_ms, 20) < 5
+    assert measured(net, link_measurements.median_delay_ms, 20) < 5
 
 
-def test_a_delay_that_ends_lets_in_what_it_held(net):
+def test_the_end_of_a_delay_releases_held_packets(net):
     if net.delay_by != "nfqueue":
-        pytest.skip("packets are not held by a process of ours here")
+        pytest.skip("the kernel's netem delays packets here")
     net.apply({AB: LinkState(delay_ms=3_600_000)})
     before = net.counts(AB).delayed
 
     def send():
-        out, into = fidelity.pair(net, *AB, socket.SOCK_DGRAM)
+        out, into = link_measurements.bound_sockets(net, *AB, socket.SOCK_DGRAM)
         out.sendto(b"held", into.getsockname())
         while net.counts(AB).delayed == before:
             pass
@@ -149,7 +149,7 @@ def test_a_delay_that_ends_lets_in_what_it_held(net):
     assert within(send) == "held"
 
 
-def test_the_same_state_again_changes_nothing_and_healing_one_leaves_the_others(net):
+def test_applying_a_state_again_changes_nothing_and_clearing_one_link_leaves_the_others(net):
     wanted = {AB: CUT, BA: LinkState(loss=1.0), ("a", "c"): LinkState(rate_mbit_s=2)}
     for _ in range(3):
         net.apply(wanted)
@@ -157,10 +157,10 @@ def test_the_same_state_again_changes_nothing_and_healing_one_leaves_the_others(
     del wanted[AB]
     net.apply(wanted)
     assert (datagrams(net, AB, 20), datagrams(net, BA, 20)) == (20, 0)
-    assert measured(net, fidelity.rate_mbit_s, 1.0, link=("a", "c")) < 4
+    assert measured(net, link_measurements.rate_mbit_s, 1.0, link=("a", "c")) < 4
 
 
-def test_what_is_dropped_is_not_lost_or_delayed_too(net):
+def test_a_dropped_packet_counts_once(net):
     before = net.counts(AB)
     net.apply({AB: LinkState(cut="drop", loss=1.0)})
     datagrams(net, AB, 10)
@@ -171,5 +171,5 @@ def test_what_is_dropped_is_not_lost_or_delayed_too(net):
     assert after.delayed in (None, before.delayed)
 
 
-def test_evidence_is_the_sum_of_what_was_kept_from_passing():
+def test_evidence_is_the_sum_of_dropped_packets_and_destroyed_connections():
     assert Counts(cut=1, lost=2, delayed=40, reset=4).evidence == 7

@@ -1,4 +1,4 @@
-"""The network itself: who is where, who reaches whom, what is pinned, what is left."""
+"""Network namespaces: connections between peers, fixed settings, and clean-up."""
 
 import fcntl
 import json
@@ -43,7 +43,7 @@ from prisam_p2p.netns.namespaces import Namespaces
 from prisam_p2p.system.process_limits import die_with_parent
 network = Namespaces(["a", "b"], own_user=True)
 if network.delay_by:
-    network.apply({("a", "b"): LinkState(delay_ms=1)})  # with it comes another process
+    network.apply({("a", "b"): LinkState(delay_ms=1)})  # starts the delay process, if any
 if os.fork() == 0:
     die_with_parent()
     enter(**network.entry("a"))
@@ -53,7 +53,7 @@ signal.pause()
 
 
 def talk(network, client, server):
-    """Send a line from one process to another; return what the server prints of it."""
+    """Send a line from one process to another; return the words that the server prints."""
     with process(network, server, SERVER.format(address=network.addresses[server])) as listening:
         port = listening.stdout.readline().strip()
         code = CLIENT.format(address=network.addresses[server], port=port)
@@ -63,7 +63,7 @@ def talk(network, client, server):
 
 
 @pytest.mark.parametrize("own_user", [True, False])
-def test_processes_in_two_namespaces_talk(namespaces_work, own_user):
+def test_processes_in_two_namespaces_can_connect(namespaces_work, own_user):
     network = Namespaces(["a", "b"], own_user=own_user)
     try:
         assert talk(network, "a", "b") == [network.addresses["a"], "hello"]
@@ -72,7 +72,7 @@ def test_processes_in_two_namespaces_talk(namespaces_work, own_user):
         network.close()
 
 
-def test_twenty_peers_come_up(namespaces_work):
+def test_a_network_of_twenty_peers_can_be_set_up(namespaces_work):
     peers = [f"p{i:02d}" for i in range(20)]
     network = Namespaces(peers)
     try:
@@ -83,7 +83,7 @@ def test_twenty_peers_come_up(namespaces_work):
         network.close()
 
 
-def test_what_is_pinned_in_a_namespace(net):
+def test_a_namespace_has_fixed_tcp_settings(net):
     def look():
         enter(**net.entry("a"))
         ipv4, ipv6 = Path("/proc/sys/net/ipv4"), Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
@@ -120,7 +120,7 @@ def _ethtool(one, get):
     return value[1]
 
 
-def test_who_has_a_second_thread_cannot_enter(net):
+def test_a_process_with_two_threads_cannot_enter(net):
     def try_it():
         threading.Thread(target=threading.Event().wait, daemon=True).start()
         enter(**net.entry("a"))
@@ -134,7 +134,7 @@ def test_an_unknown_congestion_control_is_refused(namespaces_work):
         Namespaces(["a", "b"], congestions=["no-such"])
 
 
-def test_the_kernel_tells_of_connections_in_every_namespace(net):
+def test_sock_diag_reports_connections_in_every_namespace(net):
     out, into = connected_from_here(net)
     with out, into:
         ends = (out.getsockname(), out.getpeername())
@@ -161,7 +161,7 @@ def _dump(one):
     return one.recv(sock_diag.LARGEST_DATAGRAM)
 
 
-def test_nothing_is_left_after_close(namespaces_work):
+def test_close_leaves_no_interface_descriptor_or_process(namespaces_work):
     before = sorted(os.listdir("/sys/class/net")), set(os.listdir("/proc/self/fd"))
     network = Namespaces(["a", "b"])
     namespaces = [os.stat(network.entry(peer)["net_fd"]).st_ino for peer in "ab"]
@@ -185,7 +185,7 @@ def test_a_forked_process_does_not_keep_the_network(namespaces_work):
     assert time.monotonic() - began < DEADLINE_S
 
 
-def test_nothing_is_left_when_the_launcher_is_killed(namespaces_work):
+def test_a_killed_launcher_leaves_no_process(namespaces_work):
     with subprocess.Popen([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE) as launcher:
         namespaces = json.loads(launcher.stdout.readline())
         users = users_of(namespaces)
@@ -197,7 +197,7 @@ def test_nothing_is_left_when_the_launcher_is_killed(namespaces_work):
     assert not users_of(namespaces)
 
 
-def test_a_holder_that_died_is_an_error_not_a_hang(namespaces_work):
+def test_a_dead_holder_is_an_error_and_not_a_hang(namespaces_work):
     network = Namespaces(["a", "b"])
     namespaces = [os.stat(network.entry("a")["net_fd"]).st_ino]
     (holder,) = users_of(namespaces) - {os.getpid()}

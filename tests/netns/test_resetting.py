@@ -1,8 +1,8 @@
-"""Connections are destroyed, and nothing else."""
+"""Resetter destroys connections and nothing else."""
 
 import socket
 
-from prisam_p2p.netns.probes import _up
+from prisam_p2p.netns.probes import namespace_with_loopback
 from prisam_p2p.netns.resetting import Resetter
 from prisam_p2p.system.isolated import isolated
 
@@ -11,8 +11,8 @@ DEADLINE_S = 10
 
 
 def the_listener_is_not_taken_for_a_connection_that_ended():
-    """The connection ends between the kernel's answer and the order to destroy it."""
-    _up()
+    """Let the connection end between the kernel's list and the order to destroy it."""
+    namespace_with_loopback()
     resetter = Resetter()
     with socket.create_server((ONE, 0)) as server:
         gone = socket.create_connection(server.getsockname(), DEADLINE_S)

@@ -14,10 +14,10 @@ from prisam_p2p.plan.link_properties import CLEAR, LinkState
         {"loss": -0.1},
     ],
 )
-def test_what_no_link_can_be_is_refused(wrong):
+def test_impossible_link_properties_are_refused(wrong):
     with pytest.raises(ValueError, match=r"expected|below"):
         LinkState(**wrong)
 
 
-def test_a_link_is_clear_as_it_is_made():
+def test_a_link_is_clear_by_default():
     assert LinkState() == CLEAR

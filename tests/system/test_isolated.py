@@ -18,7 +18,7 @@ def die():
     os._exit(3)
 
 
-def test_it_returns_what_the_function_returns():
+def test_the_result_of_the_function_is_returned():
     assert isolated(lambda: {"a": [1, None]}, 10) == {"a": [1, None]}
 
 
@@ -26,7 +26,7 @@ def test_it_returns_what_the_function_returns():
     ("function", "deadline_s", "why"),
     [(hang, 0.05, "no answer within 0.05 s"), (refuse, 10, "^not permitted$"), (die, 10, "died")],
 )
-def test_what_goes_wrong_is_told(function, deadline_s, why):
+def test_a_failure_is_raised_with_its_reason_and_no_child_is_left(function, deadline_s, why):
     with pytest.raises(Failed, match=why):
         isolated(function, deadline_s)
     with pytest.raises(ChildProcessError):

@@ -1,7 +1,7 @@
-"""Make the namespaces and what joins them: a bridge in one, a veth pair from it to each peer's.
+"""Make a bridge in one network namespace, and join a namespace per peer to it by a veth pair.
 
-Runs in a process of its own (`holder`), which changes namespaces as it goes and must have one
-thread. All of it goes with the last descriptor of a namespace and the last process in it.
+This runs in a process of its own (holder.py), which enters one namespace after the other and so
+must have one thread. The kernel removes a namespace with its last descriptor and last process.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _IPV6 = Path("/proc/sys/net/ipv6/conf")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One peer's place in the network; rates in Mbit/s, None = no limit."""
+class Endpoint:
+    """One peer's address in the network, and its rates in Mbit/s; None = no limit."""
 
     address: str
     up_mbit_s: float | None
@@ -40,8 +40,8 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Place:
-    """One peer's namespace, and what acts in it."""
+class PeerNamespace:
+    """One peer's network namespace, and handles that act in it."""
 
     address: str
     net_fd: int
@@ -50,8 +50,12 @@ class Place:
     shaper: Shaper
 
 
-class Hub:
-    """The namespace of the bridge, which is a new one and the caller's from now on.
+class Bridge:
+    """A bridge in a namespace of its own, which the constructor makes and enters.
+
+    Attributes:
+        netem: whether the kernel has it.
+        congestion: the congestion control of the namespaces joined so far.
 
     Raises:
         OSError, pyroute2.NetlinkError: the kernel refused.
@@ -62,47 +66,50 @@ class Hub:
         self._fd = os.open("/proc/self/ns/net", os.O_RDONLY)
         self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._route = IPRoute()
-        _without_ipv6()
+        _disable_ipv6()
         self._route.link("add", ifname=_BRIDGE, kind="bridge")
         (self._bridge,) = self._route.link_lookup(ifname=_BRIDGE)
         self._route.link("set", index=self._bridge, state="up")
         self.netem = self._has_netem()
         self.congestion = ""
 
-    def join(self, index: int, wanted: Wanted, congestions: Sequence[str], peers: int) -> Place:
-        """Make a peer's namespace and join it to the bridge; the caller is in it afterwards.
+    def join(
+        self, index: int, endpoint: Endpoint, congestions: Sequence[str], n_peers: int
+    ) -> PeerNamespace:
+        """Make a peer's namespace, enter it and join it to the bridge.
 
-        `congestion` tells then which of `congestions` it has: the first that is allowed.
+        Args:
+            congestions: names of congestion controls; the first that is allowed is used.
 
         Raises:
             OSError, pyroute2.NetlinkError: the kernel refused.
         """
         port_name = f"p{index}"
         unshare(CLONE_NEWNET)
-        self.congestion = _settle(congestions)
+        self.congestion = _configure_tcp(congestions)
         route = IPRoute()
         port = {"ifname": port_name, "net_ns_fd": self._fd}
         route.link("add", ifname=_OWN, kind="veth", peer=port)
         (own,) = route.link_lookup(ifname=_OWN)
-        self._plug_in(port_name, wanted.down_mbit_s)
+        self._plug_in(port_name, endpoint.down_mbit_s)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             switch_off_offloads(control, _OWN)
-        route.addr("add", index=own, address=wanted.address, prefixlen=PREFIX_LENGTH)
+        route.addr("add", index=own, address=endpoint.address, prefixlen=PREFIX_LENGTH)
         for interface in (1, own):  # 1 is lo
             route.link("set", index=interface, state="up")
-        return Place(
-            wanted.address,
+        return PeerNamespace(
+            endpoint.address,
             os.open("/proc/self/ns/net", os.O_RDONLY),
             Firewall(),
             Resetter(),
-            Shaper(route.tc, own, wanted.up_mbit_s, peers, self.netem),
+            Shaper(route.tc, own, endpoint.up_mbit_s, n_peers, self.netem),
         )
 
     def _plug_in(self, port_name: str, down_mbit_s: float | None) -> None:
         (port,) = self._route.link_lookup(ifname=port_name)
         switch_off_offloads(self._control, port_name)
         self._route.link("set", index=port, master=self._bridge)
-        self._route.link("set", index=port, state="up")  # in one call with `master` it stays down
+        self._route.link("set", index=port, state="up")  # in the same call as `master`, no effect
         if down_mbit_s:
             limit_port(self._route.tc, port, down_mbit_s)
 
@@ -118,46 +125,57 @@ class Hub:
         return True
 
 
-def build(wanted: Sequence[Wanted], congestions: Sequence[str]) -> tuple[Hub, list[Place]]:
-    """Make the network, every namespace with the first of `congestions` that is allowed.
+def build(
+    endpoints: Sequence[Endpoint], congestions: Sequence[str]
+) -> tuple[Bridge, list[PeerNamespace]]:
+    """Make the whole network: a bridge, and a namespace per endpoint, in order.
+
+    Args:
+        congestions: names of congestion controls; every namespace uses the first that is allowed.
 
     Raises:
         OSError, pyroute2.NetlinkError: the kernel refused.
     """
-    hub = Hub()
-    return hub, [hub.join(i, each, congestions, len(wanted)) for i, each in enumerate(wanted)]
+    bridge, n_peers = Bridge(), len(endpoints)
+    return bridge, [bridge.join(i, each, congestions, n_peers) for i, each in enumerate(endpoints)]
 
 
-def enter_place(place: Place) -> None:
-    """Go back into a peer's namespace."""
-    setns(place.net_fd, CLONE_NEWNET)
+def enter_namespace(namespace: PeerNamespace) -> None:
+    """Enter a peer's network namespace.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    setns(namespace.net_fd, CLONE_NEWNET)
 
 
-def _settle(congestions: Sequence[str]) -> str:
-    """Set what this namespace's connections depend on; return its congestion control.
+def _configure_tcp(congestions: Sequence[str]) -> str:
+    """Configure TCP in this namespace; return the congestion control that it uses.
 
-    A namespace may have only those of net.ipv4.tcp_allowed_congestion_control.
+    A namespace may use those of net.ipv4.tcp_allowed_congestion_control only.
 
     Raises:
         OSError: none of these is allowed, or /proc/sys cannot be written.
     """
-    _without_ipv6()
-    (_IPV4 / "tcp_no_metrics_save").write_text("1")  # a connection starts as if it were the first
+    _disable_ipv6()
+    (_IPV4 / "tcp_no_metrics_save").write_text("1")  # connections learn nothing from earlier ones
     for each in congestions:
         with suppress(PermissionError, FileNotFoundError):
             (_IPV4 / "tcp_congestion_control").write_text(each)
             return each
-    raise OSError(f"none of these congestion controls is allowed here: {', '.join(congestions)}")
+    raise OSError(
+        f"net.ipv4.tcp_allowed_congestion_control allows none of {', '.join(congestions)}"
+    )
 
 
-def _without_ipv6() -> None:
+def _disable_ipv6() -> None:
     for name in ("all", "default"):
-        with suppress(FileNotFoundError):  # a kernel without it
+        with suppress(FileNotFoundError):  # a kernel without IPv6
             (_IPV6 / name / "disable_ipv6").write_text("1")
 
 
-# Offloads let an interface carry packets larger than its MTU.
-# Such packets would be counted, lost and delayed as one. Source: include/uapi/linux/ethtool.h.
+# With offloads, an interface carries packets larger than its MTU, and each of them would be
+# counted, lost and delayed as a single packet. Source: include/uapi/linux/ethtool.h.
 
 _SIOCETHTOOL = 0x8946
 _SET = {"tso": 0x1F, "gso": 0x24, "gro": 0x2C}  # ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO

@@ -1,7 +1,8 @@
-"""Measure a network: what its links do against what they were asked to.
+"""Measure the rate, loss and delay of a network's link.
 
-Both ends of a link are sockets of one process, made in the one namespace and the other: so there is
-one clock, and nothing to agree on. Each function is to be called in a child (`isolated`).
+Both ends are sockets of one process, made in the sender's and the receiver's namespace, so there
+is one clock and nothing to coordinate. Call each function in a child (system/isolated.py): it
+changes the namespace of its process.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ from prisam_p2p.netns.interface import Network
 from prisam_p2p.system.setns import CLONE_NEWNET, enter, setns
 
 PAYLOAD_OF_FRAME = 1448 / 1514
-"""Of a full Ethernet frame, what TCP with timestamps has for its stream."""
+"""Share of a full Ethernet frame that carries the stream of TCP with timestamps."""
 
-_ANSWER_S = 5.0
+_TIMEOUT_S = 5.0
 _STRAGGLERS_S = 0.3
 _CHUNK = bytes(1 << 16)
 
 
-def pair(network: Network, sender: str, receiver: str, kind: int) -> tuple[socket.socket, ...]:
-    """Return an unconnected socket at the sender's address and one at the receiver's, bound.
+def bound_sockets(
+    network: Network, sender: str, receiver: str, kind: int
+) -> tuple[socket.socket, ...]:
+    """Return two unconnected sockets, bound at the sender's and at the receiver's address.
 
-    This process is in the sender's namespace afterwards.
+    The process is in the sender's namespace afterwards.
+
+    Args:
+        kind: such as socket.SOCK_STREAM.
     """
     made = []
     for index, peer in enumerate((receiver, sender)):
@@ -35,18 +41,18 @@ def pair(network: Network, sender: str, receiver: str, kind: int) -> tuple[socke
         elif entry:
             setns(entry["net_fd"] or 0, CLONE_NEWNET)
         one = socket.socket(socket.AF_INET, kind)
-        one.settimeout(_ANSWER_S)
+        one.settimeout(_TIMEOUT_S)
         one.bind((network.addresses[peer], 0))
         made.append(one)
     return made[1], made[0]
 
 
 def rate_mbit_s(network: Network, sender: str, receiver: str, for_s: float) -> float:
-    """Return the rate of frames that carry one TCP stream, without its first third.
+    """Return the rate in Mbit/s of the frames that carry one TCP stream for `for_s` seconds.
 
-    Early losses are repaired then: what had come before them is handed out all at once.
+    The first third does not count: TCP repairs early losses then, and delivers in bursts.
     """
-    out, listening = pair(network, sender, receiver, socket.SOCK_STREAM)
+    out, listening = bound_sockets(network, sender, receiver, socket.SOCK_STREAM)
     listening.listen(1)
     out.connect(listening.getsockname())
     into, _ = listening.accept()
@@ -60,8 +66,8 @@ def rate_mbit_s(network: Network, sender: str, receiver: str, for_s: float) -> f
 
 
 def loss(network: Network, sender: str, receiver: str, packets: int) -> float:
-    """Return the share of so many datagrams that did not come."""
-    out, into = pair(network, sender, receiver, socket.SOCK_DGRAM)
+    """Send this many datagrams, and return the share of them that did not arrive."""
+    out, into = bound_sockets(network, sender, receiver, socket.SOCK_DGRAM)
     into.setblocking(False)
     came, where = 0, into.getsockname()
     for _ in range(packets):
@@ -75,14 +81,14 @@ def loss(network: Network, sender: str, receiver: str, packets: int) -> float:
 
 
 def delays_ms(network: Network, sender: str, receiver: str, packets: int) -> list[float]:
-    """Return how long datagrams took that were sent 5 ms apart; lost ones are not in it."""
-    out, into = pair(network, sender, receiver, socket.SOCK_DGRAM)
+    """Send datagrams 5 ms apart, and return the delays of those that arrived, in their order."""
+    out, into = bound_sockets(network, sender, receiver, socket.SOCK_DGRAM)
     where = into.getsockname()
     times: list[float] = []
     with selectors.DefaultSelector() as selector:
         selector.register(into, selectors.EVENT_READ)
         next_s, sent = time.monotonic(), 0
-        until_s = next_s + packets * 0.005 + _ANSWER_S
+        until_s = next_s + packets * 0.005 + _TIMEOUT_S
         while len(times) < packets and time.monotonic() < until_s:
             if sent < packets and time.monotonic() >= next_s:
                 out.sendto(str(time.monotonic()).encode(), where)
@@ -109,7 +115,7 @@ def _received(into: socket.socket) -> int:
 
 
 def _pump(out: socket.socket, into: socket.socket, until_s: float) -> int:
-    """Send and receive as fast as it goes; return the bytes that came."""
+    """Send and receive as fast as possible; return the number of bytes received."""
     came = 0
     with selectors.DefaultSelector() as selector:
         selector.register(out, selectors.EVENT_WRITE)
