@@ -48,7 +48,7 @@ def print_findings(console: Console, found: dict[str, Any]) -> None:
             measured.add_row(each["what"], f"{each['asked']:g}", achieved)
         console.print(measured)
     else:
-        console.print("links in namespaces: not judged, this machine lacks what they need")
+        console.print("links in namespaces: not measured, as this machine cannot have namespaces")
     choice = found["network"]
     console.print(
         "For links with a rate, delay or loss, and for link faults, "
