@@ -12,6 +12,7 @@ from prisam_p2p.learn.memory import one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
@@ -28,8 +29,9 @@ def transport_of(peer: str, address: str, layout: Layout, keys: Keys | None = No
     one_heap()
     neighbor = REQUESTER if peer == DONOR else DONOR
     how = TransportSettings(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
-    me = Identity(RUN_ID, peer, 0, W0, layout.digest)
-    return Transport(me, address, [neighbor], layout, Inbox(), how, keys=keys)
+    identity = Identity(RUN_ID, peer, 0, W0, layout.digest)
+    me = LocalPeer(identity, address, [neighbor], keys=keys)
+    return Transport(me, layout, Inbox(), how)
 
 
 def dense_weights(layout: Layout) -> Weights:

@@ -37,7 +37,7 @@ class Slow(Transport):
         slow: list[Any] = [_slowed(a) if isinstance(a, TransportSettings) else a for a in given]
         more["messenger_of"] = partial(Stalling, tally)
         super().__init__(*slow, **more)
-        self._up.spend(self._how.chunk_bytes, time.monotonic())  # the first one takes as long
+        self._up.spend(self._settings.chunk_bytes, time.monotonic())  # the first one takes as long
         self._up.peak_bytes_s = 0  # for nothing has gone yet
 
 

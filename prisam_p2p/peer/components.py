@@ -26,6 +26,7 @@ from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
 from prisam_p2p.settings import InitialWeights
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
+from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pacing import bytes_per_second
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
@@ -80,7 +81,10 @@ def make_network(
     if traits.silent:
         return None, None
     digest = xxhash.xxh3_128_digest(pack(layout, w0))
-    me = Identity(bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest)
+    identity = Identity(
+        bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest
+    )
+    me = LocalPeer(identity, spec.address, spec.neighbors, spec.port, spec.keys)
     up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
     how = TransportSettings(
         chunk_bytes=s.chunk_kib * 1024,
@@ -90,9 +94,7 @@ def make_network(
         message_fault_seed=s.seed,
         heartbeat_s=s.heartbeat_s,
     )
-    transport = parts.transport(
-        me, spec.address, spec.neighbors, layout, inbox, how, journal.write, spec.port, spec.keys
-    )
+    transport = parts.transport(me, layout, inbox, how, journal.write)
     n_bits = {
         "similarity": similarity_bits(layout, s.similarity_layers),
         "structure": layout.n_bits,

@@ -16,7 +16,7 @@ from prisam_p2p.peer.round_book import RoundBook, Verdict, reached_by_half
 from prisam_p2p.peer.round_deadline import RoundDeadline
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
-from prisam_p2p.transport.client import Endpoint
+from prisam_p2p.transport.context import Endpoint
 from prisam_p2p.transport.messenger import OTHERS
 from prisam_p2p.transport.pull import Unfit
 from prisam_p2p.transport.snapshots import snapshot_of

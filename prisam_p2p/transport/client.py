@@ -15,18 +15,14 @@ import zmq
 from prisam_p2p.errors import WireError
 from prisam_p2p.measure import records
 from prisam_p2p.transport import events
-from prisam_p2p.transport.connections import Connections, TcpConnection
+from prisam_p2p.transport.connections import TcpConnection
+from prisam_p2p.transport.context import MESSAGES_PER_TURN, Endpoint, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
-from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience, Pulls
-from prisam_p2p.transport.server import MESSAGES_AT_ONCE
-from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.sockets import (
-    Context,
     Socket,
-    SocketLimits,
     connect_dealer,
     descriptor_of,
     news,
@@ -34,7 +30,6 @@ from prisam_p2p.transport.sockets import (
 )
 from prisam_p2p.transport.zap import why
 from prisam_p2p.wire.codec import Frame
-from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver
 from prisam_p2p.wire.messages import (
     Busy,
@@ -49,8 +44,6 @@ from prisam_p2p.wire.messages import (
     WeightsOffer,
     Welcome,
 )
-
-Endpoint = tuple[str, int]
 
 
 @dataclass(eq=False)
@@ -84,27 +77,16 @@ class Client:
     """The DEALERs of a peer, for the transport's thread.
 
     Args:
-        address: connections come from here.
+        down: the device's download rate.
         most_bits: of a mask.
-        keys: None = connections are plain, and who answers is believed.
     """
 
     def __init__(
-        self,
-        context: Context,
-        me: Identity,
-        address: str,
-        limits: SocketLimits,
-        down: Pacer,
-        patience: Patience,
-        messenger: Messenger,
-        connections: Connections,
-        most_bits: int,
-        keys: Keys | None = None,
+        self, context: TransportContext, down: Pacer, patience: Patience, most_bits: int
     ) -> None:
-        self._context, self._me, self._address, self._limits = context, me, address, limits
-        self._messenger, self._connections, self._keys = messenger, connections, keys
-        self._pulls = Pulls(patience, down, self._ask, messenger.tell)
+        self._context, self._me = context, context.me
+        self._messenger, self._connections = context.messenger, context.connections
+        self._pulls = Pulls(patience, down, self._ask, self._messenger.tell)
         self._masks = MaskReceiver(most_bits)
         self._roster: dict[str, Endpoint] = {}
         self._lines: dict[tuple[str, Channel], _Line] = {}
@@ -170,9 +152,15 @@ class Client:
     def _open(self, neighbor: str, channel: Channel) -> None:
         assert self._io is not None
         to = self._roster[neighbor]
-        key = self._keys.neighbors[neighbor] if self._keys else ""
+        keys = self._me.keys
         sockets = connect_dealer(
-            self._context, channel, self._address, to, self._limits, self._keys, key
+            self._context.zmq,
+            channel,
+            self._me.address,
+            to,
+            self._context.limits,
+            keys,
+            keys.neighbors[neighbor] if keys else "",
         )
         line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
         self._io.listen(line.monitor, partial(self._on_monitor, line))
@@ -213,13 +201,13 @@ class Client:
                         self._messenger.tell(events.Lost(line.neighbor))
 
     def _on_dealer(self, line: _Line, flags: int) -> None:
-        if flags & zmq.POLLOUT and self._send(line, self._me.hello(line.channel)):
+        if flags & zmq.POLLOUT and self._send(line, self._me.identity.hello(line.channel)):
             assert self._io is not None
             line.greeted_s = time.monotonic()
             self._io.listen(line.socket, partial(self._on_dealer, line))
         if not flags & zmq.POLLIN:
             return
-        for _ in range(MESSAGES_AT_ONCE):
+        for _ in range(MESSAGES_PER_TURN):
             try:
                 frames = receive(line.socket)
             except zmq.Again:

@@ -1,7 +1,7 @@
-"""Who may talk to this peer: neighbors of the same run that exchange the same network. Pure.
+"""Which neighbors are connected to this peer, and who is refused. Pure.
 
-A connection is whose the Hello that comes by it says, and speaks for that neighbor on one channel.
-The latest such connection counts: a neighbor that lost one comes back by another.
+A session is a connection whose Hello was welcomed: it speaks for one neighbor on one channel. A
+neighbor that lost its connection comes back by another one, so the latest session counts.
 """
 
 from __future__ import annotations
@@ -66,44 +66,41 @@ class Session:
 
 
 class Sessions:
-    """The places that are taken: at most one for each neighbor and channel."""
+    """The open sessions: at most one for each neighbor and channel."""
 
     def __init__(self) -> None:
         self._by_sender: dict[bytes, Session] = {}
-        self._held: dict[tuple[str, Channel], Session] = {}
-
-    def __getitem__(self, sender: bytes) -> str:
-        """Return the neighbor that an admitted connection speaks for."""
-        return self._by_sender[sender].neighbor
+        self._by_neighbor: dict[tuple[str, Channel], Session] = {}
 
     def at(self, sender: bytes) -> Session | None:
         """Return the session of a connection, None where it has none."""
         return self._by_sender.get(sender)
 
     def of(self, neighbor: str, channel: Channel) -> Session | None:
-        """Return where `neighbor` is to be reached, None where it is not there."""
-        return self._held.get((neighbor, channel))
+        """Return the session of `neighbor` on `channel`, None where there is none."""
+        return self._by_neighbor.get((neighbor, channel))
 
     def objection(self, session: Session) -> str | None:
-        """Return why `session` may not be taken, or None."""
+        """Return why `session` may not be opened, or None."""
         mine = self.at(session.sender)
         if mine and (mine.neighbor, mine.channel) != (session.neighbor, session.channel):
             return f"this connection is {mine.neighbor}'s, for {mine.channel.name.lower()}"
-        holder = self.of(session.neighbor, session.channel)
-        if holder and holder is not mine and holder.incarnation > session.incarnation:
+        present = self.of(session.neighbor, session.channel)
+        if present and present is not mine and present.incarnation > session.incarnation:
             return f"a later process of {session.neighbor} is here"
         return None
 
-    def take(self, session: Session) -> Session | None:
-        """Take a session; return that of the connection which had it before, if it was another."""
+    def open(self, session: Session) -> Session | None:
+        """Open a session; return the one it replaces, if that was another connection's."""
         before = self.of(session.neighbor, session.channel)
         if before:
             self._drop(before)
-        self._by_sender[session.sender] = self._held[session.neighbor, session.channel] = session
+        self._by_sender[session.sender] = session
+        self._by_neighbor[session.neighbor, session.channel] = session
         return before if before and before.sender != session.sender else None
 
-    def leave(self, descriptor: int) -> Session | None:
-        """Free the session of a connection that is gone, and return it."""
+    def close(self, descriptor: int) -> Session | None:
+        """Close and return the session of a connection that is gone, None where it had none."""
         for session in self._by_sender.values():
             if session.descriptor == descriptor:
                 self._drop(session)
@@ -112,10 +109,10 @@ class Sessions:
 
     def _drop(self, session: Session) -> None:
         del self._by_sender[session.sender]
-        del self._held[session.neighbor, session.channel]
+        del self._by_neighbor[session.neighbor, session.channel]
 
 
-def only_ones(roster: Mapping[str, tuple[str, int]]) -> dict[str, str]:
-    """Return address -> the neighbor that is there, where it is the only one."""
+def neighbor_by_host(roster: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """Return address -> its neighbor, for every address that only one neighbor has."""
     hosts = Counter(host for host, _ in roster.values())
     return {host: neighbor for neighbor, (host, _) in roster.items() if hosts[host] == 1}

@@ -21,7 +21,7 @@ from prisam_p2p.wire.messages import (
 KEPT_ROUNDS = 2
 """A neighbor cannot be two rounds behind without having missed a deadline."""
 
-PARTS_A_PLACE = 4
+PARTS_PER_SLOT = 4
 """Parts of snapshots that are kept for each requester that is served at a time: requesters of an
 overlap want each its own, and a slow one must find it while others come and go."""
 
@@ -60,7 +60,7 @@ class SnapshotStore:
         most_parts: so many parts are kept, those that were asked for last.
     """
 
-    def __init__(self, layout: Layout, chunk_bytes: int, most_parts: int = PARTS_A_PLACE) -> None:
+    def __init__(self, layout: Layout, chunk_bytes: int, most_parts: int = PARTS_PER_SLOT) -> None:
         self._layout, self._chunk_bytes, self._most_parts = layout, chunk_bytes, most_parts
         self._latest: tuple[Snapshot, ...] = ()
         self._parts: dict[tuple[bytes, bytes], Snapshot] = {}

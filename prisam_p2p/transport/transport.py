@@ -23,8 +23,9 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.traffic import Row, TrafficCounter
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
-from prisam_p2p.transport.client import Client, Endpoint
+from prisam_p2p.transport.client import Client
 from prisam_p2p.transport.connections import Connections
+from prisam_p2p.transport.context import Endpoint, LocalPeer, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
 from prisam_p2p.transport.message_faults import MessageFaults
 from prisam_p2p.transport.messenger import Messenger
@@ -32,20 +33,22 @@ from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.server import Server
-from prisam_p2p.transport.sessions import Identity, only_ones
-from prisam_p2p.transport.snapshots import PARTS_A_PLACE, Snapshot, SnapshotStore
+from prisam_p2p.transport.snapshots import PARTS_PER_SLOT, Snapshot, SnapshotStore
 from prisam_p2p.transport.sockets import Socket, SocketLimits
 from prisam_p2p.transport.spool import Spool
-from prisam_p2p.transport.upload_stops import StopReached, UploadStops
+from prisam_p2p.transport.upload_stops import StopReached
+from prisam_p2p.transport.uploads import Uploads
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
-from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.messages import MaskAnnounce
 from prisam_p2p.wire.zmtp import CURVE, PLAIN
 
 _LINGER_MS = 500
 _CLOSE_TIMEOUT_S = 5.0
 _LOST_S = 1.0
-"""Resend an unanswered Hello after this, once message faults were active."""
+"""Once message faults were active, an unanswered Hello is sent again after this."""
+
+_MOST_HEARTBEATS_PER_S = 10
+"""Of one peer, to all its neighbors together."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,11 @@ class TransportSettings:
 
     Attributes:
         chunk_bytes: length of a chunk.
+        patience: when a pull is given up.
         serve_at_once: requesters that are served at the same time; others are told to wait.
-        spool_bytes: of pulled weights so many are kept, and not fetched again if unchanged.
+        spool_bytes: how much of the pulled weights is kept, and not fetched again if unchanged.
         message_fault_seed: seeds the draws of message rules.
-        heartbeat_s: between heartbeats on a control connection, of a peer with few neighbors.
+        heartbeat_s: between heartbeats on a control connection; longer with many neighbors.
     """
 
     chunk_bytes: int
@@ -81,76 +85,44 @@ class Transport:
     """Binds at once; `connect` starts the conversation.
 
     Args:
-        neighbors: who may connect.
         inbox: where events go.
         note: takes the record of each connection.
-        port: of the ROUTER; 0 = let the system choose.
-        keys: None = connections are plain.
         messenger_of: makes what all messages pass on their way in and out.
     """
 
     def __init__(
         self,
-        me: Identity,
-        address: str,
-        neighbors: Sequence[str],
+        me: LocalPeer,
         layout: Layout,
         inbox: Inbox[events.Event],
-        how: TransportSettings,
+        settings: TransportSettings,
         note: Callable[[records.Connection], None] = lambda _record: None,
-        port: int = 0,
-        keys: Keys | None = None,
         messenger_of: Callable[..., Messenger] = Messenger,
     ) -> None:
-        # At most ten pings a second.
-        heartbeat_ms = max(round(1000 * how.heartbeat_s), 100 * len(neighbors))
-        limits = SocketLimits(
-            heartbeat_ms=heartbeat_ms,
-            largest_request=max(MAX_HEADER_BYTES, packed_size(layout.n_bits)),
-            largest_reply=max(MAX_HEADER_BYTES, packed_size(layout.n_bits), how.chunk_bytes),
+        n_neighbors, mechanism = len(me.neighbors), CURVE if me.keys else PLAIN
+        heartbeat_ms = max(
+            round(1000 * settings.heartbeat_s), 1000 // _MOST_HEARTBEATS_PER_S * n_neighbors
         )
-        self._layout, self._how, self.inbox = layout, how, inbox
-        self._up, self._down = Pacer(how.rates.up_bytes_s), Pacer(how.rates.down_bytes_s)
-        self._store = SnapshotStore(layout, how.chunk_bytes, PARTS_A_PLACE * how.serve_at_once)
-        self._spool = Spool(how.spool_bytes)
-        mechanism = CURVE if keys else PLAIN
+        largest = max(MAX_HEADER_BYTES, packed_size(layout.n_bits))
+        limits = SocketLimits(heartbeat_ms, largest, max(largest, settings.chunk_bytes))
+        self._layout, self._settings, self.inbox = layout, settings, inbox
+        self._up, self._down = Pacer(settings.rates.up_bytes_s), Pacer(settings.rates.down_bytes_s)
+        n_slots, patience = settings.serve_at_once, settings.patience
+        self._store = SnapshotStore(layout, settings.chunk_bytes, PARTS_PER_SLOT * n_slots)
+        self._spool = Spool(settings.spool_bytes)
         self._traffic = TrafficCounter(mechanism)
-        self._message_faults = MessageFaults(how.message_fault_seed, me.peer_id)
-        messenger = self._messenger = messenger_of(inbox, self._traffic, self._message_faults)
+        self._message_faults = MessageFaults(settings.message_fault_seed, me.identity.peer_id)
+        self._messenger = messenger_of(inbox, self._traffic, self._message_faults)
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms, mechanism.name)
-        self._context = zmq.Context[Socket](io_threads=1)
-        self._context.set(zmq.MAX_SOCKETS, 6 * len(neighbors) + 16)
-        self._client = Client(
-            self._context,
-            me,
-            address,
-            limits,
-            self._down,
-            how.patience,
-            messenger,
-            self._connections,
-            layout.n_bits,
-            keys,
-        )
-        self._server = Server(
-            self._context,
-            me,
-            address,
-            port,
-            neighbors,
-            limits,
-            self._store,
-            self._up,
-            messenger,
-            self._connections,
-            serve_at_once=how.serve_at_once,
-            idle_s=how.patience.timeout_s,
-            on_gone=self._client.neighbor_gone,
-            keys=keys,
-        )
+        self._zmq = zmq.Context[Socket](io_threads=1)
+        self._zmq.set(zmq.MAX_SOCKETS, 6 * n_neighbors + 16)
+        context = TransportContext(self._zmq, me, limits, self._messenger, self._connections)
+        self._client = Client(context, self._down, patience, layout.n_bits)
+        self._uploads = Uploads(self._store, self._up, n_slots, patience.timeout_s)
+        self._server = Server(context, self._uploads, self._client.neighbor_gone)
         self.port = self._server.port
-        self._connections.router = f"{address}:{self.port}"
+        self._connections.router = f"{me.address}:{self.port}"
         self._roster: Mapping[str, Endpoint] = {}
         self._io = IoThread(
             self._begin,
@@ -163,7 +135,6 @@ class Transport:
     def connect(self, roster: Mapping[str, Endpoint]) -> None:
         """Say Hello to all neighbors, whose ROUTERs are where `roster` says."""
         self._roster = roster
-        self._server.hosts = only_ones(roster)
         self._io.start()
 
     def announce(self, mask: MaskAnnounce, snapshot: Snapshot) -> None:
@@ -182,7 +153,7 @@ class Transport:
                 self._layout,
                 donor,
                 round_index,
-                self._how.chunk_bytes,
+                self._settings.chunk_bytes,
                 wanted,
                 partial(self._spool.get, donor),
             )
@@ -191,11 +162,11 @@ class Transport:
         self._io.call(partial(self._client.pull, pulls))
 
     def keep(self, pull: Pull) -> None:
-        """Have what `pull` fetched at hand, should its donor offer the same again."""
+        """Keep what `pull` fetched, in case its donor offers the same again."""
         self._spool.put(pull.donor, pull.digest, pull.buffer)
 
     def end_pulls(self, reason: str) -> None:
-        """Give up what is not here yet; each such pull ends as PullLost."""
+        """Give up all unfinished pulls; each ends as PullLost."""
         self._io.call(partial(self._client.lose_all, reason))
 
     def say_bye(self, round_index: int) -> None:
@@ -205,7 +176,7 @@ class Transport:
     def set_message_rule(self, rule: Rule) -> None:
         """Apply `rule` to what passes from now on, in place of the one with its id.
 
-        One about a whole link belongs at both its ends: who loses a Hello has to say it again.
+        A rule about a whole link belongs at both ends: the peer whose Hello is lost repeats it.
         """
         self._lossy = True
         self._io.call(partial(self._messenger.set_rule, rule))
@@ -213,27 +184,27 @@ class Transport:
     def remove_message_rule(
         self, rule_id: str, then: Callable[[int, int], None] = lambda _matched, _acted: None
     ) -> None:
-        """Apply a rule no more, and send on what it holds.
+        """End a rule, and send on what it holds.
 
         Args:
-            then: told, in the transport's thread, what `message_rule_counts` says of it at the end.
+            then: told, in the transport's thread, the rule's final `message_rule_counts`.
         """
         self._io.call(lambda: then(*self._messenger.remove_rule(rule_id)))
 
     def message_rule_counts(self) -> dict[str, list[int]]:
-        """Return rule -> [messages that it was about, of these acted on], of those in force."""
+        """Return active rule -> [messages that matched it, messages that it acted on]."""
         return self._message_faults.counts()
 
     def stop_transfers(self, stops: Sequence[Stop], tell: Callable[[StopReached], None]) -> None:
-        """Let transfers wait at `stops` for `go_on`; to be called before `connect`.
+        """Let uploads wait at `stops` for `go_on`; to be called before `connect`.
 
         Args:
             tell: told, in the transport's thread, of each stop that is reached.
         """
-        self._server.stops = UploadStops(stops, self._store.find, tell)
+        self._uploads.stop_at(stops, tell)
 
     def go_on(self, stop: Stop) -> None:
-        """Let the transfer go on that waits at `stop`."""
+        """Let the upload go on that waits at `stop`."""
         self._io.call(partial(self._server.go_on, stop))
 
     def meet(self, neighbor: str, endpoint: Endpoint) -> None:
@@ -245,26 +216,26 @@ class Transport:
         return self._traffic.changed_rows()
 
     def take_rejected(self, event: events.MessageRejected) -> int:
-        """Return how many messages the event stands for; once, and before the next is told."""
+        """Return how many messages the event stands for; to be called once for each event."""
         return self._messenger.rejections.take(event)
 
     def bytes_out(self) -> int:
-        """Return payload and header bytes that were sent so far."""
+        """Return how many bytes of payload and headers were sent so far."""
         return self._traffic.bytes_out()
 
     def peak_mbit_s(self) -> tuple[float, float]:
-        """Return the most weights that went up, and were asked down, in any one second."""
+        """Return the most weights (sent, asked for) in any one second, Mbit/s."""
         up, down = (pacer.peak_bytes_s * 8 / 1e6 for pacer in (self._up, self._down))
         return round(up, 3), round(down, 3)
 
     def close(self) -> None:
-        """Send what was handed over, close every socket, end the thread. It stays closed."""
-        if not self._context.closed:
+        """Send what was handed over, close every socket and end the thread, for good."""
+        if not self._zmq.closed:
             self._io.close(_CLOSE_TIMEOUT_S)
             self._spool.close()
 
     def _begin(self) -> None:
-        self._server.begin(self._io)
+        self._server.begin(self._io, self._roster)
         self._client.begin(self._io, self._roster)
 
     def _announce(self, mask: MaskAnnounce) -> None:
@@ -276,12 +247,12 @@ class Transport:
             self._messenger.keep_time(time.monotonic())
         if self._lossy:
             self._client.greet_again(_LOST_S)
-        self._server.serve_owed()
+        self._server.send_due()
         self._client.keep_time(time.monotonic())
 
     def _next_s(self) -> float | None:
         now = time.monotonic()
-        waits = [each.next_s(now) for each in (self._messenger, self._server, self._client)]
+        waits = [each.next_s(now) for each in (self._messenger, self._uploads, self._client)]
         waits += [_LOST_S] if self._lossy else []
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -289,4 +260,4 @@ class Transport:
         self._connections.write_strangers()
         self._client.close(_LINGER_MS)
         self._server.close(_LINGER_MS)
-        self._context.term()
+        self._zmq.term()

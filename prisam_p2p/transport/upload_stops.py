@@ -1,4 +1,4 @@
-"""Where transfers of weights wait for the launcher, so that its faults do not race. Pure."""
+"""Where uploads wait for the launcher, so that its faults hit them at a known byte. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from prisam_p2p.wire.messages import ChunkRequest
 
 @dataclass(frozen=True, slots=True)
 class StopReached:
-    """A transfer came to a stop: `offset` of its `n_bytes` are given, the next chunk passes it."""
+    """An upload came to a stop.
+
+    Attributes:
+        offset: how many of its `n_bytes` were sent; the next chunk would pass the stop.
+    """
 
     stop: Stop
     requester: str
@@ -22,10 +26,10 @@ class StopReached:
 
 
 class UploadStops:
-    """The stops of one donor: at each waits the first transfer that comes to it, once.
+    """The stops of one donor. At each, the first upload that comes to it waits, once.
 
-    A transfer waits before the chunk that would pass the share, at the latest before the last
-    one: what waits there is never whole.
+    An upload waits before the chunk that would pass the stop's share, and at the latest before its
+    last chunk: an upload that waits is never complete.
 
     Args:
         find: returns the snapshot of a digest, if it is still offered.
@@ -42,17 +46,17 @@ class UploadStops:
         self._waiting: dict[Stop, str] = {}
 
     def hold(self, requester: str, request: ChunkRequest) -> bool:
-        """Tell whether a chunk that could be sent now is not to be: its requester waits."""
+        """Tell whether the upload to `requester` waits, having come to a stop now or before."""
         snapshot = self._find(request.digest) if self._ahead else None
         if snapshot is not None:
-            self._look(requester, request, snapshot)
+            self._reach(requester, request, snapshot)
         return requester in self._waiting.values()
 
     def go_on(self, stop: Stop) -> None:
-        """Let pass who waits at `stop`."""
+        """Let the upload go on that waits at `stop`."""
         self._waiting.pop(stop, None)
 
-    def _look(self, requester: str, request: ChunkRequest, snapshot: Snapshot) -> None:
+    def _reach(self, requester: str, request: ChunkRequest, snapshot: Snapshot) -> None:
         n_bytes, round_index = len(snapshot.buffer), snapshot.offer.round_index
         end = request.offset + request.length
         for stop in list(self._ahead):

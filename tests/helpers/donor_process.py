@@ -13,6 +13,7 @@ from tiny_layouts import one_layer, random_weights
 
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
@@ -28,11 +29,12 @@ UP_BYTES_S = 800_000.0
 
 
 def transport_of(peer, neighbor, incarnation=0, rates=None, inbox=None, note=None, port=0):
-    me = Identity(b"run-id-8", peer, incarnation, b"w" * 16, LAYOUT.digest)
+    identity = Identity(b"run-id-8", peer, incarnation, b"w" * 16, LAYOUT.digest)
+    me = LocalPeer(identity, ADDRESSES[peer], [neighbor], port)
     how = TransportSettings(CHUNK, Patience(60, 0, 30), rates or Rates())
     inbox = Inbox() if inbox is None else inbox
     note = note or (lambda _record: None)
-    return Transport(me, ADDRESSES[peer], [neighbor], LAYOUT, inbox, how, note, port)
+    return Transport(me, LAYOUT, inbox, how, note)
 
 
 def main(port, incarnation, at):

@@ -21,6 +21,7 @@ from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.errors import WireError
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
+from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
@@ -60,7 +61,8 @@ def identity(peer):
 def transport_of(peer, neighbors, inbox):
     # A spool would answer for a donor that offers what it offered before.
     how = TransportSettings(CHUNK, Patience(600, 0, 600), Rates(), serve_at_once=8, spool_bytes=0)
-    return Transport(identity(peer), ADDRESSES[peer], neighbors, LAYOUT, inbox, how)
+    me = LocalPeer(identity(peer), ADDRESSES[peer], neighbors)
+    return Transport(me, LAYOUT, inbox, how)
 
 
 def mask_of(round_index, seed=0):

@@ -13,6 +13,7 @@ from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.peer.round_book import RoundBook
 from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
 from prisam_p2p.system.inbox import Inbox
+from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
@@ -30,10 +31,11 @@ class Peer:
     def __init__(self, folder, peer, neighbors, floor_s, cap_s):
         self.address = f"127.1.7.{ord(peer) - ord('a') + 1}"
         self.path, inbox = folder / f"{peer}.jsonl", Inbox()
-        me = Identity(b"run-id-8", peer, 0, b"w" * 16, LAYOUT.digest)
+        identity = Identity(b"run-id-8", peer, 0, b"w" * 16, LAYOUT.digest)
+        me = LocalPeer(identity, self.address, neighbors)
         patience = Patience(timeout_s=60.0, least_bytes_s=0.0, resume_s=1.0)
         how = TransportSettings(16 * 1024, patience, Rates())
-        self.transport = Transport(me, self.address, neighbors, LAYOUT, inbox, how)
+        self.transport = Transport(me, LAYOUT, inbox, how)
         book = RoundBook(neighbors, LAYOUT.n_bits)
         deadline = RoundDeadline(Limits(cap_s, k=6.0, floor_s=floor_s, quorum=0.5))
         journal = Journal(self.path, time.monotonic())

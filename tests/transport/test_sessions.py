@@ -48,49 +48,48 @@ def session(sender, neighbor="bob", channel=Channel.CONTROL, incarnation=0):
 
 
 def test_a_place_is_found_by_its_connection_and_by_its_neighbor():
-    admitted, bob = Sessions(), session(b"1")
-    assert admitted.at(b"1") is admitted.of("bob", Channel.CONTROL) is None
-    assert admitted.take(bob) is None
-    assert admitted.at(b"1") is admitted.of("bob", Channel.CONTROL) is bob
-    assert admitted[b"1"] == "bob"
-    assert admitted.of("bob", Channel.BULK) is None
+    sessions, bob = Sessions(), session(b"1")
+    assert sessions.at(b"1") is sessions.of("bob", Channel.CONTROL) is None
+    assert sessions.open(bob) is None
+    assert sessions.at(b"1") is sessions.of("bob", Channel.CONTROL) is bob
+    assert sessions.of("bob", Channel.BULK) is None
 
 
 @pytest.mark.parametrize("incarnation", [3, 4])
 def test_a_newer_connection_takes_the_place_of_the_older(incarnation):
-    admitted, old = Sessions(), session(b"1", incarnation=3)
+    sessions, old = Sessions(), session(b"1", incarnation=3)
     new = session(b"2", incarnation=incarnation)
-    admitted.take(old)
-    assert admitted.objection(new) is None
-    assert admitted.take(new) is old
-    assert admitted.at(b"1") is None
-    assert admitted.of("bob", Channel.CONTROL) is new
-    assert admitted.leave(old.descriptor) is None  # the older one is gone at last
-    assert admitted.of("bob", Channel.CONTROL) is new
+    sessions.open(old)
+    assert sessions.objection(new) is None
+    assert sessions.open(new) is old
+    assert sessions.at(b"1") is None
+    assert sessions.of("bob", Channel.CONTROL) is new
+    assert sessions.close(old.descriptor) is None  # the older one is gone at last
+    assert sessions.of("bob", Channel.CONTROL) is new
 
 
 def test_an_older_process_takes_no_place_while_a_later_one_holds_it():
-    admitted, new, old = Sessions(), session(b"1", incarnation=3), session(b"2", incarnation=2)
-    admitted.take(new)
-    assert admitted.objection(old) == "a later process of bob is here"
-    assert admitted.objection(replace(old, channel=Channel.BULK)) is None
-    assert admitted.leave(new.descriptor) is new
-    assert admitted.objection(old) is None
+    sessions, new, old = Sessions(), session(b"1", incarnation=3), session(b"2", incarnation=2)
+    sessions.open(new)
+    assert sessions.objection(old) == "a later process of bob is here"
+    assert sessions.objection(replace(old, channel=Channel.BULK)) is None
+    assert sessions.close(new.descriptor) is new
+    assert sessions.objection(old) is None
 
 
 def test_a_second_hello_of_one_connection_takes_its_own_place():
-    admitted = Sessions()
-    admitted.take(session(b"1"))
+    sessions = Sessions()
+    sessions.open(session(b"1"))
     again = session(b"1", incarnation=1)
-    assert admitted.objection(again) is None
-    assert admitted.take(again) is None
-    assert admitted.at(b"1") is admitted.of("bob", Channel.CONTROL) is again
+    assert sessions.objection(again) is None
+    assert sessions.open(again) is None
+    assert sessions.at(b"1") is sessions.of("bob", Channel.CONTROL) is again
 
 
 @pytest.mark.parametrize(
     "other", [session(b"1", channel=Channel.BULK), session(b"1", neighbor="carol")]
 )
 def test_a_connection_speaks_for_one_neighbor_on_one_channel(other):
-    admitted = Sessions()
-    admitted.take(session(b"1"))
-    assert admitted.objection(other) == "this connection is bob's, for control"
+    sessions = Sessions()
+    sessions.open(session(b"1"))
+    assert sessions.objection(other) == "this connection is bob's, for control"

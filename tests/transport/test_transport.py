@@ -24,6 +24,7 @@ from prisam_p2p.measure.traffic import KINDS
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
 from prisam_p2p.transport.connections import TcpConnection
+from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
@@ -91,9 +92,7 @@ class End:
         self.peer, self.address = peer, f"127.1.0.{ord(peer) - ord('a') + 1}"
         self.inbox, self.told = Inbox(), deque()
         self.transport = Transport(
-            identity(peer, incarnation),
-            self.address,
-            neighbors,
+            LocalPeer(identity(peer, incarnation), self.address, neighbors, keys=keys),
             LAYOUT,
             self.inbox,
             TransportSettings(
@@ -104,7 +103,6 @@ class End:
                 heartbeat_s=heartbeat_s,
             ),
             self.connections.append,
-            keys=keys,
         )
         self.endpoint = (self.address, self.transport.port)
         self.messenger = self.transport._server._messenger
@@ -1579,7 +1577,7 @@ def test_a_stranger_of_another_wire_version_is_told_so(net):
 def test_a_hello_read_late_counts_for_the_connection_that_brought_it(net):
     """The connection is gone, and another neighbor's has its descriptor, when it is read."""
     a = net.end("a", ["b", "c"])
-    serving = a.transport._server
+    serving = a.transport._server._router
     serving.hosts = {"10.0.0.2": "b", "10.0.0.3": "c"}
     ours = serving._connections
     gone = ours._unheard[5] = TcpConnection(0, "server", "10.0.0.2:1", "10.0.0.1:9", gone=True)

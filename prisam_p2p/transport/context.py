@@ -1,0 +1,54 @@
+"""What the server and the client of one peer share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prisam_p2p.transport.connections import Connections
+from prisam_p2p.transport.messenger import Messenger
+from prisam_p2p.transport.sessions import Identity
+from prisam_p2p.transport.sockets import Context, SocketLimits
+from prisam_p2p.wire.keys import Keys
+
+Endpoint = tuple[str, int]
+"""Address and port."""
+
+MESSAGES_PER_TURN = 64
+"""At most this many messages are read from one socket before the others get their turn."""
+
+
+@dataclass(frozen=True)
+class LocalPeer:
+    """This peer in its network.
+
+    Attributes:
+        address: its ROUTER listens here, and its DEALERs connect from here.
+        neighbors: who may connect.
+        port: of the ROUTER; 0 = let the system choose.
+        keys: None = connections are plain. A Hello is then believed, unless it comes from another
+            neighbor's address.
+    """
+
+    identity: Identity
+    address: str
+    neighbors: Sequence[str]
+    port: int = 0
+    keys: Keys | None = None
+
+
+@dataclass(frozen=True)
+class TransportContext:
+    """What the server and the client share, both in the transport's thread.
+
+    Attributes:
+        zmq: makes their sockets.
+        messenger: every message passes it.
+        connections: numbers every TCP connection of either side.
+    """
+
+    zmq: Context
+    me: LocalPeer
+    limits: SocketLimits
+    messenger: Messenger
+    connections: Connections
