@@ -596,8 +596,8 @@ BY_NEIGHBORS = {
         {"unexpected": 4},
     ),
     "the words of a host": ([Welcome(0), Refuse("no"), Bye(0)], [], {"unexpected": 3}),
-    "fifty Hellos": ([hello("m", Channel.BULK)] * 50, [Welcome] * 50, {}),
-    "fifty requests for a mask": ([MaskRequest(FAR)] * 50, [], {}),
+    "thirty Hellos": ([hello("m", Channel.BULK)] * BATCH, [Welcome] * BATCH, {}),
+    "thirty requests for a mask": ([MaskRequest(FAR)] * BATCH, [], {}),
     "a Hello for the other connection": ([hello("m")], [Refuse], {"refused": 1}),
 }
 

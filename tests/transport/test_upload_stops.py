@@ -10,7 +10,7 @@ N_BYTES = len(ROUNDS[2].buffer)
 
 
 class Donor:
-    """Asks its stops before each chunk of a transfer, as `Server` does."""
+    """Asks its stops before each chunk, as `Uploads` does."""
 
     def __init__(self, *stops):
         self.told = []
@@ -28,7 +28,7 @@ class Donor:
         return offset
 
 
-def test_a_transfer_waits_within_one_chunk_of_the_share():
+def test_an_upload_waits_within_one_chunk_of_the_share():
     for chunk_bytes in (1, 100, N_BYTES // 3, N_BYTES // 2, N_BYTES - 1, N_BYTES):
         donor = Donor((3, 0.5))
         given = donor.give("a", 3, chunk_bytes)
@@ -36,7 +36,7 @@ def test_a_transfer_waits_within_one_chunk_of_the_share():
         assert donor.told == [StopReached((3, 0.5), "a", 3, given, N_BYTES)]
 
 
-def test_a_transfer_that_waits_is_never_whole():
+def test_an_upload_that_waits_is_never_whole():
     assert Donor((None, 1.0)).give("a", 2, 100) == (N_BYTES - 1) // 100 * 100
 
 
@@ -49,7 +49,7 @@ def test_it_waits_until_it_is_let_go_and_then_no_more():
     assert donor.give("a", 2, 64, given) == N_BYTES
 
 
-def test_only_the_first_transfer_waits_at_a_stop():
+def test_only_the_first_upload_waits_at_a_stop():
     donor = Donor((None, 0.5))
     assert donor.give("a", 2, 64) < N_BYTES
     assert donor.give("b", 2, 64) == N_BYTES
