@@ -22,7 +22,7 @@ from prisam_p2p.bench.commands import bench  # noqa: E402
 from prisam_p2p.console import console  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
-from prisam_p2p.options import settings_options  # noqa: E402
+from prisam_p2p.options import GroupedCommand, given_settings, option_in, settings_options  # noqa: E402
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 
@@ -32,19 +32,28 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 
-_quiet = click.option("--quiet", is_flag=True, help="No progress, no table: only errors.")
-_output = click.option(
+_quiet = option_in("Output", "--quiet", is_flag=True, help="Print errors only.")
+_output = option_in(
+    "Output",
     "--format",
     "output",
     type=click.Choice(["table", "json"]),
     default="table",
-    help="What is printed at the end: a table, or summary.json with the run's path. [table]",
+    help="Print the results as a table, or summary.json with the run's path. [table]",
 )
 _FORMATS = click.Choice(["table", "json", "csv", "parquet"])
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-class Command(click.Command):
+_COMMANDS = {
+    "Run": ("launch", "resume", "experiment", "soak"),
+    "Look at a run": ("summary", "bytes", "sql", "verify"),
+    "Look before a run": ("plan", "doctor", "bench"),
+}
+"""How `prisam --help` lists the commands."""
+
+
+class Command(GroupedCommand):
     """Ends with the exit code of a PrisamError, and one line instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -54,7 +63,7 @@ class Command(click.Command):
         except PrisamError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
-        except OSError as error:  # a full disk, say: nothing of ours to explain
+        except OSError as error:  # the system's own words: a full disk, for example
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
         except KeyboardInterrupt:  # before the run began; nothing was started
@@ -62,9 +71,17 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Holds Commands."""
+    """Holds Commands, and lists them under headings."""
 
     command_class = Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click."""
+        width = max(map(len, self.commands))
+        for heading, names in _COMMANDS.items():
+            with formatter.section(heading):
+                rows = [(n.ljust(width), self.commands[n].get_short_help_str(90)) for n in names]
+                formatter.write_dl(rows)
 
 
 @click.group(cls=Group)
@@ -72,28 +89,39 @@ class Group(click.Group):
 def main() -> None:
     """PRISAM on real processes: personalized decentralized federated learning, emulated.
 
-    Exit codes: 0 done, 1 other error, 2 wrong input, 3 a process did not start, 4 a finished run
-    broke a rule, 5 a rule could not be checked, 130 interrupted.
+    \b
+    Start here:
+      prisam launch                                  12 peers on this machine, under a minute
+      prisam launch topologies/ring-8.toml --rounds 3
+      prisam launch --help                           a command's options, with an example
+
+    Exit codes: 0 done, 1 another error, 2 wrong input (nothing was started), 3 a process did not
+    start, 4 a finished run broke a rule, 5 a rule could not be checked, 130 interrupted.
     """
 
 
 @main.command()
 @click.argument("topology", type=click.Path(path_type=Path), default=DEFAULT_TOPOLOGY)
-@click.option(
+@option_in(
+    "Output",
     "--run-dir",
     type=click.Path(path_type=Path),
-    help="Folder of the run; must not exist. [runs/TOPOLOGY-ALGORITHM-TIME]",
+    help="Folder to write the run to; must not exist. [runs/TOPOLOGY-ALGORITHM-TIME]",
 )
 @_quiet
 @_output
-@click.option(
+@option_in(
+    "Faults",
     "--faults",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="What is to go wrong: a scenario (topologies/faults/*.toml), or the faults.json of an "
-    "earlier run to repeat it. [nothing]",
+    help="Inject faults: a scenario (topologies/faults/*.toml), or the faults.json of an earlier "
+    "run to repeat its faults. [none]",
 )
-@click.option(
-    "--twin", is_flag=True, help="With --faults: run the same without them, too, and compare."
+@option_in(
+    "Faults",
+    "--control-run",
+    is_flag=True,
+    help="With --faults: also run without them, and compare.",
 )
 @settings_options
 def launch(
@@ -102,30 +130,31 @@ def launch(
     quiet: bool,
     output: str,
     faults: Path | None,
-    twin: bool,
+    control_run: bool,
     **given: object,
 ) -> None:
     """Run a network of peers, each its own process, and report what it learned and sent.
 
     TOPOLOGY is a file of peers, links and settings (topologies/*.toml), or the plan.json of an
-    earlier run, to run that again. Options win over the file's [run].
+    earlier run, to run that again. Options win over the file's [run]. [topologies/clusters-12.toml]
+
+    Example: prisam launch topologies/ring-8.toml --rounds 3 --baseline local
     """
     from prisam_p2p.launch.launch import launch as launch_run
     from prisam_p2p.measure.folders import TWIN
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    overrides = {name: value for name, value in given.items() if value is not None}
     launched = launch_run(
         topology,
         PEERS,
-        overrides,
+        given_settings(given),
         run_dir,
         Path("runs"),
         stamp,
         quiet,
         _summarize,
         faults,
-        TWIN if twin else None,
+        TWIN if control_run else None,
     )
     _conclude(launched, quiet, output)
 
@@ -138,7 +167,7 @@ def _summarize(run_dir: Path) -> None:
 
 
 def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> Judgement:
-    """Print a run's summary; return what is to be said of it, and of the one beside it."""
+    """Print a run's summary; return the rules that it, or its baseline, broke or left unchecked."""
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.summary import read_summary
     from prisam_p2p.report.summary_table import print_summary
@@ -168,10 +197,12 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
 @_quiet
 @_output
 def resume(run: Path, quiet: bool, output: str) -> None:
-    """Go on with a run whose launcher died or was interrupted, to the same end.
+    """Continue a run whose launcher was killed or interrupted, to the same result.
 
-    RUN is its folder. Peers go on from the last state that all of them have, with the settings of
-    the plan; faults that were done are not done again.
+    RUN is its folder. Peers continue from the last state that all of them have, with the settings
+    of its plan.json. Faults that have fired do not fire again.
+
+    Example: prisam resume runs/demo
     """
     from prisam_p2p.launch.resume import resume as resume_run
 
@@ -193,24 +224,26 @@ def _conclude(launched: Launched, quiet: bool, output: str) -> None:
 
 @main.command()
 @click.argument("topology", type=click.Path(path_type=Path))
-@click.option(
+@option_in(
+    "Faults",
     "--faults",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     required=True,
-    help="A scenario (topologies/faults/*.toml), or a run's faults.json.",
+    help="Scenario (topologies/faults/*.toml), or a run's faults.json.",
 )
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+@option_in("Output", "--format", "output", type=click.Choice(["table", "json"]), default="table")
 @settings_options
 def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
-    """Compile a scenario for a network and print what would happen, when and to whom.
+    """Print which faults a scenario would inject into a network, when and where. Starts nothing.
 
-    Every draw follows from the seed: a launch with the same options does just this. Starts nothing.
+    All random choices follow from --seed: a launch with the same options injects these faults.
+
+    Example: prisam plan topologies/clusters-20.toml --faults topologies/faults/churn-30.toml
     """
     from prisam_p2p.faults.planned import print_faults
     from prisam_p2p.launch.launch import plan_faults
 
-    overrides = {name: value for name, value in given.items() if value is not None}
-    found = plan_faults(topology, PEERS, overrides, faults)
+    found = plan_faults(topology, PEERS, given_settings(given), faults)
     if output == "json":
         click.echo(found.to_json(), nl=False)
     else:
@@ -221,7 +254,10 @@ def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
 def summary(run: Path, output: str) -> None:
-    """Write a run folder's summary.json anew, also of a run that was killed, and print it."""
+    """Print a run's results. Writes its summary.json anew, also for a run that was killed.
+
+    Example: prisam summary runs/demo --format json
+    """
     from prisam_p2p.measure.folders import baseline_of
 
     baseline = baseline_of(run)
@@ -235,17 +271,19 @@ def summary(run: Path, output: str) -> None:
 @click.option(
     "--by",
     type=click.Choice(["kind", "link", "round", "layer", "peer"]),
-    help="One table alone. [all; csv and parquet: kind]",
+    help="Show only this table. [all; csv and parquet: kind]",
 )
 @click.option(
-    "--top", type=click.IntRange(min=1), default=10, help="Links, or peers, that are listed. [10]"
+    "--top", type=click.IntRange(min=1), default=10, help="Number of links or peers to list. [10]"
 )
 @click.option("--format", "output", type=_FORMATS, default="table", help="[table]")
-@click.option("--out", type=_FILE, help="File to write to; parquet needs one. [printed]")
+@click.option("--out", type=_FILE, help="File to write; required for parquet. [print]")
 def bytes_(run: Path, by: str | None, top: int, output: str, out: Path | None) -> None:
-    """Show where a run's bytes went: by kind, layer, link and round, and what others would send.
+    """Show a run's bytes by kind, layer, link and round, and what other methods would send.
 
-    Bytes on the wire are explained to the last one against the kernel's counts: docs/ledger.md.
+    Every byte on the wire is accounted for against the kernel's counts: docs/ledger.md.
+
+    Example: prisam bytes runs/demo --by link --top 5
     """
     from prisam_p2p.report.bytes_report import report_bytes
     from prisam_p2p.report.run_folder import RunFolder
@@ -257,9 +295,12 @@ def bytes_(run: Path, by: str | None, top: int, output: str, out: Path | None) -
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("query")
 @click.option("--format", "output", type=_FORMATS, default="table", help="[table]")
-@click.option("--out", type=_FILE, help="File to write to; parquet needs one. [printed]")
+@click.option("--out", type=_FILE, help="File to write; required for parquet. [print]")
 def sql(run: Path, query: str, output: str, out: Path | None) -> None:
-    """Answer QUERY, one SELECT, over a run's journals and ledger: docs/sql.md has the tables."""
+    """Answer QUERY, one SELECT over a run's journals and ledger. docs/sql.md has the tables.
+
+    Example: prisam sql runs/demo "SELECT kind, sum(wire) FROM ledger GROUP BY kind"
+    """
     from prisam_p2p.report.database import answer
     from prisam_p2p.report.run_folder import RunFolder
 
@@ -271,7 +312,10 @@ def sql(run: Path, query: str, output: str, out: Path | None) -> None:
 @click.argument("run2", type=click.Path(path_type=Path))
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text")
 def verify(run: Path, run2: Path, output: str) -> None:
-    """Compare two runs: masks, groups, chosen peers and final weights; exit 4 if they differ."""
+    """Compare two runs: masks, groups, chosen peers and final weights. Exit 4 if they differ.
+
+    Example: prisam verify runs/one runs/two
+    """
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.verify import compare, compared, not_judged, outcome
 
@@ -292,9 +336,11 @@ def verify(run: Path, run2: Path, output: str) -> None:
 @main.command()
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
 def doctor(output: str) -> None:
-    """Try what this machine can do, say what each lack costs, and measure a link: docs/network.md.
+    """Test what network emulation this machine can do, and measure one link: docs/network.md.
 
-    Leaves nothing behind. Takes some seconds.
+    Names what each missing piece costs. Takes some seconds and leaves nothing behind.
+
+    Example: prisam doctor --format json
     """
     from prisam_p2p.netns.doctor import examine, print_findings
 

@@ -1,15 +1,19 @@
-"""What a run can be told: the one list behind `--help`, `[run]` in a topology and plan.json.
+"""The settings of a run: the one list behind `--help`, `[run]` in a topology and plan.json.
 
 The defaults are those of the default topology's run: scikit-learn's digits on VGG-S.
+docs/settings.md is made from it: `python -m prisam_p2p.settings_page > docs/settings.md`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.fields import FieldInfo
 
 MOST_ROUNDS = 100_000
 
@@ -32,7 +36,7 @@ class Algorithm(StrEnum):
 
 
 class Baseline(StrEnum):
-    """What is run beside the algorithm, with the same peers and data: none, or an Algorithm."""
+    """An algorithm that runs on the same peers and data for comparison, or none."""
 
     NONE = "none"
     PRISAM = "prisam"
@@ -50,7 +54,7 @@ class Baseline(StrEnum):
 
 
 class Split(StrEnum):
-    """How the images are dealt to the peers."""
+    """How the images are partitioned over the peers."""
 
     CLUSTER_DIRICHLET = "cluster-dirichlet"
     CLUSTER_PATHOLOGICAL = "cluster-pathological"
@@ -60,7 +64,7 @@ class Split(StrEnum):
 
 
 class InitialWeights(StrEnum):
-    """Whose W0 a peer begins with."""
+    """Which initial weights W0 a peer begins with."""
 
     COMMON = "common"
     OWN = "own"
@@ -74,7 +78,7 @@ class PruneOrder(StrEnum):
 
 
 class Grouping(StrEnum):
-    """How a peer finds its group among the masks that it heard."""
+    """How a peer finds its group among the masks of its neighbors."""
 
     KMEANS = "kmeans"
     DBSCAN = "dbscan"
@@ -82,7 +86,7 @@ class Grouping(StrEnum):
 
 
 class Dtype(StrEnum):
-    """Floats of weights on the wire."""
+    """Type of weights on the wire."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -104,14 +108,14 @@ class Aggregation(StrEnum):
 
 
 class Start(StrEnum):
-    """How peer processes come to life."""
+    """How peer processes start."""
 
     ZYGOTE = "zygote"
     SPAWN = "spawn"
 
 
 class NetworkKind(StrEnum):
-    """What lies between the peers."""
+    """The emulated network between the peers."""
 
     LOOPBACK = "loopback"
     NAMESPACES = "namespaces"
@@ -133,225 +137,378 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Group(StrEnum):
+    """The headings under which settings stand in help and in docs/settings.md, in this order."""
+
+    RUN = "Run"
+    DATA = "Data"
+    MODEL = "Model and training"
+    METHOD = "Method"
+    BASELINES = "Baselines"
+    NETWORK = "Network and processes"
+    TIMING = "Timing"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a setting's field says of it besides its type, default, bounds and description.
+
+    Attributes:
+        group: where it is listed.
+        common: the short help shows it.
+        unset: what holds where the default is None.
+    """
+
+    group: Group
+    common: bool = False
+    unset: str = ""
+
+
+def _setting(
+    group: Group,
+    default: Any,
+    description: str,
+    *,
+    common: bool = False,
+    unset: str = "",
+    **bounds: Any,
+) -> Any:
+    """Return a pydantic field; `about` reads what it says. `bounds` are pydantic's ge, lt, .."""
+    extra: dict[str, Any] = {"group": group.value, "common": common, "unset": unset}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+def about(field: FieldInfo) -> About:
+    """Return what a field of RunSettings says of itself."""
+    extra: Any = field.json_schema_extra
+    return About(Group(extra["group"]), extra["common"], extra["unset"])
+
+
+RENAMED: Mapping[str, str] = {
+    "deadline_k": "round_deadline_k",
+    "resume_timeout_s": "reconnect_timeout_s",
+}
+REMOVED: Mapping[str, str] = {
+    "deadline_floor_s": "a deadline leaves a margin of at least 10 s",
+    "pull_least_bytes_s": "a pull fails below 1,024 bytes/s",
+    "quorum": "a deadline holds once half of the masks are here",
+    "serve_at_once": "a donor sends weights to at most 4 peers at a time",
+}
+"""Settings of earlier versions, and what is fixed now."""
+
 SimilarityLayers = Annotated[str, StringConstraints(pattern=r"^(all|last-[1-9][0-9]*)$")]
 
 
 class RunSettings(BaseModel):
-    """The settings of a run. Field descriptions are the help texts; units stand in them."""
+    """The settings of a run. Field descriptions are the help texts; names end in the unit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    algorithm: Algorithm = Field(Algorithm.PRISAM, description="What every peer does in a round.")
-    baseline: Baseline = Field(
-        Baseline.NONE, description="Run this too, on the same peers and data, and compare."
-    )
-    rounds: int = Field(
-        12, ge=1, le=MOST_ROUNDS, description="Rounds; each ends on an aggregation."
-    )
-    target_loss: float | None = Field(
-        None, gt=0, description="A peer is done when its training loss is at most this. [off]"
-    )
-    patience: int | None = Field(
-        None,
-        ge=1,
-        description="A peer is done after so many evaluations without a better validation "
-        "accuracy. [off]",
-    )
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything random in the run.")
+    former_keys: ClassVar[Mapping[str, str]] = {
+        **{old: f"its new name, {new}" for old, new in RENAMED.items()},
+        **{old: f"no such setting: {fixed}" for old, fixed in REMOVED.items()},
+    }
+    """Key that earlier versions had -> what the refusal says is right."""
 
-    dataset: str = Field(
+    algorithm: Algorithm = _setting(
+        Group.RUN,
+        Algorithm.PRISAM,
+        f"What every peer does in a round (docs/baselines.md): {', '.join(Algorithm)}.",
+        common=True,
+    )
+    baseline: Baseline = _setting(
+        Group.RUN,
+        Baseline.NONE,
+        "Also run this algorithm (or none) on the same peers and data, and compare.",
+        common=True,
+    )
+    rounds: int = _setting(Group.RUN, 12, "Number of rounds.", common=True, ge=1, le=MOST_ROUNDS)
+    seed: int = _setting(
+        Group.RUN, 0, "Seed of everything random in the run.", common=True, ge=0, lt=2**32
+    )
+    target_loss: float | None = _setting(
+        Group.RUN,
+        None,
+        "A peer finishes early when its training loss is at most this.",
+        unset="off",
+        gt=0,
+    )
+    patience: int | None = _setting(
+        Group.RUN,
+        None,
+        "A peer finishes early after this many evaluations without a better validation accuracy.",
+        unset="off",
+        ge=1,
+    )
+    evaluate_every: int = _setting(
+        Group.RUN, 1, "Rounds between evaluations; the last round is always evaluated.", ge=1
+    )
+
+    dataset: str = _setting(
+        Group.DATA,
         "digits",
-        description="digits, fashion-mnist, cifar10, cifar100, svhn, folder (train/CLASS/*, "
-        "test/CLASS/* images under --data-dir), or the path of an .npz with x_train, y_train, "
-        "x_test, y_test.",
+        "digits, fashion-mnist, cifar10, cifar100, svhn, folder (images in train/CLASS/ and "
+        "test/CLASS/ of --data-dir), or the path of an .npz file with x_train, y_train, x_test, "
+        "y_test.",
+        common=True,
     )
-    data_dir: Path | None = Field(None, description="Directory that holds the dataset.")
-    download: bool = Field(False, description="Let torchvision download a missing dataset.")
-    image_size: int | None = Field(
-        None, ge=4, le=1024, description="Resize images to this many pixels a side. [the dataset's]"
+    data_dir: Path | None = _setting(
+        Group.DATA, None, "Directory of the dataset's files.", common=True, unset="none"
     )
-    split: Split = Field(Split.CLUSTER_PATHOLOGICAL, description="How images are dealt to peers.")
-    groups: int = Field(
-        3, ge=1, le=10_000, description="Groups of peers with similar data in a cluster split."
+    download: bool = _setting(
+        Group.DATA, False, "Let torchvision download a missing dataset into --data-dir."
     )
-    classes_per_group: int = Field(
-        4, ge=1, description="Classes of a group (or of a peer) in a pathological split."
-    )
-    alpha: float = Field(0.2, gt=0, description="Concentration of a Dirichlet split.")
-    images_per_peer: int = Field(
-        40, ge=8, description="Training images of a peer, a fifth of them held for validation."
-    )
-    test_images_per_peer: int = Field(150, ge=1, description="Test images of a peer, at most.")
-
-    model: str = Field(
-        "vgg-s",
-        description="vgg-s, vgg11, resnet20, resnet18, or a torchvision classifier with BN layers "
-        "by its torchvision name (torchvision:resnet18 where the two collide).",
-    )
-    width: float = Field(1.0, gt=0, le=16, description="Factor on the channels of our own models.")
-    initial_weights: InitialWeights = Field(
-        InitialWeights.COMMON,
-        description="Begin with a W0 common to all peers (the method), or each with its own: a "
-        "negative control, masks then say nothing about the data.",
-    )
-
-    prune_ratio: float | None = Field(
+    image_size: int | None = _setting(
+        Group.DATA,
         None,
-        ge=0,
-        lt=1,
-        description="rho of every peer: fraction of channels dropped. [from the device profiles]",
+        "Resize images to this width and height in pixels.",
+        unset="the dataset's",
+        ge=4,
+        le=1024,
     )
-    prune_order: PruneOrder = Field(
-        PruneOrder.AFTER_AGGREGATION,
-        description="Train the slim model (after-aggregation), or the union of the group's "
-        "channels and prune then (after-training, Algorithm 1 to the letter).",
+    split: Split = _setting(
+        Group.DATA,
+        Split.CLUSTER_PATHOLOGICAL,
+        "How the images are partitioned over the peers. In a cluster split, groups of peers have "
+        "similar data.",
+        common=True,
     )
-    regrowth_every: int = Field(
-        5,
-        ge=0,
-        description="With after-aggregation: every so many rounds train the union; 0 = never.",
-    )
-    accuracy_guard: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Lower rho by 0.05, as far as the budget lets, when validation accuracy falls "
-        "this much below its best. [off]",
-    )
-    grouping: Grouping = Field(Grouping.KMEANS, description="How a peer finds its group.")
-    clusters: int | None = Field(
-        None, ge=1, description="k of K-means. [the number of groups in the data]"
-    )
-    dbscan_eps: float = Field(
-        0.3, gt=0, le=1, description="DBSCAN's radius, a share of the compact mask's bits."
-    )
-    top_m: int = Field(4, ge=1, description="Neighbors that top-m chooses.")
-    aggregation: Aggregation = Field(
-        Aggregation.MEAN,
-        description="How the group's values of a weight become one: mean (the paper), or median or "
-        "trimmed-mean, which bear a minority of liars.",
-    )
-    norm_limit: float = Field(
-        3.0,
-        gt=1,
-        description="A donor whose weights have a norm beyond so many times the group's median, or "
-        "below that part of it, is left out of the round. 1e9 = never.",
-    )
-    similarity_layers: SimilarityLayers = Field(
-        "all", description="Layers whose bits are announced: all, or last-N (last-3: fewer bytes)."
-    )
-    similarity_ratio: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="Prune ratio of the announced mask, common to the run. [the largest rho; 0.5 "
-        "where nobody prunes]",
-    )
-    bn_recalibration: bool = Field(
-        True, description="Renew BN statistics by one pass over own data after aggregation."
-    )
-    fan_in: int | None = Field(
-        None,
+    groups: int = _setting(Group.DATA, 3, "Number of groups of a cluster split.", ge=1, le=10_000)
+    classes_per_group: int = _setting(
+        Group.DATA,
+        4,
+        "Classes of a group in a cluster-pathological split, of a peer in a pathological one.",
         ge=1,
-        description="Peers whose models a baseline averages in a round, where it draws or ranks "
-        "them. [mean group size - 1]",
     )
-    density: float = Field(
-        0.5, gt=0, le=1, description="Share of the weights that dis-pfl-erk keeps."
+    alpha: float = _setting(
+        Group.DATA,
+        0.2,
+        "Concentration parameter of a Dirichlet split; lower values give more skewed data.",
+        gt=0,
     )
-    pens_sampled: int | None = Field(
-        None, ge=1, description="Models that pens pulls and tries in a round. [5 times the fan-in]"
+    images_per_peer: int = _setting(
+        Group.DATA,
+        40,
+        "Images of a peer for training; a fifth of them is held out for validation.",
+        ge=8,
     )
-    pens_rounds: int | None = Field(
-        None, ge=0, description="Rounds in which pens tries models. [half of the rounds]"
+    test_images_per_peer: int = _setting(
+        Group.DATA, 150, "Upper bound on the test images of a peer.", ge=1
     )
 
-    evaluate_every: int = Field(
-        1, ge=1, description="Rounds between evaluations; the last round is always evaluated."
+    model: str = _setting(
+        Group.MODEL,
+        "vgg-s",
+        "vgg-s, vgg11, resnet20, resnet18, or the name of a torchvision classifier with "
+        "BatchNorm layers (torchvision:resnet18 where both have that name).",
+        common=True,
     )
-
-    epochs: int = Field(2, ge=1, description="Passes over the local data in a round.")
-    warmup_epochs: int = Field(3, ge=1, description="Passes before the first mask.")
-    batch_size: int = Field(16, ge=4, description="Images in a training step.")
-    learning_rate: float = Field(0.05, gt=0, description="SGD's learning rate in round 0.")
-    lr_decay: float = Field(0.9, gt=0, le=1, description="Factor on the learning rate per round.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum.")
-    gamma_l1: float = Field(0.0, ge=0, description="L1 penalty on BN gammas (lambda).")
-
-    round_timeout_s: float = Field(
-        120.0, gt=0, description="Seconds a peer waits for its neighbors' masks in a round."
+    width: float = _setting(
+        Group.MODEL,
+        1.0,
+        "Multiplies the channels of our own models (not of torchvision's).",
+        gt=0,
+        le=16,
     )
-    deadline_k: float = Field(
-        6.0,
+    initial_weights: InitialWeights = _setting(
+        Group.MODEL,
+        InitialWeights.COMMON,
+        "All peers begin with the same W0 (common, the method), or each with its own: a negative "
+        "control, because masks then say nothing about the data.",
+    )
+    epochs: int = _setting(Group.MODEL, 2, "Passes over the local data in a round.", ge=1)
+    warmup_epochs: int = _setting(
+        Group.MODEL, 3, "Passes over the local data before the first mask.", ge=1
+    )
+    batch_size: int = _setting(Group.MODEL, 16, "Images in a training step.", ge=4)
+    learning_rate: float = _setting(Group.MODEL, 0.05, "Learning rate of SGD in round 0.", gt=0)
+    lr_decay: float = _setting(
+        Group.MODEL, 0.9, "The learning rate is multiplied by this after every round.", gt=0, le=1
+    )
+    momentum: float = _setting(Group.MODEL, 0.9, "Momentum of SGD.", ge=0, lt=1)
+    gamma_l1: float = _setting(
+        Group.MODEL, 0.0, "Weight of the L1 penalty on BatchNorm gammas (lambda).", ge=0
+    )
+    device: Device = _setting(Group.MODEL, Device.CPU, "What trains: the CPU or a GPU.")
+
+    prune_ratio: float | None = _setting(
+        Group.METHOD,
+        None,
+        "rho of every peer: the fraction of channels that it drops.",
+        common=True,
+        unset="from the device profiles",
         ge=0,
-        description="It waits no longer than the median of the last rounds and so many median "
-        "absolute deviations; 0 = always up to --round-timeout-s.",
+        lt=1,
     )
-    deadline_floor_s: float = Field(
-        10.0, ge=0, description="Seconds beyond that median that it waits at least."
+    prune_order: PruneOrder = _setting(
+        Group.METHOD,
+        PruneOrder.AFTER_AGGREGATION,
+        "Prune after aggregation and train the slim model, or train the union of the group's "
+        "channels and prune after training (Algorithm 1 to the letter).",
     )
-    quorum: float = Field(
-        0.5,
+    regrowth_every: int = _setting(
+        Group.METHOD,
+        5,
+        "With after-aggregation: train the union of the group's channels in every round whose "
+        "number is a multiple of this, so that dropped channels can return; 0 = never.",
+        ge=0,
+    )
+    accuracy_guard: float | None = _setting(
+        Group.METHOD,
+        None,
+        "Lower rho by 0.05, within the device's budget, when validation accuracy is this much "
+        "below its best.",
+        unset="off",
         ge=0,
         le=1,
-        description="Share of the masks that must be here before it waits for less than "
-        "--round-timeout-s.",
     )
-    pull_timeout_s: float = Field(
-        60.0, gt=0, description="Seconds without progress after which a pull is given up."
+    grouping: Grouping = _setting(
+        Group.METHOD,
+        Grouping.KMEANS,
+        "How a peer finds its group among the masks of its neighbors.",
     )
-    pull_deadline_s: float = Field(
-        600.0, gt=0, description="Seconds after which all pulls of a round end."
+    clusters: int | None = _setting(
+        Group.METHOD, None, "k of K-means.", unset="the number of groups in the data", ge=1
     )
-    ready_timeout_s: float = Field(
-        120.0, gt=0, description="Seconds within which all peers must be up and connected."
+    dbscan_eps: float = _setting(
+        Group.METHOD,
+        0.3,
+        "Radius of DBSCAN, as a fraction of the announced mask's bits.",
+        gt=0,
+        le=1,
     )
-    pull_least_bytes_s: float = Field(
-        1024.0, ge=0, description="A pull slower than this over --pull-timeout-s is given up."
+    top_m: int = _setting(
+        Group.METHOD, 4, "Number of most similar neighbors that top-m chooses.", ge=1
     )
-    resume_timeout_s: float = Field(
-        5.0,
+    aggregation: Aggregation = _setting(
+        Group.METHOD,
+        Aggregation.MEAN,
+        "How the group's values of a weight become one: mean (the paper), or median or "
+        "trimmed-mean, which tolerate a minority of Byzantine peers.",
+    )
+    norm_limit: float = _setting(
+        Group.METHOD,
+        3.0,
+        "A donor is left out of the round if the norm of its weights is above this factor times "
+        "the group's median, or below the median divided by it. 1e9 = never.",
+        gt=1,
+    )
+    similarity_layers: SimilarityLayers = _setting(
+        Group.METHOD,
+        "all",
+        "Layers whose mask bits are announced: all, or last-N (last-3: fewer bytes).",
+    )
+    similarity_ratio: float | None = _setting(
+        Group.METHOD,
+        None,
+        "Prune ratio of the announced masks, the same on all peers.",
+        unset="the largest rho; 0.5 if no peer prunes",
         ge=0,
-        description="Seconds that a pull waits for a donor whose connection is gone to be back; "
-        "it then goes on where it was.",
+        lt=1,
     )
-    heartbeat_s: float = Field(
+    bn_recalibration: bool = _setting(
+        Group.METHOD,
+        True,
+        "After aggregation, compute BatchNorm statistics anew in one pass over the local data.",
+    )
+    wire_dtype: Dtype = _setting(
+        Group.METHOD, Dtype.FLOAT32, "Type of weights on the wire; float16 halves the bytes."
+    )
+    pull: PullPart = _setting(
+        Group.METHOD,
+        PullPart.WHOLE,
+        "Pull a donor's whole slim model, or only the channels that both models keep (then no "
+        "channel returns from the group).",
+    )
+
+    fan_in: int | None = _setting(
+        Group.BASELINES,
+        None,
+        "Models that a peer averages in a round, where the baseline draws or ranks peers.",
+        unset="mean group size - 1",
+        ge=1,
+    )
+    density: float = _setting(
+        Group.BASELINES, 0.5, "Fraction of the weights that dis-pfl-erk keeps.", gt=0, le=1
+    )
+    pens_sampled: int | None = _setting(
+        Group.BASELINES,
+        None,
+        "Models that pens pulls and tries in a round.",
+        unset="5 times --fan-in",
+        ge=1,
+    )
+    pens_rounds: int | None = _setting(
+        Group.BASELINES,
+        None,
+        "Rounds in which pens tries models.",
+        unset="half of the rounds",
+        ge=0,
+    )
+
+    network: NetworkKind = _setting(
+        Group.NETWORK,
+        NetworkKind.AUTO,
+        "loopback: plain TCP on one host. namespaces: a network namespace for each peer, with "
+        "real rates and link faults; needs no root (see prisam doctor). auto: namespaces if links "
+        "of the topology or faults need them and this machine can.",
+        common=True,
+    )
+    security: Security = _setting(
+        Group.NETWORK,
+        Security.AUTO,
+        "plain: connections are not encrypted. curve: they are, and only the keys of neighbors "
+        "may connect. auto: curve if a peer is on another machine.",
+    )
+    chunk_kib: int = _setting(
+        Group.NETWORK, 1024, "Size of the chunks in which weights are sent.", ge=256, le=1024
+    )
+    start: Start = _setting(
+        Group.NETWORK,
+        Start.ZYGOTE,
+        "Start peers by forking a process that has loaded torch (zygote), or as fresh "
+        "interpreters (spawn).",
+    )
+    turns: bool = _setting(
+        Group.NETWORK,
+        True,
+        "At most as many full-speed devices train at a time as the host has cores: less memory "
+        "and CPU time, the same results.",
+    )
+
+    ready_timeout_s: float = _setting(
+        Group.TIMING, 120.0, "Time limit for all peers to start and connect.", gt=0
+    )
+    round_timeout_s: float = _setting(
+        Group.TIMING, 120.0, "Longest wait for the masks of the neighbors in a round.", gt=0
+    )
+    round_deadline_k: float = _setting(
+        Group.TIMING,
+        6.0,
+        "A shorter wait for masks, learned from earlier rounds: deadline = median + k x MAD "
+        "(median absolute deviation). Higher values tolerate slower rounds; 0 = wait up to "
+        "--round-timeout-s.",
+        ge=0,
+    )
+    pull_timeout_s: float = _setting(
+        Group.TIMING, 60.0, "A pull fails after this time without progress.", gt=0
+    )
+    pull_deadline_s: float = _setting(
+        Group.TIMING, 600.0, "Longest duration of all pulls of a round together.", gt=0
+    )
+    reconnect_timeout_s: float = _setting(
+        Group.TIMING,
+        5.0,
+        "A pull whose donor lost its connection waits this long for the donor to reconnect, and "
+        "then continues where it stopped.",
+        ge=0,
+    )
+    heartbeat_s: float = _setting(
+        Group.TIMING,
         1.0,
+        "Interval between heartbeats to a neighbor, at least 0.1 s per neighbor. A neighbor that "
+        "misses three is treated as gone until it answers. Raise it where the host is so busy "
+        "that processes stop for seconds; higher values delay failure detection.",
         ge=1,
         le=2000,
-        description="Seconds between heartbeats to a neighbor, at least 0.1 for each neighbor; who "
-        "answers none of three is gone until it is back. More where the host is so busy that "
-        "processes stand still for seconds; who is cut off is then noticed as much later.",
     )
-    serve_at_once: int = Field(
-        4, ge=1, description="Peers that a donor sends weights to at a time; others wait."
-    )
-    wire_dtype: Dtype = Field(
-        Dtype.FLOAT32, description="Floats of weights on the wire; float16 halves the bytes."
-    )
-    pull: PullPart = Field(
-        PullPart.WHOLE,
-        description="Pull a donor's whole slim model, or only its overlap with the own one "
-        "(then no channel grows back from the group).",
-    )
-    chunk_kib: int = Field(1024, ge=256, le=1024, description="KiB of a chunk of weights.")
-    turns: bool = Field(
-        True,
-        description="Full-speed devices train as many at a time as the host has cores: less "
-        "memory and CPU, the same results.",
-    )
-    start: Start = Field(
-        Start.ZYGOTE, description="Fork peers from a warm process, or spawn fresh interpreters."
-    )
-    network: NetworkKind = Field(
-        NetworkKind.AUTO,
-        description="What lies between the peers: plain loopback; a namespace for each, with real "
-        "rates and link faults, no root needed (prisam doctor); or auto: namespaces where the "
-        "topology's links or the faults ask for them and this machine can.",
-    )
-    security: Security = Field(
-        Security.AUTO,
-        description="Connections between peers: plain; curve, encrypted and only between the keys "
-        "of neighbors; or auto: curve where a peer is beyond this machine.",
-    )
-    device: Device = Field(Device.CPU, description="What trains.")

@@ -16,6 +16,7 @@ from prisam_p2p.plan.plan import HostFacts, ModelPlan, PeerPlan, Plan
 from prisam_p2p.report.checks import Check
 from prisam_p2p.report.faults import FaultVerdict
 from prisam_p2p.settings import RunSettings
+from prisam_p2p.settings_page import settings_page
 
 ROOT = Path(__file__).parent.parent
 RUN_FOLDER = (ROOT / "docs" / "run-folder.md").read_text()
@@ -80,10 +81,16 @@ def test_every_key_of_the_plan_is_documented():
         assert set(model.model_fields) <= named, model
 
 
-def test_every_setting_is_an_option():
-    shown = CliRunner().invoke(main, ["launch", "--help"]).output
+@pytest.mark.parametrize("command", ["launch", "plan", "soak", "experiment"])
+def test_every_setting_is_an_option(command):
+    shown = CliRunner().invoke(main, [command, "--help-all"]).output
     for name in RunSettings.model_fields:
         assert re.search(rf"--{name.replace('_', '-')}\b", shown), name
+
+
+def test_the_page_of_settings_is_generated():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert page == settings_page(), "run: python -m prisam_p2p.settings_page > docs/settings.md"
 
 
 def test_every_reference_to_a_decision_leads_to_one():

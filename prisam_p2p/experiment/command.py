@@ -11,27 +11,47 @@ from typing import Any
 import click
 
 from prisam_p2p.errors import CheckFailed
-from prisam_p2p.options import settings_options
+from prisam_p2p.options import given_settings, option_in, settings_options
 
 RESULTS = Path("results")
 EXIT_INTERRUPTED = 130
 
 
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [results/NAME]")
-@click.option("--only", metavar="PATTERN", help="Cells whose names fit, such as '*seed-0'. [all]")
-@click.option(
+@option_in(
+    "Output", "--out", type=click.Path(path_type=Path), help="Folder of the results. [results/NAME]"
+)
+@option_in(
+    "Experiment",
+    "--only",
+    metavar="PATTERN",
+    help="Run only cells whose names match, such as '*seed-0'. [all]",
+)
+@option_in(
+    "Experiment",
     "--jobs",
     type=click.IntRange(min=1),
-    help="Cells at once. [as many as cores and memory allow]",
+    help="Cells to run at a time. [as many as cores and memory allow]",
 )
-@click.option("--dry-run", is_flag=True, help="Print the cells and the time they will take.")
-@click.option(
-    "--tables-only", is_flag=True, help="Run nothing: tables and figures of what is done in --out."
+@option_in(
+    "Experiment", "--dry-run", is_flag=True, help="Print the cells and how long they will take."
 )
-@click.option("--keep-models", is_flag=True, help="Keep each cell's models and peer states.")
-@click.option(
-    "--format", "output", type=click.Choice(["table", "json"]), default="table", help="[table]"
+@option_in(
+    "Experiment",
+    "--tables-only",
+    is_flag=True,
+    help="Run nothing; make tables and figures of the cells done in --out.",
+)
+@option_in(
+    "Experiment", "--keep-models", is_flag=True, help="Keep each cell's models and peer states."
+)
+@option_in(
+    "Output",
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="[table]",
 )
 @settings_options
 def experiment(
@@ -45,17 +65,20 @@ def experiment(
     output: str,
     **given: object,
 ) -> None:
-    """Run a grid of runs and make tables and figures of them: docs/experiments.md.
+    """Run a grid of runs, and make tables and figures of the results: docs/experiments.md.
 
-    FILE is an experiment (topologies/experiments/*/*.toml). What is done in --out is skipped, so an
-    interrupted experiment goes on where it was. Settings given here hold for every cell.
+    FILE is an experiment (topologies/experiments/*/*.toml). Cells that are done in --out are
+    skipped, so an interrupted experiment continues where it stopped. Settings given here apply to
+    every cell.
+
+    Example: prisam experiment topologies/experiments/two-core/smoke.toml --dry-run
     """
     from prisam_p2p.experiment.experiment_file import Wish, forecast, run_experiment, tabulate
     from prisam_p2p.experiment.grid import load_grid
     from prisam_p2p.experiment.progress import observer
 
     grid = load_grid(file)
-    overrides = {name: _plain(value) for name, value in given.items() if value is not None}
+    overrides = {name: _plain(value) for name, value in given_settings(given).items()}
     wish = Wish(out or RESULTS / grid.name, overrides, only, jobs, keep_models)
     if dry_run:
         _print_forecast(forecast(grid, wish), output)

@@ -67,7 +67,7 @@ def launch(
         LaunchError: a peer did not come up; the run folder says "failed".
     """
     if twin and not faults:
-        raise ConfigError("--twin", "", "no --faults", "faults: else it is the run itself")
+        raise ConfigError("--control-run", "", "no --faults", "--faults FILE beside it")
     topology = _topology(source, peers_folder)
     settings = resolve_settings(topology, overrides)
     folder = run_dir or runs_folder / f"{topology.name}-{settings.algorithm.value}-{stamp}"

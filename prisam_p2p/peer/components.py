@@ -28,7 +28,7 @@ from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
 from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pacing import bytes_per_second
-from prisam_p2p.transport.pull_manager import Patience
+from prisam_p2p.transport.pull_manager import MIN_RATE_BYTES_S, Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.messages import WireDtype
@@ -88,9 +88,8 @@ def make_network(
     up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
     how = TransportSettings(
         chunk_bytes=s.chunk_kib * 1024,
-        patience=Patience(s.pull_timeout_s, s.pull_least_bytes_s, s.resume_timeout_s),
+        patience=Patience(s.pull_timeout_s, MIN_RATE_BYTES_S, s.reconnect_timeout_s),
         rates=Rates(bytes_per_second(up), bytes_per_second(down)),
-        serve_at_once=s.serve_at_once,
         message_fault_seed=s.seed,
         heartbeat_s=s.heartbeat_s,
     )
@@ -101,6 +100,6 @@ def make_network(
     }
     book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
     dtype = WireDtype[s.wire_dtype.name]
-    deadline = RoundDeadline(Limits(s.round_timeout_s, s.deadline_k, s.deadline_floor_s, s.quorum))
+    deadline = RoundDeadline(Limits(s.round_timeout_s, s.round_deadline_k))
     what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype)
     return parts.network(transport, *what), transport

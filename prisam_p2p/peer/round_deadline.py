@@ -19,6 +19,14 @@ KEPT_ROUNDS = 8
 """So many rounds are remembered: a network that changes is soon known again."""
 
 
+MIN_MARGIN_S = 10.0
+"""Margin beyond the median, at least: shorter ones cut off peers whenever the host is busy."""
+
+QUORUM = 0.5
+"""A deadline counts only once this share of the masks is here. With fewer, the slow one may be
+this peer, or its network."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a deadline follows from.
@@ -32,8 +40,8 @@ class Limits:
 
     cap_s: float
     k: float
-    floor_s: float
-    quorum: float
+    floor_s: float = MIN_MARGIN_S
+    quorum: float = QUORUM
 
 
 @dataclass

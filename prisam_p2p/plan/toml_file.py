@@ -147,14 +147,20 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 def _unknown_key(details: ErrorDetails, model: type[BaseModel] | None) -> str:
-    *table, key = details["loc"]
-    known = _known_keys(model, table) if model else []
-    return f"a known key; {near(str(key), known)}" if known else "a known key"
+    *path, key = details["loc"]
+    table = _table_at(model, path) if model else None
+    if table is None:
+        return "a known key"
+    former: Mapping[str, str] = getattr(table, "former_keys", {})
+    if key in former:
+        return former[str(key)]
+    known = [field.alias or name for name, field in table.model_fields.items()]
+    return f"a known key; {near(str(key), known)}"
 
 
-def _known_keys(model: type[BaseModel], table: list[int | str]) -> list[str]:
-    """Return the keys of the table at this path, none where no model describes it."""
-    for part in table:
+def _table_at(model: type[BaseModel], path: list[int | str]) -> type[BaseModel] | None:
+    """Return the model of the table at this path, None where no model describes it."""
+    for part in path:
         if isinstance(part, int):
             continue  # an item of a list of tables
         field = model.model_fields.get(part)
@@ -162,9 +168,9 @@ def _known_keys(model: type[BaseModel], table: list[int | str]) -> list[str]:
         if get_origin(inner) is list:
             (inner,) = get_args(inner)
         if not isinstance(inner, type) or not issubclass(inner, BaseModel):
-            return []
+            return None
         model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return model
 
 
 def _right(details: ErrorDetails) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prisam_p2p.errors import CheckFailed, ConfigError
-from prisam_p2p.options import settings_options
+from prisam_p2p.options import given_settings, option_in, settings_options
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS
 
 if TYPE_CHECKING:
@@ -22,25 +22,28 @@ _DEFAULTS = {"rounds": 8, "network": "loopback"}
 
 
 @click.argument("topology", type=click.Path(path_type=Path), default=DEFAULT_TOPOLOGY)
-@click.option("--minutes", type=click.FloatRange(min=0), default=30.0, help="How long. [30]")
-@click.option(
+@option_in(
+    "Soak", "--minutes", type=click.FloatRange(min=0), default=30.0, help="Minutes to run. [30]"
+)
+@option_in(
+    "Output",
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder of what failed; must not exist. [runs/soak-TIME]",
+    help="Folder for runs that failed; must not exist. [runs/soak-TIME]",
 )
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+@option_in("Output", "--format", "output", type=click.Choice(["table", "json"]), default="table")
 @settings_options
 def soak(topology: Path, minutes: float, out: Path | None, output: str, **given: Any) -> None:
-    """Run after run with random kills, restarts, pauses and cuts, all from --seed.
+    """Run after run with random kills, restarts, pauses and link cuts, all drawn from --seed.
 
-    Each run must end, keep every rule and leave nothing behind. Links are cut with
+    Each run must end, break no rule and leave nothing behind. Links are cut only with
     --network namespaces.
+
+    Example: prisam soak --minutes 10 --seed 3
     """
     from prisam_p2p.soak.soak import soak as run_soak
 
-    overrides: dict[str, Any] = _DEFAULTS | {
-        name: value for name, value in given.items() if value is not None
-    }
+    overrides: dict[str, Any] = _DEFAULTS | given_settings(given)
     if overrides["rounds"] < 3:
         raise ConfigError("--rounds", "", overrides["rounds"], "at least 3")
     folder = out or Path("runs") / f"soak-{time.strftime('%Y%m%d-%H%M%S')}"

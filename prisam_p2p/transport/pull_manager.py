@@ -11,6 +11,10 @@ from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Answer, Pull, Unfit
 from prisam_p2p.wire.messages import Busy, ChunkRequest, WeightsRequest
 
+MIN_RATE_BYTES_S = 1024.0
+"""Fewer bytes a second than any link of a device profile: a donor that sends so slowly is broken
+or Byzantine. docs/decisions/0011-pulls.md."""
+
 
 @dataclass(frozen=True)
 class Patience:

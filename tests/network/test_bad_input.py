@@ -28,6 +28,8 @@ OPTIONS = [
 
 FILES = [
     ("[run]\n", "[run]\nround = 3\n", r"net.toml: run.round = .*expected .*rounds"),
+    ("rounds = 3", "deadline_k = 3.0", r"net.toml: run.deadline_k = 3.0: .*round_deadline_k"),
+    ("rounds = 3", "quorum = 0.1", r"net.toml: run.quorum = 0.1: expected no such setting"),
     ("rounds = 3", 'rounds = "3"', r"net.toml: run.rounds = '3': expected an integer"),
     ("rounds = 3", "rounds = -1", r"net.toml: run.rounds = -1: expected a number of at least 1"),
     ('"full"', '"fool"', r"net.toml: links.generator = 'fool': expected one of 'full'"),

@@ -59,7 +59,7 @@ def test_float16_halves_the_bytes(tmp_path):
 def test_a_donor_killed_in_the_middle_of_a_pull_leaves_nothing_unexplained(tmp_path):
     text = FOUR.replace('["fast"]', '["slow"]').replace("groups = 2", "groups = 1")
     net, run = topology(tmp_path, text, slow=SLOW), tmp_path / "run"
-    options = ("--width", "4", "--chunk-kib", "256", "--rounds", "1", "--resume-timeout-s", "1")
+    options = ("--width", "4", "--chunk-kib", "256", "--rounds", "1", "--reconnect-timeout-s", "1")
     process = launcher(net, "--run-dir", run, "--quiet", *options)
     wait_for("a first journal", lambda: journal(run, "p00"))
     donor = journal(run, "p00")[0]

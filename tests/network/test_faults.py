@@ -11,7 +11,7 @@ from prisam_p2p.netns.namespaces import Namespaces
 pytestmark = pytest.mark.network
 
 FIVE_ROUNDS = SMALL.replace("rounds = 3", "rounds = 5")
-OPTIONS = ("--quiet", "--round-timeout-s", "30", "--resume-timeout-s", "1")
+OPTIONS = ("--quiet", "--round-timeout-s", "30", "--reconnect-timeout-s", "1")
 
 
 def scenario(folder, *faults):
@@ -170,9 +170,9 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
         'at = { round = 3, phase = "pull" }',
     )
     # Deadlines that nobody meets who is only slow: a hundred peers may start beside this test.
-    patience = ("--heartbeat-s", "10", "--deadline-k", "0", "--round-timeout-s", "120")
-    pulls = ("--resume-timeout-s", "30", "--pull-timeout-s", "20")
-    run, summary = run_with(tmp_path, *faults, options=(*patience, *pulls, "--twin"))
+    patience = ("--heartbeat-s", "10", "--round-deadline-k", "0", "--round-timeout-s", "120")
+    pulls = ("--reconnect-timeout-s", "30", "--pull-timeout-s", "20")
+    run, summary = run_with(tmp_path, *faults, options=(*patience, *pulls, "--control-run"))
     connections = [x for x in journal(run, "p00") if x["record"] == "connection"]
     assert {x["heartbeat_ms"] for x in connections} == {0, 10_000}
     again = tmp_path / "again"

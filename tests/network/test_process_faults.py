@@ -10,7 +10,7 @@ from prisam_p2p.report.run_folder import RunFolder
 pytestmark = pytest.mark.network
 
 ROUNDS = SMALL.replace("rounds = 3", "rounds = 5")
-OPTIONS = ("--quiet", "--round-timeout-s", "60", "--resume-timeout-s", "1")
+OPTIONS = ("--quiet", "--round-timeout-s", "60", "--reconnect-timeout-s", "1")
 
 
 def run_with(folder, scenario, *options, code=0):

@@ -76,7 +76,7 @@ def test_a_killed_and_a_restarted_peer_with_keys(tmp_path):
         '[[fault]]\nid = "r"\nkind = "restart"\npeers = ["p01"]\n'
         'at = { round = 2, phase = "announce" }\n'
     )
-    options = ("--quiet", "--round-timeout-s", "30", "--resume-timeout-s", "1")
+    options = ("--quiet", "--round-timeout-s", "30", "--reconnect-timeout-s", "1")
     code, _, err = launch(
         net, "--run-dir", run, "--security", "curve", "--faults", scenario, *options
     )
