@@ -1,6 +1,6 @@
-"""Rude peers: made of the real peer's parts, they speak its wire and lie. The real one knows none.
+"""Byzantine peers: a real peer's process with one part replaced. Real peers know nothing of them.
 
-`main` in process.py plays one. What goes out is changed at the place where it goes out: masks and
-weights at the network (networks.py), messages at the exchange (exchanges.py), their pace and
-number at the transport (transports.py).
+`main` in process.py plays one. faults/attacks.py lists the attacks and the parts that they
+replace: networks.py falsifies masks and weights, messengers.py messages, transports.py their number
+and pace.
 """

@@ -1,13 +1,13 @@
-"""Networks that announce other masks, or offer other weights, than the loop hands them."""
+"""Networks that announce other masks, or offer other weights, than the loop gives them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from prisam_p2p.byzantine.corruptions import Tally, shuffled, times, with_nan
+from prisam_p2p.byzantine.attacker import Attacker
+from prisam_p2p.byzantine.corruptions import shuffled, times, with_nan
 from prisam_p2p.core.bits import unpack_bits
 from prisam_p2p.core.layout import Mask, Weights
 from prisam_p2p.measure.journal import read_journal
@@ -15,61 +15,56 @@ from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.transport import events
 
 
-class LyingNetwork(Network):
-    """Announces what `mask` and `weights` make of the truth; here: the truth.
+class ByzantineNetwork(Network):
+    """Announces what `mask` and `weights` return for the true ones; here the true ones.
 
     Args:
-        tally: counts each round with a lie.
-        given: what a Network is made of.
+        attacker: its tally counts the rounds in which something false is announced.
+        given: arguments of Network.
     """
 
-    def __init__(self, tally: Tally, *given: Any, **more: Any) -> None:
+    def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
-        self._tally = tally
+        self._attacker = attacker
 
     def announce(self, round_index: int, similarity: Mask, weights: Weights) -> None:
         """See Network."""
-        told, offered = self.mask(round_index, similarity), self.weights(weights)
-        super().announce(round_index, told, offered)
-        if offered is not weights or not np.array_equal(told, similarity):
-            self._tally.add()
+        announced, offered = self.mask(round_index, similarity), self.weights(weights)
+        super().announce(round_index, announced, offered)
+        if offered is not weights or not np.array_equal(announced, similarity):
+            self._attacker.tally.add()
 
     def mask(self, _round_index: int, similarity: Mask) -> Mask:
-        """Return the similarity mask to be announced."""
+        """Return the similarity mask that is announced."""
         return similarity
 
     def weights(self, weights: Weights) -> Weights:
-        """Return the slim weights to be offered."""
+        """Return the slim weights that are offered."""
         return weights
 
 
-class LyingMask(LyingNetwork):
-    """Announces a random mask with as many channels of every layer.
-
-    Args:
-        seed: of the run and of the peer.
-    """
-
-    def __init__(self, seed: tuple[int, int], tally: Tally, *given: Any, **more: Any) -> None:
-        super().__init__(tally, *given, **more)
-        self._seed = seed
+class RandomMask(ByzantineNetwork):
+    """Announces a random mask with as many channels of every layer."""
 
     def mask(self, round_index: int, similarity: Mask) -> Mask:
-        """See LyingNetwork; the draw follows from seed, peer and round."""
-        draws = np.random.default_rng(np.random.SeedSequence([*self._seed, round_index]))
+        """See ByzantineNetwork; the draw follows from seed, peer and round."""
+        spec = self._attacker.spec
+        draws = np.random.default_rng(
+            np.random.SeedSequence([spec.settings.seed, spec.index, round_index])
+        )
         return shuffled(self._layout, similarity, draws)
 
 
-class CopiedMask(LyingNetwork):
-    """Announces the last mask that it heard from one neighbor; its own until there is one."""
+class CopiedMask(ByzantineNetwork):
+    """Announces the last mask that it heard from its first neighbor, before that its own."""
 
-    def __init__(self, neighbor: str, tally: Tally, *given: Any, **more: Any) -> None:
-        super().__init__(tally, *given, **more)
-        self._neighbor = neighbor
+    def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
+        super().__init__(attacker, *given, **more)
+        self._neighbor = min(attacker.spec.neighbors)
         self._heard: Mask | None = None
 
     def mask(self, _round_index: int, similarity: Mask) -> Mask:
-        """See LyingNetwork."""
+        """See ByzantineNetwork."""
         heard = self._heard
         return similarity if heard is None or len(heard) != len(similarity) else heard
 
@@ -79,42 +74,42 @@ class CopiedMask(LyingNetwork):
         super()._take_in(event)
 
 
-class StaleMask(LyingNetwork):
-    """Announces the mask of round 0 in every round.
+class StaleMask(ByzantineNetwork):
+    """Announces its mask of round 0 in every round."""
 
-    Args:
-        journal_path: the peer's own: a process that came later finds the mask there.
-    """
-
-    def __init__(self, journal_path: Path, tally: Tally, *given: Any, **more: Any) -> None:
-        super().__init__(tally, *given, **more)
-        self._journal_path = journal_path
+    def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
+        super().__init__(attacker, *given, **more)
         self._first: Mask | None = None
 
     def mask(self, _round_index: int, similarity: Mask) -> Mask:
-        """See LyingNetwork."""
+        """See ByzantineNetwork."""
         if self._first is None:
-            lines = read_journal(self._journal_path)
+            # An earlier process of this peer may have written it.
+            lines = read_journal(self._attacker.spec.journal_path)
             first = next(line for line in lines if line["record"] == "masked")
             self._first = unpack_bits(bytes.fromhex(first["similarity"]), len(similarity))
         return self._first
 
 
-class WithNan(LyingNetwork):
-    """Offers weights that are not finite."""
+class NanWeights(ByzantineNetwork):
+    """Offers weights with NaN in one tensor."""
 
     def weights(self, weights: Weights) -> Weights:
-        """See LyingNetwork."""
+        """See ByzantineNetwork."""
         return with_nan(self._layout, weights)
 
 
-class Times(LyingNetwork):
-    """Offers all weights times a factor."""
-
-    def __init__(self, factor: float, tally: Tally, *given: Any, **more: Any) -> None:
-        super().__init__(tally, *given, **more)
-        self._factor = factor
+class ScaledWeights(ByzantineNetwork):
+    """Offers all trainable parameters times the attack's factor."""
 
     def weights(self, weights: Weights) -> Weights:
-        """See LyingNetwork."""
-        return times(self._layout, weights, self._factor)
+        """See ByzantineNetwork."""
+        return times(self._layout, weights, self._attacker.attack.factor)
+
+
+class SignFlippedWeights(ByzantineNetwork):
+    """Offers all trainable parameters with their signs flipped."""
+
+    def weights(self, weights: Weights) -> Weights:
+        """See ByzantineNetwork."""
+        return times(self._layout, weights, -1.0)

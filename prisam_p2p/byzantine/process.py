@@ -1,66 +1,59 @@
-"""What a rude peer's process does: all that a peer's does, with one part that lies."""
+"""The process of a Byzantine peer: a real peer's process with some parts replaced."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
+from typing import Any
 
-from prisam_p2p.byzantine import exchanges, networks, transports
-from prisam_p2p.byzantine.corruptions import Tally
+from prisam_p2p.byzantine import messengers, networks, transports
+from prisam_p2p.byzantine.attacker import Attacker, Tally
 from prisam_p2p.control.messages import AttackActed
 from prisam_p2p.control.spec import AttackSpec, PeerSpec
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.faults.attacks import ATTACKS
 from prisam_p2p.peer import process
 from prisam_p2p.peer.components import Parts
+from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.peer.process import SendReport, spawned
-from prisam_p2p.transport.messenger import Messenger
+from prisam_p2p.plan.toml_file import near
 from prisam_p2p.transport.transport import Transport
 
 
 def main(spec: PeerSpec, line: socket.socket) -> None:
-    """Play the rude peer of `spec` until the launcher says exit, or SIGTERM."""
+    """Play the Byzantine peer of `spec` until the launcher says exit, or SIGTERM."""
     assert spec.attack is not None, f"{spec.peer_id} has no attack"
     process.main(spec, line, partial(parts_of, spec, spec.attack))
 
 
 def parts_of(spec: PeerSpec, attack: AttackSpec, report: SendReport) -> Parts:
-    """Return what a rude peer's network is made of; `report` hears how often it lied.
+    """Return the parts of a Byzantine peer, as the table of attacks names them.
+
+    Args:
+        report: takes the peer's counts of its attacks.
 
     Raises:
-        ConfigError: its kind is no lie.
+        ConfigError: there is no such attack.
     """
-    tally = Tally(lambda lies: report(AttackActed(attack.fault, lies)))
-    match attack.kind:
-        case "lying-mask":
-            seed = (spec.settings.seed, spec.index)
-            return Parts(network=partial(networks.LyingMask, seed, tally))
-        case "copied-mask":
-            return Parts(network=partial(networks.CopiedMask, min(spec.neighbors), tally))
-        case "stale-mask":
-            network = partial(networks.StaleMask, spec.journal_path, tally)
-            return Parts(partial(transports.Repeating, tally), network)
-        case "nan":
-            return Parts(network=partial(networks.WithNan, tally))
-        case "scaled":
-            return Parts(network=partial(networks.Times, attack.factor, tally))
-        case "sign-flipped":
-            return Parts(network=partial(networks.Times, -1.0, tally))
-        case "slow-serving":
-            return Parts(partial(transports.Slow, tally))
-        case "wrong-shape":
-            return _through(partial(exchanges.Misshapen, tally))
-        case "refusal":
-            return _through(partial(exchanges.Refusing, tally))
-        case "spoofed":
-            return _through(partial(exchanges.Spoofing, spec.neighbors, tally))
-        case "other-version":
-            return _through(partial(exchanges.OtherVersion, tally))
-    raise ConfigError("spec", "attack.kind", attack.kind, "a lie that a rude peer can tell")
+    if attack.kind not in ATTACKS:
+        right = f"an attack; {near(attack.kind, ATTACKS)}"
+        raise ConfigError("spec", "attack.kind", attack.kind, right)
+    row = ATTACKS[attack.kind]
+    attacker = Attacker(spec, attack, Tally(lambda n: report(AttackActed(attack.fault, n))))
+    transport = _replaced(Transport, transports, row.transport, attacker)
+    if row.messenger:
+        messenger_of = partial(getattr(messengers, row.messenger), attacker)
+        transport = partial(transport, messenger_of=messenger_of)
+    return Parts(transport, _replaced(Network, networks, row.network, attacker))
 
 
-def _through(messenger_of: Callable[..., Messenger]) -> Parts:
-    return Parts(partial(Transport, messenger_of=messenger_of))
+def _replaced(
+    real: Callable[..., Any], module: ModuleType, name: str, attacker: Attacker
+) -> Callable[..., Any]:
+    """Return the class `name` for this attacker, or the real part where the name is empty."""
+    return partial(getattr(module, name), attacker) if name else real
 
 
 if __name__ == "__main__":

@@ -1,44 +1,43 @@
-"""Transports that say more, or give less, than they should."""
+"""Transports that announce a stale mask, or upload too slowly."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from prisam_p2p.byzantine.corruptions import Tally
-from prisam_p2p.byzantine.exchanges import Stalling
+from prisam_p2p.byzantine.attacker import Attacker
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.messages import MaskAnnounce
 
 _UP_BYTES_S = 16.0
-"""A slow server's upload: a chunk takes hours."""
+"""Upload rate of the slow-serving attack: a chunk takes hours."""
 
 
-class Repeating(Transport):
-    """Says its mask of this round once more as that of round 0, before the other."""
+class RepeatedStaleMask(Transport):
+    """Before each mask, announces the same mask as one of round 0."""
 
-    def __init__(self, tally: Tally, *given: Any, **more: Any) -> None:
+    def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
-        self._tally = tally
+        self._attacker = attacker
 
     def _announce(self, mask: MaskAnnounce) -> None:
         if mask.round_index:
             self._server.announce(replace(mask, round_index=0))
-            self._tally.add()
+            self._attacker.tally.add()
         super()._announce(mask)
 
 
-class Slow(Transport):
-    """Offers weights like any other, and uploads a few bytes a second."""
+class SlowUploads(Transport):
+    """Offers weights like an honest peer, and uploads a few bytes a second."""
 
-    def __init__(self, tally: Tally, *given: Any, **more: Any) -> None:
+    def __init__(self, _attacker: Attacker, *given: Any, **more: Any) -> None:
         slow: list[Any] = [_slowed(a) if isinstance(a, TransportSettings) else a for a in given]
-        more["messenger_of"] = partial(Stalling, tally)
         super().__init__(*slow, **more)
-        self._up.spend(self._settings.chunk_bytes, time.monotonic())  # the first one takes as long
-        self._up.peak_bytes_s = 0  # for nothing has gone yet
+        self._up.spend(
+            self._settings.chunk_bytes, time.monotonic()
+        )  # no budget for the first chunk
+        self._up.peak_bytes_s = 0  # that was no real upload
 
 
 def _slowed(how: TransportSettings) -> TransportSettings:

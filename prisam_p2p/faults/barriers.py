@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from prisam_p2p.control.spec import Phase
 from prisam_p2p.faults.fault_plan import AtRound, AtTransfer, FaultPlan, HealAtRound, Occurrence
-from prisam_p2p.faults.firing import Part
-from prisam_p2p.faults.kinds import REPLACING, STOPPING
+from prisam_p2p.faults.firing import Firing
 from prisam_p2p.faults.timing import PHASES
 
 Mark = tuple[int, Phase]
@@ -28,7 +27,7 @@ class Meeting:
 
     Attributes:
         waiting: who is here.
-        parts: what was done here; `awaited` of them come (back) to it before all go on.
+        firings: what was done here; `awaited` of them come (back) to it before all go on.
         over: whoever comes later goes on at once.
     """
 
@@ -37,7 +36,7 @@ class Meeting:
     waiting: set[str] = field(default_factory=set)
     began_s: float | None = None
     done_s: float | None = None
-    parts: list[Part] = field(default_factory=list)
+    firings: list[Firing] = field(default_factory=list)
     awaited: set[str] = field(default_factory=set)
     over: bool = False
 
@@ -55,7 +54,7 @@ class Meeting:
         if now_s - self.done_s > TIMEOUT_S:
             return True
         back = all(p in self.waiting or is_lost(p, self.mark[0]) for p in self.awaited)
-        return back and all(part.settled for part in self.parts)
+        return back and all(firing.settled for firing in self.firings)
 
     def await_again(self, peer: str) -> None:
         """Wait for a peer's next process to come here."""
@@ -101,9 +100,6 @@ class Meetings:
 
 # -- who waits where -------------------------------------------------------------------
 
-_WITH_NEIGHBORS = STOPPING | REPLACING | {"join"}
-"""Who comes or goes is met by all who talk to it: else it would matter who is faster."""
-
 
 def marks(plan: FaultPlan, neighbors: Mapping[str, Collection[str]]) -> dict[str, list[Mark]]:
     """Return where each peer waits: (round, phase), ascending; a peer without marks is left out.
@@ -126,7 +122,7 @@ def marks(plan: FaultPlan, neighbors: Mapping[str, Collection[str]]) -> dict[str
 
 def _attending(occurrence: Occurrence, neighbors: Mapping[str, Collection[str]]) -> set[str]:
     attending = set(occurrence.concerned)
-    if occurrence.kind in _WITH_NEIGHBORS:
+    if occurrence.traits.takes_down or occurrence.traits.starts_process:
         attending.update(*(neighbors[peer] for peer in occurrence.peers))
     return attending
 

@@ -9,10 +9,8 @@ from functools import lru_cache
 import networkx as nx
 
 from prisam_p2p.faults.selector_forms import Role
+from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.topology import Topology
-
-Link = tuple[str, str]
-"""From whom, to whom."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from prisam_p2p.faults.cast import Cast
 from prisam_p2p.faults.draft import Draft, draft
-from prisam_p2p.faults.fault_base import Fault
 from prisam_p2p.faults.fault_plan import AtRound, FaultPlan, Occurrence
 from prisam_p2p.faults.guard import Fit, fit
-from prisam_p2p.faults.kinds import STOPPING
+from prisam_p2p.faults.kinds import KINDS
+from prisam_p2p.faults.models.fault import Fault
 from prisam_p2p.faults.occurrence_times import moments
 from prisam_p2p.faults.scenario import Scenario
 from prisam_p2p.faults.selectors import Place
@@ -75,5 +75,5 @@ def _occurrence(draft: Draft, fit: Fit) -> Occurrence:
         parameters=draft.parameters,
         already_down=fit.already_down,
         cut_to_fit=fit.cut_to_fit,
-        guard_at_run_time=fault.kind in STOPPING and not isinstance(draft.trigger, AtRound),
+        guard_at_run_time=KINDS[fault.kind].takes_down and not isinstance(draft.trigger, AtRound),
     )

@@ -1,4 +1,4 @@
-"""An occurrence in the making: drawn, not yet cut to what the guard lets."""
+"""An occurrence whose targets are drawn, before the guard."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import xxhash
 from pydantic import JsonValue
 
-from prisam_p2p.faults.cast import Cast, Link
-from prisam_p2p.faults.fault_base import Fault, OnLinks, OnPeers
+from prisam_p2p.faults.cast import Cast
 from prisam_p2p.faults.fault_plan import (
     AfterFault,
     HealAfter,
@@ -18,15 +17,17 @@ from prisam_p2p.faults.fault_plan import (
     HealNever,
     Trigger,
 )
-from prisam_p2p.faults.link_kinds import Cut, Isolate, Partition
+from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.faults.link_selectors import (
     links_between,
     links_of,
     resolve_links,
     resolve_sides,
 )
-from prisam_p2p.faults.process_kinds import Restart
+from prisam_p2p.faults.models.fault import Fault, OnLinks, OnPeers
+from prisam_p2p.faults.models.links import CutFault, PartitionFault
 from prisam_p2p.faults.selectors import Place, draw_peers
+from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Told
 
 
@@ -35,7 +36,7 @@ class Draft:
     """An occurrence before the guard.
 
     Attributes:
-        peers: in the order drawn, so that a cut takes the last drawn.
+        peers: in the order drawn; the guard leaves out the last ones.
     """
 
     fault: Fault
@@ -55,18 +56,18 @@ def draft(
     generator: np.random.Generator,
     place: Place,
 ) -> Draft:
-    """Draw whom the occurrence hits; raise ConfigError where that is nobody that exists."""
+    """Draw the targets of an occurrence; raise ConfigError if its selectors match nothing."""
     peers, links = tuple[str, ...](), tuple[Link, ...]()
     parameters = fault.parameters()
     if isinstance(fault, OnPeers):
         at = Place(place.where, f"{place.key}.peers")
         peers = draw_peers(fault.peers, cast, generator, at)
-        links = links_of(peers, cast) if isinstance(fault, Isolate) else ()
+        links = links_of(peers, cast) if KINDS[fault.kind].on_links else ()
     elif isinstance(fault, OnLinks):
         at = Place(place.where, f"{place.key}.links")
-        one_way = isinstance(fault, Cut) and fault.one_way
+        one_way = isinstance(fault, CutFault) and fault.one_way
         links = resolve_links(fault.links, cast, generator, at, one_way)
-    elif isinstance(fault, Partition):
+    elif isinstance(fault, PartitionFault):
         sides = resolve_sides(fault, cast, generator, place)
         links = links_between(sides, cast, fault.one_way)
         parameters["groups"] = [list(side) for side in sides]
@@ -76,17 +77,15 @@ def draft(
 
 
 def _heal(fault: Fault, trigger: Trigger) -> HealAt:
-    """Return the end of an occurrence; rounds are counted from that of its trigger."""
-    if isinstance(fault, Restart) and fault.heal is None:
-        return HealAfter(after_s=fault.down_s)
+    """Return the heal of an occurrence; rounds count from the round of its trigger."""
+    if fault.heals_after_s is not None:
+        return HealAfter(after_s=fault.heals_after_s)
     ending = fault.ending
-    if ending.after_s is not None:
-        return HealAfter(after_s=ending.after_s)
     if ending.rounds is None:
         return HealNever()
     round_index = None if isinstance(trigger, AfterFault) else getattr(trigger, "round", None)
     if round_index is None:
-        raise ValueError(f"{fault.id} heals by rounds, and its trigger has none")
+        raise ValueError(f"{fault.id} heals by rounds, but its trigger has no round")
     return HealAtRound(round=round_index + ending.rounds)
 
 

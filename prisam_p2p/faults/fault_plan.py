@@ -1,4 +1,4 @@
-"""How a fault plan says when: the forms of an occurrence's trigger and of its heal."""
+"""The fault plan: the occurrences of all faults, with triggers, heals and targets decided."""
 
 from __future__ import annotations
 
@@ -11,67 +11,67 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from prisam_p2p.control.spec import Phase
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.faults.cast import Link
-from prisam_p2p.faults.kinds import MODELS, parameters_model
+from prisam_p2p.faults.kinds import KINDS, FaultKind, parameters_model
 from prisam_p2p.faults.timing import Edge
+from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Misfit, near, validate
 
 
-class Part(BaseModel):
+class PlanTable(BaseModel):
     """A table of a fault plan."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AtRound(Part):
-    """The beginning of a phase of a round, at each peer that it concerns by itself."""
+class AtRound(PlanTable):
+    """The beginning of a phase of a round, at each of its peers."""
 
     round: int = Field(ge=0)
     phase: Phase
 
 
-class AtTime(Part):
+class AtTime(PlanTable):
     """Seconds after the rounds began."""
 
     time_s: float = Field(ge=0)
 
 
-class AtTransfer(Part):
-    """When the first of its donors has given this share of a transfer; no round is any."""
+class AtTransfer(PlanTable):
+    """When the first of its donors has sent this share of a transfer's bytes; None = any round."""
 
     event: Literal["transfer"]
     share: float = Field(gt=0, le=1)
     round: int | None = None
 
 
-class AfterFault(Part):
-    """So many seconds after another occurrence was applied or healed."""
+class AfterFault(PlanTable):
+    """`delay_s` seconds after another occurrence was applied or healed."""
 
     after: str
     edge: Edge
     delay_s: float = Field(ge=0)
 
 
-class HealAtRound(Part):
-    """The beginning of a round; one that the run does not have is its end."""
+class HealAtRound(PlanTable):
+    """The beginning of a round; a round beyond the run means the run's end."""
 
     round: int = Field(ge=0)
 
 
-class HealAfter(Part):
+class HealAfter(PlanTable):
     """Seconds after it was applied."""
 
     after_s: float = Field(ge=0)
 
 
-class HealNever(Part):
+class HealNever(PlanTable):
     """Not before the run's end."""
 
     never: Literal[True] = True
 
 
 def _form(value: object) -> str | None:
-    """Return which form a trigger or a heal has, by its keys."""
+    """Return the tag of a trigger's or heal's form, which its keys tell."""
     keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", {})
     forms = ("phase", "time_s", "event", "after", "after_s", "never", "round")
     found = [form for form in forms if form in keys]
@@ -96,17 +96,17 @@ HealAt = Annotated[
 # -- the plan --------------------------------------------------------------------------
 
 
-class Occurrence(Part):
+class Occurrence(PlanTable):
     """The n-th time that a fault is to happen.
 
     Attributes:
         id: "FAULT#n", n from 0.
-        peers: ascending; those that it may hit, where a transfer triggers it. Empty for kinds that
-            hit links, and where nobody was left.
-        links: directed, ascending; empty for kinds that hit peers, but for isolate.
-        parameters: of the kind; a partition's hold its sides as "groups".
-        already_down: peers left out because they are down at that moment.
-        cut_to_fit: peers left out because more would be down than the guard lets.
+        peers: ascending; where a transfer triggers it, those that it may hit. Empty for kinds that
+            hit links, and where no peer was left.
+        links: directed, ascending; empty for kinds that hit peers, except isolate.
+        parameters: of the kind; those of a partition hold its sides as "groups".
+        already_down: number of peers left out because they are down at that moment.
+        cut_to_fit: number of peers left out because the guard allows no more peers down.
         guard_at_run_time: it takes peers down at a moment that the plan does not know.
     """
 
@@ -127,26 +127,31 @@ class Occurrence(Part):
     def _is_of_its_kind(self) -> Self:
         if self.id != f"{self.fault}#{self.occurrence}":
             raise Misfit("id", self.id, f"{self.fault}#{self.occurrence}")
-        if self.kind not in MODELS:
-            raise Misfit("kind", self.kind, f"a kind of fault; {near(self.kind, MODELS)}")
+        if self.kind not in KINDS:
+            raise Misfit("kind", self.kind, f"a kind of fault; {near(self.kind, KINDS)}")
         try:
-            validate(self.parameters, parameters_model(self.kind), "")
+            validate(self.parameters, parameters_model(self.traits.model), "")
         except ConfigError as error:
             raise Misfit(f"parameters.{error.key}", error.value, error.right) from None
         return self
 
     @property
+    def traits(self) -> FaultKind:
+        """The row of its kind."""
+        return KINDS[self.kind]
+
+    @property
     def concerned(self) -> list[str]:
-        """The peers that it hits, or else the ends of its links; ascending."""
+        """The peers that it hits, or the ends of its links if it hits links; ascending."""
         return self.peers or sorted({end for link in self.links for end in link})
 
     @property
     def donors(self) -> list[str]:
-        """The peers whose transfers may trigger it: those it may hit, or its links' beginnings."""
+        """The peers whose transfers may trigger it: its peers, or the senders of its links."""
         return self.peers or sorted({start for start, _ in self.links})
 
 
-class FaultPlan(Part):
+class FaultPlan(PlanTable):
     """A scenario, compiled.
 
     Attributes:
@@ -179,7 +184,7 @@ class FaultPlan(Part):
         return self
 
     def to_json(self) -> str:
-        """Return the plan as JSON, a line an occurrence; equal plans are equal bytes."""
+        """Return the plan as JSON, one line per occurrence; equal plans are equal bytes."""
         data = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         lines = [json.dumps(each) for each in data.pop("occurrences")]
         head = json.dumps(data).removesuffix("}")
@@ -190,7 +195,7 @@ def read_fault_plan(path: Path) -> FaultPlan:
     """Return the plan in the file at `path`.
 
     Raises:
-        ConfigError: it is missing, or no fault plan.
+        ConfigError: it is missing, or is not a fault plan.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

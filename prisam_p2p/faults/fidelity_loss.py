@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.faults.acts import ON_LINKS
 from prisam_p2p.faults.fault_plan import FaultPlan, Occurrence
-from prisam_p2p.faults.loopback_links import cannot
+from prisam_p2p.faults.loopback_link_faults import cannot
 from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.settings import Algorithm
@@ -47,4 +46,4 @@ def check_links(faults: FaultPlan, choice: NetworkChoice, where: str) -> None:
 
 
 def _on_links(faults: FaultPlan | None) -> list[Occurrence]:
-    return [each for each in faults.occurrences if each.kind in ON_LINKS] if faults else []
+    return [each for each in faults.occurrences if each.traits.on_links] if faults else []

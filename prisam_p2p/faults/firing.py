@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.faults.fault_plan import AtTransfer, Occurrence
-from prisam_p2p.faults.kinds import STOPPING
+from prisam_p2p.faults.kinds import FaultKind
 
 
 @dataclass(eq=False)
-class Part:
-    """Times are seconds of the run's clock, None = not yet.
+class Firing:
+    """Times are seconds of the run's clock; None = not yet.
 
     Attributes:
-        missed: it was due, and there was nobody to do it to.
-        back_s: when it began to be undone, where that takes a while: a new process starts.
+        missed: it was due, and the peer was down or guarded.
+        back_s: when its heal began, where that takes a while because a process starts.
     """
 
     occurrence: Occurrence
@@ -28,8 +28,13 @@ class Part:
 
     @property
     def kind(self) -> str:
-        """The fault's."""
+        """The kind of the fault."""
         return self.occurrence.kind
+
+    @property
+    def traits(self) -> FaultKind:
+        """The row of its kind."""
+        return self.occurrence.traits
 
     @property
     def active(self) -> bool:
@@ -37,19 +42,19 @@ class Part:
         return self.applied_s is not None and self.healed_s is None
 
     def waits_for(self, stop: Stop) -> bool:
-        """Tell whether a transfer of this peer that stops there triggers it, and none did."""
+        """Tell whether the first transfer of this peer that reaches `stop` triggers it."""
         trigger, donors = self.occurrence.trigger, self.occurrence.donors
         at = isinstance(trigger, AtTransfer) and (trigger.round, trigger.share) == stop
         return at and self.peer in donors and self.applied_s is None
 
     @property
     def keeps_down(self) -> bool:
-        """Whether its peer is down because of it, or not there yet."""
-        absent = self.kind == "join" and self.applied_s is None
-        return absent or (self.kind in STOPPING and self.active)
+        """Whether its peer is down because of it, or absent until it is applied."""
+        absent = self.traits.starts_absent and self.applied_s is None
+        return absent or (self.traits.takes_down and self.active)
 
     @property
     def settled(self) -> bool:
-        """Whether others may go on: who is to be down is."""
+        """Whether waiting peers may proceed: a peer that it takes down is down."""
         over = self.verified_s is not None or self.healed_s is not None
-        return self.kind not in STOPPING or over
+        return over or not self.traits.takes_down

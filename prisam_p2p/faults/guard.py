@@ -1,7 +1,7 @@
-"""The guard: never more peers down at a time than the scenario lets.
+"""The guard: never more peers are down at a time than the scenario allows.
 
-After the guards of Jepsen's nemeses, which leave a majority standing. It reckons with moments
-(round, phase) alone; what the clock or a transfer triggers is looked at again when it happens.
+As in Jepsen's nemeses, which keep a majority alive. The guard knows triggers at a round and phase
+only; faults that the clock or a transfer triggers are checked again when they are due.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from prisam_p2p.faults.draft import Draft
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, HealNever
-from prisam_p2p.faults.kinds import STOPPING
-from prisam_p2p.faults.link_kinds import Isolate
+from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.faults.timing import PHASES
 
 Moment = tuple[float, int]
@@ -23,7 +22,7 @@ START, END = (-1.0, 0), (math.inf, 0)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whom the guard leaves: the peers, ascending, and how many it left out, and why."""
+    """The peers that an occurrence may hit, ascending, and how many were left out, and why."""
 
     peers: tuple[str, ...]
     already_down: int = 0
@@ -32,7 +31,7 @@ class Fit:
 
 @dataclass
 class _Downs:
-    """Who is down from when to when, the second moment excluded."""
+    """The peers that are down, from a moment until another one, which is excluded."""
 
     spans: list[tuple[str, Moment, Moment]] = field(default_factory=list)
 
@@ -43,9 +42,9 @@ class _Downs:
 def fit(drafts: Sequence[Draft], limit: int) -> list[Fit]:
     """Return whom each draft may hit, in the order of the drafts.
 
-    They are gone through in the order of time, at the same moment in the order given. A peer that
-    is down cannot come to its trigger: it is left out, whatever the fault. Of the others, as many
-    go down as `limit` leaves room for, the first drawn first.
+    Drafts are processed in the order of time, and those of one moment in the order given. A peer
+    that is down cannot reach its trigger and is left out, whatever the fault. Of the others, as
+    many go down as `limit` allows, the first drawn first.
     """
     fits, downs = [Fit(tuple(sorted(draft.peers))) for draft in drafts], _Downs()
     for i in sorted(range(len(drafts)), key=lambda i: _since(drafts[i])):
@@ -55,12 +54,13 @@ def fit(drafts: Sequence[Draft], limit: int) -> list[Fit]:
 
 
 def _takes_down(draft: Draft) -> bool:
-    """Tell whether its peers are down for a while."""
-    return draft.fault.kind in STOPPING or draft.fault.kind == "join"
+    """Tell whether its peers are down for some time."""
+    traits = KINDS[draft.fault.kind]
+    return traits.takes_down or traits.starts_absent
 
 
 def _fit_one(draft: Draft, downs: _Downs, limit: int) -> Fit:
-    if isinstance(draft.fault, Isolate):  # done to links: it holds for a peer that is down, too
+    if KINDS[draft.fault.kind].on_links:  # a link of a peer that is down can be disturbed
         return Fit(tuple(sorted(draft.peers)))
     since = _since(draft)
     down = downs.at(since)
@@ -73,8 +73,8 @@ def _fit_one(draft: Draft, downs: _Downs, limit: int) -> Fit:
 
 
 def _since(draft: Draft) -> Moment:
-    """Return when it comes, END where the plan does not know; who joins is down from the start."""
-    if draft.fault.kind == "join":
+    """Return when its peers go down: END if unknown, START for peers that are absent until then."""
+    if KINDS[draft.fault.kind].starts_absent:
         return START
     return _trigger(draft)
 
@@ -86,8 +86,8 @@ def _trigger(draft: Draft) -> Moment:
 
 
 def _until(draft: Draft) -> Moment:
-    """Return when its peers are up again; seconds are taken to end with the round."""
-    if draft.fault.kind == "join":
+    """Return when its peers are up again; a heal in seconds counts as the end of the round."""
+    if KINDS[draft.fault.kind].starts_absent:
         return _trigger(draft)
     if isinstance(draft.heal, HealAtRound):
         return draft.heal.round, 0

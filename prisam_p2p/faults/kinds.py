@@ -1,56 +1,147 @@
-"""The kinds of fault: each has a model of its parameters, some models serve several kinds."""
+"""The table of fault kinds: one row holds everything that other code asks about a kind. Pure.
+
+To add a kind: a model of its parameters (models/), an act (acts/), a row here and a row in
+docs/faults.md. An attack has its row in attacks.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias, get_args
+from typing import Any
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, JsonValue, create_model
 
-from prisam_p2p.faults.fault_base import Fault
-from prisam_p2p.faults.link_kinds import Cut, Flap, Isolate, Partition, Shape
-from prisam_p2p.faults.message_kinds import Delay, Lie, Scaled, Tamper
-from prisam_p2p.faults.process_kinds import (
-    FullDisk,
-    Join,
-    Memory,
-    Pause,
-    Restart,
-    Slow,
-    Stop,
-)
+from prisam_p2p.faults.attacks import ATTACKS, Attack
+from prisam_p2p.faults.models import links, messages, processes
+from prisam_p2p.faults.models.fault import Fault
 from prisam_p2p.faults.timing import Table
-
-AnyFault: TypeAlias = (
-    Stop | Pause | Restart | Join | Slow | Memory | FullDisk
-    | Cut | Flap | Shape | Partition | Isolate
-    | Tamper | Delay | Lie | Scaled
-)  # fmt: skip
+from prisam_p2p.plan.link_properties import LinkState
 
 
-def _kinds(model: type[Fault]) -> tuple[str, ...]:
-    return get_args(model.model_fields["kind"].annotation)
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """A row of the table.
+
+    Attributes:
+        model: its parameters in a scenario.
+        act: "MODULE:CLASS" that applies, verifies and heals it. A name, because acts import what
+            readers of this table (report) must not.
+        ends_process: a peer's process ends; a heal starts the next one.
+        suspends_process: a peer's process is suspended until the heal.
+        starts_absent: a peer has no process before it is applied.
+        attack: a Byzantine process takes the peer's place until the heal; None = it stays honest.
+        link_effect: (parameters, seconds since applied) -> its effect on its links; None = it is
+            not applied to links.
+        cuts_links: no packet passes its links until the heal.
+        needs_victim: without evidence it is unknown whether it works: perhaps there was nothing,
+            such as a message, that it could hit.
+        unproven: the verdict's words where evidence is missing, completed by the peers' names.
+    """
+
+    model: type[Fault]
+    act: str
+    ends_process: bool = False
+    suspends_process: bool = False
+    starts_absent: bool = False
+    attack: Attack | None = None
+    link_effect: Callable[[Mapping[str, JsonValue], float], LinkState] | None = None
+    cuts_links: bool = False
+    needs_victim: bool = False
+    unproven: str = "no evidence that it bit at "
+
+    @property
+    def takes_down(self) -> bool:
+        """Whether its peers take no part in the run until the heal."""
+        return self.ends_process or self.suspends_process
+
+    @property
+    def starts_process(self) -> bool:
+        """Whether its application starts a process of the peer."""
+        return self.starts_absent or self.is_attack
+
+    @property
+    def is_attack(self) -> bool:
+        """Whether its peers are Byzantine until the heal."""
+        return self.attack is not None
+
+    @property
+    def on_links(self) -> bool:
+        """Whether it is applied to links, to all of them at once."""
+        return self.link_effect is not None
 
 
-MODELS: dict[str, type[Fault]] = {
-    kind: model for model in get_args(AnyFault) for kind in _kinds(model)
+_ACTS = "prisam_p2p.faults.acts"
+
+KINDS: dict[str, FaultKind] = {
+    "kill": FaultKind(processes.EndFault, f"{_ACTS}.lifecycle:Kill", ends_process=True),
+    "term": FaultKind(processes.EndFault, f"{_ACTS}.lifecycle:Terminate", ends_process=True),
+    "leave": FaultKind(processes.EndFault, f"{_ACTS}.lifecycle:Terminate", ends_process=True),
+    "pause": FaultKind(
+        processes.PauseFault,
+        f"{_ACTS}.lifecycle:Suspend",
+        suspends_process=True,
+        needs_victim=True,
+    ),
+    "restart": FaultKind(processes.RestartFault, f"{_ACTS}.lifecycle:Kill", ends_process=True),
+    "join": FaultKind(processes.JoinFault, f"{_ACTS}.lifecycle:Join", starts_absent=True),
+    "slow": FaultKind(processes.SlowFault, f"{_ACTS}.slowing:SlowDown"),
+    "memory": FaultKind(
+        processes.MemoryFault,
+        f"{_ACTS}.memory:LimitMemory",
+        needs_victim=True,
+        unproven="it stayed within its limit: ",
+    ),
+    "full-disk": FaultKind(
+        processes.DiskFault,
+        f"{_ACTS}.storage:FillDisk",
+        needs_victim=True,
+        unproven="no state was to be written: ",
+    ),
+    **{
+        name: FaultKind(
+            model,
+            f"{_ACTS}.traffic:DisturbLinks",
+            link_effect=effect,
+            cuts_links=cuts,
+            needs_victim=True,
+        )
+        for name, model, effect, cuts in (
+            ("cut", links.CutFault, links.cut_effect, True),
+            ("flap", links.FlapFault, links.flap_effect, False),
+            ("shape", links.ShapeFault, links.shape_effect, False),
+            ("partition", links.PartitionFault, links.silence_effect, True),
+            ("isolate", links.IsolateFault, links.silence_effect, True),
+        )
+    },
+    **{
+        name: FaultKind(model, f"{_ACTS}.traffic:DisturbMessages", needs_victim=True)
+        for name, model in (
+            ("drop", messages.MessageFault),
+            ("duplicate", messages.MessageFault),
+            ("reorder", messages.MessageFault),
+            ("hold", messages.MessageFault),
+            ("corrupt", messages.MessageFault),
+            ("delay", messages.DelayFault),
+        )
+    },
+    **{
+        name: FaultKind(attack.model, f"{_ACTS}.byzantine:ReplacePeer", attack=attack)
+        for name, attack in ATTACKS.items()
+    },
 }
-"""Kind -> its model."""
-STOPPING = frozenset({*_kinds(Stop), *_kinds(Pause), *_kinds(Restart)})
-"""Kinds whose peers are down until healed."""
-REPLACING = frozenset({*_kinds(Lie), *_kinds(Scaled)})
-"""Kinds whose peers are rude ones until healed."""
+"""Kind of fault -> its row."""
 
 
 @lru_cache
-def parameters_model(kind: str) -> type[BaseModel]:
-    """Return the model of the parameters of a kind as they stand in a fault plan."""
-    model = MODELS[kind]
+def parameters_model(model: type[Fault]) -> type[BaseModel]:
+    """Return the model of the parameters as a fault plan has them."""
     fields: dict[str, Any] = {
         name: (field.annotation, field)
         for name, field in model.model_fields.items()
         if name in model.parameter_names()
     }
-    if model is Partition:
+    if model is links.PartitionFault:
         fields["groups"] = (list[list[str]], ...)
     return create_model(f"ParametersOf{model.__name__}", __base__=Table, **fields)

@@ -1,4 +1,4 @@
-"""What a link should be like, from all faults that are active on it.
+"""The state of each link under all faults that are active on it.
 
 The state is computed anew from the set of active faults, so healing one never undoes another, and
 neither order nor history matters.
@@ -9,23 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from prisam_p2p.faults.cast import Link
 from prisam_p2p.faults.fault_plan import Occurrence
-from prisam_p2p.plan.link_properties import Cut, LinkState
+from prisam_p2p.plan.link_properties import CLEAR, Cut, Link, LinkState
 
 _SILENT_FIRST: tuple[Cut, ...] = ("drop", "reject", "reset")
 
 
 def fold(base: Mapping[Link, LinkState], active: Iterable[Occurrence]) -> dict[Link, LinkState]:
-    """Return the desired state of every link of `base`.
+    """Return the desired state of every link in `base`.
 
     Args:
         base: the links without faults.
-        active: applied and not healed; one given twice counts once. A flap is active while it
-            cuts (see `flap_cuts`).
+        active: applied, not healed, and with an effect now; one given twice counts once.
 
     Raises:
-        KeyError: an occurrence names a link that `base` has not.
+        KeyError: an occurrence names a link that is not in `base`.
     """
     layers: dict[Link, list[LinkState]] = {link: [state] for link, state in base.items()}
     unique = {occurrence.id: occurrence for occurrence in active}
@@ -36,9 +34,9 @@ def fold(base: Mapping[Link, LinkState], active: Iterable[Occurrence]) -> dict[L
 
 
 def combined(layers: Sequence[LinkState]) -> LinkState:
-    """Return all at once: a cut wins, rate = min, delay and jitter = sum, loss = 1 - prod(1 - p).
+    """Combine all layers: a cut wins, rate = min, delay, jitter = sum, loss = 1 - prod(1 - p).
 
-    Of two cuts the more silent one holds: what is dropped nobody can reject. Sums and products are
+    Of two cuts the more silent one wins: a dropped packet cannot be rejected. Sums and products are
     exact or sorted, so the order of the layers does not matter to the last bit.
     """
     rates = [each.rate_mbit_s for each in layers if each.rate_mbit_s is not None]
@@ -53,19 +51,11 @@ def combined(layers: Sequence[LinkState]) -> LinkState:
     )
 
 
-def effect(occurrence: Occurrence) -> LinkState:
-    """Return what the occurrence does to its links; nothing where it is no fault of links."""
-    parameters = occurrence.parameters
-    if occurrence.kind == "shape":
-        return LinkState(**parameters)  # type: ignore[arg-type]
-    if occurrence.kind == "cut":
-        return LinkState(cut=parameters["how"])  # type: ignore[arg-type]
-    if occurrence.kind in ("partition", "isolate", "flap"):
-        return LinkState(cut="drop")
-    return LinkState()
+def effect(occurrence: Occurrence, since_s: float = 0.0) -> LinkState:
+    """Return what the occurrence does to its links; CLEAR if it is not a fault of links.
 
-
-def flap_cuts(occurrence: Occurrence, since_s: float) -> bool:
-    """Tell whether a flap cuts its links `since_s` seconds after it was applied."""
-    period_s, duty = (float(occurrence.parameters[k]) for k in ("period_s", "duty"))  # type: ignore[arg-type]
-    return since_s % period_s < duty * period_s
+    Args:
+        since_s: seconds since it was applied; a flap cuts its links from its application on.
+    """
+    made = occurrence.traits.link_effect
+    return made(occurrence.parameters, since_s) if made else CLEAR

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from prisam_p2p.faults.cast import Cast, Link
-from prisam_p2p.faults.link_kinds import Partition
+from prisam_p2p.faults.cast import Cast
+from prisam_p2p.faults.models.links import PartitionFault
 from prisam_p2p.faults.selector_forms import LinkSelector, Selector
 from prisam_p2p.faults.selectors import Place, resolve_peers
+from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Told
 
 
@@ -53,7 +54,7 @@ def links_of(peers: Iterable[str], cast: Cast, one_way: bool = False) -> tuple[L
 
 
 def resolve_sides(
-    partition: Partition, cast: Cast, generator: np.random.Generator, place: Place
+    partition: PartitionFault, cast: Cast, generator: np.random.Generator, place: Place
 ) -> list[tuple[str, ...]]:
     """Return the peers of each side, ascending; a peer may be on none.
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from prisam_p2p.control.spec import Phase
 from prisam_p2p.faults.draft import occurrence_generator
-from prisam_p2p.faults.fault_base import Fault
 from prisam_p2p.faults.fault_plan import AfterFault, AtRound, AtTime, AtTransfer, Trigger
+from prisam_p2p.faults.models.fault import Fault
 from prisam_p2p.faults.selectors import Place
 from prisam_p2p.faults.timing import At, Every
 from prisam_p2p.plan.toml_file import Told

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from prisam_p2p.console import console
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.faults.acts import SUPPORTED
-from prisam_p2p.faults.acts.full_disk import FULL
+from prisam_p2p.faults.acts import act_class
 from prisam_p2p.faults.cast import cast_of
 from prisam_p2p.faults.compile import compile_plan
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
@@ -24,23 +23,20 @@ def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
     """Return the fault plan in, or compiled from, the file at `path`.
 
     Raises:
-        ConfigError: it is neither, does not fit the run, or wants what this version cannot do.
+        ConfigError: it is neither, does not fit the run, or cannot be run on this machine.
     """
     found = plan_of(path, topology, plan)
-    joining = {peer for o in found.occurrences if o.kind == "join" for peer in o.peers}
+    joining = {peer for o in found.occurrences if o.traits.starts_absent for peer in o.peers}
     if joining == {*found.peers}:
-        raise ConfigError(str(path), "join", "all peers", "somebody who is there from the start")
+        raise ConfigError(str(path), "join", "all peers", "a peer that is there from the start")
     for each in found.occurrences:
-        if each.kind not in SUPPORTED:
-            right = f"a kind that can be run: {', '.join(sorted(SUPPORTED))}"
+        if right := act_class(each.kind).missing_here():
             raise ConfigError(str(path), each.id, each.kind, right)
-        if each.kind == "full-disk" and not FULL.exists():
-            raise ConfigError(str(path), each.id, each.kind, f"a system with {FULL}")
     return found
 
 
 def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
-    """Return the fault plan, whether it can be run or not (see `faults_of`)."""
+    """Return the fault plan, also one that this machine cannot run (see `faults_of`)."""
     rounds, groups = plan.settings.rounds, {peer: each.group for peer, each in plan.peers.items()}
     if path.suffix != ".json":
         cast = cast_of(topology, groups)
@@ -56,17 +52,17 @@ _NAMED = 8
 
 
 def print_faults(plan: FaultPlan) -> None:
-    """Print each occurrence: when, what, whom."""
+    """Print each occurrence: trigger, kind and targets."""
     table = Table(box=None, header_style="bold")
-    for title in ("fault", "kind", "at", "heals", "whom"):
+    for title in ("fault", "kind", "at", "heals", "targets"):
         table.add_column(title)
     for each in plan.occurrences:
-        whom = ", ".join(each.peers) or _links(each.links)
-        fit = f" ({each.cut_to_fit} left out: too many down)" if each.cut_to_fit else ""
+        targets = ", ".join(each.peers) or _links(each.links)
+        fit = f" ({each.cut_to_fit} left out by the guard)" if each.cut_to_fit else ""
         trigger, heal = (
             _words(part.model_dump(exclude_none=True)) for part in (each.trigger, each.heal)
         )
-        table.add_row(each.id, each.kind, trigger, heal, (whom or "nobody") + fit)
+        table.add_row(each.id, each.kind, trigger, heal, (targets or "none") + fit)
     console().print(table)
     print(f"{plan.scenario}: {len(plan.occurrences)} occurrences, seed {plan.seed}")
 

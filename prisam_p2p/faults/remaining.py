@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prisam_p2p.faults.acts import ON_LINKS
 from prisam_p2p.faults.fault_plan import (
     AfterFault,
     AtRound,
@@ -21,8 +20,6 @@ from prisam_p2p.faults.fault_plan import (
 Line = Mapping[str, Any]
 Hit = tuple[str, str]
 """An occurrence's id and a peer."""
-
-_ENDING = frozenset({"kill", "term", "leave"})
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def gone_for_good(plan: FaultPlan, history: Sequence[Line]) -> set[str]:
     return {
         peer
         for each in plan.occurrences
-        if each.kind in _ENDING and isinstance(each.heal, HealNever)
+        if each.traits.ends_process and isinstance(each.heal, HealNever)
         for peer in each.peers
         if (each.id, peer) in hit
     }
@@ -89,7 +86,7 @@ def _rest(
 ) -> Iterator[Occurrence]:
     """Yield what is left of an occurrence: where it was not applied, and where it goes on."""
     parts = {peer: (each.id, peer) for peer in each.concerned}
-    if each.kind in ON_LINKS:  # all its links at once
+    if each.traits.on_links:  # all its links at once
         untouched = each.peers if hit.isdisjoint(parts.values()) else None
         again = each.peers if under_way & set(parts.values()) else None
     else:
@@ -105,7 +102,7 @@ def _rest(
 def _lasts(each: Occurrence, first_round: int) -> bool:
     if isinstance(each.heal, HealAtRound):
         return each.heal.round > first_round
-    once = each.kind in _ENDING or each.kind == "join"
+    once = each.traits.ends_process or each.traits.starts_absent
     return not (once or isinstance(each.heal, HealAfter))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import get_args
 
 from pydantic import BaseModel, Field, field_validator
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.faults.fault_base import Fault
-from prisam_p2p.faults.kinds import MODELS, AnyFault
+from prisam_p2p.faults.kinds import KINDS
+from prisam_p2p.faults.models.fault import Fault
 from prisam_p2p.faults.timing import Table
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told, near, read_toml, validate
 
@@ -51,9 +51,7 @@ class Scenario(Table):
     name: str
     description: str = Field(min_length=1)
     guard: Guard | None = None
-    faults: list[Annotated[AnyFault, Field(discriminator="kind")]] = Field(
-        alias="fault", min_length=1
-    )
+    faults: list[Fault] = Field(alias="fault", min_length=1)
 
 
 class _File(Table):
@@ -89,12 +87,13 @@ def scenario_from(data: Mapping[str, object], name: str, where: str) -> Scenario
 
 def _fault(entry: Mapping[str, object], where: str, key: str) -> Fault:
     kind = entry.get("kind", MISSING)
-    if not isinstance(kind, str) or kind not in MODELS:
-        right = f"a kind of fault; {near(str(kind), MODELS)}"
+    if not isinstance(kind, str) or kind not in KINDS:
+        right = f"a kind of fault; {near(str(kind), KINDS)}"
         raise ConfigError(where, f"{key}.kind", kind, right)
-    refuse_unknown_keys(entry, MODELS[kind], where, key)
+    model = KINDS[kind].model
+    refuse_unknown_keys(entry, model, where, key)
     try:
-        return validate(entry, MODELS[kind], where)
+        return validate(entry, model, where)
     except ConfigError as error:
         place = ".".join(filter(None, (key, error.key)))
         raise ConfigError(where, place, error.value, error.right) from None

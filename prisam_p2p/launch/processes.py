@@ -119,15 +119,15 @@ class Children:
             child.lines.line.close()
         self._selector.close()
 
-    # -- Hands ---------------------------------------------------------------------------
+    # -- PeerControl ---------------------------------------------------------------------
 
     def signal(self, peer: str, number: int) -> None:
-        """See Hands."""
+        """See PeerControl."""
         if not self.is_down(peer):
             self._engine.signal(self._by_peer[peer].pid, number)
 
     def start_again(self, peer: str, source: str, first_round: int) -> None:
-        """See Hands."""
+        """See PeerControl."""
         news: dict[str, Any] = {"late": True, "source": source, "first_round": first_round}
         gone = self._by_peer.get(peer)
         if gone is None:
@@ -141,33 +141,33 @@ class Children:
         self._by_peer[peer].before = gone
 
     def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
-        """See Hands."""
+        """See PeerControl."""
         child = self._by_peer[peer]
         child.spec = child.spec.model_copy(update={"attack": attack})
 
     def order(self, peer: str, order: Order) -> None:
-        """See Hands."""
+        """See PeerControl."""
         if not self.is_down(peer):
             self._by_peer[peer].send(order)
 
     def is_stopped(self, peer: str) -> bool:
-        """See Hands."""
+        """See PeerControl."""
         return not self.is_down(peer) and self._by_peer[peer].stopped
 
     def is_down(self, peer: str) -> bool:
-        """See Hands."""
+        """See PeerControl."""
         return peer not in self._by_peer or self._by_peer[peer].exit_code is not None
 
     def pid(self, peer: str) -> int | None:
-        """See Hands."""
+        """See PeerControl."""
         return None if self.is_down(peer) else self._by_peer[peer].pid
 
     def state_path(self, peer: str) -> Path:
-        """See Hands."""
+        """See PeerControl."""
         return self._by_peer[peer].spec.state_path
 
     def is_past(self, peer: str, round_index: int) -> bool:
-        """See Hands."""
+        """See PeerControl."""
         child = self._by_peer.get(peer)
         return child is not None and (child.done or child.rounds_done > round_index)
 

@@ -33,8 +33,8 @@ from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
-from prisam_p2p.faults.link_faults import LinkFaults, Links
-from prisam_p2p.faults.loopback_links import LoopbackLinks
+from prisam_p2p.faults.loopback_link_faults import LoopbackLinkFaults
+from prisam_p2p.faults.network_link_faults import LinkFaults, NetworkLinkFaults
 from prisam_p2p.launch.child import Child, start_cost
 from prisam_p2p.launch.engine import Engine
 from prisam_p2p.launch.past import Past
@@ -98,7 +98,7 @@ class Supervisor:
         self._injector = Injector(faults, self._children, journal.write, barriers, made)
         self._faulty = bool(occurrences)
         self._look_every_s = _LOOK_FOR_FAULTS_S if occurrences else _LOOK_EVERY_S
-        self._absent = {p for each in occurrences if each.kind == "join" for p in each.peers}
+        self._absent = {p for each in occurrences if each.traits.starts_absent for p in each.peers}
         self._phase = "starting"
         self._began_s = time.monotonic()
         waits = specs[0].settings
@@ -310,10 +310,10 @@ class Supervisor:
     def _ready_timeout_s(self) -> float:
         return self._specs[0].settings.ready_timeout_s
 
-    def _links(self, network: Network | None, base: Mapping[Link, LinkState]) -> Links | None:
+    def _links(self, network: Network | None, base: Mapping[Link, LinkState]) -> LinkFaults | None:
         if network is None:
             return None
         if isinstance(network, Loopback):
-            return LoopbackLinks(self._children, base)
+            return LoopbackLinkFaults(self._children, base)
         links = [(spec.peer_id, n) for spec in self._specs for n in spec.neighbors]
-        return LinkFaults(network, links, base)
+        return NetworkLinkFaults(network, links, base)

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.measure import folders
 from prisam_p2p.report.run_folder import RunFolder
-
-_CUTS = frozenset({"cut", "partition", "isolate"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def cuts(run: RunFolder) -> Iterator[CutLink]:
     """Yield each link that a fault cut, for the time in which both its ends were cut off."""
     spans: dict[str, tuple[float, float]] = {}
     for firing in applied_faults(run):
-        if firing.occurrence["kind"] in _CUTS:
+        if KINDS[firing.occurrence["kind"]].cuts_links:
             began_s, ended_s = spans.get(firing.occurrence["id"], (-math.inf, math.inf))
             narrowed = max(began_s, firing.began_s), min(ended_s, firing.ended_s)
             spans[firing.occurrence["id"]] = narrowed

@@ -14,9 +14,10 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
+from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.measure.records import AS_PLANNED
 from prisam_p2p.report.applied_faults import AppliedFault, CutLink, applied_faults, cuts
-from prisam_p2p.report.byzantine_peers import RUDE, is_to_be_left_out, rounds_of_lies
+from prisam_p2p.report.byzantine_peers import attacked_rounds, must_be_left_out
 from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, UNKNOWN, verdict_lines
@@ -178,7 +179,7 @@ def _poison(run: RunFolder) -> Found:
         if not all(map(math.isfinite, losses)):
             wrong.append(f"{peer} trained to a loss that is no number")
     for firing in applied_faults(run):
-        if is_to_be_left_out(run, firing.occurrence):
+        if must_be_left_out(run, firing.occurrence):
             averages = _averages_meanwhile(run, firing)
             judged += len(averages)
             takers = dict.fromkeys(p for p, line in averages if firing.peer in line["members"])
@@ -191,7 +192,7 @@ def _poison(run: RunFolder) -> Found:
 
 def _averages_meanwhile(run: RunFolder, firing: AppliedFault) -> list[tuple[str, Line]]:
     """Return (peer, its average) of the others, in the rounds in which one gave bad weights."""
-    rounds = rounds_of_lies(run, firing.peer, firing.began_s, firing.ended_s)
+    rounds = attacked_rounds(run, firing.peer, firing.began_s, firing.ended_s)
     return [
         (peer, line)
         for peer in run.peers
@@ -212,7 +213,7 @@ def _groups(run: RunFolder) -> Found:
         return Found(0, [], "no fault fired")
     if not scores:
         return Found(0, [], "the data have no groups, or no peer clustered")
-    if any(f.occurrence["kind"] in RUDE and f.ended_s == math.inf for f in fired):
+    if any(KINDS[f.occurrence["kind"]].is_attack and f.ended_s == math.inf for f in fired):
         return Found(0, [], "a Byzantine peer stays to the end")
     first_s = min(f.began_s for f in fired)
     over_s = max(f.began_s if f.ended_s == math.inf else f.ended_s for f in fired)

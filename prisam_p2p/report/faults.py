@@ -9,24 +9,14 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.measure.records import AS_PLANNED, GUARDED
 from prisam_p2p.report.applied_faults import occurrences
-from prisam_p2p.report.byzantine_peers import RUDE, named_by
+from prisam_p2p.report.byzantine_peers import named_by
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, UNKNOWN, verdict_lines
 
 _FINE = ("completed", AS_PLANNED)
-_TAKES_AWAY = frozenset({"kill", "term", "leave", "restart", "pause"})
-_NEEDS_A_VICTIM = frozenset(
-    {"pause", "cut", "partition", "isolate", "flap", "shape", "memory", "full-disk"}
-    | {"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}
-)
-"""Kinds that need something to touch (a process that lives, what passes): where there was nothing,
-nobody can tell whether they would have."""
-_UNBITTEN = {
-    "memory": "it stayed within its limit: ",
-    "full-disk": "no state was to be written: ",
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,7 @@ class FaultVerdict:
         detected_s: from its application until the first neighbor noticed that a peer was gone;
             None where no neighbor did, or nobody went.
         rounds_lost: (neighbor, round) pairs in which a hit peer's mask was missing.
-        named_by: of rude peers: the others whose journals name them.
+        named_by: of Byzantine peers: the others whose journals name them.
         bytes_wasted: of weights that were fetched from a hit peer and thrown away.
         accuracy_change: deployed accuracy of the hit peers, mean, less theirs in the fault-free
             twin; None without a twin, or where none of them deployed.
@@ -103,9 +93,9 @@ def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -
         contained=not _uncontained(run, name, kind) if hit and _over(run) else None,
         peers=hit,
         late_s=max((line["late_s"] for line in applied), default=0.0),
-        detected_s=_detected_s(run, applied) if kind in _TAKES_AWAY else None,
-        rounds_lost=_rounds_lost(run, applied) if kind in _TAKES_AWAY else 0,
-        named_by=named_by(run, applied) if kind in RUDE else [],
+        detected_s=_detected_s(run, applied) if KINDS[kind].takes_down else None,
+        rounds_lost=_rounds_lost(run, applied) if KINDS[kind].takes_down else 0,
+        named_by=named_by(run, applied) if KINDS[kind].is_attack else [],
         bytes_wasted=_bytes_wasted(run, name, applied),
         accuracy_change=_accuracy_change(run, hit, twin) if twin else None,
         verdict=verdict,
@@ -133,10 +123,10 @@ def _verdict(
     if why := _uncontained(run, occurrence["id"], kind):
         return FALSE, why
     if unproven := sorted(set(hit) - verified):
-        why = _UNBITTEN.get(kind, "no evidence that it bit at ") + ", ".join(unproven)
+        why = KINDS[kind].unproven + ", ".join(unproven)
         if _launcher_died_after(run, occurrence["id"]):
             return UNKNOWN, f"{why}, before the launcher died"
-        return (UNKNOWN if kind in _NEEDS_A_VICTIM else FALSE), why
+        return (UNKNOWN if KINDS[kind].needs_victim else FALSE), why
     return TRUE, ""
 
 
@@ -162,7 +152,7 @@ def _uncontained(run: RunFolder, name: str, kind: str) -> str:
     lost = [f"{peer} {state}" for peer, state in states.items() if not state.endswith(_FINE)]
     if lost:
         return f"not contained: {', '.join(lost)}"
-    joins = kind == "join"
+    joins = KINDS[kind].starts_absent
     for came in _of(run, "fault_verified" if joins else "fault_healed", name):
         peer, at_s = came["peer"], came["t_s"]
         done = [line for line in run.records(peer, "traffic") if line["t_s"] > at_s]

@@ -1,17 +1,18 @@
-"""Every kind of lie has its parts, and each message that one sends is the lie it should be."""
+"""Every attack has its parts, and forges the messages that it should."""
 
 import msgpack
 import pytest
 
-from prisam_p2p.byzantine.corruptions import Tally
-from prisam_p2p.byzantine.exchanges import Misshapen, OtherVersion, Refusing, Spoofing
+from prisam_p2p.byzantine import messengers, networks, transports
+from prisam_p2p.byzantine.attacker import Attacker, Tally
+from prisam_p2p.byzantine.messengers import OtherVersion, Refusals, SpoofedHellos, WrongShapes
 from prisam_p2p.byzantine.process import parts_of
 from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.errors import ConfigError, WireError
-from prisam_p2p.faults.acts import SUPPORTED
-from prisam_p2p.faults.kinds import REPLACING
-from prisam_p2p.peer.components import Parts
-from prisam_p2p.report.byzantine_peers import RUDE
+from prisam_p2p.faults.attacks import ATTACKS
+from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.transport.messenger import Messenger
+from prisam_p2p.transport.transport import Transport
 from prisam_p2p.wire.codec import WIRE_VERSION, decode
 from prisam_p2p.wire.messages import (
     Channel,
@@ -48,28 +49,35 @@ class Spec:
 
 
 def sent(kind, message, to="p00"):
-    """Return what a messenger of that kind puts on the wire for `message`, and the lies told."""
-    lies, frames = [], []
-    more = (Spec.neighbors,) if kind is Spoofing else ()
-    messenger = kind(*more, Tally(lies.append), None, Counts())
+    """Return what a messenger of that kind sends for `message`, and the attacks reported."""
+    attacks, frames = [], []
+    messenger = kind(Attacker(Spec, None, Tally(attacks.append)), None, Counts())
     put = lambda each: frames.append([bytes(f) for f in each]) or True  # noqa: E731
     assert messenger.send(Line, to, message, put)
-    return frames[0], lies
+    return frames[0], attacks
 
 
-def test_every_kind_of_lie_can_be_told():
-    for kind in REPLACING:
-        assert isinstance(parts_of(Spec, AttackSpec(fault="f#0", kind=kind), print), Parts)
+@pytest.mark.parametrize(("name", "row"), ATTACKS.items())
+def test_an_attack_replaces_the_parts_that_its_row_names(name, row):
+    parts = parts_of(Spec, AttackSpec(fault="f#0", kind=name), print)
+    assert class_of(parts.network) is getattr(networks, row.network, Network)
+    assert class_of(parts.transport) is getattr(transports, row.transport, Transport)
+    messenger = getattr(parts.transport, "keywords", {}).get("messenger_of", Messenger)
+    assert class_of(messenger) is getattr(messengers, row.messenger, Messenger)
+    assert (parts.network, parts.transport) != (Network, Transport)
+
+
+def class_of(part):
+    """Return the class that a part, or a partial (of a partial) of it, makes."""
+    return getattr(part, "func", part)
+
+
+def test_an_attack_that_is_in_no_row_is_refused():
     with pytest.raises(ConfigError, match="kindness"):
         parts_of(Spec, AttackSpec(fault="f#0", kind="kindness"), print)
 
 
-def test_every_room_knows_the_same_kinds():
-    assert RUDE == REPLACING
-    assert REPLACING <= SUPPORTED
-
-
-def test_lies_are_reported_ever_more_seldom():
+def test_attacks_are_reported_ever_more_seldom():
     told = []
     tally = Tally(told.append)
     for _ in range(20):
@@ -78,36 +86,36 @@ def test_lies_are_reported_ever_more_seldom():
 
 
 @pytest.mark.parametrize(
-    ("kind", "message", "lie"),
+    ("kind", "message", "forged"),
     [
-        (Refusing, OFFER, Unavailable(2)),
-        (Misshapen, OFFER, WeightsOffer(2, b"d" * 16, 24, b"\xff\xf0\xff")),
-        (Misshapen, Chunk(b"d" * 16, 4, b"abc"), Chunk(b"d" * 16, 4, b"ab")),
-        (Spoofing, HELLO, Hello(b"r" * 8, "p02", 0, Channel.CONTROL, b"w" * 16, b"l" * 16)),
+        (Refusals, OFFER, Unavailable(2)),
+        (WrongShapes, OFFER, WeightsOffer(2, b"d" * 16, 24, b"\xff\xf0\xff")),
+        (WrongShapes, Chunk(b"d" * 16, 4, b"abc"), Chunk(b"d" * 16, 4, b"ab")),
+        (SpoofedHellos, HELLO, Hello(b"r" * 8, "p02", 0, Channel.CONTROL, b"w" * 16, b"l" * 16)),
     ],
 )
-def test_a_lie_for_a_message(kind, message, lie):
-    frames, lies = sent(kind, message)
-    assert (decode(frames), lies) == (lie, [1])
+def test_a_message_is_forged(kind, message, forged):
+    frames, attacks = sent(kind, message)
+    assert (decode(frames), attacks) == (forged, [1])
 
 
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Refusing, Chunk(b"d" * 16, 0, b"abc")),
-        (Misshapen, WeightsOffer(3, b"d" * 16, 12, b"\xff\xf0")),
-        (Spoofing, Welcome(0)),
+        (Refusals, Chunk(b"d" * 16, 0, b"abc")),
+        (WrongShapes, WeightsOffer(3, b"d" * 16, 12, b"\xff\xf0")),
+        (SpoofedHellos, Welcome(0)),
     ],
 )
-def test_what_is_no_matter_of_the_lie_is_true(kind, message):
-    frames, lies = sent(kind, message)
-    assert (decode(frames), lies) == (message, [])
+def test_other_messages_are_not_forged(kind, message):
+    frames, attacks = sent(kind, message)
+    assert (decode(frames), attacks) == (message, [])
 
 
 def test_the_other_version_differs_in_nothing_else():
     message = MaskAnnounce(3, 12, b"\xff\xf0")
-    frames, lies = sent(OtherVersion, message)
-    assert lies == [1]
+    frames, attacks = sent(OtherVersion, message)
+    assert attacks == [1]
     with pytest.raises(WireError, match=f"wire version {WIRE_VERSION + 1}"):
         decode(frames)
     header = msgpack.packb([WIRE_VERSION, *msgpack.unpackb(frames[0])[1:]])

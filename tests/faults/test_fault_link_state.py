@@ -3,7 +3,8 @@ from hand_casts import fault, plan, star
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prisam_p2p.faults.link_effects import LinkState, combined, flap_cuts, fold
+from prisam_p2p.faults.link_effects import combined, effect, fold
+from prisam_p2p.plan.link_properties import LinkState
 
 CAST = star(4)
 BASE = {link: LinkState(rate_mbit_s=100.0, delay_ms=1.0) for link in CAST.links}
@@ -84,7 +85,7 @@ def test_a_link_that_is_not_there_is_a_bug():
 
 def test_a_flap_cuts_for_the_first_part_of_every_period():
     flap = occurrence("period_s = 2.0\nduty = 0.25", "flap")
-    assert [flap_cuts(flap, t) for t in (0.0, 0.49, 0.5, 1.99, 2.0, 2.4, 2.6)] == [
+    assert [effect(flap, t).cut == "drop" for t in (0.0, 0.49, 0.5, 1.99, 2.0, 2.4, 2.6)] == [
         True, True, False, False, True, True, False,
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from prisam_p2p.faults.barriers import marks, stops
 from prisam_p2p.faults.cast import cast_of
 from prisam_p2p.faults.compile import compile_plan
 from prisam_p2p.faults.fault_plan import read_fault_plan
-from prisam_p2p.faults.kinds import MODELS
+from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.faults.scenario import load_scenario, scenario_from
 from prisam_p2p.plan.topology import load_topology
 
@@ -83,8 +83,8 @@ def test_the_storm_is_all_that_it_says():
     churn = of(plan, "churn")
     assert [each.trigger.round for each in churn] == list(range(1, 19))
     assert all(len(each.peers) + each.already_down == 6 for each in churn)
-    rude = {*liar.peers, *poison.peers}
-    assert not any(rude & {*each.peers} for each in churn)
+    byzantine = {*liar.peers, *poison.peers}
+    assert not any(byzantine & {*each.peers} for each in churn)
     assert [len(each.peers) for each in plan.occurrences if each.kind == "pause"] == [1, 1]
     (halves,) = of(plan, "halves")
     assert halves.heal.round - halves.trigger.round == 3
@@ -107,6 +107,7 @@ def test_the_documented_plan_is_one(tmp_path):
 
 def test_every_kind_and_parameter_is_documented():
     named = set(re.findall(r"`([\w-]+)(?: = [^`]*)?`", DOCUMENT))
-    for kind, model in MODELS.items():
+    for kind, row in KINDS.items():
+        model = row.model
         fields = {model.model_fields[name].alias or name for name in model.parameter_names()}
         assert {kind, *fields} <= named

@@ -10,7 +10,7 @@ def stood(factor, ticks):
         now_s += tick_s
         really_s += tick_s * stands
         stands = throttle.look(now_s, stands)
-    assert throttle.stood_s == pytest.approx(really_s)
+    assert throttle.suspended_s == pytest.approx(really_s)
     assert throttle.watched_s == pytest.approx(now_s)
     return throttle.share
 
@@ -26,13 +26,13 @@ def test_late_looks_are_made_up_for():
 
 def test_a_process_that_does_not_obey_is_seen_not_to():
     throttle = Throttle(0.5, 0.0)
-    assert all(throttle.look(0.02 * n, stands=False) for n in range(1, 10))
+    assert all(throttle.look(0.02 * n, is_suspended=False) for n in range(1, 10))
     assert throttle.share == 0
 
 
 def test_time_that_others_took_does_not_count():
     throttle = Throttle(0.5, 0.0)
-    throttle.look(1.0, stands=True)
+    throttle.look(1.0, is_suspended=True)
     throttle.skip(5.0)
-    throttle.look(6.0, stands=False)
-    assert (throttle.stood_s, throttle.watched_s) == (1.0, 2.0)
+    throttle.look(6.0, is_suspended=False)
+    assert (throttle.suspended_s, throttle.watched_s) == (1.0, 2.0)

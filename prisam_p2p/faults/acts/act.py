@@ -1,60 +1,69 @@
-"""How a kind of fault is done to a peer, proven, and undone. One small module for each."""
+"""What the injector asks of an act."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
 from prisam_p2p.control.messages import Report
-from prisam_p2p.faults.firing import Part
-from prisam_p2p.faults.hands import Hands
-from prisam_p2p.faults.link_faults import Links
+from prisam_p2p.faults.firing import Firing
+from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.peer_control import PeerControl
 
 
 class Act(ABC):
-    """What a injector calls; what a kind has no use for stays as it is here.
+    """Applies, verifies and heals the firings of one kind of fault.
+
+    Evidence is a sentence for the journal, or None. Subclasses override the questions that can
+    prove their kind; times are seconds of the run's clock.
 
     Args:
-        links: of the run.
+        peers: of the run.
+        links: of the run; None where the peers do not communicate.
     """
 
-    def __init__(self, hands: Hands, links: Links | None) -> None:
-        self._hands, self._links = hands, links
+    def __init__(self, peers: PeerControl, links: LinkFaults | None) -> None:
+        self._peers, self._links = peers, links
+
+    @staticmethod
+    def missing_here() -> str | None:
+        """Return what this machine would need to apply it, None if it can."""
+        return None
 
     @abstractmethod
-    def apply(self, part: Part, now_s: float) -> bool:
-        """Do it; False where there is nobody to do it to."""
+    def apply(self, firing: Firing, now_s: float) -> bool:
+        """Apply it; return False where the peer is down, so that there is nothing to do."""
 
-    def keep(self, part: Part, now_s: float, paused: bool) -> None:  # noqa: B027 - a hook, most have none
-        """Do what it takes at each tick while it is active.
+    def keep(self, firing: Firing, now_s: float, paused: bool) -> None:  # noqa: B027 - optional
+        """Do what has to be done at each tick while it is active.
 
         Args:
-            paused: another fault stops the process.
+            paused: another fault suspends the process.
         """
 
-    def look(self, part: Part, now_s: float) -> str | None:
-        """Return evidence that it bit; asked at each tick until there is some, and once healed."""
+    def look(self, firing: Firing, now_s: float) -> str | None:
+        """Return evidence; asked at each tick until there is some, and once after the heal."""
         return None
 
-    def ended(self, part: Part, code: int) -> str | None:
-        """Return what the end of the peer's process with `code` proves."""
+    def ended(self, firing: Firing, code: int) -> str | None:
+        """Return the evidence in the end of the peer's process with exit code `code`."""
         return None
 
-    def told(self, part: Part, report: Report) -> str | None:
-        """Return what a report of the peer proves."""
+    def told(self, firing: Firing, report: Report) -> str | None:
+        """Return the evidence in a report of the peer."""
         return None
 
-    def ready(self, part: Part) -> str | None:
-        """Return what it proves that a later process of the peer is connected."""
+    def ready(self, firing: Firing) -> str | None:
+        """Return the evidence in the fact that a later process of the peer is connected."""
         return None
 
     @abstractmethod
-    def heal(self, part: Part, now_s: float) -> bool:
-        """Undo it; False where it is undone only once the peer `is_back`."""
+    def heal(self, firing: Firing, now_s: float) -> bool:
+        """Heal it; return False where it is healed only once the peer `is_back`."""
 
-    def is_back(self, part: Part) -> bool:
-        """Tell whether it is undone now that a later process of the peer is connected."""
+    def is_back(self, firing: Firing) -> bool:
+        """Tell whether it is healed now that a later process of the peer is connected."""
         return False
 
-    def explains_end(self, part: Part) -> bool:
-        """Tell whether it is because of this, while it is active, that the peer is gone."""
+    def explains_end(self, firing: Firing) -> bool:
+        """Tell whether this firing, while active, is why the peer has no process."""
         return False

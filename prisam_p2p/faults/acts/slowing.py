@@ -1,4 +1,4 @@
-"""When a process must stand still to have a share of its speed. Pure: time is a number."""
+"""slow: a process is suspended for a part of the time."""
 
 from __future__ import annotations
 
@@ -6,107 +6,114 @@ import signal
 from dataclasses import dataclass
 
 from prisam_p2p.faults.acts.act import Act
-from prisam_p2p.faults.firing import Part
-from prisam_p2p.faults.hands import Hands
-from prisam_p2p.faults.link_faults import LinkFaults
+from prisam_p2p.faults.firing import Firing
+from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.peer_control import PeerControl
 
 
 class Throttle:
-    """Stands whenever it stood too little so far, as a sigma-delta modulator does.
+    """Decides when a process must be suspended to run for a fraction of the time. Pure.
 
-    So late looks do not add up: what one takes too long, the next ones give back.
+    It is suspended whenever it was suspended too little so far, as in a sigma-delta modulator. So
+    late looks do not add up: the next ones make up for them.
 
     Args:
-        factor: the share of its speed, in (0, 1).
+        factor: the fraction of the time for which it runs, in (0, 1).
+        now_s: the time of the first look.
     """
 
     def __init__(self, factor: float, now_s: float) -> None:
         self._factor, self._last_s = factor, now_s
-        self.stood_s = self.watched_s = 0.0
+        self.suspended_s = self.watched_s = 0.0
 
-    def look(self, now_s: float, stands: bool) -> bool:
-        """Tell whether it is to stand from now on.
+    def look(self, now_s: float, is_suspended: bool) -> bool:
+        """Tell whether the process must be suspended from now on.
 
         Args:
-            stands: whether it does now, and so did since the last look.
+            is_suspended: whether it is now, and was since the last look.
         """
         self.watched_s += now_s - self._last_s
-        self.stood_s += (now_s - self._last_s) * stands
+        self.suspended_s += (now_s - self._last_s) * is_suspended
         self._last_s = now_s
-        return self.stood_s < (1 - self._factor) * self.watched_s
+        return self.suspended_s < (1 - self._factor) * self.watched_s
 
     def skip(self, now_s: float) -> None:
-        """What was since the last look does not count: somebody else stops it, or it is gone."""
+        """Do not count the time since the last look: another fault suspends it, or it is gone."""
         self._last_s = now_s
 
     @property
     def share(self) -> float:
-        """The share of the time in which it stood."""
-        return self.stood_s / self.watched_s if self.watched_s else 0.0
+        """The fraction of the time for which it was suspended."""
+        return self.suspended_s / self.watched_s if self.watched_s else 0.0
 
 
-_NEAR = 0.1
-"""The share may be so far from what was asked for: a tick of the launcher may be late."""
+_TOLERANCE = 0.1
+"""The share may differ by this much from the factor: the launcher's ticks may be late."""
 
-_LEAST_S = 0.2
-"""Of a shorter time no share can be told: the launcher looks every 0.02 s."""
+_MIN_WATCHED_S = 0.2
+"""A shorter time is no evidence: the launcher ticks every 0.02 s."""
 
 
 @dataclass
 class _Slowed:
-    """A slowed process; `stands` is what it was told last, `over` that it is healed."""
+    """A slowed process.
+
+    Attributes:
+        is_suspended: by the last signal that it got.
+        is_healed: what the throttle counted is final.
+    """
 
     factor: float
     throttle: Throttle
-    stands: bool = False
-    over: bool = False
+    is_suspended: bool = False
+    is_healed: bool = False
 
     def evidence(self) -> str | None:
-        """Return for how long it stood, if that is what was asked for."""
+        """Return for how long it was suspended, None where that is not what `factor` asks for."""
         watched_s, share = self.throttle.watched_s, self.throttle.share
-        near = watched_s >= _LEAST_S and abs(1 - self.factor - share) <= _NEAR
+        near = watched_s >= _MIN_WATCHED_S and abs(1 - self.factor - share) <= _TOLERANCE
         return f"it stood still for {share:.0%} of {watched_s:.2f} s" if near else None
 
 
-class Slowing(Act):
-    """SIGSTOP and SIGCONT by turns, many times a second; the system tells whether it stands."""
+class SlowDown(Act):
+    """Sends SIGSTOP and SIGCONT in turn, many times a second; the system tells the state."""
 
-    def __init__(self, hands: Hands, links: LinkFaults | None) -> None:
-        super().__init__(hands, links)
-        self._slowed: dict[Part, _Slowed] = {}
+    def __init__(self, peers: PeerControl, links: LinkFaults | None) -> None:
+        super().__init__(peers, links)
+        self._slowed: dict[Firing, _Slowed] = {}
 
-    def apply(self, part: Part, now_s: float) -> bool:
+    def apply(self, firing: Firing, now_s: float) -> bool:
         """See Act."""
-        if self._hands.is_down(part.peer):
+        if self._peers.is_down(firing.peer):
             return False
-        factor = float(str(part.occurrence.parameters["factor"]))
-        self._slowed[part] = _Slowed(factor, Throttle(factor, now_s))
+        factor = float(str(firing.occurrence.parameters["factor"]))
+        self._slowed[firing] = _Slowed(factor, Throttle(factor, now_s))
         return True
 
-    def keep(self, part: Part, now_s: float, paused: bool) -> None:
+    def keep(self, firing: Firing, now_s: float, paused: bool) -> None:
         """See Act."""
-        slowed = self._slowed[part]
-        if paused or self._hands.is_down(part.peer):
+        slowed = self._slowed[firing]
+        if paused or self._peers.is_down(firing.peer):
             slowed.throttle.skip(now_s)
-            slowed.stands = False  # who paused it lets it go
+            slowed.is_suspended = False  # the other fault resumes it
             return
-        stand = slowed.throttle.look(now_s, self._hands.is_stopped(part.peer))
-        if stand != slowed.stands:
-            self._hands.signal(part.peer, signal.SIGSTOP if stand else signal.SIGCONT)
-            slowed.stands = stand
+        suspend = slowed.throttle.look(now_s, self._peers.is_stopped(firing.peer))
+        if suspend != slowed.is_suspended:
+            self._peers.signal(firing.peer, signal.SIGSTOP if suspend else signal.SIGCONT)
+            slowed.is_suspended = suspend
 
-    def look(self, part: Part, now_s: float) -> str | None:
-        """See Act. Known once it is healed."""
-        return self._slowed[part].evidence() if self._slowed[part].over else None
+    def look(self, firing: Firing, now_s: float) -> str | None:
+        """See Act. There is evidence once it is healed."""
+        return self._slowed[firing].evidence() if self._slowed[firing].is_healed else None
 
-    def ended(self, part: Part, code: int) -> str | None:
+    def ended(self, firing: Firing, code: int) -> str | None:
         """See Act."""
-        return self._slowed[part].evidence()
+        return self._slowed[firing].evidence()
 
-    def heal(self, part: Part, now_s: float) -> bool:
+    def heal(self, firing: Firing, now_s: float) -> bool:
         """See Act."""
-        slowed = self._slowed[part]
-        slowed.over = True
-        if slowed.stands:
-            self._hands.signal(part.peer, signal.SIGCONT)
+        slowed = self._slowed[firing]
+        slowed.is_healed = True
+        if slowed.is_suspended:
+            self._peers.signal(firing.peer, signal.SIGCONT)
         return True

@@ -1,4 +1,4 @@
-"""What a injector can do to the peers of a run: launch/processes.py does it."""
+"""What the injector can do to the peers of a run; launch/processes.py implements it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from prisam_p2p.control.messages import Order
 from prisam_p2p.control.spec import AttackSpec
 
 
-class Hands(Protocol):
-    """One run's peers. A peer that is not there is left alone."""
+class PeerControl(Protocol):
+    """The peers of a run. Signals and orders to a peer without a process are ignored."""
 
     def signal(self, peer: str, number: int) -> None:
         """Signal a peer's process."""
 
     def start_again(self, peer: str, source: str, first_round: int) -> None:
-        """Start the next process of a peer that is gone, or the first of one that is absent.
+        """Start the next process of a peer that is down, or the first one of an absent peer.
 
         Args:
-            source: of its first weights: "state", "neighbor" or "fresh" (control/spec.py).
-            first_round: it begins there at the earliest.
+            source: of its first weights (`Source` in control/spec.py).
+            first_round: the earliest round in which it may begin.
         """
 
     def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
@@ -30,16 +30,16 @@ class Hands(Protocol):
         """Send an order to a peer."""
 
     def is_stopped(self, peer: str) -> bool:
-        """Tell whether a peer's process is stopped (SIGSTOP has taken effect)."""
+        """Tell whether a peer's process is stopped: a SIGSTOP has taken effect."""
 
     def is_down(self, peer: str) -> bool:
         """Tell whether a peer has no process."""
 
     def pid(self, peer: str) -> int | None:
-        """Return the pid of a peer's process, None where it has none."""
+        """Return the pid of a peer's process; None = it has none."""
 
     def state_path(self, peer: str) -> Path:
-        """Return the file of what a later process of a peer goes on from."""
+        """Return the file of the state from which a later process of a peer goes on."""
 
     def is_past(self, peer: str, round_index: int) -> bool:
-        """Tell whether a peer is through with a round, or with all of them."""
+        """Tell whether a peer has finished a round, or all rounds."""

@@ -6,7 +6,7 @@ from test_injector import Stage
 
 from prisam_p2p.control.messages import RemoveRule, RuleRemoved, SetRule
 from prisam_p2p.faults.injector import Injector
-from prisam_p2p.faults.loopback_links import LoopbackLinks, cannot
+from prisam_p2p.faults.loopback_link_faults import LoopbackLinkFaults, cannot
 from prisam_p2p.measure import records
 from prisam_p2p.plan.link_properties import LinkState
 
@@ -47,7 +47,7 @@ def both_ends(*links):
 
 
 def test_a_cut_is_a_rule_at_both_ends_and_gone_when_healed():
-    links = LoopbackLinks(hands := Rules(), {})
+    links = LoopbackLinkFaults(hands := Rules(), {})
     cut = occurrence('links = ["p00->p01"]\n', "cut")
     links.apply(cut, 0.0)
     links.apply(cut, 0.0)
@@ -58,7 +58,7 @@ def test_a_cut_is_a_rule_at_both_ends_and_gone_when_healed():
 
 
 def test_healing_one_of_two_leaves_the_other():
-    links = LoopbackLinks(hands := Rules(), {})
+    links = LoopbackLinkFaults(hands := Rules(), {})
     parted = occurrence('groups = [["p00"], ["p01", "p02", "p03"]]\n', "partition")
     cut = occurrence('links = ["p00-p01"]\n', "cut").model_copy(update={"id": "g#0"})
     links.apply(parted, 0.0)
@@ -68,7 +68,7 @@ def test_healing_one_of_two_leaves_the_other():
 
 
 def test_a_flap_comes_and_goes():
-    links = LoopbackLinks(hands := Rules(), {})
+    links = LoopbackLinkFaults(hands := Rules(), {})
     flap = occurrence('links = ["p00-p01"]\nperiod_s = 2\nduty = 0.5\n', "flap")
     links.apply(flap, 10.0)
     seen = []
@@ -82,7 +82,7 @@ def test_a_flap_comes_and_goes():
 
 def test_delays_are_at_the_sender_alone():
     base = {("p00", "p01"): LinkState(delay_ms=5), ("p00", "p02"): LinkState(delay_ms=5, loss=0.1)}
-    links = LoopbackLinks(hands := Rules(), base)
+    links = LoopbackLinkFaults(hands := Rules(), base)
     for peer in ("p00", "p01"):
         links.peer_is_up(peer)
     ((name, rule),) = hands.of["p00"].items()
@@ -95,7 +95,7 @@ def test_delays_are_at_the_sender_alone():
 
 
 def test_a_process_that_comes_while_links_are_cut_gets_the_rules():
-    links = LoopbackLinks(hands := Rules(), {("p01", "p02"): LinkState(delay_ms=5)})
+    links = LoopbackLinkFaults(hands := Rules(), {("p01", "p02"): LinkState(delay_ms=5)})
     links.apply(occurrence('links = ["p00-p01"]\n', "cut"), 0.0)
     before = dict(hands.of.pop("p01"))
     links.peer_is_up("p01")
@@ -125,7 +125,7 @@ def test_what_one_end_tells_is_evidence_for_all():
     stage = Stage(fault('links = ["p00->p01"]\n', kind="cut"))
     compiled = plan(fault('links = ["p00->p01"]\n', kind="cut"), full(3))
     marks = {"p00": [(1, "train"), (2, "train")], "p01": [(1, "train"), (2, "train")]}
-    links = LoopbackLinks(stage.hands, {})
+    links = LoopbackLinkFaults(stage.hands, {})
     injector = Injector(compiled, stage.hands, stage.notes.append, marks, links)
     injector.begin(0.0)
     for mark in marks["p00"]:

@@ -1,4 +1,4 @@
-"""What all faults of a scenario share: a name, a trigger, a rhythm, an end, and whom it hits."""
+"""What every fault of a scenario has: an id, a kind, a trigger, a repetition, a heal, targets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ FAULT_ID = r"^[a-z0-9_-]{1,64}$"
 
 
 class Fault(Table):
-    """An entry [[fault]].
+    """A table [[fault]].
 
     Attributes:
-        FOR_GOOD: it never heals unless it says when; other kinds heal after one round.
+        FOR_GOOD: without `heal` it never heals; faults of other models heal after one round.
         FROM_THE_START: it needs no trigger.
+        kind: a row of faults/kinds.py, which names the model.
     """
 
     FOR_GOOD: ClassVar[bool] = False
@@ -31,29 +32,29 @@ class Fault(Table):
     heal: Heal | None = None
 
     @model_validator(mode="after")
-    def _comes(self) -> Self:
+    def _trigger_fits_repetition(self) -> Self:
         if self.every is None:
-            self._comes_once_at_a_moment()
+            self._check_single_trigger()
         elif self.every.rounds is not None:
-            self._comes_in_rounds()
+            self._check_rounds_trigger()
         elif self.at is not None:
-            self._comes_in_seconds(self.at, self.every)
+            self._check_seconds_trigger(self.at, self.every)
         return self
 
-    def _comes_once_at_a_moment(self) -> None:
+    def _check_single_trigger(self) -> None:
         if self.at is None and not self.FROM_THE_START:
             raise Misfit("at", MISSING, 'a table such as { round = 3, phase = "train" }; or every')
         if self.at is not None and self.at.phase is not None and self.at.round is None:
             raise Misfit("at.round", MISSING, "a round; or every = { rounds = .. }")
 
-    def _comes_in_rounds(self) -> None:
+    def _check_rounds_trigger(self) -> None:
         if self.at is None or self.at.phase is None:
-            right = 'a phase: every.rounds goes with at = { phase = ".." } only'
+            right = 'a phase: every.rounds needs at = { phase = ".." }'
             raise Misfit("at.phase", MISSING, right)
         if self.at.round is not None:
             raise Misfit("at.round", self.at.round, "none beside every; every.from is the first")
 
-    def _comes_in_seconds(self, at: At, every: Every) -> None:
+    def _check_seconds_trigger(self, at: At, every: Every) -> None:
         if at.time_s is None:
             right = "a number of seconds, or no at: every.seconds goes by the clock"
             raise Misfit("at.time_s", MISSING, right)
@@ -61,37 +62,42 @@ class Fault(Table):
             raise Misfit("every.until_s", every.until_s, f"a number above at.time_s, {at.time_s}")
 
     @model_validator(mode="after")
-    def _goes(self) -> Self:
-        if self.knows_its_round or (self.kind == "restart" and self.heal is None):
+    def _heal_fits_trigger(self) -> Self:
+        if self.knows_its_round or self.heals_after_s is not None:
             return self
         if self.ending.rounds is not None:
             value = MISSING if self.heal is None else Told("rounds")
-            right = "{ after_s = .. } or { never = true }: its trigger names no round to count from"
+            right = "{ after_s = .. } or { never = true }: the trigger has no round to count from"
             raise Misfit("heal", value, right)
         return self
 
     @property
     def knows_its_round(self) -> bool:
-        """Whether the round of each occurrence stands before the run."""
+        """Whether the round of each occurrence is known before the run."""
         if self.at is None:
             return self.every is None
         return self.at.phase is not None or self.at.round is not None
 
     @property
     def ending(self) -> Heal:
-        """The end that is given, or the kind's own."""
+        """The heal that is given, or the model's default."""
         if self.heal is not None:
             return self.heal
         return Heal(never=True) if self.FOR_GOOD else Heal(rounds=1)
 
+    @property
+    def heals_after_s(self) -> float | None:
+        """The seconds from its application to its heal; None = it heals by rounds, or never."""
+        return self.ending.after_s
+
     @classmethod
     def parameter_names(cls) -> frozenset[str]:
-        """Return the fields that are the kind's own."""
+        """Return the names of the fields that only this model has."""
         common = {*Fault.model_fields, "peers", "links", "groups", "sides"}
         return frozenset(cls.model_fields.keys() - common)
 
     def parameters(self) -> dict[str, JsonValue]:
-        """Return the parameters of the kind by their names in the file, defaults included."""
+        """Return its own parameters by their names in the file, defaults included."""
         own = set(self.parameter_names())
         return self.model_dump(mode="json", by_alias=True, include=own, exclude_none=True)
 
@@ -103,6 +109,6 @@ class OnPeers(Fault):
 
 
 class OnLinks(Fault):
-    """A fault that hits links, all of them if it names none."""
+    """A fault that hits links; by default all of them."""
 
     links: LinkSelector = LinkSelector()

@@ -1,60 +1,59 @@
-"""Exchanges that put other messages on the wire than the transport hands them."""
+"""Messengers that send other messages than the transport gives them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgpack
 
-from prisam_p2p.byzantine.corruptions import Tally
+from prisam_p2p.byzantine.attacker import Attacker
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.messenger import Messenger, Put
 from prisam_p2p.wire.codec import WIRE_VERSION, encode
 from prisam_p2p.wire.messages import Chunk, Hello, Message, Unavailable, WeightsOffer
 
 
-class LyingMessenger(Messenger):
-    """Sends what `said` makes of a message; here: the message.
+class ByzantineMessenger(Messenger):
+    """Sends what `forged` returns for a message; here the message itself.
 
     Args:
-        tally: counts each message that is a lie.
-        given: what a Messenger is made of.
+        attacker: its tally counts the messages that are forged.
+        given: arguments of Messenger.
     """
 
-    def __init__(self, tally: Tally, *given: Any, **more: Any) -> None:
+    def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
-        self._tally = tally
+        self._attacker = attacker
 
     def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
         """See Messenger."""
-        said = self.said(to, message)
-        sent = super().send(connection, to, said, put)
-        if sent and said is not message:
-            self._tally.add()
+        forged = self.forged(to, message)
+        sent = super().send(connection, to, forged, put)
+        if sent and forged is not message:
+            self._attacker.tally.add()
         return sent
 
-    def said(self, _to: str, message: Message) -> Message:
-        """Return what is to be sent in place of `message`."""
+    def forged(self, _to: str, message: Message) -> Message:
+        """Return the message that is sent in place of `message`."""
         return message
 
 
-class Refusing(LyingMessenger):
-    """Offers nobody its weights."""
+class Refusals(ByzantineMessenger):
+    """Answers every request for weights with `Unavailable`."""
 
-    def said(self, _to: str, message: Message) -> Message:
-        """See LyingMessenger."""
+    def forged(self, _to: str, message: Message) -> Message:
+        """See ByzantineMessenger."""
         if isinstance(message, WeightsOffer):
             return Unavailable(message.round_index)
         return message
 
 
-class Misshapen(LyingMessenger):
-    """Offers too long a structure mask in even rounds, and gives too short chunks in odd ones."""
+class WrongShapes(ByzantineMessenger):
+    """Offers a structure mask that is too long in even rounds, sends short chunks in odd ones."""
 
-    def said(self, _to: str, message: Message) -> Message:
-        """See LyingMessenger."""
+    def forged(self, _to: str, message: Message) -> Message:
+        """See ByzantineMessenger."""
         match message:
             case WeightsOffer() if message.round_index % 2 == 0:
                 bits = message.bits + b"\xff"
@@ -64,37 +63,29 @@ class Misshapen(LyingMessenger):
         return message
 
 
-class Spoofing(LyingMessenger):
-    """Says in every Hello that it is another neighbor.
+class SpoofedHellos(ByzantineMessenger):
+    """Claims in every Hello to be another of its neighbors."""
 
-    Args:
-        neighbors: the rude peer's.
-    """
-
-    def __init__(self, neighbors: Sequence[str], tally: Tally, *given: Any, **more: Any) -> None:
-        super().__init__(tally, *given, **more)
-        self._neighbors = neighbors
-
-    def said(self, to: str, message: Message) -> Message:
-        """See LyingMessenger. Where it has no other neighbor, it says it is the receiver itself."""
+    def forged(self, to: str, message: Message) -> Message:
+        """See ByzantineMessenger. With one neighbor only, it claims to be the receiver."""
         if not isinstance(message, Hello):
             return message
-        other = next((n for n in self._neighbors if n != to), to)
+        other = next((n for n in self._attacker.spec.neighbors if n != to), to)
         return replace(message, peer_id=other)
 
 
-class Stalling(LyingMessenger):
-    """Tells the truth, and counts the offers that nothing worth the name will follow."""
+class CountedOffers(ByzantineMessenger):
+    """Forges nothing; counts its offers of weights, which hardly any chunk will follow."""
 
     def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
         """See Messenger."""
         sent = super().send(connection, to, message, put)
         if sent and isinstance(message, WeightsOffer):
-            self._tally.add()
+            self._attacker.tally.add()
         return sent
 
 
-class OtherVersion(LyingMessenger):
+class OtherVersion(ByzantineMessenger):
     """Speaks the next wire version, and understands this one."""
 
     def _send(
@@ -105,7 +96,7 @@ class OtherVersion(LyingMessenger):
         if not put(frames):
             return False
         self._traffic.add(connection.number, "out", None, [len(frame) for frame in frames])
-        self._tally.add()
+        self._attacker.tally.add()
         return True
 
 

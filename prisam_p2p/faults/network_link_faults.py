@@ -1,4 +1,7 @@
-"""Faults of links, made so by the network: always the whole desired state, never a change."""
+"""Faults of links, and how a network of namespaces applies them.
+
+The network is always given the whole desired state, never a change.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from prisam_p2p.control.messages import Report
-from prisam_p2p.faults.cast import Link
 from prisam_p2p.faults.fault_plan import Occurrence
-from prisam_p2p.faults.link_effects import effect, flap_cuts, fold
+from prisam_p2p.faults.link_effects import effect, fold
 from prisam_p2p.netns.interface import Network
-from prisam_p2p.plan.link_properties import CLEAR, LinkState
+from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 
-_LOOKED_AT = 8
-"""Of a fault of many links so many are looked at for evidence: each costs a millisecond."""
+_LINKS_COUNTED = 8
+"""Links of a fault whose packet counts are read for evidence; each costs a millisecond."""
 
 
-class Links(Protocol):
+class LinkFaults(Protocol):
     """The links of a run, and the faults on them.
 
     Attributes:
@@ -26,30 +28,30 @@ class Links(Protocol):
     TOUCHES: str
 
     def apply(self, occurrence: Occurrence, now_s: float) -> None:
-        """Put a fault on its links."""
+        """Apply a fault to its links; the second time nothing happens."""
 
     def heal(self, occurrence: Occurrence, now_s: float) -> None:
-        """Take a fault away, once."""
+        """Remove a fault from its links; the second time nothing happens."""
 
     def keep(self, now_s: float) -> None:
-        """Make the links as the active faults want them now: a flap cuts and lets pass in turn."""
+        """Bring the links into the state that the active faults ask for now."""
 
     def touched(self, name: str) -> int:
-        """Return how many packets, or messages, a fault touched, as far as is known."""
+        """Return how many packets (or messages) a fault touched, as far as is known."""
 
     def take_in(self, report: Report) -> None:
         """A peer reports."""
 
     def peer_is_up(self, peer: str) -> None:
-        """A peer's process has begun; its control line takes orders."""
+        """A process of a peer has started, and takes orders."""
 
 
-class LinkFaults:
-    """See Links: made so by the network.
+class NetworkLinkFaults:
+    """See LinkFaults: the network changes its links.
 
     Args:
         links: directed; all of the run's.
-        base: what some of them are like without faults; they are made so at once.
+        base: the state of some links without faults; it is applied at once.
     """
 
     TOUCHES = "packets dropped, delayed or reset"
@@ -61,47 +63,47 @@ class LinkFaults:
         self._active: dict[str, tuple[Occurrence, float]] = {}
         self._before: dict[str, int] = {}
         self._touched: dict[str, int] = {}
-        self._made: frozenset[str] = frozenset()
+        self._applied: frozenset[str] = frozenset()
         if base:
             network.apply(self._base)
 
     def apply(self, occurrence: Occurrence, now_s: float) -> None:
-        """Put a fault on its links."""
+        """Apply a fault to its links; the second time nothing happens."""
         if occurrence.id not in self._active:
             self._before[occurrence.id] = self._seen(occurrence)
             self._active[occurrence.id] = (occurrence, now_s)
             self.keep(now_s)
 
     def heal(self, occurrence: Occurrence, now_s: float) -> None:
-        """Take a fault away, once."""
+        """Remove a fault from its links; the second time nothing happens."""
         if self._active.pop(occurrence.id, None) is not None:
             self._touched[occurrence.id] = self._seen(occurrence) - self._before[occurrence.id]
             self.keep(now_s)
 
     def touched(self, name: str) -> int:
-        """Return how many packets a fault touched on the links looked at; 0 until it is healed."""
+        """Return the packets that a fault touched on the links counted; 0 until it is healed."""
         return self._touched.get(name, 0)
 
     def take_in(self, report: Report) -> None:
         """A peer reports: nothing of its links."""
 
     def peer_is_up(self, peer: str) -> None:
-        """A process has begun: its links are there."""
+        """Its links keep their state."""
 
     def keep(self, now_s: float) -> None:
-        """Make the links as the active faults want them now: a flap cuts and lets pass in turn."""
+        """Bring the links into the state that the active faults ask for now."""
         acting = {
             name: occurrence
             for name, (occurrence, since_s) in self._active.items()
-            if occurrence.kind != "flap" or flap_cuts(occurrence, now_s - since_s)
+            if effect(occurrence, now_s - since_s) != CLEAR
         }
-        if acting.keys() != self._made:
+        if acting.keys() != self._applied:
             self._network.apply(fold(self._base, acting.values()))
-            self._made = frozenset(acting)
+            self._applied = frozenset(acting)
 
     def _seen(self, occurrence: Occurrence) -> int:
         """Return the packets touched so far, by a cut, or by what shapes links."""
-        counts = [self._network.counts(link) for link in occurrence.links[:_LOOKED_AT]]
+        counts = [self._network.counts(link) for link in occurrence.links[:_LINKS_COUNTED]]
         if effect(occurrence).cut:
             return sum(count.cut + count.reset for count in counts)
         return sum(count.lost + (count.delayed or 0) for count in counts)
