@@ -1,7 +1,6 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_network import LAYOUT, MASK, WEIGHTS, meet, peers
@@ -71,7 +70,6 @@ def leave_state(a, rounds_done):
     save_state(a.state_path, random_weights(LAYOUT, 7), progress)
 
 
-@pytest.mark.network
 def test_a_peer_begins_with_its_freshest_neighbors_weights_at_its_own_ratio(tmp_path):
     with peers(tmp_path, "abc") as made:
         made["b"].announce(3)
@@ -83,7 +81,6 @@ def test_a_peer_begins_with_its_freshest_neighbors_weights_at_its_own_ratio(tmp_
     assert same(start.weights, narrow(LAYOUT, WEIGHTS, start.weights.mask))
 
 
-@pytest.mark.network
 def test_who_gets_nothing_begins_with_its_state_and_else_with_w0(tmp_path):
     a = spec(tmp_path, source="neighbor", late=True)
     with peers(tmp_path, "abc") as made:

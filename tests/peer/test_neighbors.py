@@ -1,9 +1,6 @@
 """A peer's network over real sockets of one process: who is waited for, and how long."""
 
-import pytest
 from small_network import CAP_S, meet, peers
-
-pytestmark = pytest.mark.network
 
 
 def test_a_mute_neighbor_is_given_up_long_before_the_cap(tmp_path):

@@ -9,8 +9,8 @@ import zmq
 from hostile import OPEN, zmtp_frame, zmtp_greeting
 from pydantic import ValidationError
 from spec_of_a import spec_of_a
-from test_transport import DEADLINE_S, WEIGHTS, Net, greeting, mask_of
 from tiny_layouts import same
+from transports import DEADLINE_S, WEIGHTS, greeting, mask_of
 
 from prisam_p2p.launch.engine import SpawnEngine
 from prisam_p2p.transport import events
@@ -40,12 +40,6 @@ def test_a_secret_key_is_shown_to_nobody_but_the_peer():
 
 
 # -- at the gate ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def net():
-    with contextlib.ExitStack() as stack:
-        yield Net(stack)
 
 
 @pytest.fixture
@@ -94,7 +88,6 @@ def only_turned(a, senders, verdict):
     return rejected.reason
 
 
-@pytest.mark.network
 def test_neighbors_with_keys_exchange_masks_and_weights(net):
     a, b = (net.end(p, [q], keys=KEYS[p]) for p, q in ("ab", "ba"))
     a.transport.connect({"b": b.endpoint})
@@ -113,7 +106,6 @@ def test_neighbors_with_keys_exchange_masks_and_weights(net):
     assert a.heard_of(events.MessageRejected) == b.heard_of(events.MessageRejected) == []
 
 
-@pytest.mark.network
 def test_a_largest_request_is_let_through_in_its_box(net, a):
     b = client(net, a, KEYS["b"])
     b.send(greeting("b"))
@@ -124,7 +116,6 @@ def test_a_largest_request_is_let_through_in_its_box(net, a):
     assert a.wait(events.Left) == events.Left("b", "connection closed")
 
 
-@pytest.mark.network
 def test_a_plain_text_client_gets_nothing_and_is_counted(net, a):
     with socket.create_connection(a.endpoint, timeout=DEADLINE_S) as raw:
         raw.sendall(OPEN + zmtp_frame(encode(greeting("b"))[0]))
@@ -137,7 +128,6 @@ def test_a_plain_text_client_gets_nothing_and_is_counted(net, a):
     serves(a, client(net, a, KEYS["b"]))
 
 
-@pytest.mark.network
 def test_a_plain_text_dealer_gets_nothing(net, a):
     raw = net.raw()
     raw.socket.reconnect_ivl = -1
@@ -149,7 +139,6 @@ def test_a_plain_text_dealer_gets_nothing(net, a):
     serves(a, client(net, a, KEYS["b"]))
 
 
-@pytest.mark.network
 def test_a_stranger_with_a_key_of_its_own_gets_nothing_and_is_counted(net, a):
     stranger = client(net, a, make_keys({"b": ""})["b"])
     offer(stranger, greeting("b"))
@@ -160,7 +149,6 @@ def test_a_stranger_with_a_key_of_its_own_gets_nothing_and_is_counted(net, a):
     assert a.heard_of(events.MessageRejected) == []  # its end is not counted once more
 
 
-@pytest.mark.network
 def test_a_public_key_without_the_secret_one_opens_nothing(net, a):
     """Public keys are no secret: a stranger may show b's."""
     thief = make_keys({"b": ""})["b"].model_copy(update={"public": KEYS["b"].public})
@@ -170,14 +158,12 @@ def test_a_public_key_without_the_secret_one_opens_nothing(net, a):
     assert not raw.socket.poll(100)
 
 
-@pytest.mark.network
 def test_a_client_that_takes_us_for_another_is_counted(net, a):
     raw = client(net, a, KEYS["b"], server=KEYS["c"].public)
     offer(raw, greeting("b"))
     only_turned(a, SOMEBODY, "wrong-key")
 
 
-@pytest.mark.network
 @pytest.mark.parametrize("channel", Channel)
 def test_a_neighbor_cannot_speak_in_the_name_of_another(net, a, channel):
     c = client(net, a, KEYS["c"])
@@ -193,7 +179,6 @@ def test_a_neighbor_cannot_speak_in_the_name_of_another(net, a, channel):
     assert c.answer() == Welcome(0)
 
 
-@pytest.mark.network
 def test_a_neighbor_is_refused_for_what_it_says_under_its_own_name(net, a):
     b = client(net, a, KEYS["b"])
     b.send(greeting("b", run_id=b"other-id"))
@@ -201,7 +186,6 @@ def test_a_neighbor_is_refused_for_what_it_says_under_its_own_name(net, a):
     assert only_turned(a, {"b"}, "refused") == "another run"
 
 
-@pytest.mark.network
 def test_who_closes_before_it_has_shown_a_key_is_silent(net, a):
     with socket.create_connection(a.endpoint, timeout=DEADLINE_S) as raw:
         raw.sendall(zmtp_greeting(b"CURVE"))
@@ -209,7 +193,6 @@ def test_who_closes_before_it_has_shown_a_key_is_silent(net, a):
     assert only_turned(a, SOMEBODY, "silent") == "closed without a message"
 
 
-@pytest.mark.network
 @pytest.mark.parametrize("how", ["plain", "another key"])
 def test_a_peer_says_nothing_to_a_host_that_is_not_its_neighbor(net, how):
     router = net.raw(zmq.ROUTER)

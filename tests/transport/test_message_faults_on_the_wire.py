@@ -1,36 +1,26 @@
 """Rules about messages between real transports: each fired, bit, and was contained."""
 
-import contextlib
 import itertools
 import queue
 import time
 
 import pytest
-from test_transport import (
+from tiny_layouts import same
+from transports import (
     CHUNK,
     DEADLINE_S,
     LAYOUT,
     SLOW,
     WEIGHTS,
-    Net,
     flipped,
     mask_of,
     through_a_proxy,
 )
-from tiny_layouts import same
 
 from prisam_p2p.control.message_rule import Rule
 from prisam_p2p.errors import WireError
 from prisam_p2p.peer.round_book import RoundBook, Verdict
-from prisam_p2p.transport import events
-
-pytestmark = pytest.mark.network
-
-
-@pytest.fixture
-def net():
-    with contextlib.ExitStack() as stack:
-        yield Net(stack)
+from prisam_p2p.transport import events, transport
 
 
 def other_mask(t):
@@ -257,13 +247,13 @@ def test_a_corrupt_offer_is_found_out_too(net):
 
 
 def test_a_pull_whose_requests_are_dropped_is_given_up(net):
-    a, b, c = three(net, a={"timeout_s": 1.0})
+    a, b, c = three(net, a={"timeout_s": 0.4})
     for end in (b, c):
         end.announce(0)
         end.wait(events.AnnounceDone)
     set_rule("out", a, b, "drop", "request")
     a.transport.pull(["b", "c"], 0)
-    assert a.wait(events.PullLost) == events.PullLost("b", 0, "no byte for 1 s")
+    assert a.wait(events.PullLost) == events.PullLost("b", 0, "no byte for 0.4 s")
     assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
     assert remove_rule(a) == (1, 1)
     assert pulled(a, "b")
@@ -272,12 +262,14 @@ def test_a_pull_whose_requests_are_dropped_is_given_up(net):
 @pytest.mark.parametrize("action", ["duplicate", "reorder"])
 def test_weights_that_come_twice_or_late_end_the_pull_and_no_other(net, action):
     """An offer that waits for its successor waits for what is asked for when it is here."""
-    a, b, c = three(net, a={"timeout_s": 1.0})
+    a, b, c = three(net, a={"timeout_s": 0.4})
     b.announce(0)
     b.wait(events.AnnounceDone)
     set_rule("in", b, a, action, "weights")
     lost = how_it_ends(a, "b")
-    assert lost.reason == {"duplicate": "a second offer of round 0"}.get(action, "no byte for 1 s")
+    assert lost.reason == {"duplicate": "a second offer of round 0"}.get(
+        action, "no byte for 0.4 s"
+    )
     assert pulled(c, "b")
     assert remove_rule(a)[1] >= 1
     assert pulled(a, "b")
@@ -293,7 +285,7 @@ def set_both(a, b, action, **fields):
 
 
 def test_of_a_lossy_link_every_pull_ends(net):
-    a, b, c = three(net, a={"timeout_s": 0.5})
+    a, b, c = three(net, a={"timeout_s": 0.3})
     b.announce(0)
     b.wait(events.AnnounceDone)
     set_both(a, b, "drop", probability=0.5)
@@ -345,6 +337,11 @@ def test_a_cut_link_is_silent_and_heals(net):
     assert pulled(b, "a", 2)
 
 
+@pytest.fixture
+def soon_resent(monkeypatch):
+    monkeypatch.setattr(transport, "_LOST_S", 0.1)
+
+
 def connected_under_a_rule(net, **fields):
     a, b, c = (net.end(p, [q for q in "abc" if q != p]) for p in "abc")
     set_both(a, b, "drop", **fields)
@@ -356,6 +353,7 @@ def connected_under_a_rule(net, **fields):
     return a, b, c
 
 
+@pytest.mark.usefixtures("soon_resent")
 def test_who_was_cut_off_from_the_start_is_welcome_once_it_heals(net):
     a, b, _ = connected_under_a_rule(net)
     a.announce(0)
@@ -369,6 +367,7 @@ def test_who_was_cut_off_from_the_start_is_welcome_once_it_heals(net):
     assert b.wait(events.MaskHeard).message == mask_of(0)
 
 
+@pytest.mark.usefixtures("soon_resent")
 def test_a_hello_that_is_lost_is_said_again(net):
     a, b, _ = connected_under_a_rule(net, limit=1)
     for end, other in ((a, b), (b, a)):
