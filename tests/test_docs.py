@@ -98,12 +98,15 @@ def test_every_reference_to_a_decision_leads_to_one():
     names = {path.name for path in DECISIONS.glob("*.md")}
     folders = ("prisam_p2p", "tests", "benchmarks", "docs")
     sources = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".py", ".md")]
+    referred = set()
     for path in [*sources, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         text = path.read_text()
+        referred |= set(re.findall(r"\b(\d{4})-[\w-]*\.md", text))
         for name in re.findall(r"decisions/(\d{4}[\w-]*\.md)", text):
             assert name in names, f"{path}: {name}"
         for number in re.findall(r"\bADR \[?(\d{4})", text):
             assert number in numbers, f"{path}: {number}"
+    assert len(referred & numbers) > 10
 
 
 @pytest.mark.parametrize("path", sorted(DECISIONS.glob("*.md")), ids=lambda path: path.stem)
@@ -158,6 +161,7 @@ def test_the_image_installs_exact_versions():
 def test_what_the_image_copies_exists_and_is_let_through():
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
     let_through = [line[1:] for line in ignore if line.startswith("!")]
+    assert arguments("COPY")
     for copy in arguments("COPY"):
         for source in copy.split()[:-1]:
             assert (ROOT / source).exists(), source
