@@ -11,7 +11,7 @@ from typing import Any
 from prisam_p2p.byzantine import messengers, networks, transports
 from prisam_p2p.byzantine.attacker import Attacker, Tally
 from prisam_p2p.control.messages import AttackActed
-from prisam_p2p.control.spec import AttackSpec, PeerSpec
+from prisam_p2p.control.spec import AttackSpec, Incarnation, PeerSpec
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.attacks import ATTACKS
 from prisam_p2p.peer import process
@@ -22,10 +22,11 @@ from prisam_p2p.plan.toml_file import near
 from prisam_p2p.transport.transport import Transport
 
 
-def main(spec: PeerSpec, line: socket.socket) -> None:
-    """Play the Byzantine peer of `spec` until the launcher says exit, or SIGTERM."""
-    assert spec.attack is not None, f"{spec.peer_id} has no attack"
-    process.main(spec, line, partial(parts_of, spec, spec.attack))
+def main(spec: PeerSpec, incarnation: Incarnation, line: socket.socket) -> None:
+    """Play a Byzantine peer until the launcher orders the exit, or until SIGTERM."""
+    attack = incarnation.attack
+    assert attack is not None, f"{spec.peer_id} has no attack"
+    process.main(spec, incarnation, line, partial(parts_of, spec, attack))
 
 
 def parts_of(spec: PeerSpec, attack: AttackSpec, report: SendReport) -> Parts:

@@ -1,4 +1,4 @@
-"""One peer's start data: everything that a process needs to become that peer."""
+"""What the launcher gives a new process: the peer's spec, and which process of the peer it is."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from prisam_p2p.settings import RunSettings
 from prisam_p2p.wire.keys import Keys
 
 ENTRY = "prisam_p2p.peer.process"
-"""The module whose `main(spec, control)` plays a peer: a name, so that who starts peers need
-not import what they are made of."""
+"""The module whose `main(spec, incarnation, line)` plays a peer: a name, so that the launcher
+does not import what peers are made of."""
 
 BYZANTINE_ENTRY = "prisam_p2p.byzantine.process"
 """The module whose `main` plays a Byzantine peer."""
 
 
 Source = Literal["state", "neighbor", "fresh"]
-"""Where a peer's first weights are from: what it left, a neighbor's, or W0."""
-
+"""Where a process gets its first weights: the peer's state file, a neighbor, or W0."""
 
 Phase = Literal["train", "announce", "pull", "aggregate"]
-"""A phase of a round: a barrier is at the beginning of one."""
+"""A phase of a round; a barrier is at the beginning of one."""
 
 Stop = tuple[int | None, float]
 """A round, None = any, and a share of the bytes of a transfer, in (0, 1]."""
@@ -73,21 +72,23 @@ class AttackSpec(BaseModel):
 
 
 class PeerSpec(BaseModel):
-    """A peer of a run.
+    """A peer of a run: the same for all processes that play it. Complete when it is built.
 
     Attributes:
+        index: the peer's place in the plan, from 0; random draws depend on it.
+        epoch_s: CLOCK_MONOTONIC at the run's beginning.
+        address: IP address, of its ROUTER and of its connections.
+        n_classes, image_shape, mean, std: of the data set.
+        similarity_ratio: ratio of the similarity masks.
+        clusters: number of groups that masks are clustered into.
+        turns_fd: file whose locks are the turns on the processor cores; None = no turns.
+        cores: of the machine.
         network: arguments of `enter` for a network namespace of its own; None = the launcher's.
-        late: the others are at it already when it starts.
-        port: of its ROUTER, where its neighbors know it from before; 0 = any.
         fan_in: peers that a baseline averages with in a round.
-        true_group: peers with similar data, itself included, for who is told.
+        true_group: peers with similar data, itself included; [] for algorithms that must not know.
         degrees: neighbor -> how many neighbors it has.
-        source: what it begins with: "neighbor", the weights of the freshest one; "state", what its
-            last process left; "fresh", W0. The next one where this is not to be had.
-        first_round: it begins there at the earliest, and if it is not late, just there.
         keys: None = connections are plain.
-        barriers: (round, phase) at whose beginning it waits for the launcher.
-        attack: what this peer does as a Byzantine peer; None = it is honest.
+        barriers: (round, phase) before which it waits for the launcher.
         stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
     """
 
@@ -95,7 +96,6 @@ class PeerSpec(BaseModel):
 
     peer_id: str
     index: int
-    incarnation: int
     run_id: str
     run_dir: Path
     epoch_s: float
@@ -113,22 +113,12 @@ class PeerSpec(BaseModel):
     turns_fd: int | None
     cores: int
     network: dict[str, int | None] | None = None
-    late: bool = False
-    port: int = 0
     fan_in: int = 1
     true_group: list[str] = []
     degrees: dict[str, int] = {}
-    source: Source = "fresh"
-    first_round: int = 0
     keys: Keys | None = None
     barriers: list[tuple[int, Phase]] = []
-    stops: list[tuple[int | None, float]] = []
-    attack: AttackSpec | None = None
-
-    @property
-    def entry(self) -> str:
-        """The module whose `main` plays this peer."""
-        return ENTRY if self.attack is None else BYZANTINE_ENTRY
+    stops: list[Stop] = []
 
     @property
     def journal_path(self) -> Path:
@@ -149,3 +139,41 @@ class PeerSpec(BaseModel):
     def model_path(self) -> Path:
         """The file of this peer's personalized model."""
         return self.run_dir / "models" / f"{self.peer_id}.safetensors"
+
+
+class Incarnation(BaseModel):
+    """One process of a peer: what differs from the processes before and after it.
+
+    Attributes:
+        number: 0 for the peer's first process, then counting up.
+        port: of its ROUTER, where its neighbors know the peer from before; 0 = any.
+        late: it starts while the others run their rounds.
+        source: what it begins with: "neighbor", the weights of the freshest one; "state", what its
+            last process left; "fresh", W0. The next one where this is not to be had.
+        first_round: the earliest round to begin with; exactly this one if it is not late.
+        attack: what it does as a Byzantine peer; None = it is honest.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int = 0
+    port: int = 0
+    late: bool = False
+    source: Source = "fresh"
+    first_round: int = 0
+    attack: AttackSpec | None = None
+
+    @property
+    def entry(self) -> str:
+        """The module whose `main` plays this process."""
+        return ENTRY if self.attack is None else BYZANTINE_ENTRY
+
+
+class ProcessInput(BaseModel):
+    """All that a new process is given, as JSON, before its control line carries orders."""
+
+    # It holds a secret key, which an error of validation would print into a log.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    spec: PeerSpec
+    incarnation: Incarnation

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from prisam_p2p.control.messages import Order
-from prisam_p2p.control.spec import AttackSpec
+from prisam_p2p.control.spec import AttackSpec, Source
 
 
 class PeerControl(Protocol):
@@ -15,7 +15,7 @@ class PeerControl(Protocol):
     def signal(self, peer: str, number: int) -> None:
         """Signal a peer's process."""
 
-    def start_again(self, peer: str, source: str, first_round: int) -> None:
+    def start_again(self, peer: str, source: Source, first_round: int) -> None:
         """Start the next process of a peer that is down, or the first one of an absent peer.
 
         Args:

@@ -13,37 +13,37 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol
 
-from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.control.spec import Incarnation, PeerSpec, ProcessInput
 
 TAKES_S = 60.0
-"""A process that has not taken its spec in by then is killed."""
+"""A process that has not read its input by then is killed."""
 
 
 @dataclass(frozen=True)
-class Exit:
-    """A process is gone; `code` is its exit code, or minus the signal that ended it."""
+class ProcessExit:
+    """A process has ended; `code` is its exit code, or minus the signal that ended it."""
 
     pid: int
     code: int
 
 
 class Engine(Protocol):
-    """Starts peers."""
+    """Starts, signals and reaps the processes of peers."""
 
-    def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, socket.socket]:
         """Return the new process' pid and the launcher's end of its control line."""
 
-    def exits(self) -> list[Exit]:
+    def exits(self) -> list[ProcessExit]:
         """Return the processes that ended since the last call."""
 
     def signal(self, pid: int, number: int) -> None:
-        """Signal a process that this engine started; one that is gone is left alone."""
+        """Signal a process that this engine started; nothing happens if it has ended."""
 
     def watch(self, selector: selectors.BaseSelector) -> None:
-        """Register what becomes readable when a process ends, if there is such a thing."""
+        """Register what becomes readable when a process ends, if this engine has such a thing."""
 
     def close(self) -> None:
-        """Kill what is left."""
+        """Kill the processes that are left."""
 
 
 class SpawnEngine:
@@ -52,15 +52,15 @@ class SpawnEngine:
     def __init__(self) -> None:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, socket.socket]:
         """See Engine."""
-        text = spec.model_dump_json().encode()
+        text = ProcessInput(spec=spec, incarnation=incarnation).model_dump_json().encode()
         ours, theirs = socket.socketpair()
         places = (spec.network or {}).values()
         fds = (theirs.fileno(), spec.data.fd, spec.turns_fd, *places)
         with theirs, spec.log_path.open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", spec.entry, str(theirs.fileno())],
+                [sys.executable, "-m", incarnation.entry, str(theirs.fileno())],
                 pass_fds=[fd for fd in fds if fd is not None],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -73,15 +73,15 @@ class SpawnEngine:
         except TimeoutError:
             child.kill()  # `exits` tells
         except BrokenPipeError:
-            pass  # it died already
+            pass  # it has ended already
         ours.settimeout(None)
         self._children[child.pid] = child
         return child.pid, ours
 
-    def exits(self) -> list[Exit]:
+    def exits(self) -> list[ProcessExit]:
         """See Engine."""
         gone = [(pid, child.poll()) for pid, child in self._children.items()]
-        ended = [Exit(pid, code) for pid, code in gone if code is not None]
+        ended = [ProcessExit(pid, code) for pid, code in gone if code is not None]
         for each in ended:
             del self._children[each.pid]
         return ended
@@ -92,7 +92,7 @@ class SpawnEngine:
             self._children[pid].send_signal(number)
 
     def watch(self, selector: selectors.BaseSelector) -> None:
-        """See Engine: there is none; a peer's control line closes, which is as good."""
+        """See Engine: it has none; the end of a process closes its control line."""
 
     def close(self) -> None:
         """See Engine."""

@@ -1,10 +1,10 @@
-"""A launch: resolve the input, run the algorithm, and the baseline beside it."""
+"""A launch: resolve the input, do the run, its control run and its baseline."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prisam_p2p.algorithms import TRAITS
@@ -12,7 +12,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.planned import faults_of, plan_of
-from prisam_p2p.launch.run import COMPLETED, create_run_dir, run
+from prisam_p2p.launch.run import COMPLETED, RunRequest, RunResult, begin_run, create_run_dir
 from prisam_p2p.learn.memory import give_memory_back
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
@@ -26,7 +26,7 @@ from prisam_p2p.system.process_limits import allow_many_files
 
 @dataclass(frozen=True)
 class Launched:
-    """What a launch came to.
+    """How a launch ended.
 
     Attributes:
         status: completed, or interrupted (the run, or the baseline after it).
@@ -77,29 +77,43 @@ def launch(
     fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
     choice = network_for(prepared.plan, fault_plan, str(faults), quiet)
     make_ready(prepared)
-    create_run_dir(folder)
+    request = RunRequest(prepared, prepared.plan, folder, choice, quiet, fault_plan)
     try:
-        status, states = run_reported(
-            prepared, prepared.plan, folder, quiet, after_run, choice, fault_plan
-        )
-        if status == COMPLETED and twin:
-            create_run_dir(folder / twin)
-            status, others = run_reported(
-                prepared, prepared.plan, folder / twin, quiet, after_run, choice
-            )
-            states |= {f"{peer} of the twin": state for peer, state in others.items()}
-            after_run(folder)  # what the faults cost is known only now
-        baseline = prepared.baseline
-        if status != COMPLETED or baseline is None:
-            return Launched(folder, status, states, None)
-        baseline_dir = baseline_folder(folder, baseline.settings.algorithm.value)
-        create_run_dir(baseline_dir)
-        beside = network_beside(baseline, choice)
-        status, others = run_reported(prepared, baseline, baseline_dir, quiet, after_run, beside)
+        return _all_runs(request, twin, after_run)
     finally:
         prepared.images.close()
-    states |= {f"{peer} of the baseline": state for peer, state in others.items()}
-    return Launched(folder, status, states, baseline_dir)
+
+
+def _all_runs(
+    request: RunRequest, twin: str | None, after_run: Callable[[Path], object]
+) -> Launched:
+    """Do the run, then its control run in the folder `twin`, then its baseline."""
+    folder = request.run_dir
+    create_run_dir(folder)
+    result = run_reported(request, after_run)
+    states = dict(result.states)
+    if result.status == COMPLETED and twin:
+        create_run_dir(folder / twin)
+        control = replace(request, run_dir=folder / twin, faults=None)
+        result = run_reported(control, after_run)
+        states |= {f"{peer} of the twin": state for peer, state in result.states.items()}
+        after_run(folder)  # what the faults cost is known only now
+    baseline = request.prepared.baseline
+    if result.status != COMPLETED or baseline is None:
+        return Launched(folder, result.status, states, None)
+    beside = baseline_request(request, baseline)
+    create_run_dir(beside.run_dir)
+    result = run_reported(beside, after_run)
+    states |= {f"{peer} of the baseline": state for peer, state in result.states.items()}
+    return Launched(folder, result.status, states, beside.run_dir)
+
+
+def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
+    """Return the run of a baseline beside `request`: without faults, in a folder inside its own."""
+    folder = baseline_folder(request.run_dir, baseline.settings.algorithm.value)
+    silent = TRAITS[baseline.settings.algorithm].silent
+    choice = NetworkChoice(LOOPBACK, "nothing is sent") if silent else request.choice
+    return replace(request, plan=baseline, run_dir=folder, choice=choice, faults=None)
 
 
 def make_ready(prepared: Prepared) -> None:
@@ -125,20 +139,12 @@ def plan_faults(
     return plan_of(faults, topology, prepared.plan)
 
 
-def run_reported(
-    prepared: Prepared,
-    plan: Plan,
-    folder: Path,
-    quiet: bool,
-    after_run: Callable[[Path], object],
-    choice: NetworkChoice,
-    faults: FaultPlan | None = None,
-) -> tuple[str, dict[str, str]]:
-    """Run `plan` in `folder` (see `run`), and call `after_run` however it ends."""
+def run_reported(request: RunRequest, after_run: Callable[[Path], object]) -> RunResult:
+    """Do a run (see `begin_run`), and call `after_run` with its folder however it ends."""
     try:
-        return run(prepared, plan, folder, quiet, choice, faults)
+        return begin_run(request)
     finally:
-        after_run(folder)
+        after_run(request.run_dir)
 
 
 def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> NetworkChoice:
@@ -149,12 +155,6 @@ def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -
     if not quiet and (lost := loss_of_fidelity(plan, faults, choice)):
         print(f"prisam: {lost}", file=sys.stderr)
     return choice
-
-
-def network_beside(baseline: Plan, choice: NetworkChoice) -> NetworkChoice:
-    """Return what lies between the peers of a baseline."""
-    silent = TRAITS[baseline.settings.algorithm].silent
-    return NetworkChoice(LOOPBACK, "nothing is sent") if silent else choice
 
 
 def _topology(source: Path, peers_folder: Path) -> Topology:

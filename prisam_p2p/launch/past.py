@@ -1,4 +1,4 @@
-"""What earlier launches of a run left behind, for the next one to go on from."""
+"""What earlier launches of a run left behind, for the next one to continue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from prisam_p2p.algorithms import TRAITS
-from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.remaining import gone_for_good, open_hits
 from prisam_p2p.measure import records
@@ -24,16 +23,16 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Past:
-    """A run so far.
+    """The earlier launches of a run; without arguments, a run that has had none.
 
     Attributes:
-        launches: so many there were.
-        ended_s: time of the last record of any journal; the run's clock goes on from there.
-        began_s: when the rounds began for the first time.
-        incarnations: peer -> of its next process.
-        rounds: peer -> the round that it begins with.
-        over: peer -> final state, of those that do not start again.
-        open_faults: (occurrence, peer) of faults that ended with the processes they were done to.
+        launches: their number.
+        ended_s: time of the last record of any journal; the run's clock continues from there.
+        began_s: when the rounds began in the first launch.
+        incarnations: peer -> number of its next process.
+        rounds: peer -> the round that it begins with now.
+        over: peer -> final state, of the peers that do not start again.
+        open_faults: (occurrence, peer) of faults that were active when the last launch ended.
     """
 
     run_id: str
@@ -50,21 +49,6 @@ class Past:
         """Seconds since the rounds began, in earlier launches."""
         return self.ended_s - self.began_s
 
-    def going_on(self, specs: Sequence[PeerSpec]) -> list[PeerSpec]:
-        """Return the specs of the processes that go on; who is over is nobody's neighbor."""
-        return [self._going_on(spec) for spec in specs if spec.peer_id not in self.over]
-
-    def _going_on(self, spec: PeerSpec) -> PeerSpec:
-        if not self.launches:
-            return spec
-        news = {
-            "incarnation": self.incarnations.get(spec.peer_id, 0),
-            "source": "state",
-            "first_round": self.rounds[spec.peer_id],
-            "neighbors": [each for each in spec.neighbors if each not in self.over],
-        }
-        return spec.model_copy(update=news)
-
 
 def launcher_history(run_dir: Path) -> list[Line]:
     """Return the launcher's records, of all its launches."""
@@ -72,10 +56,10 @@ def launcher_history(run_dir: Path) -> list[Line]:
 
 
 def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
-    """Return what the launches of the run in `run_dir` came to.
+    """Return what the launches of the run in `run_dir` left behind.
 
     Raises:
-        ConfigError: a state is none.
+        ConfigError: a state file is not readable as one.
     """
     history = launcher_history(run_dir)
     kept = {peer: kept_states(run_dir / "state" / f"{peer}.safetensors") for peer in plan.peers}
@@ -97,7 +81,7 @@ def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
 
 
 def _rounds(kept: Mapping[str, Collection[int]], settings: RunSettings) -> dict[str, int]:
-    """Return the round that each peer begins with; who never communicates needs no common one."""
+    """Return the round that each peer begins with; silent algorithms need no common one."""
     if not TRAITS[settings.algorithm].silent:
         return first_rounds(kept, settings.rounds)
     alone = [first_rounds({peer: states}, settings.rounds) for peer, states in kept.items()]
@@ -145,13 +129,13 @@ def _last_s(path: Path) -> float:
 def first_rounds(kept: Mapping[str, Collection[int]], rounds: int) -> dict[str, int]:
     """Return the round that each peer begins with.
 
-    That is the one that most can begin with, the latest of those: as a rule that is all, for
-    neighbors are a round apart at most and each kept its last two states, and then nobody's mask is
-    missing in any round. Who is further behind (it was away, or lost its state) begins there too,
-    with what it has; who has no state that old begins with its oldest.
+    That is the round that most peers can begin with, and the latest of these. As a rule all peers
+    can: neighbors are at most a round apart and each kept its last two states. So no mask is
+    missing in any round. A peer that is further behind (it was away, or lost its state) begins
+    there too, with the state it has; a peer without a state that old begins with its oldest.
 
     Args:
-        kept: peer -> rounds that it has a state for; who has none begins with W0.
+        kept: peer -> rounds that it has a state for; a peer without a state begins with W0.
         rounds: of the run; a peer that has done them all does the last one again, for the others.
     """
     able = {peer: {t for t in states if t < rounds} | _w0(states) for peer, states in kept.items()}

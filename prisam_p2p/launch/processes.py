@@ -1,191 +1,213 @@
-"""The peers' processes: started and started again, told, signalled, heard, and seen to end."""
+"""The processes of a run: started, started again, ordered, signalled, heard, and seen to end."""
 
 from __future__ import annotations
 
 import selectors
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from prisam_p2p.control.codec import decode_report
-from prisam_p2p.control.messages import Order, Report, Roster, RosterEntry, RosterUpdate
-from prisam_p2p.control.spec import AttackSpec, PeerSpec
-from prisam_p2p.errors import ControlError, LaunchError
-from prisam_p2p.launch.child import Child
+import psutil
+
+from prisam_p2p.control.messages import Order, Report, Roster, RosterUpdate
+from prisam_p2p.control.spec import AttackSpec, Incarnation, PeerSpec, Source
 from prisam_p2p.launch.engine import Engine
+from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.system.json_lines import LineSocket
 
+_PSS_OF = 4
+"""The kernel walks all pages of a process to tell its PSS: a few processes stand for all."""
 
-class Children:
-    """The latest process of each peer; those of a run's absent peers are not there yet.
 
-    What a fault can do to a peer is done here (`Hands`).
+class PeerProcesses:
+    """The latest process of each peer. A peer that joins later has none until then.
+
+    What a fault can do to a peer is done here (`PeerControl`).
 
     Args:
-        specs: of the peers' first processes.
+        first: peer -> its first process.
     """
 
-    def __init__(self, engine: Engine, specs: Sequence[PeerSpec], journal: Journal) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        specs: Sequence[PeerSpec],
+        first: Mapping[str, Incarnation],
+        journal: Journal,
+    ) -> None:
         self._engine, self._journal = engine, journal
         self._specs = {spec.peer_id: spec for spec in specs}
-        self._by_peer: dict[str, Child] = {}
+        self._first, self._attacks = first, {peer: each.attack for peer, each in first.items()}
+        self._latest: dict[str, PeerProcess] = {}
         self._roster_version = 0
         self._selector = selectors.DefaultSelector()
         engine.watch(self._selector)
 
-    def __iter__(self) -> Iterator[Child]:
-        return iter(self._by_peer.values())
+    def __iter__(self) -> Iterator[PeerProcess]:
+        return iter(self._latest.values())
 
-    def get(self, peer: str) -> Child | None:
-        """Return a peer's latest process, None where it never had one."""
-        return self._by_peer.get(peer)
+    @property
+    def specs(self) -> list[PeerSpec]:
+        """All peers of the run."""
+        return list(self._specs.values())
 
     @property
     def here(self) -> list[str]:
         """The peers that have, or had, a process."""
-        return list(self._by_peer)
+        return list(self._latest)
 
-    def start(self, spec: PeerSpec) -> None:
-        """Start a process."""
-        pid, line = self._engine.start(spec)
-        child = self._by_peer[spec.peer_id] = Child(spec, pid, LineSocket(line))
-        self._selector.register(line, selectors.EVENT_READ, child)
-        self._journal.write(records.PeerStarted(spec.peer_id, pid, spec.incarnation))
+    def get(self, peer: str) -> PeerProcess | None:
+        """Return a peer's latest process, None where it never had one."""
+        return self._latest.get(peer)
 
-    def hear(self, timeout_s: float) -> Iterator[tuple[Child, Report]]:
-        """Yield what processes report; wait for something at most so long.
+    def start(self, peer: str) -> None:
+        """Start the first process of a peer."""
+        self._start(peer, self._first[peer])
 
-        Orders that a process did not take before, for it was stopped, are sent too.
+    def hear(self, timeout_s: float) -> Iterator[tuple[PeerProcess, Report]]:
+        """Yield what processes report; wait for something at most `timeout_s`.
+
+        Orders that a stopped process did not take before are sent, too.
 
         Raises:
             LaunchError: a process sent a line that is no report. Launcher and peers are the same
                 release, so nothing that such a run measures can be trusted.
         """
-        for child in self:
-            child.lines.flush()
+        for process in self:
+            process.lines.flush()
         for key, _ in self._selector.select(timeout_s):
-            if key.data is None or key.data.lines.line.fileno() < 0:
+            process = key.data
+            if process is None or process.lines.line.fileno() < 0:
                 continue  # a process ended (`exits`), or another has just taken its place
-            lines = key.data.lines.receive_lines()
-            if lines is None:
+            reports = process.receive()
+            if reports is None:
                 self._selector.unregister(key.fileobj)
-            for line in lines or ():
-                yield key.data, _report_in(line, key.data)
+            for report in reports or ():
+                yield process, report
 
     def exits(self) -> Iterator[tuple[str, int]]:
-        """Yield the peers whose processes ended since the last call, and with what code."""
-        by_pid = {child.pid: peer for peer, child in self._by_peer.items()}
+        """Yield the peers whose processes ended since the last call, and their exit codes."""
+        by_pid = {process.pid: peer for peer, process in self._latest.items()}
         for gone in self._engine.exits():
             peer = by_pid[gone.pid]
-            self._by_peer[peer].exit_code = gone.code
+            self._latest[peer].exit_code = gone.code
             self._journal.write(records.PeerEnded(peer, gone.pid, gone.code))
             yield peer, gone.code
 
-    def tell_all(self, order: Order) -> None:
-        """Send an order to all."""
-        for child in self:
-            child.send(order)
+    def order_all(self, order: Order) -> None:
+        """Send an order to all processes."""
+        for process in self:
+            process.send(order)
 
     def signal_all(self, number: int) -> None:
-        """Signal all."""
-        for peer in self._by_peer:
+        """Signal all processes."""
+        for peer in self._latest:
             self.signal(peer, number)
 
-    def introduce(self, child: Child, leave_out: Collection[str]) -> None:
-        """Tell a process where its neighbors are."""
-        names = [n for n in child.spec.neighbors if n in self._by_peer and n not in leave_out]
-        entries = (_entry_of(self._by_peer[n]) for n in names)
-        child.send(Roster(self._roster_version, tuple(each for each in entries if each)))
-
-    def is_up(self, child: Child, port: int) -> None:
-        """Note where a process listens."""
-        child.port = port
-        self._roster_version += 1
-
-    def make_known(self, child: Child) -> None:
-        """Send the neighbors that came up before `child` where it can be reached."""
-        entry = _entry_of(child)
-        for neighbor in child.spec.neighbors if entry else ():
-            if entry and (other := self._by_peer.get(neighbor)) and other.port:
-                self.order(neighbor, RosterUpdate(self._roster_version, entry))
+    def start_cost(self, began_s: float) -> records.AllReady:
+        """Measure what starting the processes took since `began_s` of the monotonic clock."""
+        processes = [psutil.Process(each.pid) for each in self]
+        cpu_s = sum(sum(process.cpu_times()[:2]) for process in processes)
+        pss = [getattr(p.memory_full_info(), "pss", None) for p in processes[:_PSS_OF]]
+        pss_mib = sum(x for x in pss if x) / len(pss) / 2**20 if all(pss) else None
+        return records.AllReady(
+            wall_s=round(time.monotonic() - began_s, 3),
+            cpu_s_per_peer=round(cpu_s / len(processes), 4),
+            pss_mib_per_peer=round(pss_mib, 2) if pss_mib else None,
+        )
 
     def close(self) -> None:
-        """Kill what is left."""
+        """Kill the processes that are left."""
         self._engine.close()
-        for child in self:
-            child.lines.line.close()
+        for process in self:
+            process.lines.line.close()
         self._selector.close()
+
+    # -- roster --------------------------------------------------------------------------
+
+    def note_port(self, process: PeerProcess, port: int) -> None:
+        """Note where a process listens; every roster from now on has a higher version."""
+        process.port = port
+        self._roster_version += 1
+
+    def send_roster(self, process: PeerProcess, leave_out: Collection[str]) -> None:
+        """Tell a process where its neighbors can be reached, except those in `leave_out`."""
+        there = [n for n in process.spec.neighbors if n in self._latest and n not in leave_out]
+        entries = (self._latest[neighbor].roster_entry for neighbor in there)
+        process.send(Roster(self._roster_version, tuple(e for e in entries if e)))
+
+    def send_update(self, process: PeerProcess) -> None:
+        """Tell the neighbors that are up where a process can be reached."""
+        entry = process.roster_entry
+        for neighbor in process.spec.neighbors if entry else ():
+            if entry and (other := self._latest.get(neighbor)) and other.port:
+                self.order(neighbor, RosterUpdate(self._roster_version, entry))
 
     # -- PeerControl ---------------------------------------------------------------------
 
     def signal(self, peer: str, number: int) -> None:
         """See PeerControl."""
         if not self.is_down(peer):
-            self._engine.signal(self._by_peer[peer].pid, number)
+            self._engine.signal(self._latest[peer].pid, number)
 
-    def start_again(self, peer: str, source: str, first_round: int) -> None:
+    def start_again(self, peer: str, source: Source, first_round: int) -> None:
         """See PeerControl."""
-        news: dict[str, Any] = {"late": True, "source": source, "first_round": first_round}
-        gone = self._by_peer.get(peer)
-        if gone is None:
-            self.start(self._specs[peer].model_copy(update=news))
-            return
-        with suppress(KeyError, ValueError):  # its end was noticed
-            self._selector.unregister(gone.lines.line)
-        gone.lines.line.close()
-        news |= {"incarnation": gone.spec.incarnation + 1, "port": gone.endpoint[1]}
-        self.start(gone.spec.model_copy(update=news))
-        self._by_peer[peer].before = gone
+        number, port = self._first[peer].number, 0
+        if gone := self._latest.get(peer):
+            with suppress(KeyError, ValueError):  # its end was noticed
+                self._selector.unregister(gone.lines.line)
+            gone.lines.line.close()
+            number, port = gone.incarnation.number + 1, gone.port or gone.incarnation.port
+        later = Incarnation(
+            number=number,
+            port=port,
+            late=True,
+            source=source,
+            first_round=first_round,
+            attack=self._attacks[peer],
+        )
+        self._start(peer, later)
 
     def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
         """See PeerControl."""
-        child = self._by_peer[peer]
-        child.spec = child.spec.model_copy(update={"attack": attack})
+        self._attacks[peer] = attack
 
     def order(self, peer: str, order: Order) -> None:
         """See PeerControl."""
         if not self.is_down(peer):
-            self._by_peer[peer].send(order)
+            self._latest[peer].send(order)
 
     def is_stopped(self, peer: str) -> bool:
         """See PeerControl."""
-        return not self.is_down(peer) and self._by_peer[peer].stopped
+        return not self.is_down(peer) and self._latest[peer].stopped
 
     def is_down(self, peer: str) -> bool:
         """See PeerControl."""
-        return peer not in self._by_peer or self._by_peer[peer].exit_code is not None
+        return peer not in self._latest or self._latest[peer].exit_code is not None
 
     def pid(self, peer: str) -> int | None:
         """See PeerControl."""
-        return None if self.is_down(peer) else self._by_peer[peer].pid
+        return None if self.is_down(peer) else self._latest[peer].pid
 
     def state_path(self, peer: str) -> Path:
         """See PeerControl."""
-        return self._by_peer[peer].spec.state_path
+        return self._specs[peer].state_path
 
     def is_past(self, peer: str, round_index: int) -> bool:
         """See PeerControl."""
-        child = self._by_peer.get(peer)
-        return child is not None and (child.done or child.rounds_done > round_index)
+        process = self._latest.get(peer)
+        return process is not None and (process.done or process.rounds_done > round_index)
 
+    # ------------------------------------------------------------------------------------
 
-def _report_in(line: bytes, child: Child) -> Report:
-    try:
-        return decode_report(line)
-    except ControlError as error:
-        name, reason = f"peer {child.spec.peer_id}", f"it sent a wrong line: {error}"
-        raise LaunchError(name, reason, child.last_lines()) from None
-
-
-def _entry_of(child: Child) -> RosterEntry | None:
-    """Return where a process listens, or will listen; None where that is not known."""
-    address, port = child.endpoint
-    keys = child.spec.keys
-    if not port:
-        return None
-    return RosterEntry(
-        child.spec.peer_id, address, port, child.spec.incarnation, keys.public if keys else None
-    )
+    def _start(self, peer: str, incarnation: Incarnation) -> None:
+        spec = self._specs[peer]
+        pid, line = self._engine.start(spec, incarnation)
+        process = PeerProcess(spec, incarnation, pid, LineSocket(line))
+        process.before = self._latest.get(peer)
+        self._latest[peer] = process
+        self._selector.register(line, selectors.EVENT_READ, process)
+        self._journal.write(records.PeerStarted(peer, pid, incarnation.number))

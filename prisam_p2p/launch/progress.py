@@ -1,4 +1,4 @@
-"""What a run looks like from outside while it goes on, and who shows it."""
+"""The progress of a run: what is shown of it, and the ways to show it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from prisam_p2p.control.spec import PeerSpec
-from prisam_p2p.launch.child import Child
+from prisam_p2p.launch.peer_process import PeerProcess
 
 _LINE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
-class View:
-    """A run's state.
+class ProgressView:
+    """How far a run is.
 
     Attributes:
         phase: what the launcher waits for.
-        peers_ready, peers: of all.
+        peers_ready, peers: number of peers that are connected, and of all.
         rounds_done: rounds finished, summed over peers; rounds: of each peer.
         slowest_round: rounds that every peer has finished.
         accuracy: mean test accuracy of the peers' latest models, None before the first.
@@ -57,66 +57,66 @@ class View:
 
 
 def view_of(
-    specs: Sequence[PeerSpec], children: Collection[Child], phase: str, since_s: float
-) -> View:
-    """Return the state of a run of `specs` whose rounds began `since_s` ago."""
+    specs: Sequence[PeerSpec], processes: Collection[PeerProcess], phase: str, since_s: float
+) -> ProgressView:
+    """Return the state of a run of `specs` whose rounds began `since_s` seconds ago."""
     settings = specs[0].settings
-    done = sum(c.last_rounds_done for c in children)
-    latest = [c.last_accuracy for c in children if c.last_accuracy is not None]
+    done = sum(each.last_rounds_done for each in processes)
+    latest = [each.last_accuracy for each in processes if each.last_accuracy is not None]
     all_rounds = settings.rounds * len(specs)
-    return View(
+    return ProgressView(
         label=settings.algorithm.value,
         phase=phase,
-        peers_ready=sum(c.ready for c in children),
+        peers_ready=sum(each.ready for each in processes),
         peers=len(specs),
         rounds_done=done,
         rounds=settings.rounds,
-        slowest_round=min((c.last_rounds_done for c in children), default=0),
+        slowest_round=min((each.last_rounds_done for each in processes), default=0),
         accuracy=sum(latest) / len(latest) if latest else None,
-        n_bytes=sum(c.all_bytes for c in children),
+        n_bytes=sum(each.all_bytes for each in processes),
         left_s=since_s / done * (all_rounds - done) if done else None,
     )
 
 
-class Observer(Protocol):
+class ProgressDisplay(Protocol):
     """Shows a run's progress."""
 
-    def show(self, view: View) -> None:
-        """Something changed."""
+    def show(self, view: ProgressView) -> None:
+        """Show the state of the run, which may be the same as before."""
 
     def end(self) -> None:
-        """The run is over."""
+        """Show nothing more: the run has ended."""
 
 
-class Quiet:
+class NoDisplay:
     """Shows nothing."""
 
-    def show(self, view: View) -> None:
-        """See Observer."""
+    def show(self, view: ProgressView) -> None:
+        """See ProgressDisplay."""
 
     def end(self) -> None:
-        """See Observer."""
+        """See ProgressDisplay."""
 
 
-class PlainLines:
+class LineDisplay:
     """Writes a line to stderr when a phase or a round is over, and every few seconds."""
 
     def __init__(self) -> None:
         self._last: tuple[str, int] = ("", -1)
         self._at_s = 0.0
 
-    def show(self, view: View) -> None:
-        """See Observer."""
+    def show(self, view: ProgressView) -> None:
+        """See ProgressDisplay."""
         state = (view.phase, view.slowest_round)
         if state != self._last or time.monotonic() - self._at_s > _LINE_EVERY_S:
             self._last, self._at_s = state, time.monotonic()
             print(f"{view.label}: {view.line()}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """See Observer."""
+        """See ProgressDisplay."""
 
 
-class Bar:
+class BarDisplay:
     """Draws a progress bar on a terminal."""
 
     def __init__(self) -> None:
@@ -131,8 +131,8 @@ class Bar:
         self._task = self._bar.add_task("", total=None, line="")
         self._bar.start()
 
-    def show(self, view: View) -> None:
-        """See Observer."""
+    def show(self, view: ProgressView) -> None:
+        """See ProgressDisplay."""
         self._bar.update(
             self._task,
             description=view.label,
@@ -143,12 +143,12 @@ class Bar:
         )
 
     def end(self) -> None:
-        """See Observer."""
+        """See ProgressDisplay."""
         self._bar.stop()
 
 
-def observer_for(quiet: bool) -> Observer:
-    """Return what suits where stderr goes."""
+def display_for(quiet: bool) -> ProgressDisplay:
+    """Return the display that suits stderr: a bar on a terminal, lines elsewhere."""
     if quiet:
-        return Quiet()
-    return Bar() if sys.stderr.isatty() else PlainLines()
+        return NoDisplay()
+    return BarDisplay() if sys.stderr.isatty() else LineDisplay()

@@ -1,4 +1,4 @@
-"""`prisam resume`: go on with a run whose launcher died, or was interrupted.
+"""`prisam resume`: continue a run whose launcher was killed or interrupted.
 
 What earlier launches wrote stays; this one appends (docs/decisions/0020-survival.md).
 """
@@ -6,6 +6,7 @@ What earlier launches wrote stays; this one appends (docs/decisions/0020-surviva
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
@@ -13,23 +14,28 @@ from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.faults.remaining import Moment, left_of
 from prisam_p2p.launch.launch import (
     Launched,
+    baseline_request,
     make_ready,
-    network_beside,
     network_for,
     run_reported,
 )
 from prisam_p2p.launch.past import launcher_history, past_of
-from prisam_p2p.launch.run import COMPLETED, create_run_dir, go_on
+from prisam_p2p.launch.run import (
+    COMPLETED,
+    RunRequest,
+    RunResult,
+    continue_run,
+    create_run_dir,
+)
 from prisam_p2p.measure import folders
-from prisam_p2p.measure.folders import baseline_folder, baseline_of
-from prisam_p2p.netns.choice import NetworkChoice
+from prisam_p2p.measure.folders import baseline_of
 from prisam_p2p.plan.plan import Plan, read_plan
 from prisam_p2p.plan.planning import Prepared, prepare, topology_of
 from prisam_p2p.settings import Baseline
 
 
 def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> Launched:
-    """Go on with the run in `run_dir` to its end, and with its baseline.
+    """Continue the run in `run_dir` to its end, and its baseline.
 
     Args:
         after_run: called with its folder when a run is over, however it ended.
@@ -46,42 +52,41 @@ def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> L
     prepared, faults = _prepared(plan, run_dir), _faults(run_dir)
     choice = network_for(plan, faults, str(run_dir), quiet)
     make_ready(prepared)
+    request = RunRequest(prepared, plan, run_dir, choice, quiet, faults)
     try:
-        status, states = _finish(prepared, plan, run_dir, quiet, after_run, choice, faults)
-        baseline = prepared.baseline
-        if status != COMPLETED or baseline is None:
-            return Launched(run_dir, status, states, None)
-        folder = baseline_folder(run_dir, baseline.settings.algorithm.value)
-        beside = network_beside(baseline, choice)
-        if (folder / "plan.json").exists():
-            status, others = _finish(prepared, baseline, folder, quiet, after_run, beside)
-        else:
-            create_run_dir(folder)
-            status, others = run_reported(prepared, baseline, folder, quiet, after_run, beside)
+        return _rest_of(request, after_run)
     finally:
         prepared.images.close()
-    states |= {f"{peer} of the baseline": state for peer, state in others.items()}
-    return Launched(run_dir, status, states, folder)
 
 
-def _finish(
-    prepared: Prepared,
-    plan: Plan,
-    run_dir: Path,
-    quiet: bool,
-    after_run: Callable[[Path], object],
-    choice: NetworkChoice,
-    faults: FaultPlan | None = None,
-) -> tuple[str, dict[str, str]]:
-    """Go on with one run; return its status and each peer's final state."""
+def _rest_of(request: RunRequest, after_run: Callable[[Path], object]) -> Launched:
+    """Do what is left of a run, and of its baseline."""
+    run_dir, baseline = request.run_dir, request.prepared.baseline
+    result = _finish(request, after_run)
+    states = dict(result.states)
+    if result.status != COMPLETED or baseline is None:
+        return Launched(run_dir, result.status, states, None)
+    beside = baseline_request(request, baseline)
+    if (beside.run_dir / "plan.json").exists():
+        result = _finish(beside, after_run)
+    else:
+        create_run_dir(beside.run_dir)
+        result = run_reported(beside, after_run)
+    states |= {f"{peer} of the baseline": state for peer, state in result.states.items()}
+    return Launched(run_dir, result.status, states, beside.run_dir)
+
+
+def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResult:
+    """Continue one run, if it has not completed."""
+    run_dir, faults = request.run_dir, request.faults
     history = launcher_history(run_dir)
     if _completed(run_dir):
-        return COMPLETED, dict(history[-1]["states"])
-    past = past_of(run_dir, plan, faults)
+        return RunResult(COMPLETED, dict(history[-1]["states"]))
+    past = past_of(run_dir, request.plan, faults)
     now = Moment(past.began_s, past.ended_s, max(past.rounds.values(), default=0))
     left = left_of(faults, history, now) if faults else None
     try:
-        return go_on(prepared, plan, run_dir, quiet, choice, left, past)
+        return continue_run(replace(request, faults=left), past)
     finally:
         after_run(run_dir)
 

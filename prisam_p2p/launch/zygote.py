@@ -19,18 +19,18 @@ import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from prisam_p2p.control.spec import ENTRY, PeerSpec
+from prisam_p2p.control.spec import ENTRY, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch.engine import Exit
+from prisam_p2p.launch.engine import ProcessExit
 from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import die_with_parent
 
 _ANSWER_S = 30.0
-"""A fork takes milliseconds; a zygote that takes so long is stopped or gone."""
+"""A fork takes milliseconds; a zygote that takes this long is stopped or has ended."""
 
 
 class ZygoteEngine:
-    """The launcher's end: asks the zygote to fork, and hears of exits. See engine.Engine."""
+    """The launcher's end: asks the zygote to fork, and is told of exits. See engine.Engine."""
 
     def __init__(self) -> None:
         importlib.import_module(ENTRY)
@@ -45,13 +45,14 @@ class ZygoteEngine:
         self._line.settimeout(_ANSWER_S)
         gc.unfreeze()
         self._answers = JsonLines(self._line)
-        self._exits: list[Exit] = []
+        self._exits: list[ProcessExit] = []
 
-    def start(self, spec: PeerSpec) -> tuple[int, socket.socket]:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, socket.socket]:
         """See Engine."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._order({"fork": spec.model_dump_json()}, (theirs.fileno(),))
+            given = ProcessInput(spec=spec, incarnation=incarnation)
+            self._order({"fork": given.model_dump_json()}, (theirs.fileno(),))
         deadline = time.monotonic() + _ANSWER_S
         while self._answers.waiting(max(0.0, deadline - time.monotonic())):
             for answer in self._receive():
@@ -59,7 +60,7 @@ class ZygoteEngine:
                     return answer["forked"], ours
         raise LaunchError("zygote", f"it did not fork {spec.peer_id} within {_ANSWER_S:g} s")
 
-    def exits(self) -> list[Exit]:
+    def exits(self) -> list[ProcessExit]:
         """See Engine."""
         while self._answers.waiting():
             self._receive()
@@ -93,12 +94,12 @@ class ZygoteEngine:
         answers = self._answers.receive()
         if answers is None:
             raise LaunchError("zygote", "it ended before the run did")
-        self._exits += [Exit(a["exited"], a["code"]) for a in answers if "exited" in a]
+        self._exits += [ProcessExit(a["exited"], a["code"]) for a in answers if "exited" in a]
         return answers
 
 
 class _Zygote:
-    """The forked end: one thread, a line of orders, and children."""
+    """The forked end: one thread, a line to the launcher, and children."""
 
     def __init__(self, line: socket.socket) -> None:
         die_with_parent()
@@ -138,12 +139,12 @@ class _Zygote:
                 os.kill(order["pid"], order["signal"])
         return orders is not None
 
-    def _fork(self, spec: str) -> None:
+    def _fork(self, given: str) -> None:
         control = self._orders.descriptors.pop(0)
         pid = os.fork()
         if pid == 0:
             self._line.close()
-            _become(PeerSpec.model_validate_json(spec), control)
+            _become(ProcessInput.model_validate_json(given), control)
         os.close(control)
         self._children.add(pid)
         write_line(self._line, {"forked": pid})
@@ -158,18 +159,19 @@ class _Zygote:
                     write_line(self._line, {"exited": pid, "code": code})
 
 
-def _become(spec: PeerSpec, control: int) -> NoReturn:
-    """Turn this fork into the peer of `spec`; never returns into the zygote's code."""
+def _become(given: ProcessInput, control: int) -> NoReturn:
+    """Turn this fork into the process of a peer; never returns into the zygote's code."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        log = os.open(spec.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = os.open(given.spec.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
         sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-        importlib.import_module(spec.entry).main(spec, socket.socket(fileno=control))
+        module = importlib.import_module(given.incarnation.entry)
+        module.main(given.spec, given.incarnation, socket.socket(fileno=control))
         code = 0
     except BaseException:
         traceback.print_exc()

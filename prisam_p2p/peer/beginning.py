@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prisam_p2p.control.spec import PeerSpec, Source
+from prisam_p2p.control.spec import Incarnation, PeerSpec, Source
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Layout, Weights, widen
 from prisam_p2p.core.masks import prune
@@ -46,23 +46,25 @@ class Beginning:
         return "neighbor" if self.donor else "state"
 
 
-def begin(spec: PeerSpec, layout: Layout, network: Network | None) -> Beginning:
-    """Return what `spec` asks for, or the next best: its state, then W0.
+def begin(
+    spec: PeerSpec, incarnation: Incarnation, layout: Layout, network: Network | None
+) -> Beginning:
+    """Return what `incarnation` asks for, or the next best: its state, then W0.
 
     Raises:
         ConfigError: its state is not of this run.
     """
-    latest = network.latest_rounds() if network and spec.late else {}
-    if spec.source == "neighbor" and network:
-        found = _from_neighbor(spec, layout, network, latest)
+    latest = network.latest_rounds() if network and incarnation.late else {}
+    if incarnation.source == "neighbor" and network:
+        found = _from_neighbor(spec, incarnation, layout, network, latest)
         if found:
             return found
-    states = {} if spec.source == "fresh" else kept_states(spec.state_path)
-    fit = [t for t in states if spec.late or t <= spec.first_round]
+    states = {} if incarnation.source == "fresh" else kept_states(spec.state_path)
+    fit = [t for t in states if incarnation.late or t <= incarnation.first_round]
     if not fit:
-        return Beginning(None, _round(spec, latest))
+        return Beginning(None, _round(spec, incarnation, latest))
     weights, progress = load_state(states[max(fit)], layout)
-    return Beginning(weights, _round(spec, latest, progress.rounds_done), progress)
+    return Beginning(weights, _round(spec, incarnation, latest, progress.rounds_done), progress)
 
 
 def by_freshness(latest: Mapping[str, int], rng: np.random.Generator) -> list[str]:
@@ -75,14 +77,18 @@ def by_freshness(latest: Mapping[str, int], rng: np.random.Generator) -> list[st
 
 
 def _from_neighbor(
-    spec: PeerSpec, layout: Layout, network: Network, latest: Mapping[str, int]
+    spec: PeerSpec,
+    incarnation: Incarnation,
+    layout: Layout,
+    network: Network,
+    latest: Mapping[str, int],
 ) -> Beginning | None:
-    rng = np.random.default_rng([spec.settings.seed, spec.index, spec.incarnation])
+    rng = np.random.default_rng([spec.settings.seed, spec.index, incarnation.number])
     for donor in by_freshness(latest, rng)[:MOST_DONORS]:
         pulled = network.pull(latest[donor], [donor], None).get(donor)
         if pulled is not None:
             own = _at_own_ratio(spec, layout, pulled)
-            return Beginning(own, _round(spec, network.latest_rounds()), donor=donor)
+            return Beginning(own, _round(spec, incarnation, network.latest_rounds()), donor=donor)
     return None
 
 
@@ -93,7 +99,9 @@ def _at_own_ratio(spec: PeerSpec, layout: Layout, pulled: Weights) -> Weights:
     return prune(layout, widen(layout, pulled), pulled.mask, spec.device.prune_ratio)
 
 
-def _round(spec: PeerSpec, latest: Mapping[str, int], least: int = 0) -> int:
+def _round(
+    spec: PeerSpec, incarnation: Incarnation, latest: Mapping[str, int], least: int = 0
+) -> int:
     """Return the round in which the neighbors are, not before `least`, the last one at most."""
     there = reached_by_half(latest.values())
-    return min(max(there, least, spec.first_round), spec.settings.rounds - 1)
+    return min(max(there, least, incarnation.first_round), spec.settings.rounds - 1)

@@ -1,4 +1,4 @@
-"""What a peer is made of, from its spec: its learner, its network."""
+"""Builds the components of a peer from its spec: the learner and the network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 
 from prisam_p2p.algorithms import TRAITS
-from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Layout, Weights, pack
 from prisam_p2p.core.masks import similarity_bits
@@ -39,14 +39,14 @@ _OF_W0 = 1
 
 @dataclass(frozen=True)
 class Parts:
-    """What makes a peer's network: these classes, or others that speak the same wire."""
+    """The classes that make a peer's network; a Byzantine peer has others for some."""
 
     transport: Callable[..., Transport] = Transport
     network: Callable[..., Network] = Network
 
 
 def w0_seed(spec: PeerSpec) -> int:
-    """Return the seed of the weights that this peer begins with: the run's, as a rule."""
+    """Return the seed of this peer's initial weights: the run's, unless each peer has its own."""
     if spec.settings.initial_weights is InitialWeights.COMMON:
         return spec.settings.seed
     own = np.random.SeedSequence([spec.settings.seed, spec.index, _OF_W0])
@@ -54,7 +54,7 @@ def w0_seed(spec: PeerSpec) -> int:
 
 
 def make_learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> Learner:
-    """Return what trains and evaluates, on the images of this peer."""
+    """Return the learner on this peer's images."""
     shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape)
     images, labels = open_shared(shared)
     data = PeerData(
@@ -69,22 +69,27 @@ def make_learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> 
 
 def make_network(
     spec: PeerSpec,
+    incarnation: Incarnation,
     layout: Layout,
     w0: Weights,
     inbox: Inbox[events.Event],
     journal: Journal,
     parts: Parts,
 ) -> tuple[Network | None, Transport | None]:
-    """Return what exchanges masks and weights; None where the algorithm never communicates."""
+    """Return the network and its transport; None, None for an algorithm that never communicates.
+
+    Args:
+        w0: the run's common initial weights; peers that begin with others refuse each other.
+    """
     s = spec.settings
     traits = TRAITS[s.algorithm]
     if traits.silent:
         return None, None
     digest = xxhash.xxh3_128_digest(pack(layout, w0))
     identity = Identity(
-        bytes.fromhex(spec.run_id), spec.peer_id, spec.incarnation, digest, layout.digest
+        bytes.fromhex(spec.run_id), spec.peer_id, incarnation.number, digest, layout.digest
     )
-    me = LocalPeer(identity, spec.address, spec.neighbors, spec.port, spec.keys)
+    me = LocalPeer(identity, spec.address, spec.neighbors, incarnation.port, spec.keys)
     up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
     how = TransportSettings(
         chunk_bytes=s.chunk_kib * 1024,

@@ -9,7 +9,7 @@ import numpy as np
 
 from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.control.messages import AtBarrier, Report, RoundDone, RoundsBegun, StateLost
-from prisam_p2p.control.spec import PeerSpec, Phase
+from prisam_p2p.control.spec import Incarnation, PeerSpec, Phase
 from prisam_p2p.core import grouping, peer_choice
 from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.bits import pack_bits
@@ -44,6 +44,7 @@ class Peer:
     def __init__(
         self,
         spec: PeerSpec,
+        incarnation: Incarnation,
         layout: Layout,
         w0: Weights,
         learner: Learner,
@@ -54,6 +55,7 @@ class Peer:
         wait_at_mark: Callable[[], object],
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
+        self._incarnation = incarnation
         self._traits = TRAITS[spec.settings.algorithm]
         self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds
         self.prune_ratio = spec.device.prune_ratio
@@ -79,14 +81,14 @@ class Peer:
         A later process of this peer goes on from what the one before left, or from a neighbor's
         weights, and in the round in which its neighbors are by now.
         """
-        start = begin(self.spec, self.layout, self._network)
+        start = begin(self.spec, self._incarnation, self.layout, self._network)
         self.rounds_done = start.round_index
         if start.progress:
             self.prune_ratio = start.progress.prune_ratio
             self._affinity = dict(start.progress.affinity)
             self._standing.validations = list(start.progress.validations)
         self._report(RoundsBegun(start.round_index))
-        if self.spec.late or self.spec.incarnation:
+        if self._incarnation.late or self._incarnation.number:
             led_to = start.progress.rounds_done if start.progress else 0
             self._journal.write(
                 records.Resumed(led_to, start.round_index, start.source, start.donor)
@@ -276,7 +278,7 @@ class Peer:
         self.rounds_done = t + 1
         progress = Progress(
             rounds_done=t + 1,
-            incarnation=self.spec.incarnation,
+            incarnation=self._incarnation.number,
             prune_ratio=self.prune_ratio,
             affinity=self._affinity,
             validations=self._standing.validations,

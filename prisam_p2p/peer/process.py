@@ -1,8 +1,7 @@
-"""From a spec to a running peer: what a peer's process does from its first line to its last."""
+"""What a peer's process does, from what it is given to its last record."""
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
 import socket
@@ -10,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -28,7 +28,7 @@ from prisam_p2p.control.messages import (
     SettleConnections,
     StartRounds,
 )
-from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.control.spec import Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.core.entrywise import entries_of, entrywise
 from prisam_p2p.learn.learner import initial_weights
 from prisam_p2p.learn.memory import one_heap
@@ -40,7 +40,6 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.components import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.deployment import save_deployed
-from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.peer.orders import KnownRoster, follow_roster, hold_transfers, obey_rules
 from prisam_p2p.peer.peer import Peer
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
@@ -74,13 +73,22 @@ SendReport = Callable[[Report], None]
 
 
 def main(
-    spec: PeerSpec, line: socket.socket, parts_of: Callable[[SendReport], Parts] = lambda _: Parts()
+    spec: PeerSpec,
+    incarnation: Incarnation,
+    line: socket.socket,
+    parts_of: Callable[[SendReport], Parts] = lambda _: Parts(),
 ) -> None:
-    """Play the peer of `spec` until the launcher says exit, or SIGTERM."""
+    """Play a peer until the launcher orders the exit, or until SIGTERM.
+
+    Args:
+        incarnation: which process of the peer this is.
+        line: its end of the control line.
+        parts_of: returns the classes that make its network; given what sends a report.
+    """
     if spec.network:  # before there is a second thread, or a socket
         enter(**spec.network)  # type: ignore[arg-type]
     die_with_parent()
-    faulthandler.enable()  # a launcher that gives up aborts: the log then says where this hung
+    faulthandler.enable()  # a launcher that gives up sends SIGABRT: the log then has the stacks
     one_heap()  # before there is a second thread
     inbox: Inbox[events.Event] = Inbox()
     stop = StopRequest()
@@ -89,149 +97,164 @@ def main(
     use_threads(spec.device.threads)
     with Journal(spec.journal_path, spec.epoch_s) as journal:
         try:
-            _play(spec, control, inbox, stop, journal, parts_of(control.send))
+            parts = parts_of(control.send)
+            with closing(_Process(spec, incarnation, control, inbox, stop, journal, parts)) as one:
+                one.play()
         except Exception as error:
             journal.write(records.Finished("failed", 0, f"{type(error).__name__}: {error}"))
             traceback.print_exc()
             raise
 
 
-def _play(
-    spec: PeerSpec,
-    control: ControlLine,
-    inbox: Inbox[events.Event],
-    stop: StopRequest,
-    journal: Journal,
-    parts: Parts,
-) -> None:
-    architecture = Architecture(
-        spec.settings.model, spec.settings.width, spec.n_classes, spec.image_shape
-    )
-    layout = layout_of(architecture)
-    common = initial_weights(architecture, spec.settings.seed)  # the run is known by it
-    w0 = initial_weights(architecture, w0_seed(spec))
-    if TRAITS[spec.settings.algorithm].entrywise:
-        layout = entrywise(layout)
-        common, w0 = (entries_of(layout, each, layout.full_mask()) for each in (common, w0))
-    learner = make_learner(spec, architecture, layout)
-    network, transport = make_network(spec, layout, common, inbox, journal, parts)
-    port = transport.port if transport else 0
-    journal.write(
-        records.Started(
-            spec.peer_id, os.getpid(), spec.incarnation, spec.address, port, spec.device.prune_ratio
+class _Process:
+    """A peer and its network in this process, from the first report to the last record."""
+
+    def __init__(
+        self,
+        spec: PeerSpec,
+        incarnation: Incarnation,
+        control: ControlLine,
+        inbox: Inbox[events.Event],
+        stop: StopRequest,
+        journal: Journal,
+        parts: Parts,
+    ) -> None:
+        self._spec, self._incarnation = spec, incarnation
+        self._control, self._journal = control, journal
+        self._known = KnownRoster()
+        self._meter = MemoryMeter()
+        s = spec.settings
+        self._architecture = Architecture(s.model, s.width, spec.n_classes, spec.image_shape)
+        layout = layout_of(self._architecture)
+        common = initial_weights(self._architecture, s.seed)  # the run is known by it
+        w0 = initial_weights(self._architecture, w0_seed(spec))
+        if TRAITS[s.algorithm].entrywise:
+            layout = entrywise(layout)
+            common, w0 = (entries_of(layout, each, layout.full_mask()) for each in (common, w0))
+        learner = make_learner(spec, self._architecture, layout)
+        self._network, self._transport = make_network(
+            spec, incarnation, layout, common, inbox, journal, parts
         )
-    )
-    known = KnownRoster()
-    if transport:
-        obey_rules(control, transport, journal)
-        hold_transfers(spec.stops, control, transport, journal)
-        follow_roster(control, transport, known)
-    control.send(ProcessUp(port))
-    meter = MemoryMeter()
-    sleep = sleeper(stop, meter if spec.device.memory_mib else None)
-    peer = Peer(
-        spec,
-        layout,
-        w0,
-        learner,
-        network,
-        journal,
-        sleep,
-        control.send,
-        partial(control.expect, LeaveBarrier, timeout_s=ORDER_TIMEOUT_S),
-    )
-    try:
-        outcome = _run(peer, network, known, control, journal, meter)
+        self._peer = Peer(
+            spec,
+            incarnation,
+            layout,
+            w0,
+            learner,
+            self._network,
+            journal,
+            sleeper(stop, self._meter if spec.device.memory_mib else None),
+            control.send,
+            partial(control.expect, LeaveBarrier, timeout_s=ORDER_TIMEOUT_S),
+        )
+
+    def close(self) -> None:
+        """Close the peer's connections."""
+        if self._transport:
+            self._transport.close()
+
+    def play(self) -> None:
+        """Do everything that the process is for."""
+        self._come_up()
+        outcome = self._run()
         if outcome.state == "completed":
-            save_deployed(peer, architecture, journal)
-        control.send(PeerDone(outcome.state))
+            save_deployed(self._peer, self._architecture, self._journal)
+        self._control.send(PeerDone(outcome.state))
         if outcome.state != "stopped":
-            with contextlib.suppress(Stopped):
-                _serve_until_exit(network, control)
-        if network and transport:
-            transport.close()
+            with suppress(Stopped):
+                self._serve_until_exit()
+        self.close()
+        if self._network:
             # What slower neighbors pulled after this peer's last round is in it.
-            in_order = outcome.state != "stopped" and not network.broken
-            network.write_traffic(peer.rounds_done, final=in_order)
-        journal.write(_finished(peer, outcome, meter, network))
-    finally:
+            in_order = outcome.state != "stopped" and not self._network.broken
+            self._network.write_traffic(self._peer.rounds_done, final=in_order)
+        self._journal.write(self._finished(outcome))
+
+    def _come_up(self) -> None:
+        """Report where this process listens; from now on it obeys orders."""
+        spec, transport = self._spec, self._transport
+        port = transport.port if transport else 0
+        number, ratio = self._incarnation.number, spec.device.prune_ratio
+        self._journal.write(
+            records.Started(spec.peer_id, os.getpid(), number, spec.address, port, ratio)
+        )
         if transport:
-            transport.close()
+            obey_rules(self._control, transport, self._journal)
+            hold_transfers(spec.stops, self._control, transport, self._journal)
+            follow_roster(self._control, transport, self._known)
+        self._control.send(ProcessUp(port))
 
-
-def _serve_until_exit(network: Network | None, control: ControlLine) -> None:
-    """Answer neighbors that still pull the last weights, until all peers are done."""
-    while True:
-        if network:
-            network.serve_until(control.has_order, ORDER_TIMEOUT_S)
-        match control.expect(SettleConnections, Exit, timeout_s=ORDER_TIMEOUT_S):
-            case SettleConnections(peers, timeout_s):
-                complete = network is None or network.settle(peers, timeout_s)
-                control.send(ConnectionsSettled(complete))
-            case Exit():
-                return
-
-
-def _finished(
-    peer: Peer, outcome: PeerOutcome, meter: MemoryMeter, network: Network | None
-) -> records.Finished:
-    up_mbit_s, down_mbit_s = network.peak_mbit_s() if network else (None, None)
-    return records.Finished(
-        state=outcome.state,
-        rounds=peer.rounds_done,
-        reason=outcome.reason,
-        cpu_s=round(time.process_time(), 6),
-        peak_mib=meter.peak_mib,
-        up_mbit_s=up_mbit_s,
-        down_mbit_s=down_mbit_s,
-    )
-
-
-def _run(
-    peer: Peer,
-    network: Network | None,
-    known: KnownRoster,
-    control: ControlLine,
-    journal: Journal,
-    meter: MemoryMeter,
-) -> PeerOutcome:
-    """Wait for the start, then run the algorithm within the device's memory."""
-    asked_mib = peer.spec.device.memory_mib
-    try:
-        roster = known.merge(control.expect(Roster, timeout_s=ORDER_TIMEOUT_S))
-        if network:
-            neighbors = {entry.peer: (entry.address, entry.port) for entry in roster}
-            patience_s = peer.spec.settings.ready_timeout_s
-            if peer.spec.late:  # some neighbors may be gone for good
-                patience_s = min(patience_s, REJOIN_TIMEOUT_S)
-            network.connect(neighbors, patience_s)
-        control.send(Ready())
-        control.expect(StartRounds, timeout_s=ORDER_TIMEOUT_S)
-        meter.start()
+    def _run(self) -> PeerOutcome:
+        """Wait for the start, then run the algorithm within the device's memory."""
         try:
-            with memory_above_baseline(asked_mib):
-                LOOPS[peer.spec.settings.algorithm](peer)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            meter.sample()
-            text = str(error).splitlines()[0] if str(error) else "MemoryError"
-            t = peer.rounds_done
-            journal.write(records.MemoryExceeded(t, asked_mib or 0, meter.peak_mib, text))
-            if network and not network.broken:
-                network.leave(t)
-            limit = f"more than {asked_mib} MiB above the baseline"
-            return PeerOutcome("out-of-memory", limit if asked_mib else "an allocation was refused")
-    except Stopped:
-        return PeerOutcome("stopped", "told to stop")
-    return PeerOutcome("completed")
+            self._connect()
+            self._control.expect(StartRounds, timeout_s=ORDER_TIMEOUT_S)
+            self._meter.start()
+            try:
+                with memory_above_baseline(self._spec.device.memory_mib):
+                    LOOPS[self._spec.settings.algorithm](self._peer)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                return self._out_of_memory(error)
+        except Stopped:
+            return PeerOutcome("stopped", "told to stop")
+        return PeerOutcome("completed")
+
+    def _connect(self) -> None:
+        """Connect to the neighbors of the roster, and report that this is done."""
+        roster = self._known.merge(self._control.expect(Roster, timeout_s=ORDER_TIMEOUT_S))
+        if self._network:
+            neighbors = {entry.peer: (entry.address, entry.port) for entry in roster}
+            patience_s = self._spec.settings.ready_timeout_s
+            if self._incarnation.late:  # some neighbors may be gone for good
+                patience_s = min(patience_s, REJOIN_TIMEOUT_S)
+            self._network.connect(neighbors, patience_s)
+        self._control.send(Ready())
+
+    def _out_of_memory(self, error: Exception) -> PeerOutcome:
+        """Journal it, and tell the neighbors not to wait for this peer."""
+        self._meter.sample()
+        text = str(error).splitlines()[0] if str(error) else "MemoryError"
+        asked_mib, t = self._spec.device.memory_mib, self._peer.rounds_done
+        self._journal.write(records.MemoryExceeded(t, asked_mib or 0, self._meter.peak_mib, text))
+        if self._network and not self._network.broken:
+            self._network.leave(t)
+        limit = f"more than {asked_mib} MiB above the baseline"
+        return PeerOutcome("out-of-memory", limit if asked_mib else "an allocation was refused")
+
+    def _serve_until_exit(self) -> None:
+        """Answer neighbors that still pull the last weights, until all peers are done."""
+        network = self._network
+        while True:
+            if network:
+                network.serve_until(self._control.has_order, ORDER_TIMEOUT_S)
+            match self._control.expect(SettleConnections, Exit, timeout_s=ORDER_TIMEOUT_S):
+                case SettleConnections(peers, timeout_s):
+                    complete = network is None or network.settle(peers, timeout_s)
+                    self._control.send(ConnectionsSettled(complete))
+                case Exit():
+                    return
+
+    def _finished(self, outcome: PeerOutcome) -> records.Finished:
+        up_mbit_s, down_mbit_s = self._network.peak_mbit_s() if self._network else (None, None)
+        return records.Finished(
+            state=outcome.state,
+            rounds=self._peer.rounds_done,
+            reason=outcome.reason,
+            cpu_s=round(time.process_time(), 6),
+            peak_mib=self._meter.peak_mib,
+            up_mbit_s=up_mbit_s,
+            down_mbit_s=down_mbit_s,
+        )
 
 
-def spawned() -> tuple[PeerSpec, socket.socket]:
-    """Return what a fresh interpreter is given: its spec comes first on the line, then orders."""
+def spawned() -> tuple[PeerSpec, Incarnation, socket.socket]:
+    """Return what a fresh interpreter is given; it comes first on the control line."""
     line = socket.socket(fileno=int(sys.argv[1]))
     size = int.from_bytes(line.recv(4, socket.MSG_WAITALL), "big")
-    return PeerSpec.model_validate_json(line.recv(size, socket.MSG_WAITALL)), line
+    given = ProcessInput.model_validate_json(line.recv(size, socket.MSG_WAITALL))
+    return given.spec, given.incarnation, line
 
 
 if __name__ == "__main__":

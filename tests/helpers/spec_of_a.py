@@ -4,19 +4,15 @@ from prisam_p2p.control.spec import DataSpec, DeviceSpec, PeerSpec
 from prisam_p2p.settings import RunSettings
 
 
-def spec_of_a(folder, train=(), keys=None):
-    """Return a peer's spec. It cannot become one, for its images are nowhere."""
+def spec_of_a(folder, train=(), **more):
+    """Return the spec of a peer that cannot run: its images are nowhere."""
     (folder / "logs").mkdir(exist_ok=True)
     (folder / "journal").mkdir(exist_ok=True)
     return PeerSpec(
-        peer_id="a",
         index=0,
-        incarnation=0,
         run_id="00" * 8,
         run_dir=folder,
         epoch_s=0.0,
-        address="127.0.0.1",
-        neighbors=["b"],
         settings=RunSettings(),
         n_classes=10,
         image_shape=(1, 8, 8),
@@ -37,5 +33,5 @@ def spec_of_a(folder, train=(), keys=None):
         data=DataSpec(fd=0, n_images=1, train=list(train), validation=[], test=[]),
         turns_fd=None,
         cores=1,
-        keys=keys,
+        **{"peer_id": "a", "address": "127.0.0.1", "neighbors": ["b"], **more},
     )

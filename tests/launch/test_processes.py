@@ -8,23 +8,28 @@ from spec_of_a import spec_of_a
 
 from prisam_p2p.control.codec import decode_order, encode
 from prisam_p2p.control.messages import ProcessUp, Ready, Roster, RosterEntry, RosterUpdate
+from prisam_p2p.control.spec import AttackSpec, Incarnation
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch.processes import Children
+from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.transport.zap import make_keys
 
 DEADLINE_S = 10
+KEYS = make_keys({"a": ["b"], "b": ["a"]})
+B = RosterEntry("b", "127.0.0.2", 8, 3, KEYS["b"].public)
 
 
 class SocketEngine:
     """Starts no process: the peers' ends are sockets, by peer."""
 
     def __init__(self):
-        self.ends = {}
+        self.ends, self.incarnations = {}, []
 
-    def start(self, spec):
+    def start(self, spec, incarnation):
         ours, theirs = socket.socketpair()
         theirs.settimeout(DEADLINE_S)
         self.ends[spec.peer_id] = theirs
+        self.incarnations.append(incarnation)
         return len(self.ends), ours
 
     def watch(self, selector):
@@ -43,21 +48,22 @@ class SocketEngine:
 @pytest.fixture
 def run(tmp_path):
     a = spec_of_a(tmp_path)
-    b = a.model_copy(update={"peer_id": "b", "neighbors": ["a"], "address": "127.0.0.2"})
+    b = spec_of_a(tmp_path, peer_id="b", neighbors=["a"], address="127.0.0.2", keys=KEYS["b"])
+    first = {"a": Incarnation(), "b": Incarnation(number=3)}
     engine = SocketEngine()
     with Journal(tmp_path / "journal" / "launcher.jsonl", 0.0) as journal:
-        children = Children(engine, [a, b], journal)
-        with contextlib.closing(children):
-            yield engine, children, {"a": a, "b": b}
+        processes = PeerProcesses(engine, [a, b], first, journal)
+        with contextlib.closing(processes):
+            yield engine, processes, {"a": a, "b": b}
 
 
 def test_reports_are_heard(run):
-    engine, children, specs = run
-    children.start(specs["a"])
+    engine, processes, _ = run
+    processes.start("a")
     engine.ends["a"].sendall(encode(ProcessUp(7)) + encode(Ready())[:5])
-    assert [report for _, report in children.hear(DEADLINE_S)] == [ProcessUp(7)]
+    assert [report for _, report in processes.hear(DEADLINE_S)] == [ProcessUp(7)]
     engine.ends["a"].sendall(encode(Ready())[5:])
-    assert [report for _, report in children.hear(DEADLINE_S)] == [Ready()]
+    assert [report for _, report in processes.hear(DEADLINE_S)] == [Ready()]
 
 
 @pytest.mark.parametrize(
@@ -70,11 +76,11 @@ def test_reports_are_heard(run):
     ],
 )
 def test_a_wrong_line_is_refused_by_name_with_what_the_peer_printed_last(run, line, why):
-    engine, children, specs = run
-    children.start(specs["a"])
+    engine, processes, specs = run
+    processes.start("a")
     specs["a"].log_path.write_text("this is not the release you wanted\n")
     engine.ends["a"].sendall(encode(ProcessUp(7)) + line)
-    heard = children.hear(DEADLINE_S)
+    heard = processes.hear(DEADLINE_S)
     assert next(heard)[1] == ProcessUp(7)
     with pytest.raises(LaunchError, match=f"peer a: it sent a wrong line: {why}") as refusal:
         next(heard)
@@ -82,17 +88,35 @@ def test_a_wrong_line_is_refused_by_name_with_what_the_peer_printed_last(run, li
 
 
 def test_a_roster_has_who_listens_and_a_later_one_has_a_higher_version(run):
-    engine, children, specs = run
-    for spec in specs.values():
-        children.start(spec)
-    a, b = (children.get(peer) for peer in specs)
-    children.is_up(a, 7)
-    children.introduce(a, leave_out=[])
+    engine, processes, specs = run
+    for peer in specs:
+        processes.start(peer)
+    a, b = (processes.get(peer) for peer in specs)
+    processes.note_port(a, 7)
+    processes.send_roster(a, leave_out=[])
     assert engine.order("a") == Roster(1, ())
-    children.is_up(b, 8)
-    children.introduce(a, leave_out=["b"])
+    processes.note_port(b, 8)
+    processes.send_roster(a, leave_out=["b"])
     assert engine.order("a") == Roster(2, ())
-    children.introduce(a, leave_out=[])
-    assert engine.order("a") == Roster(2, (RosterEntry("b", "127.0.0.2", 8),))
-    children.make_known(b)
-    assert engine.order("a") == RosterUpdate(2, RosterEntry("b", "127.0.0.2", 8))
+    processes.send_roster(a, leave_out=[])
+    assert engine.order("a") == Roster(2, (B,))
+    processes.send_update(b)
+    assert engine.order("a") == RosterUpdate(2, B)
+
+
+def test_a_later_process_has_the_port_of_the_one_before_and_the_next_number(run):
+    engine, processes, _ = run
+    attack = AttackSpec(fault="f#0", kind="nan")
+    processes.start("b")
+    processes.note_port(processes.get("b"), 8)
+    processes.set_attack("b", attack)
+    processes.start_again("b", "state", 5)
+    later = Incarnation(number=4, port=8, late=True, source="state", first_round=5, attack=attack)
+    assert engine.incarnations == [Incarnation(number=3), later]
+    assert processes.get("b").roster_entry == RosterEntry("b", B.address, 8, 4, B.public_key)
+
+
+def test_a_peer_that_joins_has_its_first_process_late(run):
+    engine, processes, _ = run
+    processes.start_again("b", "fresh", 2)
+    assert engine.incarnations == [Incarnation(number=3, late=True, source="fresh", first_round=2)]

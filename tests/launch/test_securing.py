@@ -1,6 +1,6 @@
 import pytest
 
-from prisam_p2p.launch.run import is_secured
+from prisam_p2p.launch.specs import is_secured
 from prisam_p2p.settings import Security
 
 HERE, THERE = ["127.1.0.1", "127.255.0.7", "::1"], ["127.1.0.1", "192.168.0.7"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_layouts import one_layer
 
-from prisam_p2p.control.spec import DeviceSpec, PeerSpec
+from prisam_p2p.control.spec import DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.core.entrywise import entrywise
 from prisam_p2p.core.erk import erk_mask
 from prisam_p2p.core.layout import Weights, narrow, widen
@@ -96,7 +96,6 @@ def run(tmp_path):
         spec = PeerSpec.model_construct(
             peer_id="b",
             index=1,
-            incarnation=0,
             run_dir=tmp_path,
             neighbors=sorted(offers),
             degrees=degrees or dict.fromkeys(offers, len(offers)),
@@ -112,7 +111,7 @@ def run(tmp_path):
         heard = masks or dict.fromkeys(offers, np.zeros(0, np.bool_))
         network = None if algorithm == "local" else Offers(offers, heard)
         made = (AddsOne(), network, Nothing(), lambda s: None, lambda e: None, lambda: None)
-        me = Peer(spec, layout, constant(0, layout), *made)
+        me = Peer(spec, Incarnation(), layout, constant(0, layout), *made)
         kept = {}
         me.deploy = kept.update
         LOOPS[Algorithm(algorithm)](me)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from small_network import LAYOUT, MASK, WEIGHTS, meet, peers
 from tiny_layouts import random_weights, same
 
-from prisam_p2p.control.spec import DeviceSpec, PeerSpec
+from prisam_p2p.control.spec import DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import narrow
 from prisam_p2p.measure.state import Progress, save_state
@@ -49,13 +49,18 @@ def test_everybody_is_in_the_order_once_and_nobody_before_a_fresher_one(latest, 
 # -- over real sockets ---------------------------------------------------------------------------
 
 
-def spec(folder, **more):
-    """Return the spec of a's second process."""
+def second(**more):
+    """Return a's second process."""
+    return Incarnation(number=1, **more)
+
+
+def spec(folder):
+    """Return the spec of a."""
     (folder / "state").mkdir(exist_ok=True)
     device = DeviceSpec.model_construct(prune_ratio=0.5)
     settings = RunSettings(rounds=10)
-    fields = {"peer_id": "a", "index": 0, "incarnation": 1, "run_dir": folder, "device": device}
-    return PeerSpec.model_construct(settings=settings, **fields, **more)
+    fields = {"peer_id": "a", "index": 0, "run_dir": folder, "device": device}
+    return PeerSpec.model_construct(settings=settings, **fields)
 
 
 def leave_state(a, rounds_done):
@@ -75,32 +80,33 @@ def test_a_peer_begins_with_its_freshest_neighbors_weights_at_its_own_ratio(tmp_
         made["b"].announce(3)
         made["c"].announce(4)
         meet(made)
-        start = begin(spec(tmp_path, source="neighbor", late=True), LAYOUT, made["a"].network)
+        incarnation = second(source="neighbor", late=True)
+        start = begin(spec(tmp_path), incarnation, LAYOUT, made["a"].network)
     assert (start.source, start.donor, start.round_index) == ("neighbor", "c", 4)
     assert start.weights.mask.sum() == LAYOUT.n_bits / 2
     assert same(start.weights, narrow(LAYOUT, WEIGHTS, start.weights.mask))
 
 
 def test_who_gets_nothing_begins_with_its_state_and_else_with_w0(tmp_path):
-    a = spec(tmp_path, source="neighbor", late=True)
+    a, incarnation = spec(tmp_path), second(source="neighbor", late=True)
     with peers(tmp_path, "abc") as made:
         made["b"].transport.announce(
             MaskAnnounce(6, LAYOUT.n_bits, pack_bits(MASK)), snapshot_of(LAYOUT, 5, WEIGHTS)
         )
         meet(made)  # b announces round 6 and has only the weights of another
-        start = begin(a, LAYOUT, made["a"].network)
+        start = begin(a, incarnation, LAYOUT, made["a"].network)
         assert (start.source, start.weights, start.round_index) == ("fresh", None, 6)
         leave_state(a, rounds_done=2)
-        start = begin(a, LAYOUT, made["a"].network)
+        start = begin(a, incarnation, LAYOUT, made["a"].network)
         assert (start.source, start.progress.rounds_done, start.round_index) == ("state", 2, 6)
         assert same(start.weights, random_weights(LAYOUT, 7))
 
 
 def test_a_round_that_all_begin_together_is_not_passed_over(tmp_path):
-    a = spec(tmp_path, source="state", first_round=2)
+    a = spec(tmp_path)
     for rounds_done in (2, 3):  # it had ended a round more than others
         leave_state(a, rounds_done)
-    start = begin(a, LAYOUT, None)
+    start = begin(a, second(source="state", first_round=2), LAYOUT, None)
     assert (start.progress.rounds_done, start.round_index) == (2, 2)
-    start = begin(a.model_copy(update={"first_round": 0}), LAYOUT, None)
+    start = begin(a, second(source="state", first_round=0), LAYOUT, None)
     assert (start.source, start.round_index) == ("fresh", 0)

@@ -6,8 +6,9 @@ import os
 import pytest
 from spec_of_a import spec_of_a
 
+from prisam_p2p.control.spec import Incarnation
 from prisam_p2p.launch import engine
-from prisam_p2p.launch.engine import Exit, SpawnEngine
+from prisam_p2p.launch.engine import ProcessExit, SpawnEngine
 
 
 @pytest.mark.network
@@ -16,7 +17,7 @@ def test_a_process_that_does_not_take_its_spec_in_is_killed(tmp_path, monkeypatc
     monkeypatch.setattr(engine, "TAKES_S", 0.01)
     spawning = SpawnEngine()
     with contextlib.closing(spawning):
-        pid, line = spawning.start(spec_of_a(tmp_path, train=range(1_000_000)))
+        pid, line = spawning.start(spec_of_a(tmp_path, train=range(1_000_000)), Incarnation())
         with line:
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # one that got its spec ends, too
-            assert spawning.exits() == [Exit(pid, -9)]
+            assert spawning.exits() == [ProcessExit(pid, -9)]

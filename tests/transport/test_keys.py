@@ -12,6 +12,7 @@ from spec_of_a import spec_of_a
 from tiny_layouts import same
 from transports import DEADLINE_S, WEIGHTS, greeting, mask_of
 
+from prisam_p2p.control.spec import Incarnation, ProcessInput
 from prisam_p2p.launch.engine import SpawnEngine
 from prisam_p2p.transport import events
 from prisam_p2p.transport.zap import make_keys
@@ -207,19 +208,19 @@ def test_a_peer_says_nothing_to_a_host_that_is_not_its_neighbor(net, how):
     assert not router.socket.poll(300)
 
 
-def test_a_restarted_peer_keeps_its_keys(tmp_path):
+def test_a_process_reads_the_keys_that_it_is_given(tmp_path):
     spec = spec_of_a(tmp_path, keys=KEYS["a"])
-    again = spec.model_copy(update={"incarnation": 1, "port": 7, "resume": True})
-    there = type(spec).model_validate_json(again.model_dump_json())
-    assert there.keys == spec.keys
-    assert there.keys.secret.get_secret_value() not in repr(there)
+    given = ProcessInput(spec=spec, incarnation=Incarnation(number=1, port=7, late=True))
+    there = ProcessInput.model_validate_json(given.model_dump_json())
+    assert there == given
+    assert there.spec.keys.secret.get_secret_value() not in repr(there)
 
 
 @pytest.mark.network
 def test_a_process_is_told_its_secret_key_on_its_line_alone(tmp_path):
     """Here it cannot become a peer, for its images are nowhere: what it prints tells no key."""
     spec, engine = spec_of_a(tmp_path, keys=KEYS["a"]), SpawnEngine()
-    pid, line = engine.start(spec)
+    pid, line = engine.start(spec, Incarnation())
     with line, contextlib.closing(engine):
         process = psutil.Process(pid)
         shown = " ".join([*process.cmdline(), *process.environ().values()])

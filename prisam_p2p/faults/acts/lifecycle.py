@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, Occurrence
@@ -30,7 +30,7 @@ class _EndProcess(Act):
         """See Act."""
         if firing.back_s is None and self._peers.is_down(firing.peer):
             firing.back_s = now_s
-            source = str(firing.occurrence.parameters.get("from", "state"))
+            source: Any = firing.occurrence.parameters.get("from", "state")
             self._peers.start_again(firing.peer, source, _first_round(firing.occurrence))
         return False
 

@@ -1,0 +1,119 @@
+"""What the launcher knows of one peer's process, and its end of the control line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psutil
+
+from prisam_p2p.control.codec import decode_report, encode
+from prisam_p2p.control.messages import Order, PeerDone, Report, RosterEntry
+from prisam_p2p.control.spec import Incarnation, PeerSpec
+from prisam_p2p.errors import ControlError, LaunchError
+from prisam_p2p.system.json_lines import LineSocket
+
+_LAST_LINES = 15
+
+
+@dataclass
+class PeerProcess:
+    """A peer's latest process, and what it has reported.
+
+    Attributes:
+        port: where it listens; None = it has not reported yet.
+        rounds_done, accuracy, n_bytes: as it reported last; 0 and {} before the first report.
+        before: the process of this peer that it follows.
+        settled: whether its connections are back at the end of the run; None = not known yet.
+    """
+
+    spec: PeerSpec
+    incarnation: Incarnation
+    pid: int
+    lines: LineSocket
+    port: int | None = None
+    ready: bool = False
+    rounds_done: int = 0
+    accuracy: dict[str, float] = field(default_factory=dict)
+    n_bytes: int = 0
+    result: PeerDone | None = None
+    exit_code: int | None = None
+    before: PeerProcess | None = None
+    settled: bool | None = None
+
+    @property
+    def peer(self) -> str:
+        """The peer's name."""
+        return self.spec.peer_id
+
+    @property
+    def all_bytes(self) -> int:
+        """What this peer's processes have sent together."""
+        return self.n_bytes + (self.before.all_bytes if self.before else 0)
+
+    @property
+    def last_accuracy(self) -> float | None:
+        """The latest accuracy that this peer has reported, None before the first."""
+        if self.accuracy:
+            return list(self.accuracy.values())[-1]
+        return self.before.last_accuracy if self.before else None
+
+    @property
+    def last_rounds_done(self) -> int:
+        """The rounds behind this peer: its last process' until this one has reported its own."""
+        return self.rounds_done or (self.before.last_rounds_done if self.before else 0)
+
+    @property
+    def roster_entry(self) -> RosterEntry | None:
+        """Where it can be reached, or will be: a later process binds its predecessor's port."""
+        port = self.port or self.incarnation.port
+        if not port:
+            return None
+        key = self.spec.keys.public if self.spec.keys else None
+        return RosterEntry(self.peer, self.spec.address, port, self.incarnation.number, key)
+
+    @property
+    def done(self) -> bool:
+        """Whether it runs no more rounds, and only answers pulls of the others."""
+        return self.result is not None and self.result.state != "stopped"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether SIGSTOP has taken effect."""
+        try:
+            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.NoSuchProcess:
+            return False
+
+    def send(self, order: Order) -> None:
+        """Send an order now, or once the process takes it: it may be stopped."""
+        self.lines.send_line(encode(order))
+
+    def receive(self) -> Iterator[Report] | None:
+        """Wait for bytes; return the reports that are complete, None at the end of the line.
+
+        Raises:
+            LaunchError: (on iteration) a line is no report.
+        """
+        lines = self.lines.receive_lines()
+        return None if lines is None else map(self._decode, lines)
+
+    def _decode(self, line: bytes) -> Report:
+        try:
+            return decode_report(line)
+        except ControlError as error:
+            reason = f"it sent a wrong line: {error}"
+            raise LaunchError(f"peer {self.peer}", reason, self.last_lines()) from None
+
+    def fate(self) -> str:
+        """Return the peer's final state."""
+        if self.result:
+            return self.result.state
+        return "killed by the launcher" if self.exit_code is None else f"died with {self.exit_code}"
+
+    def last_lines(self) -> list[str]:
+        """Return the last lines that it printed."""
+        try:
+            return self.spec.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        except OSError:
+            return []

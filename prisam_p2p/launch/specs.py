@@ -1,0 +1,167 @@
+"""From a plan and what was prepared for it to what each peer's process is given.
+
+A spec is built once and never changed; what differs between the processes of one peer is an
+`Incarnation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from prisam_p2p.algorithms import TRAITS
+from prisam_p2p.control.spec import DataSpec, DeviceSpec, Incarnation, PeerSpec
+from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
+from prisam_p2p.faults.barriers import marks, stops
+from prisam_p2p.faults.fault_plan import FaultPlan
+from prisam_p2p.launch.past import Past
+from prisam_p2p.netns.choice import is_isolated, shapes_rates
+from prisam_p2p.netns.interface import Network
+from prisam_p2p.plan.plan import PeerPlan, Plan
+from prisam_p2p.plan.planning import Prepared
+from prisam_p2p.settings import Security
+from prisam_p2p.transport.zap import make_keys
+from prisam_p2p.wire.keys import Keys
+
+
+@dataclass(frozen=True)
+class LaunchFacts:
+    """What all processes of one launch share.
+
+    Attributes:
+        epoch_s: CLOCK_MONOTONIC at the run's beginning.
+        turns_fd: file whose locks are the turns on the processor cores; None = no turns.
+    """
+
+    run_id: str
+    run_dir: Path
+    epoch_s: float
+    turns_fd: int | None
+
+
+def build_specs(
+    prepared: Prepared,
+    plan: Plan,
+    facts: LaunchFacts,
+    network: Network,
+    faults: FaultPlan | None,
+    past: Past,
+) -> list[PeerSpec]:
+    """Return the specs of the peers that run, in the order of the plan.
+
+    Peers that are over (`past`) have none and are nobody's neighbor.
+    """
+    neighbors = {
+        peer: [n for n in each.neighbors if n not in past.over]
+        for peer, each in plan.peers.items()
+        if peer not in past.over
+    }
+    keys = _keys(plan.settings.security, neighbors, network)
+    barriers = marks(faults, neighbors) if faults else {}
+    held = stops(faults) if faults else {}
+    index = {peer: i for i, peer in enumerate(plan.peers)}
+    return [
+        PeerSpec(
+            peer_id=peer,
+            index=index[peer],
+            run_id=facts.run_id,
+            run_dir=facts.run_dir.resolve(),
+            epoch_s=facts.epoch_s,
+            address=network.addresses[peer],
+            network=network.entry(peer),
+            neighbors=neighbors[peer],
+            settings=plan.settings,
+            n_classes=plan.model.n_classes,
+            image_shape=plan.model.image_shape,
+            mean=plan.model.mean,
+            std=plan.model.std,
+            similarity_ratio=plan.similarity_ratio,
+            clusters=plan.clusters,
+            fan_in=plan.fan_in,
+            true_group=_true_group(plan, plan.peers[peer]),
+            degrees={n: len(plan.peers[n].neighbors) for n in plan.peers[peer].neighbors},
+            device=_device(plan.peers[peer], paced=not shapes_rates(network)),
+            data=_data(prepared, peer),
+            turns_fd=facts.turns_fd,
+            cores=plan.host.cores,
+            keys=keys.get(peer),
+            barriers=barriers.get(peer, []),
+            stops=held.get(peer, []),
+        )
+        for peer in neighbors
+    ]
+
+
+def first_incarnations(
+    peers: Iterable[str], faults: FaultPlan | None, past: Past
+) -> dict[str, Incarnation]:
+    """Return the first process of each peer in this launch; after earlier ones it continues."""
+    attacks = attacks_from_the_start(faults.occurrences) if faults else {}
+    if not past.launches:
+        return {peer: Incarnation(attack=attacks.get(peer)) for peer in peers}
+    return {
+        peer: Incarnation(
+            number=past.incarnations.get(peer, 0),
+            source="state",
+            first_round=past.rounds[peer],
+            attack=attacks.get(peer),
+        )
+        for peer in peers
+    }
+
+
+def is_secured(asked: Security, addresses: Iterable[str], ours_alone: bool) -> bool:
+    """Tell whether peers get keys.
+
+    Args:
+        addresses: of all peers, IPv4 or IPv6.
+        ours_alone: they lie in a network that this launcher made and nobody else reaches.
+    """
+    if asked is not Security.AUTO:
+        return asked is Security.CURVE
+    beyond = any(not ip_address(address).is_loopback for address in addresses)
+    return beyond and not ours_alone
+
+
+def _keys(
+    asked: Security, neighbors: Mapping[str, list[str]], network: Network
+) -> Mapping[str, Keys]:
+    """Return the keys of each peer; {} where connections are plain."""
+    if not is_secured(asked, network.addresses.values(), is_isolated(network)):
+        return {}
+    return make_keys(neighbors)
+
+
+def _device(peer: PeerPlan, paced: bool) -> DeviceSpec:
+    """Return a peer's limits; its rates only where the peers pace themselves."""
+    profile = peer.profile
+    return DeviceSpec(
+        profile=profile.name,
+        speed=profile.speed,
+        threads=profile.threads,
+        memory_mib=profile.memory_mib,
+        up_mbit_s=profile.up_mbit_s if paced else None,
+        down_mbit_s=profile.down_mbit_s if paced else None,
+        prune_ratio=peer.prune_ratio,
+        least_prune_ratio=peer.least_prune_ratio,
+    )
+
+
+def _data(prepared: Prepared, peer: str) -> DataSpec:
+    rows = prepared.rows[peer]
+    return DataSpec(
+        fd=prepared.images.fd,
+        n_images=prepared.images.n_images,
+        train=rows.train.tolist(),
+        validation=rows.validation.tolist(),
+        test=rows.test.tolist(),
+    )
+
+
+def _true_group(plan: Plan, peer: PeerPlan) -> list[str]:
+    """Return the peers of the same data group; [] for algorithms that must not know it."""
+    if not TRAITS[plan.settings.algorithm].knows_groups:
+        return []
+    return [other for other, each in plan.peers.items() if each.group == peer.group]
