@@ -1,7 +1,7 @@
-"""The TCP connections of one peer: which file descriptor is which, and whose.
+"""The TCP connections of one peer: their numbers, endpoints and neighbors, by file descriptor.
 
-A connection has the same pair of endpoints at both ends and in the kernel's own figures: that is
-how the bytes that we count meet the bytes that the kernel counts (docs/ledger.md).
+Both ends and the kernel see the same pair of endpoints. By this pair, bytes that we count are
+compared with bytes that the kernel counts (docs/ledger.md).
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ def _no() -> bool:
 
 @dataclass
 class TcpConnection:
-    """One TCP connection, from its opening on.
+    """One TCP connection, open or closed.
 
     Attributes:
-        owner: whose key opened it; "" = it needed none, or did not say anything yet.
+        side: ours, server or client.
+        client, server: its endpoints, "address:port" each, or "?".
+        neighbor: "" = not known yet, or a stranger's.
+        owner: the neighbor whose key opened it; "" = none, or no message came by it yet.
+        gone: whether it is closed.
         spoke: whether a message came by it.
-        hung_up: we ended it: what still comes by it does not count.
-        written: whether it was written down, with whose it is.
+        hung_up: whether we ended it; messages that still come by it are ignored.
+        written: whether its record was written.
     """
 
     number: int
@@ -47,12 +51,12 @@ class TcpConnection:
 
     @property
     def host(self) -> str:
-        """The address that an accepted connection came from: a stranger has no other name."""
+        """The address that an accepted connection came from, which is a stranger's name."""
         return self.client.rpartition(":")[0] or self.client
 
 
 class Connections:
-    """Numbers the connections of a peer, and writes each down once it is known whose it is.
+    """Numbers the connections of a peer, and writes a record of each once its neighbor is known.
 
     Args:
         note: takes the record of a connection; called in the transport's thread.
@@ -76,11 +80,11 @@ class Connections:
         self._next = 0
 
     def accepted(self, descriptor: int, has_ended: Callable[[], bool] = _no) -> TcpConnection:
-        """Enter a connection that somebody opened to our ROUTER.
+        """Number a connection that was opened to our ROUTER.
 
         Args:
-            has_ended: asked once its endpoints were looked up: are they a later connection's,
-                which has its descriptor by now?
+            has_ended: asked after its endpoints were looked up. If it has ended, they may be those
+                of a later connection with the same descriptor.
         """
         here, there = _endpoints(descriptor)
         if here != self.router or has_ended():
@@ -114,37 +118,38 @@ class Connections:
         return connection
 
     def at(self, descriptor: int) -> TcpConnection:
-        """Return the accepted connection of a descriptor, or the last that was: a message may be
-        read after its connection is `gone`."""
+        """Return the latest accepted connection of a descriptor, open or `gone`.
+
+        A message may be read after its connection is gone.
+        """
         return self._accepted.get(descriptor) or self.accepted(descriptor)
 
     def unheard(self, descriptor: int) -> TcpConnection | None:
-        """Return the connection that had a descriptor before the present one, if no message of it
-        was read: one may yet be."""
+        """Return the previous connection of a descriptor, if no message of it was read yet."""
         before = self._unheard.get(descriptor)
         return before if before and not before.spoke else None
 
     def belongs(self, connection: TcpConnection, neighbor: str, channel: Channel) -> None:
-        """Say whose connection to our ROUTER this is."""
+        """Note which neighbor opened a connection to our ROUTER, and write its record."""
         if connection.neighbor != neighbor:
             connection.neighbor, connection.channel = neighbor, channel
             self._write(connection)
 
     def refused(self, connection: TcpConnection) -> None:
-        """Write down a stranger's connection now: this process may be killed before it ends."""
+        """Write the record of a stranger's connection now, in case this process is killed."""
         if not connection.written:
             self._write(connection)
 
     def write_strangers(self) -> None:
-        """Write down the connections that never became a neighbor's."""
+        """Write the records of open connections that never became a neighbor's."""
         for connection in self._accepted.values():
             if not connection.gone and not connection.written:
                 self._write(connection)
 
     def closed(self, descriptor: int) -> TcpConnection | None:
-        """Note that an accepted connection is gone; its descriptor may be another's soon.
+        """Note that an accepted connection is gone: its descriptor may be reused.
 
-        Return it, or None where nothing was open.
+        Return it, or None where none was open.
         """
         connection = self._accepted.get(descriptor)
         if connection and not connection.gone:
@@ -155,7 +160,7 @@ class Connections:
         return None
 
     def hang_up(self, descriptor: int) -> None:
-        """End an accepted connection; it is `closed` once ZeroMQ noticed."""
+        """Shut an accepted connection down; `closed` follows once ZeroMQ noticed."""
         self.at(descriptor).hung_up = True
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as same:
             if _text(same.getpeername()) == self.at(descriptor).client:
@@ -184,7 +189,7 @@ class Connections:
 
 
 def _endpoints(descriptor: int) -> tuple[str, str]:
-    """Return (here, there) as "address:port"; a connection that is closed already has none."""
+    """Return (here, there) as "address:port"; unknown where the connection is closed already."""
     try:
         # A duplicate, closed at once: a longer-lived one would hold the connection's FIN back.
         with socket.socket(fileno=os.dup(descriptor)) as same:

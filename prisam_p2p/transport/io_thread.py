@@ -1,4 +1,4 @@
-"""The transport's thread: it waits for sockets, for commands of other threads, for the clock."""
+"""The transport's thread: it waits for sockets, commands of other threads, and the clock."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from prisam_p2p.system.side_thread import SideThread
 from prisam_p2p.transport.sockets import Socket
 
 _DRAIN_S = 2.0
-"""What is readable at the end is read, for so long at most."""
+"""At the end, what is readable is read, for at most this long."""
 
 
 class IoThread:
-    """Runs handlers, all in one thread.
+    """Runs all handlers in one thread.
 
     Args:
         begin, end: called in the thread before its first and after its last wait.
         keep_time: called after each wait.
-        patience_s: how long a wait may be; None = until something comes.
-        on_broken: told the traceback if a handler raises, which is a bug.
+        next_s: returns how long the next wait may last; None = until something comes.
+        on_broken: told the traceback if a handler raises, which is a bug of ours.
     """
 
     def __init__(
         self,
         begin: Callable[[], None],
         keep_time: Callable[[], None],
-        patience_s: Callable[[], float | None],
+        next_s: Callable[[], float | None],
         end: Callable[[], None],
         on_broken: Callable[[str], None],
     ) -> None:
-        self._begin, self._keep_time, self._patience_s = begin, keep_time, patience_s
+        self._begin, self._keep_time, self._next_s = begin, keep_time, next_s
         self._end, self._on_broken = end, on_broken
         self._commands: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._waker, self._wake = socket.socketpair()
@@ -53,7 +53,7 @@ class IoThread:
     def call(self, command: Callable[[], object]) -> None:
         """Have `command` run in the thread; for any thread."""
         self._commands.put(command)
-        with contextlib.suppress(OSError):  # a full pipe wakes as well, a closed one has nobody to
+        with contextlib.suppress(OSError):  # full: it wakes anyway; closed: the thread ended
             self._wake.send(b"\0")
 
     def listen(
@@ -64,14 +64,14 @@ class IoThread:
         self._poller.register(source, flags)
 
     def close(self, timeout_s: float) -> None:
-        """Read what is readable, then end the thread, or do without if it never began."""
+        """Read what is readable, then end the thread, if it was started."""
         self._closing = True
         if self._thread.ident is not None:
             self.call(lambda: None)
             self._thread.join(timeout_s)
         else:
             self._end()
-        self._waker.close()  # here, for the thread may end before it is woken
+        self._waker.close()  # not in the thread, which may end before it is woken
         self._wake.close()
 
     def _run(self) -> None:
@@ -79,7 +79,7 @@ class IoThread:
             self.listen(self._waker.fileno(), self._obey)
             self._begin()
             while not self._closing:
-                wait_s = self._patience_s()
+                wait_s = self._next_s()
                 self._handle(None if wait_s is None else max(0, int(wait_s * 1000) + 1))
                 self._keep_time()
             enough = time.monotonic() + _DRAIN_S

@@ -1,7 +1,8 @@
-"""What both sides of a transport share: frames in and out are read, counted, or turned away.
+"""The one way in and out for messages: they are encoded, decoded, counted, and rejected.
 
-All passes `send` and `hand_in`: there message faults drop, delay or damage it. Counted is what was
-handed to ZeroMQ and taken from it: what is lost on its way out is not, on its way in it is.
+Every message passes `send` or `hand_in`, where message faults drop, delay or damage it. A message
+counts once ZeroMQ takes it, and once more where ZeroMQ delivers it. So one that a fault drops at
+its sender counts nowhere, and one that a fault drops at its receiver counts at both ends.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ _Go = Callable[..., bool | None]
 
 
 class Messenger:
-    """Reads, hands over and counts. For the transport's thread.
+    """Encodes, decodes and counts all messages of a peer. For the transport's thread.
 
     Args:
         inbox: where events go.
         message_faults: the rules that disturb messages on their way.
 
     Attributes:
-        rejections: what the loop was told was rejected.
-        intercepts: there are rules, or messages that a rule delayed.
+        rejections: the rejected messages that the loop was told of.
+        intercepts: whether there are rules, or messages that a rule delayed.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class Messenger:
         self._delayed, self.intercepts = DelayedMessages(), False
 
     def read(self, connection: TcpConnection, sender: str, frames: Sequence[zmq.Frame]) -> Message:
-        """Return the message in `frames`, counted in any case.
+        """Return the message in `frames`, which are counted in any case.
 
         Raises:
-            WireError: it is none; the loop was told that it was rejected.
+            WireError: they are no message; the loop was told that they were rejected.
         """
         connection.spoke = True
         sizes = [len(frame) for frame in frames]
@@ -73,7 +74,7 @@ class Messenger:
     def hand_in(
         self, connection: TcpConnection, sender: str, message: Message, handle: _Handle
     ) -> None:
-        """Have `handle` take a message that was read."""
+        """Pass a message that was read on to `handle`, now, later, or never."""
         if not self.intercepts:
             handle(message)
         else:
@@ -81,7 +82,7 @@ class Messenger:
             self._pass("in", connection, sender, message, go)
 
     def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
-        """Hand `message` to ZeroMQ and count it; False where it is not taken."""
+        """Hand `message` to ZeroMQ and count it; False where ZeroMQ does not take it."""
         go = partial(self._send, connection, message, put)
         if not self.intercepts:
             return go()
@@ -94,14 +95,14 @@ class Messenger:
         self.intercepts = True
 
     def remove_rule(self, rule_id: str) -> tuple[int, int]:
-        """Remove a rule, let go what it holds, return how often it (matched, acted)."""
+        """Remove a rule and release what it holds; return how often it (matched, acted)."""
         counts, now_s = self._message_faults.remove(rule_id), time.monotonic()
         self._delayed.release(rule_id, now_s)
         self.keep_time(now_s)
         return counts
 
     def keep_time(self, now_s: float) -> None:
-        """Send on, or take in, what has waited long enough."""
+        """Send or hand in the messages whose delay is over."""
         self._delayed.go_on(now_s)
         self.intercepts = bool(self._message_faults or self._delayed)
 
@@ -110,7 +111,7 @@ class Messenger:
         return self._delayed.next_s(now_s)
 
     def reject(self, sender: str, verdict: str, reason: str) -> None:
-        """Tell that a message was not accepted."""
+        """Count a message as rejected, and tell the loop."""
         self.rejections.add(sender, verdict, reason)
 
     def tell(self, event: events.Event) -> None:
@@ -152,17 +153,19 @@ class Messenger:
             handle(left)
 
 
-# -- rejected messages that nobody has read yet ----------------------------------------
+# -- rejected messages -----------------------------------------------------------------
 
 MOST_SENDERS = 64
 OTHERS = "others"
+"""Stands for all senders beyond MOST_SENDERS."""
 
 
 class Rejections:
-    """One event in the inbox at a time for each sender and verdict; the next ones are counted.
+    """Bounds the events about rejected messages: at most one per sender and verdict is unread.
 
-    Strangers may call themselves anything: beyond MOST_SENDERS that wait to be read, they are
-    OTHERS. The transport's thread adds, the loop's takes.
+    Further messages of that sender and verdict are only counted, until the event is taken. Since
+    strangers may claim any name, senders beyond MOST_SENDERS are counted together, as OTHERS. The
+    transport's thread adds, the loop's thread takes.
     """
 
     def __init__(self, inbox: Inbox[events.Event]) -> None:
@@ -170,7 +173,7 @@ class Rejections:
         self._lock = threading.Lock()
 
     def add(self, sender: str, verdict: str, reason: str) -> None:
-        """Tell that a message was not accepted; `reason` is lost where an event waits already."""
+        """Count a rejected message; `reason` is told only where no event is unread."""
         with self._lock:
             if len(self._unread) >= MOST_SENDERS and (sender, verdict) not in self._unread:
                 sender = OTHERS
@@ -180,6 +183,6 @@ class Rejections:
             self._inbox.put(events.MessageRejected(sender, verdict, reason))
 
     def take(self, event: events.MessageRejected) -> int:
-        """Return how many messages an event that was read stands for; once."""
+        """Return how many messages `event` stands for; to be called once for each event."""
         with self._lock:
             return self._unread.pop((event.sender, event.verdict))

@@ -1,12 +1,12 @@
-"""A device's network rate, held by spacing what goes. Pure: time comes in as a number."""
+"""A device's network rate, kept by spacing transmissions. Pure: time comes in as a number."""
 
 from __future__ import annotations
 
 
 class Pacer:
-    """Lets `rate_bytes_s` through, and measures what went.
+    """Limits a device to `rate_bytes_s`, and measures its busiest second.
 
-    What goes is not cut: it goes whole, and delays what follows by as long as it takes.
+    Chunks are not split: each goes at once, and delays the next by its length divided by the rate.
 
     Args:
         rate_bytes_s: None = no limit.
@@ -19,11 +19,11 @@ class Pacer:
         self.peak_bytes_s = 0
 
     def delay_s(self, now_s: float) -> float:
-        """Return how long to wait until the next bytes may go, 0 for now."""
+        """Return how long to wait until the next bytes may go; 0 = they may go now."""
         return max(0.0, self._free_at_s - now_s)
 
     def spend(self, n_bytes: int, now_s: float) -> None:
-        """Take `n_bytes` that go now."""
+        """Account for `n_bytes` that go now."""
         if self._rate is not None:
             self._free_at_s = max(self._free_at_s, now_s) + n_bytes / self._rate
         if int(now_s) != self._second:

@@ -1,4 +1,4 @@
-"""What neighbors may pull from this peer: immutable weights of its latest rounds."""
+"""What neighbors may pull from this peer: frozen weights of its latest rounds."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from prisam_p2p.wire.messages import (
 )
 
 KEPT_ROUNDS = 2
-"""A neighbor cannot be two rounds behind without having missed a deadline."""
+"""A neighbor that is two rounds behind has missed a deadline."""
 
 PARTS_PER_SLOT = 4
-"""Parts of snapshots that are kept for each requester that is served at a time: requesters of an
-overlap want each its own, and a slow one must find it while others come and go."""
+"""How many parts of snapshots are kept per upload slot. With `--pull overlap` each requester wants
+a part of its own, and a slow one must still find it when others come and go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,13 @@ def part_of(layout: Layout, snapshot: Snapshot, bits: bytes) -> Snapshot:
 
 
 class SnapshotStore:
-    """The latest snapshots. `publish` in one thread and `answer` in another need no lock: the
-    tuple that holds them is replaced whole.
+    """The latest snapshots, and parts of them.
+
+    `publish` in one thread and `answer` in another need no lock: the tuple is replaced whole.
 
     Args:
-        most_parts: so many parts are kept, those that were asked for last.
+        chunk_bytes: length of the largest chunk.
+        most_parts: how many parts are kept; those that were asked for last.
     """
 
     def __init__(self, layout: Layout, chunk_bytes: int, most_parts: int = PARTS_PER_SLOT) -> None:
@@ -66,11 +68,11 @@ class SnapshotStore:
         self._parts: dict[tuple[bytes, bytes], Snapshot] = {}
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Offer `snapshot`, and forget the one before the last."""
+        """Offer `snapshot`, and drop the oldest of more than KEPT_ROUNDS."""
         self._latest = (*self._latest, snapshot)[-KEPT_ROUNDS:]
 
     def answer(self, request: WeightsRequest | ChunkRequest) -> WeightsOffer | Chunk | Unavailable:
-        """Return what was asked for, at most a chunk of it, or that it is not here."""
+        """Return the offer or the chunk that was asked for, or Unavailable."""
         latest = self._latest
         match request:
             case WeightsRequest():
@@ -88,7 +90,7 @@ class SnapshotStore:
         return self._wanted(request) is not None
 
     def find(self, digest: bytes) -> Snapshot | None:
-        """Return what is offered under `digest`; a part is then kept the longest."""
+        """Return the snapshot or part of `digest`; a part becomes the last to be dropped."""
         for snapshot in self._latest:
             if snapshot.offer.digest == digest:
                 return snapshot
@@ -114,7 +116,7 @@ class SnapshotStore:
         return self._keep(key, part)
 
     def _keep(self, key: tuple[bytes, bytes], part: Snapshot) -> Snapshot:
-        """Make it the last to be forgotten."""
+        """Make `part` the last to be dropped, and drop the first of too many."""
         self._parts.pop(key, None)
         self._parts[key] = part
         if len(self._parts) > self._most_parts:

@@ -1,4 +1,4 @@
-"""ZeroMQ sockets with the options this project needs; why each is set stands beside it."""
+"""ZeroMQ sockets and their options, with the reason for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Socket = zmq.Socket[bytes]
 
 
 _MOST_FRAMES = 4
-"""One more than any message of ours has, with the routing id: what has so many is none."""
+"""One more than any message of ours has, routing id included: it is then no message."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class SocketLimits:
 
     Attributes:
         heartbeat_ms: between ZMTP pings on control connections; three unanswered = gone.
-        largest_request, largest_reply: bytes of the biggest frame that a ROUTER, a DEALER may get.
+        largest_request: bytes of the largest frame that a ROUTER may receive.
+        largest_reply: bytes of the largest frame that a DEALER may receive.
     """
 
     heartbeat_ms: int
@@ -35,12 +36,12 @@ class SocketLimits:
 
     @property
     def silence_ms(self) -> int:
-        """How long a process may say nothing on a control connection."""
+        """How long a process may be silent on a control connection."""
         return 3 * self.heartbeat_ms
 
     @property
     def kernel_silence_ms(self) -> int:
-        """How long a kernel may leave a connection unanswered: a few losses in a row are none."""
+        """How long a kernel may not acknowledge; longer, so that a few lost packets end nothing."""
         return 2 * self.silence_ms
 
 
@@ -49,13 +50,13 @@ def bind_router(
 ) -> tuple[Socket, int]:
     """Return a ROUTER bound to `address` and its port; 0 = let the system choose.
 
-    It gives each connection an id of its own: one that its client chose could be another's.
+    ZeroMQ gives an id to each connection whose client chose none; our clients choose none.
     """
     router = context.socket(zmq.ROUTER)
     _common(router, limits, limits.largest_request, keys)
     if keys:
         router.set(zmq.CURVE_SERVER, 1)
-        router.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, nobody comes in before the gate says so
+        router.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, the gate must accept each client
     router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
     router.bind(f"tcp://{address}:{port}")
     port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
@@ -63,10 +64,10 @@ def bind_router(
 
 
 def watch_router(router: Socket, failures: bool) -> Socket:
-    """Return the socket that tells of the ROUTER's connections, by file descriptor.
+    """Return the socket that reports the ROUTER's connections, by file descriptor.
 
     Args:
-        failures: also of errors in handshakes; the next connection that ends is the one meant.
+        failures: report failed handshakes too, each just before its connection ends.
     """
     wanted = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
     return router.get_monitor_socket(
@@ -75,21 +76,22 @@ def watch_router(router: Socket, failures: bool) -> Socket:
 
 
 def news(monitor: Socket) -> Iterator[tuple[int, int]]:
-    """Yield what happened since: the event, and the descriptor (or other value) that it tells."""
+    """Yield each new event of a monitor: (event, its value, mostly a file descriptor)."""
     while readable(monitor):
         event = recv_monitor_message(monitor, zmq.DONTWAIT)
         yield int(event["event"]), int(event["value"])
 
 
 def readable(socket: Socket) -> bool:
-    """Tell whether a message is here; `Socket.poll(0)` says the same at ten times the cost."""
+    """Tell whether a message can be received, at a tenth of the cost of `Socket.poll(0)`."""
     return bool(int(socket.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
 def receive(socket: Socket) -> list[zmq.Frame]:
-    """Return the frames of the next message, of a long one the first `_MOST_FRAMES`.
+    """Return the frames of the next message, at most `_MOST_FRAMES`.
 
-    ZeroMQ bounds the bytes of a frame, not how many a message has: in Python each costs 600 bytes.
+    ZeroMQ bounds the bytes of a frame but not the number of frames, each of which costs 600 bytes
+    in Python.
 
     Raises:
         zmq.Again: there is none.
@@ -112,10 +114,10 @@ def connect_dealer(
     keys: Keys | None = None,
     server_key: str = "",
 ) -> tuple[Socket, Socket]:
-    """Return a DEALER that connects from `source`, so the address pair is the directed link.
+    """Return a DEALER that connects from `source` to `to`, and the socket that reports on it.
 
-    With it comes the socket that tells of its connections: one that is lost comes back by itself.
-    With keys, it talks to nobody but who has the secret key to `server_key`.
+    The address pair identifies the directed link. A lost connection is opened again by ZeroMQ.
+    With keys, only the owner of `server_key`'s secret key is talked to.
     """
     dealer = context.socket(zmq.DEALER)
     _common(dealer, limits, limits.largest_reply, keys)
@@ -136,7 +138,7 @@ def connect_dealer(
         dealer.set(zmq.HEARTBEAT_IVL, limits.heartbeat_ms)
         dealer.set(zmq.HEARTBEAT_TIMEOUT, limits.silence_ms)
         dealer.set(zmq.HEARTBEAT_TTL, min(limits.silence_ms, 6_553_500))
-    else:  # a heartbeat would cut a slow frame: it is the other kernel that is asked
+    else:  # a heartbeat would cut a slow frame, so the other kernel is asked instead
         dealer.set(zmq.TCP_KEEPALIVE, 1)
         dealer.set(zmq.TCP_KEEPALIVE_IDLE, max(1, limits.silence_ms // 1000))  # s
         dealer.set(zmq.TCP_KEEPALIVE_INTVL, 1)  # s, until `kernel_silence_ms` are over
@@ -145,7 +147,7 @@ def connect_dealer(
 
 
 def descriptor_of(frame: zmq.Frame) -> int | None:
-    """Return the descriptor of the connection that `frame` came by; ZMTP 1 and 2 tell none."""
+    """Return the descriptor of the connection that `frame` came by; None for ZMTP 1 and 2."""
     try:
         return int(frame.get(zmq.SRCFD))
     except zmq.ZMQError:
@@ -153,7 +155,7 @@ def descriptor_of(frame: zmq.Frame) -> int | None:
 
 
 def owner_of(frame: zmq.Frame) -> str:
-    """Return whose key opened the connection that `frame` came by; "" = it needed none."""
+    """Return the neighbor whose key opened the connection of `frame`; "" = without keys."""
     try:
         return str(frame.get("User-Id"))
     except zmq.ZMQError:
@@ -162,9 +164,9 @@ def owner_of(frame: zmq.Frame) -> str:
 
 def _common(socket: Socket, limits: SocketLimits, largest_frame: int, keys: Keys | None) -> None:
     socket.set(zmq.LINGER, 0)
-    # Else TCP doubles its pauses in a cut, and is back as late after it as the cut was long.
+    # Else TCP doubles its retry interval in a cut, and recovers as late as the cut was long.
     socket.set(zmq.TCP_MAXRT, limits.kernel_silence_ms)
-    # A hostile length ends its sender's connection.
+    # A longer frame ends its sender's connection.
     socket.set(zmq.MAXMSGSIZE, largest_frame + (CURVE if keys else PLAIN).box)
     if keys:
         socket.set(zmq.CURVE_SECRETKEY, keys.secret.get_secret_value().encode())

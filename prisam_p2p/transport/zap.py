@@ -1,8 +1,8 @@
-"""The gate of a ROUTER with keys: who may come in, and why one that may not was turned away.
+"""Which keys a ROUTER accepts, and why a handshake failed.
 
-ZeroMQ asks it about every client that proved to have the secret key to its public one: that is
-ZAP, https://rfc.zeromq.org/spec/27/. The name that it gives to the key can be read off every
-message of the connection.
+ZeroMQ asks by ZAP (https://rfc.zeromq.org/spec/27/) about each client that proved to have the
+secret key of its public key. The name in the answer can be read off every message of the
+connection.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def why(error: int) -> tuple[str, str]:
 
 
 class ZapGate:
-    """Lets the neighbors' keys in, and no other. For the transport's thread.
+    """Accepts the neighbors' keys and no others. For the transport's thread.
 
     To be made before the ROUTER is bound.
     """
@@ -46,7 +46,7 @@ class ZapGate:
         self.socket.bind(_ENDPOINT)
 
     def answer(self, _flags: int) -> None:
-        """Say yes or no to every client that waits."""
+        """Answer every pending request: accept or deny its client."""
         while readable(self.socket):
             _version, request, _domain, address, _id, mechanism, *keys = (
                 self.socket.recv_multipart()
@@ -60,22 +60,22 @@ class ZapGate:
             self.socket.send_multipart([b"1.0", request, *status, (peer or "").encode(), b""])
 
     def was_denied(self, host: str) -> bool:
-        """Tell whether a connection from `host` that ends was counted here; each is told once."""
+        """Tell whether a connection from `host` that ends was denied here; each counts once."""
         self._denied[host] -= 1
         denied = self._denied[host] >= 0
         self._denied = +self._denied
         return denied
 
     def close(self) -> None:
-        """Close it; handshakes that wait for its answer come to nothing."""
+        """Close the socket; pending handshakes fail."""
         self.socket.close(linger=0)
 
 
 def make_keys(neighbors: Mapping[str, Sequence[str]]) -> dict[str, Keys]:
-    """Return new keys of every peer.
+    """Return new keys for every peer.
 
     Args:
-        neighbors: of every peer.
+        neighbors: of every peer, by its name.
     """
     pairs = {peer: [key.decode() for key in zmq.curve_keypair()] for peer in neighbors}
     return {
