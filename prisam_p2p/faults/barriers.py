@@ -1,154 +1,107 @@
-"""Where peers wait for each other, so that a fault of a round and phase hits all in one state.
+"""Barriers: peers wait at the beginning of a phase, so that a fault hits them in a known state.
 
-A meeting is the beginning of a phase of a round. Who takes part waits there until all are there
-or cannot come; then what is due is done, and all go on. So what a fault does is the same whoever
-is faster. Pure: time is a number.
+The peers of a barrier wait there until all of them are there or cannot come. Then the faults that
+are due are applied or healed, and when these have taken effect all peers are released. So the
+effect of a fault does not depend on which peer is faster. Pure: time is a number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from prisam_p2p.control.spec import Phase
-from prisam_p2p.faults.fault_plan import AtRound, AtTransfer, FaultPlan, HealAtRound, Occurrence
+from prisam_p2p.faults.barrier_plan import PhaseStart
 from prisam_p2p.faults.firing import Firing
-from prisam_p2p.faults.timing import PHASES
-
-Mark = tuple[int, Phase]
 
 TIMEOUT_S = 1800.0
-"""A meeting waits so long for who is late, then goes on without."""
+"""A barrier does not wait longer for missing peers, nor for what was done there."""
 
 
 @dataclass
-class Meeting:
-    """One meeting.
+class Barrier:
+    """One barrier of a run.
 
     Attributes:
-        waiting: who is here.
-        firings: what was done here; `awaited` of them come (back) to it before all go on.
-        over: whoever comes later goes on at once.
+        at: the round and phase before which its peers wait.
+        expected: all of its peers.
+        waiting: peers that are there.
+        reached_s: when the first peer arrived; None = none has.
+        acted_s: when the faults that were due were applied or healed; None = not yet.
+        applied: the firings that were applied here.
+        awaited: peers that must come back here before all are released.
+        released: peers that arrive later are released at once.
     """
 
-    mark: Mark
+    at: PhaseStart
     expected: frozenset[str]
     waiting: set[str] = field(default_factory=set)
-    began_s: float | None = None
-    done_s: float | None = None
-    firings: list[Firing] = field(default_factory=list)
+    reached_s: float | None = None
+    acted_s: float | None = None
+    applied: list[Firing] = field(default_factory=list)
     awaited: set[str] = field(default_factory=set)
-    over: bool = False
+    released: bool = False
 
-    def lacks(self, cannot_come: Callable[[str, int], bool], now_s: float) -> bool:
-        """Tell whether somebody is still to come before what is due can be done."""
-        if self.began_s is None or now_s - self.began_s > TIMEOUT_S:
-            return False
-        late = self.expected - self.waiting
-        return any(not cannot_come(peer, self.mark[0]) for peer in late)
+    def is_complete(self, cannot_come: Callable[[str, int], bool], now_s: float) -> bool:
+        """Tell whether no peer is still to arrive before the due faults are applied.
 
-    def goes_on(self, is_lost: Callable[[str, int], bool], now_s: float) -> bool:
-        """Tell whether what was done here has taken effect, and who was awaited is here."""
-        if self.done_s is None:
-            return False
-        if now_s - self.done_s > TIMEOUT_S:
+        Args:
+            cannot_come: (peer, round) -> whether it will not arrive.
+        """
+        if self.reached_s is None or now_s - self.reached_s > TIMEOUT_S:
             return True
-        back = all(p in self.waiting or is_lost(p, self.mark[0]) for p in self.awaited)
-        return back and all(firing.settled for firing in self.firings)
+        missing = self.expected - self.waiting
+        return all(cannot_come(peer, self.at[0]) for peer in missing)
+
+    def may_release(self, is_lost: Callable[[str, int], bool], now_s: float) -> bool:
+        """Tell whether the faults have taken effect, and every awaited peer is there.
+
+        Args:
+            is_lost: (peer, round) -> whether it will not come back.
+        """
+        if self.acted_s is None:
+            return False
+        if now_s - self.acted_s > TIMEOUT_S:
+            return True
+        back = all(p in self.waiting or is_lost(p, self.at[0]) for p in self.awaited)
+        return back and all(firing.settled for firing in self.applied)
 
     def await_again(self, peer: str) -> None:
-        """Wait for a peer's next process to come here."""
+        """Wait for the next process of a peer to arrive here."""
         self.waiting.discard(peer)
         self.awaited.add(peer)
 
 
-class Meetings:
-    """All meetings of a run.
+class Barriers:
+    """All barriers of a run.
 
     Args:
-        marks: peer -> the meetings that it takes part in.
+        of_peers: peer -> its barriers (see `barriers_of`).
     """
 
-    def __init__(self, marks: Mapping[str, Collection[Mark]]) -> None:
-        found: dict[Mark, set[str]] = {}
-        for peer, places in marks.items():
-            for mark in places:
-                found.setdefault(mark, set()).add(peer)
-        self._all = {mark: Meeting(mark, frozenset(peers)) for mark, peers in found.items()}
+    def __init__(self, of_peers: Mapping[str, Collection[PhaseStart]]) -> None:
+        found: dict[PhaseStart, set[str]] = {}
+        for peer, starts in of_peers.items():
+            for at in starts:
+                found.setdefault(at, set()).add(peer)
+        self._all = {at: Barrier(at, frozenset(peers)) for at, peers in found.items()}
 
-    def arrive(self, peer: str, mark: Mark, now_s: float) -> Meeting:
-        """Note that a peer waits at a mark."""
-        meeting = self._all[mark]
-        meeting.waiting.add(peer)
-        if meeting.began_s is None:
-            meeting.began_s = now_s
-        return meeting
+    def arrive(self, peer: str, at: PhaseStart, now_s: float) -> Barrier:
+        """Note that a peer waits at a barrier."""
+        barrier = self._all[at]
+        barrier.waiting.add(peer)
+        if barrier.reached_s is None:
+            barrier.reached_s = now_s
+        return barrier
 
     def leave(self, peer: str) -> None:
-        """Note that a peer waits nowhere: its process ended."""
-        for meeting in self._all.values():
-            meeting.waiting.discard(peer)
+        """Note that a peer waits nowhere: it was released, or its process ended."""
+        for barrier in self._all.values():
+            barrier.waiting.discard(peer)
 
-    def under_way(self) -> list[Meeting]:
-        """Return the meetings that somebody came to and that are not over."""
-        return [m for m in self._all.values() if m.began_s is not None and not m.over]
+    def under_way(self) -> list[Barrier]:
+        """Return the barriers that a peer has reached and that are not released."""
+        return [b for b in self._all.values() if b.reached_s is not None and not b.released]
 
-    def has_left(self, peer: str) -> bool:
-        """Tell whether a peer waits at a meeting that is over."""
-        return any(m.over and peer in m.waiting for m in self._all.values())
-
-
-# -- who waits where -------------------------------------------------------------------
-
-
-def marks(plan: FaultPlan, neighbors: Mapping[str, Collection[str]]) -> dict[str, list[Mark]]:
-    """Return where each peer waits: (round, phase), ascending; a peer without marks is left out.
-
-    Whom a trigger at a round and phase concerns meets there, and again at the beginning of the
-    round in which it is healed. Whom it takes away or brings its neighbors meet, too.
-    """
-    found: dict[str, set[tuple[int, int]]] = {peer: set() for peer in plan.peers}
-    for occurrence in plan.occurrences:
-        attending = _attending(occurrence, neighbors)
-        for round_index, phase in _meetings(occurrence):
-            for peer in attending if round_index < plan.rounds else ():
-                found[peer].add((round_index, PHASES.index(phase)))
-    return {
-        peer: [(round_index, PHASES[phase]) for round_index, phase in sorted(each)]
-        for peer, each in found.items()
-        if each
-    }
-
-
-def _attending(occurrence: Occurrence, neighbors: Mapping[str, Collection[str]]) -> set[str]:
-    attending = set(occurrence.concerned)
-    if occurrence.traits.takes_down or occurrence.traits.starts_process:
-        attending.update(*(neighbors[peer] for peer in occurrence.peers))
-    return attending
-
-
-def _meetings(occurrence: Occurrence) -> Iterator[Mark]:
-    trigger, heal = occurrence.trigger, occurrence.heal
-    if isinstance(trigger, AtRound):
-        yield trigger.round, trigger.phase
-    if isinstance(heal, HealAtRound):
-        yield heal.round, "train"
-
-
-def stops(plan: FaultPlan) -> dict[str, list[tuple[int | None, float]]]:
-    """Return at which shares of which transfers each donor waits: (round, share), ascending.
-
-    Round None is every round, and comes first. Donors are an occurrence's peers; of a fault of
-    links, the peers from which the links lead.
-    """
-    found: dict[str, set[tuple[int | None, float]]] = {}
-    for occurrence in plan.occurrences:
-        trigger = occurrence.trigger
-        if isinstance(trigger, AtTransfer):
-            for donor in occurrence.donors:
-                found.setdefault(donor, set()).add((trigger.round, trigger.share))
-    return {donor: sorted(found[donor], key=_place) for donor in sorted(found)}
-
-
-def _place(stop: tuple[int | None, float]) -> tuple[int, float]:
-    return (-1 if stop[0] is None else stop[0], stop[1])
+    def is_overdue(self, peer: str) -> bool:
+        """Tell whether a peer waits at a barrier that is released already."""
+        return any(b.released and peer in b.waiting for b in self._all.values())

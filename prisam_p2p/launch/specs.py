@@ -14,7 +14,7 @@ from pathlib import Path
 from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.control.spec import DataSpec, DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
-from prisam_p2p.faults.barriers import marks, stops
+from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.launch.past import Past
 from prisam_p2p.netns.choice import is_isolated, shapes_rates
@@ -59,8 +59,8 @@ def build_specs(
         if peer not in past.over
     }
     keys = _keys(plan.settings.security, neighbors, network)
-    barriers = marks(faults, neighbors) if faults else {}
-    held = stops(faults) if faults else {}
+    barriers = barriers_of(faults, neighbors) if faults else {}
+    held = transfer_stops(faults) if faults else {}
     index = {peer: i for i, peer in enumerate(plan.peers)}
     return [
         PeerSpec(

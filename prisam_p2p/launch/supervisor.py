@@ -175,8 +175,8 @@ class Supervisor:
         while unfinished := [p for p in self._processes.here if not self._is_over(p)]:
             self._look(every_s)
             self._injector.tick(time.monotonic())
-            if all(map(self._injector.waits_for_others, unfinished)):  # and there are none
-                self._injector.heal_who_waits(time.monotonic())
+            if all(map(self._injector.firings.waits_for_others, unfinished)):  # and there are none
+                self._injector.heal_waiting(time.monotonic())
             if (silent_s := self._watchdog.hangs_since_s(time.monotonic())) is not None:
                 self._give_up([p for p in unfinished if not self._processes.is_down(p)], silent_s)
 
@@ -242,10 +242,10 @@ class Supervisor:
 
     def _is_gone(self, peer: str) -> bool:
         """Tell whether a peer has no process, and will not have another."""
-        return self._processes.is_down(peer) and not self._injector.expects_back(peer)
+        return self._processes.is_down(peer) and not self._injector.firings.expects_back(peer)
 
     def _as_planned(self, peer: str) -> str:
-        return records.AS_PLANNED if self._injector.planned_end(peer) else ""
+        return records.AS_PLANNED if self._injector.firings.explains_end(peer) else ""
 
     # -- watching ------------------------------------------------------------------------
 

@@ -7,12 +7,12 @@ import sys
 import pytest
 from hand_casts import full, neighbors
 from pydantic import Field
-from test_injector import GO, NotingHands
+from test_injector import GO, NotingPeers
 
 from prisam_p2p.control.message_rule import Action
 from prisam_p2p.faults.acts import act_class
 from prisam_p2p.faults.acts.act import Act
-from prisam_p2p.faults.barriers import marks
+from prisam_p2p.faults.barrier_plan import barriers_of
 from prisam_p2p.faults.compile import compile_plan
 from prisam_p2p.faults.fault_plan import read_fault_plan
 from prisam_p2p.faults.injector import Injector
@@ -108,8 +108,8 @@ def test_a_new_kind_is_read_compiled_applied_verified_and_healed(tmp_path, monke
     (tmp_path / "faults.json").write_text(compiled.to_json())
     assert read_fault_plan(tmp_path / "faults.json") == compiled
 
-    peers, notes = NotingHands(), []
-    injector = Injector(compiled, peers, notes.append, marks(compiled, neighbors(cast)))
+    peers, notes = NotingPeers(), []
+    injector = Injector(compiled, peers, notes.append, barriers_of(compiled, neighbors(cast)))
     injector.begin(0.0)
     injector.at_barrier("p01", (1, "train"), 1.0)
     assert peers.take() == [*[("p01", "SIGUSR1")] * 3, ("p01", GO)]

@@ -4,7 +4,7 @@ import pytest
 from hand_casts import fault, full, neighbors, plan, star
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.faults.barriers import marks, stops
+from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import read_fault_plan
 
 ALL = 'peers = "all"'
@@ -117,12 +117,12 @@ def test_refusals_of_files(tmp_path, text, message):
         read_fault_plan(tmp_path / "faults.json")
 
 
-# --- marks ---
+# --- barriers ---
 
 
 def marked(text, cast=None, rounds=12):
     cast = cast or full(3)
-    return marks(plan(text, cast, rounds), neighbors(cast))
+    return barriers_of(plan(text, cast, rounds), neighbors(cast))
 
 
 def test_a_trigger_holds_up_whom_it_hits_and_a_heal_too():
@@ -198,7 +198,7 @@ def test_donors_wait_at_shares_of_their_transfers():
             fault(ALL, id="d"),
         ]
     )  # fmt: skip
-    assert stops(plan(text, full(3))) == {
+    assert transfer_stops(plan(text, full(3))) == {
         "p00": [(1, 1.0)],
         "p01": [(None, 0.5), (2, 0.25)],
         "p02": [(None, 0.5)],

@@ -1,4 +1,4 @@
-"""The injector with hands that only note what they were told: who goes on, and when."""
+"""The injector with peers that only note what they were told: who goes on, and when."""
 
 import signal
 
@@ -6,12 +6,13 @@ from hand_casts import fault, full, neighbors, plan
 
 from prisam_p2p.control.codec import name_of
 from prisam_p2p.control.messages import AttackActed, RuleRemoved
-from prisam_p2p.faults.barriers import TIMEOUT_S, marks
+from prisam_p2p.faults.barrier_plan import barriers_of
+from prisam_p2p.faults.barriers import TIMEOUT_S
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.measure import records
 
 
-class NotingHands:
+class NotingPeers:
     def __init__(self):
         self.done, self.down, self.stopped, self.past = [], set(), set(), {}
         self.attacks = {}
@@ -53,29 +54,29 @@ class NotingHands:
 class Stage:
     """A network of three peers, a injector, and a clock that stands until it is told."""
 
-    def __init__(self, text, hands=None, guard=None):
+    def __init__(self, text, peers=None, guard=None):
         cast = full(3)
         compiled = plan(text, cast, guard=guard)
-        self.hands, self.notes, self.now_s = hands or NotingHands(), [], 0.0
+        self.peers, self.notes, self.now_s = peers or NotingPeers(), [], 0.0
         self.injector = Injector(
-            compiled, self.hands, self.notes.append, marks(compiled, neighbors(cast))
+            compiled, self.peers, self.notes.append, barriers_of(compiled, neighbors(cast))
         )
         self.injector.begin(0.0)
 
     def arrive(self, *peers, at=(1, "train")):
         for peer in peers:
             self.injector.at_barrier(peer, at, self.now_s)
-        return self.hands.take()
+        return self.peers.take()
 
     def exits(self, peer, code=-9):
-        self.hands.down.add(peer)
+        self.peers.down.add(peer)
         self.injector.on_exit(peer, code, self.now_s)
-        return self.hands.take()
+        return self.peers.take()
 
     def tick(self, seconds=0.02):
         self.now_s += seconds
         self.injector.tick(self.now_s)
-        return self.hands.take()
+        return self.peers.take()
 
     def noted(self):
         return [type(note).__name__ for note in self.notes]
@@ -101,8 +102,8 @@ def test_who_comes_late_to_a_meeting_that_is_over_goes_on():
 
 def test_a_meeting_does_not_wait_for_who_is_gone_or_past_it():
     stage = Stage(fault('peers = ["p01"]'))
-    stage.hands.down.add("p00")
-    stage.hands.past["p02"] = 2
+    stage.peers.down.add("p00")
+    stage.peers.past["p02"] = 2
     assert stage.arrive("p01") == [("p01", "SIGKILL")]
 
 
@@ -119,7 +120,7 @@ def test_a_restarted_peer_is_awaited_at_the_same_meeting():
     assert stage.exits("p01") == []
     assert stage.tick() == [("p01", "start from state in 1")]
     stage.injector.on_ready("p01", stage.now_s)
-    assert stage.hands.take() == []
+    assert stage.peers.take() == []
     assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
     assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
 
@@ -129,21 +130,21 @@ def test_who_is_to_be_back_when_the_run_is_over_is_gone_for_good():
     stage = Stage(last)
     stage.arrive("p00", "p01", "p02", at=(11, "train"))
     stage.exits("p01")
-    assert not stage.injector.expects_back("p01")
-    assert not stage.injector.waits_for_others("p02")
-    assert stage.injector.planned_end("p01")
+    assert not stage.injector.firings.expects_back("p01")
+    assert not stage.injector.firings.waits_for_others("p02")
+    assert stage.injector.firings.explains_end("p01")
 
 
 def test_who_is_to_be_back_in_a_round_that_nobody_comes_to_is_back_before():
     stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 3 }'))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")
-    assert stage.injector.expects_back("p01")
-    assert stage.injector.waits_for_others("p01")
-    stage.injector.heal_who_waits(stage.now_s)  # the others are done
-    assert stage.hands.take() == [("p01", "start from state in 4")]
-    stage.injector.heal_who_waits(stage.now_s)
-    assert stage.hands.take() == []
+    assert stage.injector.firings.expects_back("p01")
+    assert stage.injector.firings.waits_for_others("p01")
+    stage.injector.heal_waiting(stage.now_s)  # the others are done
+    assert stage.peers.take() == [("p01", "start from state in 4")]
+    stage.injector.heal_waiting(stage.now_s)
+    assert stage.peers.take() == []
 
 
 def test_a_restarted_peer_that_dies_again_is_not_awaited_for_ever():
@@ -167,7 +168,7 @@ def test_of_two_restarts_of_one_peer_the_longer_one_counts():
     stage = hit_twice(("restart", "down_s = 0.1"), ("restart", "down_s = 1.0"))
     assert stage.tick(1) == [("p01", "SIGKILL"), ("p01", "SIGKILL")]
     stage.exits("p01")
-    assert stage.injector.expects_back("p01")
+    assert stage.injector.firings.expects_back("p01")
     assert stage.tick(0.2) == []
     assert stage.tick(1) == [("p01", "start from state in 0")]
     stage.injector.on_ready("p01", stage.now_s)
@@ -179,8 +180,8 @@ def test_a_restart_does_not_undo_a_kill_for_good():
     stage.tick(1)
     stage.exits("p01")
     assert stage.tick(0.2) == []
-    assert not stage.injector.expects_back("p01")
-    assert stage.injector.planned_end("p01")
+    assert not stage.injector.firings.expects_back("p01")
+    assert stage.injector.firings.explains_end("p01")
 
 
 def test_of_two_pauses_of_one_peer_the_longer_one_counts():
@@ -196,7 +197,7 @@ def test_a_pause_is_over_with_its_process():
     stage.exits("p01")
     stage.tick(0.2)
     stage.injector.on_ready("p01", stage.now_s)
-    assert not stage.injector.is_paused("p01")
+    assert not stage.injector.firings.is_suspended("p01")
     assert stage.noted().count("FaultHealed") == 2
 
 
@@ -221,7 +222,7 @@ def test_a_paused_peer_is_let_go_only_once_it_is_healed():
     stage = Stage(fault('peers = ["p01"]', kind="pause"))
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGSTOP")]
     assert stage.tick() == []  # not stopped yet
-    stage.hands.stopped.add("p01")
+    stage.peers.stopped.add("p01")
     assert stage.tick() == [("p00", GO), ("p02", GO)]
     assert stage.arrive("p00", at=(2, "train")) == []
     assert stage.arrive("p02", at=(2, "train")) == [("p01", "SIGCONT"), ("p01", GO)]
@@ -233,7 +234,7 @@ def test_a_peer_that_the_clock_paused_is_not_awaited():
                 at="{ time_s = 1 }")  # fmt: skip
     stage = Stage(nap + "\n\n" + fault('peers = ["p01"]'))
     assert stage.tick(1) == [("p02", "SIGSTOP")]
-    stage.hands.stopped.add("p02")
+    stage.peers.stopped.add("p02")
     stage.tick()
     assert stage.arrive("p00", "p01") == [("p01", "SIGKILL")]
 
@@ -269,7 +270,7 @@ def test_a_rude_peer_takes_the_place_of_one_at_a_meeting():
     stage = Stage(fault('peers = ["p01"]', kind="nan"))
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
     assert stage.exits("p01") == [("p01", "start from state in 1")]
-    assert stage.hands.attacks == {"p01": "nan"}
+    assert stage.peers.attacks == {"p01": "nan"}
     stage.injector.on_ready("p01", stage.now_s)
     assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
     assert stage.noted() == ["FaultApplied"]  # it has not lied yet
@@ -277,7 +278,7 @@ def test_a_rude_peer_takes_the_place_of_one_at_a_meeting():
     confess(stage, lies=2)
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     stage.injector.heal_all(stage.now_s)  # it is for good
-    assert stage.hands.take() == []
+    assert stage.peers.take() == []
 
 
 def test_a_peer_that_is_rude_from_the_start_is_not_replaced():
@@ -288,7 +289,7 @@ def test_a_peer_that_is_rude_from_the_start_is_not_replaced():
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     go = [("p00", GO), ("p01", GO), ("p02", GO)]
     assert sorted(stage.arrive("p00", "p01", "p02", at=(0, "train"))) == go
-    assert (stage.hands.attacks, len(stage.notes)) == ({}, 2)
+    assert (stage.peers.attacks, len(stage.notes)) == ({}, 2)
 
 
 def test_who_else_ends_a_rude_peer_ends_it():
@@ -308,7 +309,7 @@ def test_a_rude_peer_that_is_healed_is_honest_again():
     assert stage.arrive("p00", "p01", at=(3, "train")) == []
     assert stage.arrive("p02", at=(3, "train")) == [("p01", "SIGKILL")]
     assert stage.exits("p01") == [("p01", "start from state in 3")]
-    assert stage.hands.attacks == {"p01": None}
+    assert stage.peers.attacks == {"p01": None}
     assert stage.tick() == []
     stage.injector.on_ready("p01", stage.now_s)
     assert len(stage.arrive("p01", at=(3, "train"))) == 3
@@ -322,7 +323,7 @@ def test_a_rude_peer_that_is_down_when_it_is_healed_would_come_back_honest():
     stage.arrive("p01")
     stage.exits("p01")
     assert stage.tick(6) == []
-    assert stage.hands.attacks == {"p01": None}
+    assert stage.peers.attacks == {"p01": None}
     assert stage.noted() == ["FaultApplied", "FaultHealed"]
 
 

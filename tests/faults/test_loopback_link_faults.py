@@ -47,59 +47,59 @@ def both_ends(*links):
 
 
 def test_a_cut_is_a_rule_at_both_ends_and_gone_when_healed():
-    links = LoopbackLinkFaults(hands := Rules(), {})
+    links = LoopbackLinkFaults(peers := Rules(), {})
     cut = occurrence('links = ["p00->p01"]\n', "cut")
     links.apply(cut, 0.0)
     links.apply(cut, 0.0)
-    assert hands.drops() == both_ends(("p00", "p01"))
+    assert peers.drops() == both_ends(("p00", "p01"))
     links.heal(cut, 1.0)
     links.heal(cut, 1.0)
-    assert hands.drops() == set()
+    assert peers.drops() == set()
 
 
 def test_healing_one_of_two_leaves_the_other():
-    links = LoopbackLinkFaults(hands := Rules(), {})
+    links = LoopbackLinkFaults(peers := Rules(), {})
     parted = occurrence('groups = [["p00"], ["p01", "p02", "p03"]]\n', "partition")
     cut = occurrence('links = ["p00-p01"]\n', "cut").model_copy(update={"id": "g#0"})
     links.apply(parted, 0.0)
     links.apply(cut, 0.0)
     links.heal(parted, 1.0)
-    assert hands.drops() == both_ends(("p00", "p01"), ("p01", "p00"))
+    assert peers.drops() == both_ends(("p00", "p01"), ("p01", "p00"))
 
 
 def test_a_flap_comes_and_goes():
-    links = LoopbackLinkFaults(hands := Rules(), {})
+    links = LoopbackLinkFaults(peers := Rules(), {})
     flap = occurrence('links = ["p00-p01"]\nperiod_s = 2\nduty = 0.5\n', "flap")
     links.apply(flap, 10.0)
     seen = []
     for now_s in (10.0, 10.9, 11.1, 12.1):
         links.keep(now_s)
-        seen.append(bool(hands.drops()))
+        seen.append(bool(peers.drops()))
     assert seen == [True, True, False, True]
     links.heal(flap, 12.2)
-    assert hands.drops() == set()
+    assert peers.drops() == set()
 
 
 def test_delays_are_at_the_sender_alone():
     base = {("p00", "p01"): LinkState(delay_ms=5), ("p00", "p02"): LinkState(delay_ms=5, loss=0.1)}
-    links = LoopbackLinkFaults(hands := Rules(), base)
+    links = LoopbackLinkFaults(peers := Rules(), base)
     for peer in ("p00", "p01"):
         links.peer_is_up(peer)
-    ((name, rule),) = hands.of["p00"].items()
+    ((name, rule),) = peers.of["p00"].items()
     assert (name, rule.action, rule.direction) == ("links/0", "delay", "out")
     assert (rule.delay_ms, rule.jitter_ms, rule.neighbors) == (5, 0, {"p01", "p02"})
-    assert "p01" not in hands.of
+    assert "p01" not in peers.of
     links.apply(occurrence('links = ["p01->p00"]\njitter_ms = 3\ndelay_ms = 9\n', "shape"), 0.0)
-    ((name, rule),) = hands.of["p01"].items()
+    ((name, rule),) = peers.of["p01"].items()
     assert (name, rule.delay_ms, rule.jitter_ms, rule.neighbors) == ("f#0/0", 9, 3, {"p00"})
 
 
 def test_a_process_that_comes_while_links_are_cut_gets_the_rules():
-    links = LoopbackLinkFaults(hands := Rules(), {("p01", "p02"): LinkState(delay_ms=5)})
+    links = LoopbackLinkFaults(peers := Rules(), {("p01", "p02"): LinkState(delay_ms=5)})
     links.apply(occurrence('links = ["p00-p01"]\n', "cut"), 0.0)
-    before = dict(hands.of.pop("p01"))
+    before = dict(peers.of.pop("p01"))
     links.peer_is_up("p01")
-    assert hands.of["p01"].keys() == before.keys() | {"links/0"}
+    assert peers.of["p01"].keys() == before.keys() | {"links/0"}
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_what_one_end_tells_is_evidence_for_all():
     """The other end's rule sees nothing of what never left; and news comes after the heal."""
     stage = Stage(fault('links = ["p00->p01"]\n', kind="cut"))
     compiled = plan(fault('links = ["p00->p01"]\n', kind="cut"), full(3))
-    marks = {"p00": [(1, "train"), (2, "train")], "p01": [(1, "train"), (2, "train")]}
-    links = LoopbackLinkFaults(stage.hands, {})
-    injector = Injector(compiled, stage.hands, stage.notes.append, marks, links)
+    barriers = {"p00": [(1, "train"), (2, "train")], "p01": [(1, "train"), (2, "train")]}
+    links = LoopbackLinkFaults(stage.peers, {})
+    injector = Injector(compiled, stage.peers, stage.notes.append, barriers, links)
     injector.begin(0.0)
-    for mark in marks["p00"]:
-        for peer in marks:
+    for mark in barriers["p00"]:
+        for peer in barriers:
             injector.at_barrier(peer, mark, 1.0)
     told = [each for each in stage.notes if isinstance(each, records.FaultVerified)]
     assert told == []

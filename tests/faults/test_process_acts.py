@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 from hand_casts import fault
-from test_injector import GO, NotingHands, Stage
+from test_injector import GO, NotingPeers, Stage
 
 from prisam_p2p.control.messages import PeerDone, StateLost
 from prisam_p2p.measure import records
@@ -24,7 +24,7 @@ def evidence(stage):
 
 def stop(stage, peer, at=HALF):
     stage.injector.at_stop(peer, at, stage.now_s)
-    return stage.hands.take()
+    return stage.peers.take()
 
 
 # -- transfers ---------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_a_donor_that_is_paused_gives_on_once_it_is_healed():
     text = fault('peers = "all"\nheal = { after_s = 1 }', kind="pause", at=AT_HALF)
     stage = Stage(text)
     assert stop(stage, "p02") == [("p02", "SIGSTOP")]
-    stage.hands.stopped.add("p02")
+    stage.peers.stopped.add("p02")
     assert stage.tick(0.5) == []
     assert stage.tick(0.6) == [("p02", "SIGCONT"), ("p02", "resume-transfer")]
 
@@ -72,7 +72,7 @@ def test_what_comes_after_a_fault_of_a_transfer_waits_for_one_donor_only():
 
 def test_who_joins_is_started_where_all_wait_and_awaited_there():
     stage = Stage(fault('peers = ["p01"]', kind="join"))
-    stage.hands.down.add("p01")
+    stage.peers.down.add("p01")
     assert stage.arrive("p00") == []
     assert stage.arrive("p02") == [("p01", "start from fresh in 1")]
     stage.injector.on_ready("p01", stage.now_s)
@@ -83,7 +83,7 @@ def test_who_joins_is_started_where_all_wait_and_awaited_there():
 # -- slow --------------------------------------------------------------------------------------
 
 
-class ObeyingHands(NotingHands):
+class ObeyingPeers(NotingPeers):
     """Processes stop and go on as they are told."""
 
     def signal(self, peer, number):
@@ -98,7 +98,7 @@ SLOW = 'peers = ["p01"]\nfactor = 0.25\nheal = { after_s = 4 }'
 
 
 def slowed(more=""):
-    stage = Stage(fault(SLOW, kind="slow", at=SOON) + more, ObeyingHands())
+    stage = Stage(fault(SLOW, kind="slow", at=SOON) + more, ObeyingPeers())
     stage.tick()
     return stage
 
@@ -108,8 +108,8 @@ def test_who_is_slowed_stands_for_the_rest_of_the_time_and_is_let_go():
     for _ in range(205):
         stage.tick()
     assert evidence(stage) == ["it stood still for 75% of 4.00 s"]
-    assert stage.hands.stopped == set()
-    assert not stage.injector.is_paused("p01")
+    assert stage.peers.stopped == set()
+    assert not stage.injector.firings.is_suspended("p01")
 
 
 def test_a_pause_of_who_is_slowed_is_not_ended_by_it():
@@ -169,7 +169,7 @@ def can_allocate(process, mib):
 def test_memory_is_limited_from_outside_and_given_back(process):
     stage = Stage(FEW)
     assert can_allocate(process, 256)
-    stage.hands.pids["p01"] = process.pid
+    stage.peers.pids["p01"] = process.pid
     stage.tick()
     assert can_allocate(process, 32)
     assert not can_allocate(process, 96)
@@ -181,14 +181,14 @@ def test_memory_is_limited_from_outside_and_given_back(process):
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux'")
 def test_who_is_out_of_memory_is_so_as_planned_and_stays_limited(process):
     stage = Stage(FEW)
-    stage.hands.pids["p01"] = process.pid
+    stage.peers.pids["p01"] = process.pid
     before = psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA)
     stage.tick()
-    assert not stage.injector.planned_end("p01")
+    assert not stage.injector.firings.explains_end("p01")
     stage.injector.on_report("p01", PeerDone("out-of-memory"), stage.now_s)
     stage.tick(2)
     stage.injector.heal_all(stage.now_s)
-    assert stage.injector.planned_end("p01")
+    assert stage.injector.firings.explains_end("p01")
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA) != before
 
@@ -196,7 +196,7 @@ def test_who_is_out_of_memory_is_so_as_planned_and_stays_limited(process):
 @pytest.mark.parametrize(("code", "proves"), [(-6, True), (1, True), (-9, False), (0, False)])
 def test_a_process_that_breaks_at_its_limit_is_evidence(process, code, proves):
     stage = Stage(FEW)
-    stage.hands.pids["p01"] = process.pid
+    stage.peers.pids["p01"] = process.pid
     stage.tick()
     stage.exits("p01", code)
     assert bool(evidence(stage)) == proves
@@ -208,12 +208,12 @@ def test_a_process_that_breaks_at_its_limit_is_evidence(process, code, proves):
 def test_a_disk_is_full_for_each_process_of_a_peer_until_it_is_healed(tmp_path):
     text = fault('peers = ["p01"]\nheal = { after_s = 1 }', kind="full-disk", at=SOON)
     stage = Stage(text)
-    stage.hands.state = tmp_path / "p01.safetensors"
+    stage.peers.state = tmp_path / "p01.safetensors"
     for pid in (7, 8):
-        stage.hands.pids["p01"] = pid
+        stage.peers.pids["p01"] = pid
         stage.tick()
         with pytest.raises(OSError, match="No space left on device"):
-            path_beside(stage.hands.state, pid).write_text("x")
+            path_beside(stage.peers.state, pid).write_text("x")
     stage.injector.on_report("p01", StateLost(3, "No space left on device"), stage.now_s)
     stage.tick(2)
     assert evidence(stage) == ["state of round 3: No space left on device"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hand_casts import neighbors
 
-from prisam_p2p.faults.barriers import marks, stops
+from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.cast import cast_of
 from prisam_p2p.faults.compile import compile_plan
 from prisam_p2p.faults.fault_plan import read_fault_plan
@@ -52,12 +52,12 @@ def test_a_shipped_scenario_compiles_and_hits_somebody_each_time(path, rounds):
         plan = compiled(path.stem, rounds, seed)
         assert all(each.concerned for each in plan.occurrences)
         assert not any(each.cut_to_fit for each in plan.occurrences)
-        assert marks(plan, neighbors(CAST)) or stops(plan)
+        assert barriers_of(plan, neighbors(CAST)) or transfer_stops(plan)
 
 
 def test_the_kill_is_at_half_a_pull():
     plan = compiled("kill-at-half-a-pull")
-    assert stops(plan) == {peer: [(2, 0.5)] for peer in CAST.peers}
+    assert transfer_stops(plan) == {peer: [(2, 0.5)] for peer in CAST.peers}
     assert [each.kind for each in plan.occurrences] == ["kill"]
 
 
