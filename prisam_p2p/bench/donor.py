@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from prisam_p2p.core.layout import FLOAT32, Layout, Weights
-from prisam_p2p.learn.memory import one_heap
+from prisam_p2p.learn.malloc import use_one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.system.inbox import Inbox
@@ -26,7 +26,7 @@ RUN_ID, W0 = b"benchrun", bytes(16)
 
 def transport_of(peer: str, address: str, layout: Layout, keys: Keys | None = None) -> Transport:
     """Return a peer's transport as a run would make it."""
-    one_heap()
+    use_one_heap()
     neighbor = REQUESTER if peer == DONOR else DONOR
     how = TransportSettings(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
     identity = Identity(RUN_ID, peer, 0, W0, layout.digest)

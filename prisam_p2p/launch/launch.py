@@ -13,7 +13,7 @@ from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.planned import faults_of, plan_of
 from prisam_p2p.launch.run import COMPLETED, RunRequest, RunResult, begin_run, create_run_dir
-from prisam_p2p.learn.memory import give_memory_back
+from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
 from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice, choose_network
@@ -121,7 +121,7 @@ def make_ready(prepared: Prepared) -> None:
     for plan in (prepared.plan, prepared.baseline):
         if plan and TRAITS[plan.settings.algorithm].clusters:
             warm_imports(plan.settings.grouping)
-    give_memory_back()  # what loading the data took
+    return_freed_memory()  # what loading the data took
     allow_many_files()
 
 

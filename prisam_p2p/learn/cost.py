@@ -1,7 +1,7 @@
-"""What one image costs a slim network: multiply-accumulates, counted on the network itself.
+"""Count the multiply-accumulates (MACs) of a slim network for one image, on the network itself.
 
-torch.utils.flop_counter counts the same (a test compares), but using it loads torch._dynamo,
-2 s of CPU in every process that weighs a budget.
+torch.utils.flop_counter gives the same numbers (a test compares them), but it imports
+torch._dynamo, which takes 2 s of CPU time in every process.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from prisam_p2p.learn.structure import dress, layout_of
 
 
 def macs(architecture: Architecture, mask: Mask) -> int:
-    """Count the multiply-accumulates of convolutions and linear layers, for one image.
+    """Count the MACs of convolutions and linear layers for one image.
 
-    Biases, BN and activations are not counted (as the paper's 153 MMAC of VGG-11 are not).
+    Biases, BN and activations are not counted, as in the paper's 153 MMAC of VGG-11.
 
     Args:
         mask: shape (layout.n_bits,), True = kept.
@@ -43,7 +43,7 @@ def macs(architecture: Architecture, mask: Mask) -> int:
 
 
 def _zero_net(architecture: Architecture, mask: Mask) -> nn.Module:
-    zero = torch.zeros((), device="cpu")  # expanded: no memory but this
+    zero = torch.zeros((), device="cpu")  # expanded, so that tensors take no memory
     counter = torch.zeros((), dtype=torch.int64, device="cpu")
     tensors = {
         tensor.name: (zero if tensor.dtype.kind == "f" else counter).expand(tensor.slim_shape(mask))
@@ -57,4 +57,4 @@ def _macs_per_output(layer: nn.Module) -> int:
         return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
     if isinstance(layer, nn.Linear):
         return layer.in_features
-    raise TypeError(f"no multiply-accumulates are counted in {type(layer).__name__}")
+    raise TypeError(f"cannot count the MACs of {type(layer).__name__}")

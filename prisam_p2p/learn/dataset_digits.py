@@ -15,9 +15,9 @@ LARGEST_PIXEL = 16
 
 
 def load_digits() -> Dataset:
-    """Return the digits, half of each class in either pool.
+    """Return the digits, with half of each class in the training and half in the test pool.
 
-    Within a class, images go to the training and the test pool in turns, in file order, the
+    Within a class, images go to the training and the test pool alternately, in file order, the
     first to the training pool. Mean and deviation are those of the training pool.
 
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (its
@@ -35,10 +35,10 @@ def load_digits() -> Dataset:
 
 
 def _table() -> npt.NDArray[np.float64]:
-    """Rows of 64 pixels and a label, shape (1797, 65).
+    """Return rows of 64 pixels and a label, shape (1797, 65).
 
-    The file is read without importing scikit-learn, which would cost more than a second of CPU
-    time; should a release move it, scikit-learn is asked.
+    The file is read without importing scikit-learn, which takes over a second of CPU time. If a
+    release does not have it there, scikit-learn loads it.
     """
     spec = find_spec("sklearn")  # finds the package, does not import it
     for folder in (spec.submodule_search_locations or []) if spec else []:

@@ -1,12 +1,12 @@
 """A folder of image files: train/CLASS/* and test/CLASS/* under --data-dir.
 
-Opening it lists the files; an image is decoded when a split uses it. The rules:
+Opening the folder lists its files; an image is decoded when a peer uses it. The rules:
 
-- Classes are the names of the directories, sorted; train/ and test/ have the same.
-- Images are files with one of the `SUFFIXES`; other and hidden files are passed over.
+- Classes are the names of the directories, sorted; train/ and test/ must have the same ones.
+- Images are files with one of the `SUFFIXES`; other files and hidden ones are ignored.
 - If the first image of every class is gray, all images are read as gray (1 channel), else as RGB.
-- All have the size of the first, or --image-size is given: then each is resized to that square.
-- Pixels become (x - 0.5) / 0.25 with x in [0, 1]: no pass over the files is needed for that.
+- All images have the size of the first; with --image-size, each is resized to that square.
+- Pixels become (x - 0.5) / 0.25 with x in [0, 1], which needs no pass over the files.
 """
 
 from __future__ import annotations
@@ -30,18 +30,21 @@ SUFFIXES = frozenset(
 )
 GRAY_MODES = frozenset(("1", "L", "LA"))
 DEEP_MODES = frozenset(("I", "I;16", "I;16B", "I;16L", "F"))
-"""More than 8 bits a channel; Pillow would clip them to 255."""
+"""Pillow's modes of more than 8 bits a channel, which it would clip to 255."""
 
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def load_folder(data_dir: Path | None, image_size: int | None) -> Dataset:
-    """Return the images under `data_dir`, as the rules above have it.
+    """Return the images under `data_dir`, by the rules above.
+
+    Args:
+        image_size: side of the square to which images are resized; None = do not resize.
 
     Raises:
         ConfigError: a directory is missing, the classes differ, a class is empty, or the first
-            image of a class cannot be read or has another size. Other images are looked at
-            when they are read, and raise it then.
+            image of a class cannot be read or has another size. Other images are checked, and
+            raise this, when they are read.
     """
     if data_dir is None or not data_dir.expanduser().is_dir():
         value = None if data_dir is None else str(data_dir)
@@ -64,7 +67,7 @@ def load_folder(data_dir: Path | None, image_size: int | None) -> Dataset:
 
 
 def _class_files(directory: Path, part: Part) -> dict[str, list[Path]]:
-    """Class name -> its image files, both sorted by name."""
+    """Return class name -> its image files, both sorted by name."""
     folder = directory / part
     if not folder.is_dir():
         raise ConfigError("--data-dir", "", str(directory), f"a {LAYOUT}; {part}/ is missing")
@@ -121,7 +124,7 @@ def _image(file: Path, mode: str, shape: Shape, resize: bool) -> Images:
 
 
 def _decode(file: Path, mode: str) -> npt.NDArray[np.uint8]:
-    """Return the pixels, shape (H, W) for "L" and (H, W, 3) for "RGB"; "" picks by the file."""
+    """Return the pixels, shape (H, W) for mode "L", (H, W, 3) for "RGB"; "" = the file's own."""
     try:
         with Image.open(file) as image:
             if image.mode in DEEP_MODES:

@@ -16,10 +16,10 @@ from prisam_p2p.learn.dataset_torchvision import download_with_torchvision, exis
 
 N_CLASSES = 10
 MEAN, STD = (0.2860,), (0.3530,)
-"""Of the 60,000 training images, pixels in [0, 1]; computed from the files."""
+"""Moments of the pixels, in [0, 1], of the 60,000 training images; computed from the files."""
 
 FOLDERS = ("", "raw", "FashionMNIST/raw")
-"""Where under --data-dir the files may lie; torchvision puts them into the last."""
+"""Where under --data-dir the files may be; torchvision puts them into the last of these."""
 
 UNSIGNED_BYTE = 0x08
 
@@ -30,7 +30,7 @@ def load_fashion_mnist(data_dir: Path | None, download: bool) -> Dataset:
     Source: H. Xiao, K. Rasul, R. Vollgraf 2017, "Fashion-MNIST", arXiv:1708.07747.
 
     Raises:
-        ConfigError: a file is missing and may not be downloaded, or is damaged.
+        ConfigError: a file is damaged, or is missing without `download`.
     """
     directory = existing_directory("fashion-mnist", data_dir, download)
     if download and any(_find(directory, name) is None for name in _file_names()):
@@ -40,13 +40,13 @@ def load_fashion_mnist(data_dir: Path | None, download: bool) -> Dataset:
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """Return the array of unsigned bytes in an IDX file; a name ending in .gz is unpacked.
+    """Return the array of unsigned bytes in an IDX file, which is gzipped if its name ends in .gz.
 
-    The format: two zero bytes, a type code, the number of axes, each axis' length as a
+    The format: two zero bytes, a type code, the number of axes, the length of each axis as a
     big-endian u32, then the values in C order.
 
     Raises:
-        ConfigError: (naming the file) it is no such file, or is cut short.
+        ConfigError: the file cannot be read, is no IDX file of bytes, or is truncated.
     """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -56,7 +56,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
             raise ValueError(f"starts with {data[:4].hex()}")
         return np.frombuffer(data, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
-        raise ConfigError(str(path), "", str(error), "a whole IDX file of bytes") from error
+        raise ConfigError(str(path), "", str(error), "a complete IDX file of bytes") from error
 
 
 def _file_names() -> list[str]:
@@ -80,8 +80,8 @@ def _read(directory: Path, name: str, item_shape: tuple[int, ...]) -> npt.NDArra
     path = _find(directory, name)
     if path is None:
         right = (
-            f"a directory with {name}[.gz] in it, in raw/ or in FashionMNIST/raw/; "
-            "pass --download to fetch it"
+            f"a directory that contains {name}[.gz], itself or in raw/ or FashionMNIST/raw/; "
+            "or --download"
         )
         raise ConfigError("--data-dir", "", str(directory), right)
     array = read_idx(path)

@@ -1,11 +1,11 @@
 """The user's own arrays: an .npz file with x_train, y_train, x_test and y_test.
 
-The rules for what the arrays may be:
+The rules:
 
 - x_*: uint8 (divided by 255) or float (taken as it is), all finite, with the shape (n, H, W),
-  (n, H, W, C) or (n, C, H, W). With four axes, the smaller of the second and the last one is the
-  channels; if they are equal, the last.
-- y_*: integers, shape (n,) or (n, 1). The classes are 0 .. K - 1, and x_train shows each of them.
+  (n, H, W, C) or (n, C, H, W). Of four axes, the channels are the smaller of the second and the
+  last one, and the last if these are equal.
+- y_*: integers, shape (n,) or (n, 1). The classes are 0 .. K - 1, each of them in y_train.
 - Mean and deviation are those of x_train (see `channel_moments`).
 """
 
@@ -39,7 +39,7 @@ def load_npz(name: str) -> Dataset:
     """Return the dataset in the file `name`, a path ending in .npz.
 
     Raises:
-        ConfigError: there is no such file, or it breaks one of the rules above.
+        ConfigError: the file does not exist, or breaks one of the rules above.
     """
     arrays = _arrays(Path(name).expanduser(), name)
     y_train, y_test = (_labels(name, key, arrays[key]) for key in ("y_train", "y_test"))
@@ -56,7 +56,7 @@ def load_npz(name: str) -> Dataset:
 
 def _arrays(path: Path, name: str) -> dict[str, Array]:
     if not path.is_file():
-        raise ConfigError("--dataset", "", name, "an .npz file that exists")
+        raise ConfigError("--dataset", "", name, "the path of an existing .npz file")
     if not zipfile.is_zipfile(path):
         raise ConfigError(name, "", "not a zip archive", "an .npz file, as numpy.savez writes it")
     arrays: dict[str, Array] = {}

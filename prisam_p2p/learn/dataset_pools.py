@@ -1,6 +1,6 @@
-"""What a dataset is: two pools of labelled images, read when asked for.
+"""The dataset type: a training and a test pool of labelled images, which are read on demand.
 
-NumPy, and torch only to resize. No files here: the `dataset_*` modules beside this one read them.
+NumPy, and torch only for resizing. The other `dataset_*` modules read the files.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Part = Literal["train", "test"]
 Shape = tuple[int, int, int]
 
 MOMENT_IMAGES = 1_000
-"""`channel_moments` looks at no more images than this."""
+"""The most images that `channel_moments` reads."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The images that peers' training data (or test data) is dealt from.
+    """The images from which the peers' training data, or their test data, are taken.
 
     Attributes:
         labels: shape (n,), int64.
-        read: indices, shape (m,) -> images, shape (m, C, H, W), float32, as a rule in [0, 1].
-            The only thing that costs time; may raise ConfigError for a file that is no image.
+        read: indices, shape (m,) -> images, shape (m, C, H, W), float32, usually in [0, 1].
+            Only this takes time. It may raise ConfigError for an unreadable file.
     """
 
     labels: Labels
@@ -45,9 +45,9 @@ class Dataset:
     Attributes:
         name: as the user gave it.
         n_classes: labels are 0 .. n_classes - 1.
-        image_shape: (C, H, W) of what `images` returns, after resizing.
+        image_shape: (C, H, W) of the images that `images` returns, after resizing.
         mean: per channel, subtracted from every pixel.
-        std: per channel, divides every pixel after that.
+        std: per channel, by which every pixel is then divided.
     """
 
     name: str
@@ -72,10 +72,10 @@ class Dataset:
         """Read, resize and normalize the images at `indices` of one pool.
 
         Returns:
-            Shape (n, *image_shape), float32, a new array.
+            Shape (n, *image_shape), float32, a new array, in the order of `indices`.
 
         Raises:
-            ConfigError: an image file cannot be read, or has another size than the first.
+            ConfigError: an image file cannot be read, or differs in size from the first.
         """
         pool = self.train if part == "train" else self.test
         images = resized(pool.read(np.asarray(indices, np.int64)), self.image_shape[1:])
@@ -84,13 +84,13 @@ class Dataset:
 
 
 def resized(images: Images, size: tuple[int, int]) -> Images:
-    """Return `images`, shape (n, C, h, w), at `size` (H, W): bilinear, antialiased.
+    """Resize images, shape (n, C, h, w), to `size` (H, W): bilinear, antialiased.
 
-    The aspect ratio is not kept; images that have the size already are returned as they are.
+    The aspect ratio is not preserved. Images that have the size already are returned unchanged.
     """
     if images.shape[2:] == size or len(images) == 0:
         return images.reshape(*images.shape[:2], *size)
-    import torch  # a second of CPU time that most datasets do not need
+    import torch  # late: the import takes a second of CPU time, and most datasets do not need it
 
     small = torch.nn.functional.interpolate(
         torch.from_numpy(images), size=size, mode="bilinear", antialias=True
@@ -99,7 +99,7 @@ def resized(images: Images, size: tuple[int, int]) -> Images:
 
 
 def array_pool(images: npt.NDArray[np.generic], labels: Labels, scale: float) -> Pool:
-    """Return the pool of an array in memory, shape (n, C, H, W); pixels are divided by `scale`."""
+    """Return a pool of `images` in memory, shape (n, C, H, W); pixels are divided by `scale`."""
 
     def read(indices: Indices) -> Images:
         return np.ascontiguousarray(images[indices], np.float32) / np.float32(scale)
@@ -110,8 +110,8 @@ def array_pool(images: npt.NDArray[np.generic], labels: Labels, scale: float) ->
 def channel_moments(pool: Pool) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the mean and the standard deviation of the pixels of each channel.
 
-    They are taken over all images of the pool, or over at most `MOMENT_IMAGES` of them at even
-    steps from the first. A constant channel has a deviation of 1, so that it stays finite.
+    They are over all images of the pool, or over at most `MOMENT_IMAGES` of them at even steps
+    from the first. The deviation of a constant channel is given as 1, to divide by it.
     """
     step = -(-len(pool.labels) // MOMENT_IMAGES)
     images = pool.read(np.arange(0, len(pool.labels), step))
@@ -121,11 +121,14 @@ def channel_moments(pool: Pool) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def check_labels(where: str, key: str, labels: Labels, n_images: int, n_classes: int) -> None:
-    """Refuse labels that do not fit the images or the classes.
+    """Check that labels fit the images and the classes.
+
+    Args:
+        where, key: file and key for the error.
 
     Raises:
-        ConfigError: (at `where`, `key`) another number of labels than of images, no images, or
-            a label outside 0 .. n_classes - 1.
+        ConfigError: there are no images, the number of labels differs from that of images, or a
+            label is outside 0 .. n_classes - 1.
     """
     if n_images == 0 or len(labels) != n_images:
         right = "one label for each image, and at least one"

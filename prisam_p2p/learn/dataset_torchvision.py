@@ -1,6 +1,6 @@
-"""CIFAR-10, CIFAR-100 and SVHN, as torchvision reads them, and torchvision's downloads.
+"""CIFAR-10, CIFAR-100 and SVHN, read and downloaded by torchvision.
 
-torchvision is imported only when one of these is asked for.
+torchvision is imported only when one of these datasets is used.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import numpy.typing as npt
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.dataset_pools import Dataset, Pool, array_pool, check_labels
 
-SILENCE_S = 60.0
-"""A download's server may say nothing for so long. torchvision itself would wait for ever."""
+DOWNLOAD_TIMEOUT_S = 60.0
+"""Longest silence of a download's server. torchvision itself has no timeout."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What torchvision calls a dataset, and the moments of its training pixels in [0, 1].
+    """How torchvision names a dataset, and the moments of its training pixels in [0, 1].
 
     Attributes:
-        train: the arguments that select the training part; `test`: the test part.
-        folder: where below the root torchvision looks; "" = in the root itself.
+        folder: the folder below the root that holds the files; "" = the root itself.
+        train, test: the arguments that select the training and the test part.
     """
 
     class_name: str
@@ -55,11 +55,11 @@ KNOWN = {
     ),
 }  # fmt: skip
 """--dataset -> how to load it. The moments are over all pixels of the training images, to the
-digits that most published code for these datasets has."""
+number of digits that is usual in published code."""
 
 
 def load_torchvision(name: str, data_dir: Path | None, download: bool) -> Dataset:
-    """Return one of `KNOWN`, all of 3x32x32.
+    """Return one of the `KNOWN` datasets; all have images of 3x32x32.
 
     Sources: A. Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images" (CIFAR);
         Y. Netzer et al. 2011, "Reading Digits in Natural Images with Unsupervised Feature
@@ -78,7 +78,9 @@ def load_torchvision(name: str, data_dir: Path | None, download: bool) -> Datase
 
 
 def download_with_torchvision(class_name: str, directory: Path) -> None:
-    """Fetch what is missing of a torchvision dataset with a `train` argument; it checks the MD5.
+    """Download the missing files of a torchvision dataset that has a `train` argument.
+
+    torchvision checks their MD5 sums.
 
     Raises:
         ConfigError: the download failed.
@@ -88,10 +90,10 @@ def download_with_torchvision(class_name: str, directory: Path) -> None:
 
 
 def existing_directory(name: str, data_dir: Path | None, download: bool) -> Path:
-    """Return --data-dir, made if the dataset `name` is to be downloaded into it.
+    """Return --data-dir, which is created if the dataset `name` will be downloaded into it.
 
     Raises:
-        ConfigError: it is not given, is no directory, or cannot be made.
+        ConfigError: --data-dir is not given, is no directory, or cannot be created.
     """
     if data_dir is None:
         right = f"the directory of {name}" + (" to download it into" if download else "")
@@ -101,7 +103,7 @@ def existing_directory(name: str, data_dir: Path | None, download: bool) -> Path
         if download:
             directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        right = f"a directory that can be made ({error.strerror})"
+        right = f"a directory that can be created ({error.strerror})"
         raise ConfigError("--data-dir", "", str(directory), right) from error
     if not directory.is_dir():
         right = f"an existing directory that holds {name}, or --download"
@@ -116,7 +118,7 @@ def _pool(
         dataset = _construct(known.class_name, part, directory, download=False)
     except RuntimeError as error:  # torchvision: "Dataset not found or corrupted"
         if not download:
-            right = f"a directory with {name} as torchvision stores it; pass --download to fetch it"
+            right = f"a directory with {name} as torchvision stores it; or --download"
             raise ConfigError("--data-dir", "", str(directory), right) from error
         dataset = _construct(known.class_name, part, directory, download=True)
     images: npt.NDArray[np.uint8] = dataset.data
@@ -129,10 +131,14 @@ def _pool(
 
 
 def _construct(class_name: str, part: dict[str, object], directory: Path, download: bool) -> Any:
-    """Call a torchvision dataset's class; RuntimeError if files are missing, and no download.
+    """Construct a torchvision dataset.
 
-    CIFAR's files are Python pickles. torchvision compares their MD5 sums with the published
-    ones before it reads them: the only place where this project lets a pickle be loaded.
+    CIFAR's files are Python pickles. This is the only place where this project loads a pickle;
+    torchvision compares their MD5 sums with the published ones before.
+
+    Raises:
+        RuntimeError: files are missing or damaged, without `download`.
+        ConfigError: the download failed.
     """
     from prisam_p2p.learn.torchvision_shim import import_torchvision  # imports torch
 
@@ -140,19 +146,19 @@ def _construct(class_name: str, part: dict[str, object], directory: Path, downlo
     if not download:
         return make(root=str(directory), download=False, **part)
     try:
-        with _patience(SILENCE_S):
+        with _socket_timeout(DOWNLOAD_TIMEOUT_S):
             return make(root=str(directory), download=True, **part)
     except (OSError, RuntimeError) as error:
         reason = str(error).split("\n")[0]
-        right = f"a server that can be reached and gives the published files ({reason})"
+        right = f"a reachable server with the published files ({reason})"
         raise ConfigError("--download", "", class_name, right) from error
 
 
 @contextmanager
-def _patience(silence_s: float) -> Iterator[None]:
-    """Give sockets that are made inside the block so long for each answer."""
+def _socket_timeout(timeout_s: float) -> Iterator[None]:
+    """Set the default timeout of sockets that are made inside the block."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(silence_s)
+    socket.setdefaulttimeout(timeout_s)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""`--dataset`: from a name or a path to a `Dataset`. How each is read: the `dataset_*` modules."""
+"""Open a dataset by the name or path of `--dataset`; the `dataset_*` modules read each kind."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "svhn", "folder")
 def load_dataset(
     name: str, data_dir: Path | None, download: bool, image_size: int | None
 ) -> Dataset:
-    """Open a dataset: its labels are read now, its images when they are asked for.
+    """Open a dataset: its labels are read now, its images on demand.
 
     Args:
         name: one of `NAMES`, or the path of an .npz file (relative to the working directory).
-        data_dir: where its files lie; digits and .npz files need none.
-        download: let torchvision fetch into `data_dir` what is missing there.
-        image_size: pixels a side that images are resized to; None = as they are.
+        data_dir: the directory of its files; digits and .npz files need none.
+        download: let torchvision download missing files into `data_dir`.
+        image_size: side in pixels of the square to which images are resized; None = no resizing.
 
     Raises:
-        ConfigError: no such dataset, or its files are missing, damaged or inconsistent.
+        ConfigError: there is no such dataset, or its files are missing, damaged or inconsistent.
     """
     dataset = _open(name, data_dir, download, image_size)
     if image_size is None:

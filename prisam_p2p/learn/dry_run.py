@@ -1,6 +1,7 @@
-"""Running a network on zeros, only to see what it does: whether it accepts an image, its shapes.
+"""Run a network on zeros, to learn its shapes and whether it accepts an image.
 
-On real zeros of the CPU, for a forward pass on the meta device loads torch._dynamo, 2 s of CPU.
+This uses zeros on the CPU, because a forward pass on the meta device imports torch._dynamo, which
+takes 2 s of CPU time.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from torch import nn
 
 
 def zeros(skeleton: nn.Module) -> nn.Module:
-    """Make a network on the meta device one that runs, in place: its weights are zeros.
+    """Give a network on the meta device weights of zeros, in place, so that it can run.
 
-    The parameters are one zero each, expanded: they take no memory and cannot be trained.
+    Each parameter is a single expanded zero, which takes no memory and cannot be trained.
     """
     for module in skeleton.modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -29,7 +30,7 @@ def zeros(skeleton: nn.Module) -> nn.Module:
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Compute without torch's thread pool: a pool started here would not survive a later fork."""
+    """Compute without torch's thread pool, because a pool started here breaks a later fork."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -39,11 +40,11 @@ def single_thread() -> Iterator[None]:
 
 
 def classifies(net: nn.Module, image_shape: tuple[int, int, int], n_classes: int) -> bool:
-    """Tell whether `net` can train on such images (C, H, W) and returns one logit a class."""
+    """Tell whether `net` can train on images of shape (C, H, W) and returns `n_classes` logits."""
     images = torch.zeros(2, *image_shape, device="cpu")
     try:
         with torch.no_grad(), single_thread():
             logits = net.train()(images)
-    except (RuntimeError, ValueError, AssertionError):  # a layer cannot see such images
+    except (RuntimeError, ValueError, AssertionError):  # a layer does not accept such images
         return False
     return isinstance(logits, torch.Tensor) and logits.shape == (2, n_classes)

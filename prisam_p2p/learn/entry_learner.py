@@ -1,7 +1,7 @@
-"""A learner of networks whose weights are kept or dropped one by one (core/entrywise.py).
+"""A learner for unstructured sparsity, where every weight has a mask bit (core/entrywise.py).
 
-The network that is trained is whole, with zeros where nothing is kept: unstructured sparsity
-saves neither time nor memory here, as on most hardware.
+It trains the dense network, with zeros for dropped weights: unstructured sparsity saves neither
+time nor memory here, as on most hardware.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from prisam_p2p.learn.training import Hyperparameters
 
 
 class EntryLearner(Learner):
-    """A Learner that takes and returns entries, trained under their mask.
+    """A Learner whose weights are those of an EntryLayout; training keeps dropped entries at zero.
 
     Args:
-        layout: of the entries; what follows is Learner's.
+        layout: of the entries; the other arguments are those of Learner.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EntryLearner(Learner):
         return entries_of(self._layout, whole, before.mask)
 
     def _after_step(self, net: nn.Module, weights: Weights, pace: Pace) -> Callable[[], None]:
-        """Return what also puts back to zero what the step moved and the mask does not keep."""
+        """Return a callback that also sets dropped entries back to zero."""
         mask = torch.from_numpy(weights.mask).to(self._device)
         kept = {
             tensor.name: mask[span].reshape(tensor.shape)

@@ -1,4 +1,4 @@
-"""One device's learning: NumPy weights in, NumPy weights out, torch inside."""
+"""A device's training and evaluation: NumPy weights in, NumPy weights out, torch inside."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from torch import nn
 from prisam_p2p.core.layout import State, Weights
 from prisam_p2p.learn import training
 from prisam_p2p.learn.dataset_pools import Images, Indices, Labels
-from prisam_p2p.learn.memory import give_memory_back
+from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.models import Architecture, build
 from prisam_p2p.learn.pace import Pace
-from prisam_p2p.learn.shared_data import let_go
+from prisam_p2p.learn.shared_data import release_pages
 from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.structure import layout_of, slim_module, state_of, weights_of
 
 
 @lru_cache(maxsize=2)
 def initial_weights(architecture: Architecture, seed: int) -> Weights:
-    """Return W0, the same on every peer of a run; cached, so that forked peers share it."""
+    """Return W0, the same on every peer of a run, dense and read-only.
+
+    It is cached, so that forked peers share its memory.
+
+    Args:
+        seed: the run's.
+
+    Raises:
+        ConfigError: `models.build` refuses the architecture.
+    """
     tensors = state_of(build(architecture, seed))
     for array in tensors.values():
         array.flags.writeable = False
@@ -32,7 +41,7 @@ def initial_weights(architecture: Architecture, seed: int) -> Weights:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of right answers in [0, 1] on a device's two held-out sets."""
+    """Accuracy in [0, 1] on a device's validation set and on its test set."""
 
     validation: float
     test: float
@@ -43,8 +52,9 @@ class Learner:
 
     Args:
         images, labels: all images of the run, shapes (n, C, H, W) and (n,).
-        data: which of them are this device's.
-        seed: of this device; each round shuffles from (seed, round).
+        data: indices of this device's images.
+        how: hyperparameters of the training.
+        seed: of this device; each round shuffles by (seed, round).
         device: "cpu" or "cuda".
     """
 
@@ -65,7 +75,16 @@ class Learner:
     def train(
         self, weights: Weights, *, round_index: int, epochs: int, learning_rate: float, pace: Pace
     ) -> tuple[Weights, training.TrainingOutcome]:
-        """Return `weights` after local training (Algorithm 1, step 7), same mask."""
+        """Train `weights` on the training images (Algorithm 1, step 7).
+
+        Args:
+            round_index: seeds the shuffling, with the device's seed.
+            epochs: passes over the training images.
+            pace: called after every step; what it raises ends the training.
+
+        Returns:
+            New weights of the same mask, and what the training did.
+        """
         net = self._net(weights)
         images, labels = self._tensors(self._data.train)
         seeds = np.random.SeedSequence([self._seed, round_index])
@@ -81,11 +100,11 @@ class Learner:
         )
         trained = self._weights_of(net, weights)
         del net, images, labels
-        give_memory_back()
+        return_freed_memory()
         return trained, outcome
 
     def recalibrate(self, weights: Weights) -> Weights:
-        """Return `weights` with BN statistics of one pass over the training images."""
+        """Return `weights` with the BN statistics of one pass over the training images."""
         net = self._net(weights)
         training.recalibrate(net, self._tensors(self._data.train)[0])
         return self._weights_of(net, weights)
@@ -94,10 +113,10 @@ class Learner:
         """Return the accuracy of `weights` on the validation and on the test images."""
         net = self._net(weights)
         validation, test = (
-            training.accuracy(net, *self._tensors(rows))  # mapped, copied while in use only
+            training.accuracy(net, *self._tensors(rows))  # copies of one set at a time
             for rows in (self._data.validation, self._data.test)
         )
-        give_memory_back()
+        return_freed_memory()
         return Accuracy(validation, test)
 
     def loss(self, weights: Weights) -> float:
@@ -105,7 +124,14 @@ class Learner:
         return training.loss(self._net(weights), *self._tensors(self._data.train))
 
     def gradients(self, weights: Weights, *, round_index: int) -> State:
-        """Return parameter -> its gradient at `weights`, on one batch of the training images."""
+        """Return parameter -> its gradient on one batch of the training images.
+
+        Args:
+            round_index: seeds the choice of the batch, with the device's seed.
+
+        Returns:
+            Name -> dense gradient of the cross entropy at `weights`, in evaluation mode.
+        """
         seeds = np.random.SeedSequence([self._seed, round_index])
         found = training.gradients(
             self._net(weights),
@@ -122,7 +148,7 @@ class Learner:
         return weights_of(net, before.mask)
 
     def _net(self, weights: Weights) -> nn.Module:
-        # channels last: a step takes 0.67 to 0.88 of the time (benchmarks/memory_format.py)
+        # With channels last, a step takes 0.67 to 0.88 of the time (benchmarks/memory_format.py).
         net: nn.Module = slim_module(self._architecture, weights).to(
             self._device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
@@ -130,8 +156,8 @@ class Learner:
         return net
 
     def _tensors(self, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
-        """Copy images and labels out of what all peers share, for as long as they are in use."""
+        """Return copies of images and labels at `rows`, on the device."""
         pixels = torch.from_numpy(self._images[rows]).to(self._device)
-        let_go(self._images)
+        release_pages(self._images)
         labels = torch.from_numpy(self._labels[rows]).to(self._device)
         return pixels.contiguous(memory_format=torch.channels_last), labels

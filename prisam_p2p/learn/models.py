@@ -1,7 +1,7 @@
-"""From a model's name to a network: ours, or any torchvision classifier with BN layers.
+"""Build a network by its name: a built-in one, or any torchvision classifier with BN layers.
 
-Every peer builds the same W0 from the run's seed, with gamma = 0.5 everywhere: with another W0
-per peer, or random gammas, masks carry no group information.
+Every peer builds the same W0 from the run's seed, with gamma = 0.5 everywhere. With a different
+W0 per peer, or random gammas, masks carry no information about groups.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _IMAGE_SIDES = (8, 16, 24, 28, 32, 48, 64, 96, 128, 224)
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a network looks like, without its weights.
+    """A network without its weights.
 
     Attributes:
-        name: a key of `BUILT_IN`, or a torchvision classifier's name, which "torchvision:"
-            may precede (and must where the two collide).
-        width: factor on the channels of the built-in models, 1 for torchvision's.
-        n_classes: outputs.
+        name: a key of `BUILT_IN`, or a torchvision classifier's name. The prefix "torchvision:"
+            is optional, except for names that `BUILT_IN` has too.
+        width: factor on the number of channels of built-in models; 1 for torchvision's.
+        n_classes: number of outputs.
         image_shape: (C, H, W) of an image.
     """
 
@@ -54,7 +54,7 @@ class Architecture:
 
 
 class GrayAsRgb(nn.Module):
-    """Shows a network of three-channel images the one channel thrice."""
+    """Repeats the channel of gray images three times for a network of RGB images."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -67,14 +67,15 @@ class GrayAsRgb(nn.Module):
 
 
 def build(architecture: Architecture, seed: int) -> nn.Module:
-    """Return W0: the same for the same seed, gamma 0.5 and beta 0 in every BN layer.
+    """Return the network with its initial weights W0: gamma 0.5 and beta 0 in every BN layer.
 
-    Torch's global generator is left as it was.
+    The weights depend on `seed` alone, and torch's global generator keeps its state.
 
     Raises:
-        ConfigError: no such model, or it cannot be pruned by BN masks, or cannot see such images.
+        ConfigError: there is no such model, it has no BN layers, or it does not accept such
+            images.
     """
-    empty(architecture)  # refuses what cannot be built
+    empty(architecture)  # raises the ConfigError
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         net = _construct(architecture)
@@ -88,21 +89,22 @@ def build(architecture: Architecture, seed: int) -> nn.Module:
 def empty(architecture: Architecture) -> nn.Module:
     """Return the network's modules on the meta device: shapes, no memory, no initialization.
 
-    Do not run it: forward on the meta device loads torch._dynamo, 2 s of CPU.
+    The caller may change the modules. Do not run them: a forward pass on the meta device imports
+    torch._dynamo, which takes 2 s of CPU time.
 
     Raises:
         ConfigError: as `build`.
     """
-    return _twin(_checked_skeleton(architecture), {})
+    return _copy(_checked_skeleton(architecture), {})
 
 
-def _twin(module: nn.Module, twins: dict[nn.Module, nn.Module]) -> nn.Module:
-    """Copy a tree of modules and share what it holds: `deepcopy` takes five times as long."""
-    if module not in twins:
-        twins[module] = twin = copy(module)
-        twin._parameters, twin._buffers = dict(module._parameters), dict(module._buffers)
-        twin._modules = {name: m and _twin(m, twins) for name, m in module._modules.items()}
-    return twins[module]
+def _copy(module: nn.Module, copies: dict[nn.Module, nn.Module]) -> nn.Module:
+    """Copy a tree of modules that shares its tensors; `deepcopy` takes five times as long."""
+    if module not in copies:
+        copies[module] = new = copy(module)
+        new._parameters, new._buffers = dict(module._parameters), dict(module._buffers)
+        new._modules = {name: m and _copy(m, copies) for name, m in module._modules.items()}
+    return copies[module]
 
 
 @lru_cache(maxsize=8)
@@ -118,7 +120,7 @@ def _skeleton(architecture: Architecture) -> nn.Module:
     try:
         with torch.device("meta"):
             return _construct(architecture)
-    except NotImplementedError:  # RegNet computes its widths with tensors
+    except NotImplementedError:  # RegNet computes its widths with tensors, which need a device
         with torch.random.fork_rng(devices=[]):
             return _construct(architecture).to("meta")
 
@@ -137,7 +139,7 @@ def _construct_torchvision(architecture: Architecture) -> nn.Module:
     if name not in known:
         _refuse_name(architecture.name, [*BUILT_IN, *known])
     if architecture.width != 1:
-        right = f"1 with torchvision's {name}: only built-in models ({', '.join(BUILT_IN)}) scale"
+        right = f"1 for torchvision's {name}; only built-in models ({', '.join(BUILT_IN)}) scale"
         raise ConfigError("--width", "", architecture.width, right)
     if architecture.image_shape[0] not in (1, 3):
         right = f"a built-in model for images of {architecture.image_shape[0]} channels"
@@ -161,5 +163,5 @@ def _check_images(architecture: Architecture, net: nn.Module) -> None:
         if side > min(height, width) and classifies(net, larger, architecture.n_classes):
             right = f"images of {side}x{side} for this model (--image-size {side})"
             raise ConfigError("--model", "", architecture.name, f"{right}, not {height}x{width}")
-    right = "a classifier of one input and one output (no auxiliary heads), of any image size"
+    right = "a classifier of one input and one output (no auxiliary heads) for any image size"
     raise ConfigError("--model", "", architecture.name, right)

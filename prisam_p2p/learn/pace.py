@@ -1,4 +1,4 @@
-"""Make this host's core behave like a slower device's."""
+"""Slow training down to the speed of the emulated device."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable
 
 
 class Pace:
-    """Stretches a training call: after each step, sleep until wall = cpu / speed.
+    """Slows one training call down: after each step, it sleeps until wall time = CPU time / speed.
 
-    CPU time of the training thread is the work done, so emulated cost holds although the host
-    is contended; a core that is too busy to keep up shows in `achieved`.
+    The CPU time of the training thread measures the work done, so the emulated speed holds even
+    if other processes use the host. On a host too busy to keep up, wall time exceeds CPU time /
+    speed, and `after_step` does not sleep.
 
     Args:
-        speed: of the device, a share of one core of this host, in (0, 1].
-        sleep: waits so many seconds, or raises where the process is to stop.
+        speed: the device's, as a share of one core of this host, in (0, 1].
+        sleep: waits for this many seconds, or raises to stop the training.
     """
 
     def __init__(self, speed: float, sleep: Callable[[float], None]) -> None:
@@ -22,15 +23,15 @@ class Pace:
         self._cpu_start, self._wall_start = time.thread_time(), time.monotonic()
 
     def after_step(self) -> None:
-        """Sleep off what this host was faster than the device."""
+        """Sleep for as long as this host is ahead of the device; always calls `sleep`."""
         self._sleep(max(0.0, self.cpu_s / self._speed - self.wall_s) if self._speed < 1 else 0.0)
 
     @property
     def cpu_s(self) -> float:
-        """CPU seconds of this thread since the beginning."""
+        """CPU seconds of this thread since construction."""
         return time.thread_time() - self._cpu_start
 
     @property
     def wall_s(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since construction."""
         return time.monotonic() - self._wall_start

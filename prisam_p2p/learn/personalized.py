@@ -1,4 +1,4 @@
-"""A peer's final product on disk: its slim network, one safetensors file.
+"""Save and load a peer's final slim network, as one safetensors file.
 
 Use it anywhere this package is installed:
 
@@ -7,10 +7,10 @@ Use it anywhere this package is installed:
     net = load_personalized("peer-007.safetensors")  # an nn.Module in evaluation mode
     logits = net(images)  # shape (batch, n_classes); images of the run's shape and scaling
 
-The tensors are the slim network's, under torch's state_dict names. The file's metadata says how
-to build it: `architecture` (JSON: name, width, n_classes, image_shape), `mask` (hex, bit 0 in
-the high bit of the first byte, True = kept), `sets` (JSON: name and number of bits of each
-channel set, in the mask's order), and what the caller added.
+The tensors are the slim network's, under torch's state_dict names. The metadata describes the
+network: `architecture` (JSON: name, width, n_classes, image_shape), `mask` (hex, bit 0 in the high
+bit of the first byte, True = kept), `sets` (JSON: name and number of bits of each channel set, in
+the mask's order), and the caller's additions.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def save_personalized(
     weights: Weights,
     extra: dict[str, str],
 ) -> None:
-    """Write a slim network: beside `path` first, then renamed, so that no half file is seen.
+    """Write a slim network to `path`, atomically: to a temporary file that is then renamed.
 
     Args:
         extra: more metadata, such as accuracy or rho.
 
     Raises:
-        ValueError: a key of `extra` is one of this module's own.
+        ValueError: `extra` has a key that this module uses itself.
         OSError: the file cannot be written.
     """
     own = {
@@ -57,7 +57,7 @@ def save_personalized(
         "sets": json.dumps([[s.name, s.size] for s in layout.sets]),
     }
     if own.keys() & extra.keys():
-        raise ValueError(f"taken metadata keys: {sorted(own.keys() & extra.keys())}")
+        raise ValueError(f"reserved metadata keys: {sorted(own.keys() & extra.keys())}")
     beside = Path(f"{path}.{os.getpid()}.part")
     arrays = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()}
     try:
@@ -71,13 +71,14 @@ def load_personalized(path: Path | str) -> nn.Module:
     """Return the network that `save_personalized` wrote, in evaluation mode.
 
     Raises:
-        ConfigError: the file is not there, is not such a file, or contradicts itself.
+        ConfigError: the file cannot be read, was not written by `save_personalized`, or its
+            tensors do not fit its metadata.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: torch.from_numpy(file.get_tensor(name)) for name in list(file.keys())}
-    except (OSError, SafetensorError, TypeError) as error:  # TypeError: of no torch type
+    except (OSError, SafetensorError, TypeError) as error:  # TypeError: a dtype unknown to torch
         raise ConfigError(str(path), "", str(error), "a readable safetensors file") from error
     try:
         architecture = _ARCHITECTURE.validate_json(metadata.get("architecture", ""))
@@ -90,7 +91,7 @@ def load_personalized(path: Path | str) -> nn.Module:
 def _network(path: str, architecture: Architecture, tensors: dict[str, torch.Tensor]) -> nn.Module:
     try:
         net = dress(empty(architecture), tensors).eval()
-        with torch.no_grad():  # refuses layers whose shapes do not fit each other
+        with torch.no_grad():  # raises if the shapes of layers do not fit each other
             logits = net(torch.zeros(1, *architecture.image_shape))
     except (ValueError, RuntimeError) as error:
         right = f"the tensors of a slim {architecture.name}"

@@ -1,4 +1,4 @@
-"""The residual networks that PRISAM is evaluated on, in their forms for small images.
+"""The residual networks of PRISAM's evaluation, in their forms for small images.
 
 Pre-activation ResNet-20 is the bottleneck form of He et al. 2016, "Identity Mappings in Deep
 Residual Networks" (two blocks a stage); ResNet-18 is He et al. 2015 with a 3x3 stem.
@@ -17,7 +17,7 @@ def _conv(n_in: int, n_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 
 
 class PreActivationBottleneck(nn.Module):
-    """BN-ReLU-conv thrice (1x1, 3x3, 1x1), added to its input or to a 1x1 of it."""
+    """Three times BN-ReLU-conv (1x1, 3x3, 1x1), added to the input or to a 1x1 conv of it."""
 
     def __init__(self, n_in: int, n_mid: int, n_out: int, stride: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class PreActivationBottleneck(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """conv-BN-ReLU-conv-BN (3x3), added to its input or to a 1x1 and BN of it, then ReLU."""
+    """conv-BN-ReLU-conv-BN (3x3), added to the input or to a 1x1 conv and BN of it, then ReLU."""
 
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
@@ -59,7 +59,13 @@ class BasicBlock(nn.Module):
 
 
 class ResNet20(nn.Module):
-    """Pre-activation bottleneck ResNet-20: stages of 16, 32, 64 inner channels, four times out."""
+    """Pre-activation bottleneck ResNet-20: stages of 16, 32, 64 inner and 4 x as many channels.
+
+    Args:
+        width: factor on the channels; a layer has at least 1.
+        n_classes: number of outputs.
+        in_channels: channels of an image.
+    """
 
     def __init__(self, width: float, n_classes: int, in_channels: int) -> None:
         super().__init__()
@@ -83,7 +89,13 @@ class ResNet20(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 for small images: a 3x3 stem without pooling, stages of 64, 128, 256, 512."""
+    """ResNet-18 for small images: a 3x3 stem without pooling, stages of 64, 128, 256, 512.
+
+    Args:
+        width: factor on the channels; a layer has at least 1.
+        n_classes: number of outputs.
+        in_channels: channels of an image.
+    """
 
     def __init__(self, width: float, n_classes: int, in_channels: int) -> None:
         super().__init__()

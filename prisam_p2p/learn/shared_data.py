@@ -1,7 +1,7 @@
-"""The images that a split uses, decoded once and mapped by every process of the run.
+"""Decode the images of a run once, and map them into every process.
 
-They lie in a temporary file without a name: the kernel frees it with the last process that has
-it open, however that one ends, and all processes map the same pages of memory.
+They are in an unlinked temporary file: all processes map the same pages of memory, and the kernel
+frees the file with the last process that has it open, however that process ends.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from prisam_p2p.learn.dataset_pools import Dataset, Images, Indices, Labels, Par
 from prisam_p2p.learn.splits import PeerData
 
 BLOCK_IMAGES = 512
-"""So many images are decoded before they are written."""
+"""Number of images that are decoded and written at a time."""
 
 
 @dataclass(frozen=True)
 class SharedImages:
-    """Where the shared images are: plain numbers, the same for a child that inherits `fd`.
+    """A reference to the shared images, valid in any child process that inherits `fd`.
 
-    The file holds the labels, int64, shape (n_images,), then the images, float32, shape
-    (n_images, *image_shape), normalized, in this machine's byte order.
+    The file holds the labels, int64, shape (n_images,), then the normalized images, float32,
+    shape (n_images, *image_shape), in this machine's byte order.
 
     Attributes:
-        fd: a descriptor open for reading. A forked child has it; one that is spawned is given
-            it by `subprocess.Popen(pass_fds=[fd])`, under the same number.
-        n_images: images in the file, each of them once.
+        fd: a descriptor open for reading. Forked children inherit it; spawned ones need
+            `subprocess.Popen(pass_fds=[fd])`, which keeps its number.
+        n_images: number of images in the file; each is there once.
         image_shape: (C, H, W).
     """
 
@@ -41,22 +41,22 @@ class SharedImages:
     image_shape: Shape
 
     def close(self) -> None:
-        """Give the descriptor back, once; arrays that `open_shared` returned stay valid."""
+        """Close the descriptor (call once); arrays of `open_shared` stay valid."""
         os.close(self.fd)
 
 
 def share(
     dataset: Dataset, split: Mapping[str, PeerData]
 ) -> tuple[SharedImages, dict[str, PeerData]]:
-    """Decode the images that `split` uses into a file without a name.
+    """Decode the images that `split` uses into an unlinked temporary file.
 
     Returns:
-        Where they are (the caller closes it), and the split with indices into the shared arrays,
-        training and test images alike.
+        The reference to them, which the caller closes, and the split with all its indices, those
+        of training and of test images, into the shared arrays.
 
     Raises:
         ConfigError: an image cannot be read.
-        OSError: there is no room for them where temporary files go (TMPDIR).
+        OSError: the directory for temporary files (TMPDIR) has too little space.
     """
     train = _used([i for data in split.values() for i in (data.train, data.validation)])
     test = _used([data.test for data in split.values()])
@@ -80,24 +80,28 @@ def share(
 
 
 def open_shared(shared: SharedImages) -> tuple[Images, Labels]:
-    """Map the shared images and labels, read-only; no pixel is read before it is looked at.
+    """Map the shared images and labels.
+
+    Returns:
+        Images, shape (n_images, *image_shape), and labels, shape (n_images,), both read-only. The
+        kernel loads a page when it is first accessed.
 
     Raises:
-        ValueError: the file behind the descriptor has not the size that `shared` tells.
+        ValueError: the file of the descriptor has not the size that follows from `shared`.
     """
     channels, height, width = shared.image_shape
     n_bytes = shared.n_images * (8 + 4 * channels * height * width)
     if os.fstat(shared.fd).st_size != n_bytes:
         size = os.fstat(shared.fd).st_size
-        raise ValueError(f"{size} bytes behind descriptor {shared.fd}, not {n_bytes}")
-    buffer = mmap.mmap(shared.fd, n_bytes, access=mmap.ACCESS_READ)  # leaves the offset alone
+        raise ValueError(f"the file of descriptor {shared.fd} has {size} bytes, not {n_bytes}")
+    buffer = mmap.mmap(shared.fd, n_bytes, access=mmap.ACCESS_READ)
     labels = np.frombuffer(buffer, np.int64, shared.n_images)
     images = np.frombuffer(buffer, np.float32, offset=labels.nbytes)
     return images.reshape(shared.n_images, channels, height, width), labels
 
 
-def let_go(images: Images) -> None:
-    """Unmap the pages of shared images that were looked at; the next look maps them again."""
+def release_pages(images: Images) -> None:
+    """Drop the pages of shared images from this process; the next access maps them again."""
     base: object = images
     while isinstance(base, np.ndarray):
         base = base.base

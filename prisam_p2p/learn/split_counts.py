@@ -1,4 +1,4 @@
-"""How many images of each class: whole numbers from shares. Pure."""
+"""Numbers of images per class: round shares to whole numbers. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ Mixes = npt.NDArray[np.float64]
 def training_counts(
     n_images: int, mixes: Mixes, pool_sizes: Counts, rng: np.random.Generator
 ) -> Counts:
-    """Draw how many images of each class each peer has, shape (n_peers, n_classes).
+    """Draw the number of images of each class for each peer.
+
+    Args:
+        n_images: of each peer.
+        mixes: shape (n_peers, n_classes), rows of sum 1.
+        pool_sizes: images that exist of each class, shape (n_classes,).
+
+    Returns:
+        Shape (n_peers, n_classes), rows of sum `n_images`.
 
     Raises:
-        ConfigError: a class has too few images for some peer; says which number would do.
+        ConfigError: a peer needs more images of a class than exist; names the most that work.
     """
     starts = rng.random((len(mixes), 1))
     order = rng.permuted(np.tile(np.arange(len(pool_sizes)), (len(mixes), 1)), axis=1)
@@ -36,11 +44,11 @@ def _rounded(total: int, mixes: Mixes, starts: Mixes, order: npt.NDArray[np.int6
     """Round total * mixes to whole numbers with the row sums `total`, without bias.
 
     Each count is one of the two whole numbers next to its share: systematic sampling (W. G. and
-    L. H. Madow 1944) from `starts`, shape (n, 1), in [0, 1), over the classes in each row's
-    `order`. A rare class thus appears at some peers, where plain rounding would lose it.
+    L. H. Madow 1944) from `starts`, shape (n, 1), in [0, 1), over the classes in the `order` of
+    each row. Thus some peers have a rare class that plain rounding would lose.
     """
     edges = np.cumsum(np.take_along_axis(mixes, order, axis=1), axis=1)
-    edges /= edges[:, -1:]  # the last is exactly 1, and so `total` below
+    edges /= edges[:, -1:]  # makes the last edge exactly 1, so that counts sum to `total`
     ends = np.minimum(np.floor(edges * total + starts), total).astype(np.int64)
     in_order = np.diff(ends, axis=1, prepend=0)
     counts = np.empty_like(in_order)
@@ -49,9 +57,16 @@ def _rounded(total: int, mixes: Mixes, starts: Mixes, order: npt.NDArray[np.int6
 
 
 def apportioned(total: int, weights: Counts, rng: np.random.Generator) -> Counts:
-    """Divide `total` by whole weights: largest remainder, ties to larger weights, then at random.
+    """Divide `total` in proportion to `weights`, by the largest-remainder method.
 
-    With total <= sum(weights), no part is larger than its weight.
+    Ties go to the larger weight, then at random. If total <= sum(weights), no part exceeds its
+    weight.
+
+    Args:
+        weights: whole numbers, shape (n,), not all 0.
+
+    Returns:
+        Whole numbers, shape (n,), of sum `total`.
     """
     parts, remainders = np.divmod(total * weights, weights.sum())
     first = np.lexsort((rng.permutation(len(weights)), -weights, -remainders))

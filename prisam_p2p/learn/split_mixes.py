@@ -1,4 +1,4 @@
-"""Which classes a peer's images are of: a distribution, its *mix*, by the kind of split. Pure."""
+"""Draw the class distribution (*mix*) of each peer's images, by the kind of split. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from prisam_p2p.settings import Split
 
 CLUSTER_SPLITS = (Split.CLUSTER_DIRICHLET, Split.CLUSTER_PATHOLOGICAL)
 PATHOLOGICAL_SPLITS = (Split.CLUSTER_PATHOLOGICAL, Split.PATHOLOGICAL)
-DEALS = 100
-"""So many times are classes dealt anew to find groups of which no two have the same classes."""
+ATTEMPTS = 100
+"""Number of draws to find groups of which no two have the same classes."""
 
 
 @dataclass(frozen=True)
 class SplitRequest:
-    """What to draw; the fields are the settings of the same names, `kind` is --split."""
+    """What to draw; fields are the settings of the same names, and `kind` is --split.
+
+    Raises:
+        ValueError: a number is too small to draw a split from.
+    """
 
     kind: Split
     groups: int
@@ -32,11 +36,15 @@ class SplitRequest:
     def __post_init__(self) -> None:
         least = (self.groups, self.classes_per_group, self.test_images_per_peer)
         if min(least) < 1 or self.images_per_peer < 2 or not self.alpha > 0:
-            raise ValueError(f"no split can be drawn from {self}")
+            raise ValueError(f"cannot draw a split from {self}")
 
 
 def check_request(request: SplitRequest, n_peers: int, n_classes: int) -> None:
-    """Refuse what the number of peers or of classes does not allow (ConfigError)."""
+    """Check the request against the number of peers and of classes.
+
+    Raises:
+        ConfigError: more groups than peers, or more classes per group than there are classes.
+    """
     groups, classes = request.groups, request.classes_per_group
     if request.kind in CLUSTER_SPLITS and groups > n_peers:
         raise ConfigError("--groups", "", groups, f"at most {n_peers}, the number of peers")
@@ -46,7 +54,7 @@ def check_request(request: SplitRequest, n_peers: int, n_classes: int) -> None:
 
 
 def mix_of_peers(request: SplitRequest, n_peers: int) -> npt.NDArray[np.intp]:
-    """Which of the mixes each peer has, shape (n_peers,), ascending from 0."""
+    """Return the index of each peer's mix, shape (n_peers,), ascending from 0."""
     if request.kind is Split.IID:
         return np.zeros(n_peers, np.intp)
     if request.kind not in CLUSTER_SPLITS:
@@ -58,37 +66,44 @@ def mix_of_peers(request: SplitRequest, n_peers: int) -> npt.NDArray[np.intp]:
 def draw_mixes(
     request: SplitRequest, n_mixes: int, pool_sizes: Counts, rng: np.random.Generator
 ) -> Mixes:
-    """Draw the mixes, shape (n_mixes, n_classes), rows of sum 1."""
+    """Draw the mixes.
+
+    Args:
+        pool_sizes: training images of each class, shape (n_classes,).
+
+    Returns:
+        Shape (n_mixes, n_classes), rows of sum 1.
+    """
     n_classes = len(pool_sizes)
     if request.kind is Split.IID:
         shares: Mixes = pool_sizes / pool_sizes.sum()
         return shares[None]
     if request.kind in PATHOLOGICAL_SPLITS:
-        hands = _deal_classes(request, n_mixes, n_classes, rng)
-        return hands.astype(np.float64) / request.classes_per_group
+        chosen = _draw_classes(request, n_mixes, n_classes, rng)
+        return chosen.astype(np.float64) / request.classes_per_group
     return rng.dirichlet(np.full(n_classes, request.alpha), n_mixes)
 
 
-def _deal_classes(
-    request: SplitRequest, n_hands: int, n_classes: int, rng: np.random.Generator
+def _draw_classes(
+    request: SplitRequest, n_mixes: int, n_classes: int, rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Deal different classes to each hand, shape (n_hands, n_classes), True = dealt.
+    """Draw `classes_per_group` classes for each mix, shape (n_mixes, n_classes), True = chosen.
 
-    The classes are a shuffled deck; when it is used up, it is shuffled anew: each class is in as
-    many hands as any other, give or take one. Two *groups* with the same classes would be one
-    group, so the deal is repeated, as often as `DEALS`, until no two are equal.
+    Classes are drawn without replacement until none is left, then from all of them again, so
+    that their numbers of mixes differ by at most one. Two *groups* with the same classes would be
+    one group, so the draw is repeated, up to `ATTEMPTS` times, until no two are equal.
     """
     n_each = request.classes_per_group
-    distinct = request.kind is Split.CLUSTER_PATHOLOGICAL and n_hands <= comb(n_classes, n_each)
-    for _ in range(DEALS if distinct else 1):
-        hands = np.zeros((n_hands, n_classes), np.bool_)
-        deck: list[int] = []
-        for hand in hands:
-            while hand.sum() < n_each:
-                deck = deck or rng.permutation(n_classes).tolist()
-                card = next(c for c in deck if not hand[c])
-                deck.remove(card)
-                hand[card] = True
-        if len(np.unique(hands, axis=0)) == n_hands:
+    distinct = request.kind is Split.CLUSTER_PATHOLOGICAL and n_mixes <= comb(n_classes, n_each)
+    for _ in range(ATTEMPTS if distinct else 1):
+        chosen = np.zeros((n_mixes, n_classes), np.bool_)
+        left: list[int] = []
+        for row in chosen:
+            while row.sum() < n_each:
+                left = left or rng.permutation(n_classes).tolist()
+                drawn = next(c for c in left if not row[c])
+                left.remove(drawn)
+                row[drawn] = True
+        if len(np.unique(chosen, axis=0)) == n_mixes:
             break
-    return hands
+    return chosen

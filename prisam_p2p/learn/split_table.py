@@ -1,4 +1,4 @@
-"""A split as people read it: who has how many images of which class. Pure."""
+"""Tables of a split: how many images of each class each peer has. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def class_counts(indices: Indices, labels: Labels, n_classes: int) -> Counts:
 
 
 def shared_images(split: Mapping[str, PeerData]) -> int:
-    """Count the images of the training pool that two or more peers hold (to train or validate)."""
+    """Count the images that two or more peers have for training or validation."""
     return len(_held_by_several(split))
 
 
 def split_table(split: Mapping[str, PeerData], train_labels: Labels, n_classes: int) -> list[Row]:
-    """Return one row per peer, in the split's order; the keys are the columns, in their order.
+    """Return one row per peer, in the split's order; its keys are the columns, in their order.
 
-    `class_0` .. count the peer's images of each class, training and validation together; `train`,
-    `validation` and `test` all its images of that kind; `shared` those of the first two that
-    another peer holds too. `group` is "" where the split has no groups.
+    `class_0`, .. count the peer's images of each class for training and validation together;
+    `train`, `validation` and `test` its images for each purpose; `shared` its images for training
+    and validation that another peer has too. `group` is "" if the split has no groups.
     """
     several = _held_by_several(split)
     rows: list[Row] = []
@@ -43,7 +43,7 @@ def split_table(split: Mapping[str, PeerData], train_labels: Labels, n_classes: 
 
 
 def render_split(split: Mapping[str, PeerData], train_labels: Labels, n_classes: int) -> str:
-    """Draw `split_table` as text: a column per class under its number, a dot for no images."""
+    """Format `split_table` as text: a column per class under its number, a dot for no images."""
     rows = split_table(split, train_labels, n_classes)
     header = [column.removeprefix("class_") for column in rows[0]]
     cells = [
@@ -57,7 +57,7 @@ def render_split(split: Mapping[str, PeerData], train_labels: Labels, n_classes:
     lines = ["  ".join(map(str.rjust, line, widths)) for line in [header, *cells]]
     n_held = len(np.unique(np.concatenate([_own(data) for data in split.values()])))
     title = "Images per class (training and validation together), and the sizes of the sets."
-    total = f"{n_held} different images, {shared_images(split)} of them at more than one peer."
+    total = f"{n_held} different images; {shared_images(split)} of them are at two or more peers."
     return "\n".join([title, "", *lines, "", total, ""])
 
 

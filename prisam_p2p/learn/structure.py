@@ -1,47 +1,35 @@
-"""Between a network and its layout: which bit governs which weight, and slim networks.
+"""Convert between torch networks and slim NumPy weights, by the network's layout.
 
-`layout_of` traces a network once; everything a peer does in a round (`slim_module`,
-`weights_of`) needs the layout's answer only, never the trace.
+`layout_of` traces a network once. What a peer does in each round (`slim_module`, `weights_of`)
+needs the layout or the mask only.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
-from prisam_p2p.core.layout import (
-    UNGOVERNED,
-    Array,
-    BnView,
-    ChannelSet,
-    Layout,
-    Mask,
-    TensorLayout,
-    Weights,
-    widen,
-)
+from prisam_p2p.core.layout import Array, Layout, Mask, Weights, widen
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.learn.coupling import Coupling, Touch, couplings, is_depthwise
+from prisam_p2p.learn.coupling import couplings, is_depthwise, layout_from
 from prisam_p2p.learn.dry_run import single_thread, zeros
 from prisam_p2p.learn.models import BUILT_IN, Architecture, empty
 
 
 @lru_cache(maxsize=8)
 def layout_of(architecture: Architecture) -> Layout:
-    """Return the layout of a network: its channel sets, and what each bit governs.
+    """Return the layout of a network: its channel sets, and what each mask bit governs.
 
-    Sets stand in the order in which their first BN layers are registered, a set's channels in
-    the order of the convolution that makes them. A torchvision network, whose structure we have
-    not seen, is proven besides: a slim copy must compute what the masked one does.
+    Sets are in the order in which their first BN layers are registered; the channels of a set are
+    in the order of the convolution that produces them. A torchvision network, whose structure is
+    not known in advance, is also tested: a slim copy must compute the same as the masked one.
 
     Raises:
-        ConfigError: `models.build` refuses the architecture, or its channels cannot be cut.
+        ConfigError: `models.build` refuses the architecture, or its channels cannot be pruned.
     """
     skeleton = empty(architecture)
     with single_thread():
@@ -49,14 +37,14 @@ def layout_of(architecture: Architecture) -> Layout:
             found = couplings(zeros(empty(architecture)), architecture.image_shape)
             layout = layout_from(skeleton, found)
         except ValueError as error:
-            raise _cannot_be_cut(architecture) from error
+            raise _cannot_be_pruned(architecture) from error
         if architecture.name not in BUILT_IN and not _slim_equals_masked(architecture, layout):
-            raise _cannot_be_cut(architecture)
+            raise _cannot_be_pruned(architecture)
     return layout
 
 
 def state_of(module: nn.Module) -> dict[str, Array]:
-    """Return copies of a network's tensors in wire order: floats first, integer counters last."""
+    """Return copies of a network's tensors in the layout's order: floats first, then counters."""
     arrays: dict[str, Array] = {
         name: tensor.detach().cpu().numpy().copy() for name, tensor in module.state_dict().items()
     }
@@ -64,16 +52,20 @@ def state_of(module: nn.Module) -> dict[str, Array]:
 
 
 def weights_of(module: nn.Module, mask: Mask) -> Weights:
-    """Return copies of the weights of a slim network, whose kept channels `mask` names."""
+    """Return copies of the weights of a slim network.
+
+    Args:
+        mask: shape (layout.n_bits,): the channels that `module` has.
+    """
     return Weights(mask, state_of(module))
 
 
 def slim_module(architecture: Architecture, weights: Weights) -> nn.Module:
-    """Return a dense network of the slim shapes, in training mode, holding copies of `weights`.
+    """Return a network of the slim shapes, in training mode, that holds copies of `weights`.
 
     Raises:
         ConfigError: `models.build` refuses the architecture.
-        ValueError: `weights` lacks one of the network's tensors, or has another beside them.
+        ValueError: `weights` does not have exactly the network's tensors.
     """
     copies = {
         name: torch.from_numpy(np.array(array, order="C"))
@@ -85,14 +77,18 @@ def slim_module(architecture: Architecture, weights: Weights) -> nn.Module:
 def dress(skeleton: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
     """Put `tensors` (not copies) into a skeleton, in place, and set its layers' sizes to match.
 
+    Args:
+        skeleton: a network of dense shapes, as of `models.empty`.
+        tensors: name -> tensor of the slim shape.
+
     Raises:
-        ValueError: `tensors` lacks one of the network's tensors, or has another beside them.
+        ValueError: `tensors` does not have exactly the network's tensors.
     """
     names = skeleton.state_dict().keys()
     if tensors.keys() != names:
-        raise ValueError(f"tensors missing or unknown: {sorted(tensors.keys() ^ names)}")
+        raise ValueError(f"missing or unknown tensors: {sorted(tensors.keys() ^ names)}")
     for prefix, module in skeleton.named_modules():
-        depthwise = is_depthwise(module)  # by the dense sizes, before they change
+        depthwise = is_depthwise(module)  # asked before the sizes change
         dot = f"{prefix}." if prefix else ""
         for name, _ in list(module.named_parameters(recurse=False)):
             module.register_parameter(name, nn.Parameter(tensors[dot + name]))
@@ -103,7 +99,7 @@ def dress(skeleton: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
 
 
 def _fit(module: nn.Module, depthwise: bool) -> None:
-    """Set the sizes that a layer states to those of its weight."""
+    """Set a layer's size attributes to those of its weight."""
     if isinstance(module, nn.Conv2d):
         module.out_channels, per_group = module.weight.shape[:2]
         module.groups = module.out_channels if depthwise else module.groups
@@ -115,7 +111,7 @@ def _fit(module: nn.Module, depthwise: bool) -> None:
 
 
 def _slim_equals_masked(architecture: Architecture, layout: Layout) -> bool:
-    """Compare outputs with random weights and a random half of the channels."""
+    """Compare the outputs of both, with random weights and a random half of the channels."""
     rng = np.random.default_rng(0)
     mask = rng.random(layout.n_bits) < 0.5
     mask[[span.start for span in layout.spans]] = True
@@ -124,7 +120,7 @@ def _slim_equals_masked(architecture: Architecture, layout: Layout) -> bool:
     try:
         slim = _logits(architecture, weights, images)
         masked = _logits(architecture, widen(layout, weights), images)
-    except RuntimeError:  # shapes that do not fit
+    except RuntimeError:  # shapes of layers do not fit
         return False
     return torch.allclose(slim, masked, rtol=1e-3, atol=1e-4 * float(masked.abs().max()))
 
@@ -149,64 +145,6 @@ def _random_tensors(layout: Layout, mask: Mask, rng: np.random.Generator) -> dic
     return tensors
 
 
-def _cannot_be_cut(architecture: Architecture) -> ConfigError:
-    right = "a model whose channels can be cut one by one, such as a VGG, ResNet or MobileNetV2"
+def _cannot_be_pruned(architecture: Architecture) -> ConfigError:
+    right = "a model whose channels can be pruned one by one: a VGG, ResNet or MobileNetV2, say"
     return ConfigError("--model", "", architecture.name, right)
-
-
-# -- from coupled sets to a layout -----------------------------------------------------
-
-Bits = dict[str, dict[int, npt.NDArray[np.intp]]]
-"""Tensor name -> axis -> governing bit of each position."""
-
-
-def layout_from(net: nn.Module, found: Sequence[Coupling]) -> Layout:
-    """Return the layout of `net` whose channel sets are `found`, in that order.
-
-    Raises:
-        ValueError: two bits would govern one position, or a BN layer sees a part of a set only.
-    """
-    state = net.state_dict()
-    parameters = dict(net.named_parameters())
-    bits = _govern(found, state)
-    tensors = [
-        TensorLayout(
-            name=name,
-            shape=tuple(tensor.shape),
-            dtype=np.dtype("<f4" if tensor.is_floating_point() else "<i8"),
-            trainable=name in parameters,
-            bits=bits.get(name, {}),
-        )
-        for name, tensor in state.items()
-    ]
-    tensors.sort(key=lambda tensor: tensor.dtype.kind != "f")  # integer counters last
-    return Layout(tuple(_channel_set(coupling) for coupling in found), tuple(tensors))
-
-
-def _govern(found: Sequence[Coupling], state: Mapping[str, torch.Tensor]) -> Bits:
-    bits: Bits = {}
-    first_bit = 0
-    for coupling in found:
-        for touch in coupling.touches:
-            for tensor, axis in touch.tensors.items():
-                name = f"{touch.layer}.{tensor}"
-                free = np.full(state[name].shape[axis], UNGOVERNED, np.intp)
-                governing = bits.setdefault(name, {}).setdefault(axis, free)
-                if (governing[touch.positions] != UNGOVERNED).any():
-                    raise ValueError(f"{name}: a position on axis {axis} with two mask bits")
-                governing[touch.positions] = first_bit + touch.channels
-        first_bit += coupling.size
-    return bits
-
-
-def _channel_set(coupling: Coupling) -> ChannelSet:
-    by_layer = {touch.layer: touch for touch in coupling.touches}
-    views = tuple(_view(by_layer[layer], coupling.size) for layer in coupling.bn_layers)
-    return ChannelSet(coupling.bn_layers[0], coupling.size, views)
-
-
-def _view(touch: Touch, size: int) -> BnView:
-    order = np.argsort(touch.channels, kind="stable")
-    if not np.array_equal(touch.channels[order], np.arange(size)):
-        raise ValueError(f"{touch.layer} does not see each channel of its set once")
-    return BnView(touch.layer, touch.positions[order])

@@ -1,8 +1,8 @@
-"""The one way this project imports torchvision.
+"""Import torchvision, also with a torch build without CUDA.
 
-torchvision's wheel registers `nms` and `qnms` in a C++ library that links against CUDA. Beside
-a CPU-only torch that library does not load, and `import torchvision` fails on the two operators
-being unknown. Nothing here calls them: declaring them, without an implementation, is enough.
+torchvision's wheel registers the operators `nms` and `qnms` in a C++ library that links against
+CUDA. With a CPU-only torch that library does not load, and `import torchvision` fails because the
+operators are unknown. This project never calls them, so declaring them is enough.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _MISSING_WITHOUT_CUDA = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-_declared: list[torch.library.Library] = []  # a library's operators live as long as it does
+_declared: list[torch.library.Library] = []  # operators exist as long as their Library object
 
 
 @cache
 def import_torchvision() -> ModuleType:
-    """Import torchvision, about 2 s of CPU the first time, and return it.
+    """Import torchvision and return it; the first time takes about 2 s of CPU time.
 
     Raises:
-        ImportError: torchvision is not installed, or does not fit the installed torch.
+        ImportError: torchvision is not installed, or does not match the installed torch.
     """
     try:
         import torchvision

@@ -10,15 +10,19 @@ from torch import nn
 from torch.optim.sgd import sgd
 
 SMALLEST_BATCH = 4
-"""BN statistics of fewer images are noise: a smaller last batch is dropped."""
+"""A smaller last batch is dropped, because BN statistics of so few images are noise."""
 
 _EVALUATION_BATCH = 32
-"""Few enough that a peer's memory is that of its training step, not of its evaluation."""
+"""Small, so that evaluation needs no more memory than a training step."""
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """How a device trains. SGD with momentum, a fresh optimizer each round (ADR 0008)."""
+    """Hyperparameters of SGD with momentum, whose state starts anew each round (decision 0008).
+
+    Attributes:
+        gamma_l1: factor of the L1 penalty on BN scale factors; 0 = no penalty.
+    """
 
     batch_size: int
     momentum: float
@@ -26,10 +30,10 @@ class Hyperparameters:
 
 
 class Sgd:
-    """torch.optim.SGD with momentum, by its own functional form.
+    """SGD with momentum, by the function that torch.optim.SGD calls itself.
 
-    The class itself imports torch._dynamo when it is made: 1.8 s of CPU and 850 modules that
-    nothing here uses (ADR 0008; a test holds the two to the same weights).
+    Constructing torch.optim.SGD imports torch._dynamo: 850 modules and 1.8 s of CPU time for
+    nothing (decision 0008). A test compares the weights of the two.
     """
 
     def __init__(self, net: nn.Module, learning_rate: float, momentum: float) -> None:
@@ -39,7 +43,7 @@ class Sgd:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter against its gradient; all must have one."""
+        """Update every parameter by its gradient; each must have one."""
         sgd(
             self._parameters,
             [p.grad for p in self._parameters if p.grad is not None],
@@ -56,7 +60,13 @@ class Sgd:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """Steps made, images seen, and the mean loss over them (None without a step)."""
+    """What a training did.
+
+    Attributes:
+        steps: number of optimizer steps.
+        images: number of images seen, repeats included.
+        loss: mean cross entropy over them; None without a step.
+    """
 
     steps: int
     images: int
@@ -76,12 +86,15 @@ def train(
 ) -> TrainingOutcome:
     """Train `net` in place.
 
+    A last batch of fewer than SMALLEST_BATCH images is dropped.
+
     Args:
-        images: shape (n, C, H, W); labels: shape (n,), both on the network's device.
-        epochs: passes over the images; each is shuffled anew from `seed`.
-        after_step: called after every step; may sleep (to slow a device down) or raise (to stop).
+        images, labels: shapes (n, C, H, W) and (n,), on the network's device.
+        epochs: passes over the images; each is shuffled anew.
+        seed: of the shuffling, and of dropout in the network.
+        after_step: called after every step; may sleep (to slow the device down) or raise (to stop).
     """
-    torch.manual_seed(seed)  # the shuffle here, and dropout in the network
+    torch.manual_seed(seed)
     optimizer = Sgd(net, learning_rate, how.momentum)
     gammas = [m.weight for m in net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     total, steps, seen = torch.zeros((), device=images.device), 0, 0
@@ -102,9 +115,13 @@ def train(
 
 
 def recalibrate(net: nn.Module, images: torch.Tensor) -> None:
-    """Renew all BN running statistics in place: their plain mean over one pass of `images`.
+    """Replace all BN running statistics, in place, by their plain mean over one pass of `images`.
 
-    Averaged weights have activations that none of the averaged statistics describe (ADR 0007).
+    The averages of the members' statistics do not describe the activations of averaged weights
+    (decision 0007).
+
+    Args:
+        images: shape (n, C, H, W), on the network's device.
     """
     layers = [m for m in net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [layer.momentum for layer in layers]
@@ -123,7 +140,11 @@ def recalibrate(net: nn.Module, images: torch.Tensor) -> None:
 
 
 def accuracy(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the share of `images` that `net` classifies right, in [0, 1]."""
+    """Return the share of `images` that `net` classifies correctly, in [0, 1].
+
+    Args:
+        images, labels: shapes (n, C, H, W) and (n,), on the network's device.
+    """
     net.eval()
     with torch.no_grad():
         logits = torch.cat([net(block) for block in torch.split(images, _EVALUATION_BATCH)])
@@ -131,7 +152,11 @@ def accuracy(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> floa
 
 
 def loss(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the mean cross entropy of `net`, in evaluation mode, over `images`."""
+    """Return the mean cross entropy of `net`, in evaluation mode.
+
+    Args:
+        images, labels: shapes (n, C, H, W) and (n,), on the network's device.
+    """
     net.eval()
     with torch.no_grad():
         total = sum(
@@ -148,9 +173,13 @@ def loss(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
 def gradients(
     net: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, batch_size: int, seed: int
 ) -> dict[str, torch.Tensor]:
-    """Return parameter -> its gradient of the cross entropy on one batch drawn from `seed`.
+    """Return parameter -> gradient of the cross entropy on one batch.
 
-    In evaluation mode: BN layers use their statistics, and do not change them.
+    The network is in evaluation mode: BN layers use their statistics and do not change them.
+
+    Args:
+        images, labels: shapes (n, C, H, W) and (n,), on the network's device.
+        seed: of the choice of the batch.
     """
     torch.manual_seed(seed)
     batch = torch.randperm(len(labels))[:batch_size]

@@ -1,7 +1,7 @@
-"""The VGG networks with batch normalization that PRISAM is evaluated on.
+"""The VGG networks with batch normalization of PRISAM's evaluation.
 
-One rule for both: 3x3 convolutions without bias, each followed by BN and ReLU, maximum pooling
-where the plan says "M", then the mean over what is left of the image, then one linear layer.
+Both have 3x3 convolutions without bias, each followed by BN and ReLU, maximum pooling where the
+plan has "M", then a global average pooling and one linear layer.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import nn
 Plan = Sequence[int | str]
 
 VGG_S: Plan = (16, "M", 32, "M", 64, "M", 64)
-"""Small enough for two CPU cores; its three poolings fit images from 8x8 on."""
+"""Small enough for two CPU cores; its three poolings need images of at least 8x8."""
 
 VGG_11: Plan = (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M")
-"""VGG-11 of Simonyan & Zisserman 2015, configuration A, with the classifier of CIFAR nets."""
+"""VGG-11 of Simonyan & Zisserman 2015, configuration A, with one linear layer as for CIFAR."""
 
 
 class Vgg(nn.Module):
@@ -26,8 +26,8 @@ class Vgg(nn.Module):
 
     Args:
         plan: channels of each convolution, "M" for a 2x2 maximum pooling.
-        width: factor on the channels; a layer never has fewer than 1.
-        n_classes: outputs.
+        width: factor on the channels; a layer has at least 1.
+        n_classes: number of outputs.
         in_channels: channels of an image.
     """
 

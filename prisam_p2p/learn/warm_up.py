@@ -1,4 +1,4 @@
-"""What a process does once, before it forks peers, so that no peer pays for it."""
+"""Work that a process does once before it forks peers, so that no peer has to do it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ from prisam_p2p.settings import Device, Grouping
 
 
 def usable_device(device: Device) -> None:
-    """Refuse a device that this machine has not; CUDA is not initialized, a fork must not see it.
+    """Check that this machine has the device, without initializing CUDA, which breaks a later fork.
 
     Raises:
         ConfigError: there is no such device.
     """
     if device is Device.CUDA and torch.cuda.device_count() == 0:
-        raise ConfigError("--device", "", device.value, "cpu: torch finds no CUDA device here")
+        raise ConfigError("--device", "", device.value, "cpu, as torch finds no CUDA device here")
 
 
 def use_threads(n_threads: int) -> None:
-    """Compute with so many threads in this process; a fresh pool is made where there was none."""
+    """Let torch compute with this many threads in this process."""
     torch.set_num_threads(n_threads)
 
 
 def training_step(architecture: Architecture, seed: int, batch_size: int) -> Callable[[], None]:
-    """Return what makes one training step of the dense model, single-threaded.
+    """Return a function that makes one training step of the dense model, in one thread.
 
-    The first call pays for torch's lazy initialization and fills the caches of the layout and
-    W0; forked peers inherit both. A second thread here would make every forked peer hang.
+    This call fills the caches of the layout and of W0, and the first step initializes torch;
+    forked peers inherit all of it. A second thread here would make every forked peer hang.
+
+    Raises:
+        ConfigError: `models.build` refuses the architecture, or its channels cannot be pruned.
     """
     net = slim_module(architecture, initial_weights(architecture, seed))
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -53,6 +56,6 @@ def training_step(architecture: Architecture, seed: int, batch_size: int) -> Cal
 
 
 def warm_imports(grouping: Grouping) -> None:
-    """Import now what a peer's first round would."""
+    """Import the packages that a peer's first round would import."""
     if grouping is not Grouping.TOP_M:
         import sklearn.cluster  # noqa: F401

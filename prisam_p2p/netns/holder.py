@@ -22,7 +22,7 @@ from prisam_p2p.netns.bridge import Endpoint, PeerNamespace, build, enter_namesp
 from prisam_p2p.netns.link_table import LinkTable
 from prisam_p2p.netns.netlink import SOCK_DIAG
 from prisam_p2p.system import sock_diag
-from prisam_p2p.system.isolated import said
+from prisam_p2p.system.isolated import error_text
 from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import allow_many_files, die_with_parent
 from prisam_p2p.system.setns import CLONE_NEWNET, unshare, unshare_user
@@ -42,7 +42,7 @@ def main(line: socket.socket) -> None:
                 elif links:
                     write_line(line, links.obey(order))
             except (OSError, ValueError, NetlinkError) as error:
-                write_line(line, {"failed": said(error)})
+                write_line(line, {"failed": error_text(error)})
 
 
 def _build(line: socket.socket, order: dict[str, Any]) -> LinkTable:

@@ -31,7 +31,7 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.control.spec import Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.core.entrywise import entries_of, entrywise
 from prisam_p2p.learn.learner import initial_weights
-from prisam_p2p.learn.memory import one_heap
+from prisam_p2p.learn.malloc import use_one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.warm_up import use_threads
@@ -89,7 +89,7 @@ def main(
         enter(**spec.network)  # type: ignore[arg-type]
     die_with_parent()
     faulthandler.enable()  # a launcher that gives up sends SIGABRT: the log then has the stacks
-    one_heap()  # before there is a second thread
+    use_one_heap()  # before there is a second thread
     inbox: Inbox[events.Event] = Inbox()
     stop = StopRequest()
     control = ControlLine(line, on_order=lambda: inbox.put(events.OrderCame()))

@@ -1,1 +1,1 @@
-"""What this project asks of the operating system: limits, namespaces, sockets, threads, signals."""
+"""Access to the operating system: limits, namespaces, sockets, threads, signals."""

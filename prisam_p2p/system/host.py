@@ -1,4 +1,4 @@
-"""Facts about this machine that a run's figures depend on."""
+"""Facts about this machine, on which a run's figures depend."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STEPS = 5
 
 
 class HostFacts(BaseModel):
-    """Where a run happened: its figures hold for such a machine."""
+    """The machine and the software of a run, for which its figures hold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,11 +42,15 @@ class HostFacts(BaseModel):
     versions: dict[str, str]
     git_commit: str | None
     reference_step_ms: float
-    """CPU time of one training step of the dense model on one core: speed 1.0."""
+    """CPU time of one training step of the dense model on one core; it defines speed 1.0."""
 
 
 def host_facts(step: Callable[[], None]) -> HostFacts:
-    """Describe this machine; `step` makes one training step of the dense model."""
+    """Describe this machine.
+
+    Args:
+        step: makes one training step of the dense model; it is timed.
+    """
     return HostFacts(
         system=platform.platform(),
         processor=_processor(),
@@ -60,7 +64,7 @@ def host_facts(step: Callable[[], None]) -> HostFacts:
 
 
 def _reference_step_ms(step: Callable[[], None]) -> float:
-    """Return the median CPU time of a step, after one that warms up."""
+    """Return the median CPU time of a step, after one warm-up step."""
     step()
     times_s = []
     for _ in range(_STEPS):
@@ -85,7 +89,7 @@ def _processor() -> str:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the checkout that this package is in, with -dirty where it differs."""
+    """Return the commit of this package's checkout, with -dirty if files were changed."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

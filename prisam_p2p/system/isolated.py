@@ -1,4 +1,4 @@
-"""Call a function in a forked process, which may enter namespaces, hang or die for it."""
+"""Call a function in a forked process, so that it may enter namespaces, hang or die."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from prisam_p2p.system.process_limits import die_with_parent
 
 
 class Failed(Exception):
-    """The function raised, or did not return in time; the text says which."""
+    """The function raised, died or did not return in time; the text says which."""
 
 
 class Isolated:
-    """A call of `function`, under way in a child from now on. The caller should have one thread.
+    """A call of `function` in a child, which starts now.
 
-    What it returns must be JSON.
+    The caller should have one thread, because this forks.
+
+    Args:
+        function: returns a JSON value.
+        deadline_s: seconds from now until `result` gives up and kills the child.
     """
 
     def __init__(self, function: Callable[[], Any], deadline_s: float) -> None:
@@ -35,10 +39,10 @@ class Isolated:
         os.close(write)
 
     def result(self) -> Any:
-        """Wait for what the function returns. To be called once.
+        """Wait for the function and return its result; call this once.
 
         Raises:
-            Failed: see there.
+            Failed: the function raised, died or did not return in time.
         """
         poll, data = select.poll(), b""
         poll.register(self._read, select.POLLIN)
@@ -55,23 +59,23 @@ class Isolated:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
-        answer = json.loads(data or '{"failed": "it died"}')
+        answer = json.loads(data or '{"failed": "the child process died"}')
         if "failed" in answer:
             raise Failed(answer["failed"])
         return answer["result"]
 
 
 def isolated(function: Callable[[], Any], deadline_s: float) -> Any:
-    """Return what `function` returns, called in a child.
+    """Call `function` in a child and return its result, a JSON value.
 
     Raises:
-        Failed: see there.
+        Failed: the function raised, died or did not return in time.
     """
     return Isolated(function, deadline_s).result()
 
 
-def said(error: BaseException) -> str:
-    """Return what an error says, without the number that OSError and pyroute2's put before it."""
+def error_text(error: BaseException) -> str:
+    """Return the message of an error, without the number in OSError and pyroute2's errors."""
     return str(error.args[1] if len(error.args) == 2 else error) or type(error).__name__
 
 
@@ -80,7 +84,7 @@ def _call(function: Callable[[], Any], write: int) -> None:
         die_with_parent()
         answer = {"result": function()}
     except BaseException as error:
-        answer = {"failed": said(error)}
+        answer = {"failed": error_text(error)}
     with suppress(OSError):
         os.write(write, json.dumps(answer).encode())
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Hold a process to its device's limits, as far as this system can."""
+"""Limits of a process: memory, open files, and its end with its parent's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def die_with_parent() -> None:
 
 
 def adopt_orphans() -> None:
-    """Have the kernel give this process what its children leave behind (Linux), so it is found."""
+    """Become the parent of processes whose parent, a descendant of this one, has died (Linux).
+
+    So the launcher finds processes that its children leave behind.
+    """
     if sys.platform == "linux":
         import ctypes
 
@@ -29,9 +32,9 @@ def adopt_orphans() -> None:
 
 
 def allow_many_files() -> None:
-    """Let this process and its children open as many files as the system allows them.
+    """Raise this process's limit of open files to the most that the system allows.
 
-    A peer needs about six descriptors for each neighbor.
+    Children inherit it. A peer needs about six descriptors for each neighbor.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
@@ -39,7 +42,7 @@ def allow_many_files() -> None:
 
 
 def data_bytes(pid: int | None = None) -> int | None:
-    """Return the bytes of a process' private writable memory, None where it is not told.
+    """Return the size of a process's private writable memory in bytes, None if it is unknown.
 
     Args:
         pid: None = this process.
@@ -53,34 +56,34 @@ def data_bytes(pid: int | None = None) -> int | None:
 
 
 class MemoryMeter:
-    """The most private writable memory seen above what there was at `start`."""
+    """Measures the peak of this process's private writable memory, above that at `start`."""
 
     def __init__(self) -> None:
         self._baseline: int | None = None
         self._peak_bytes: int | None = None
 
     def start(self) -> None:
-        """What there is now is the baseline."""
+        """Make the present memory the baseline."""
         self._baseline = data_bytes()
 
     @property
     def peak_mib(self) -> float | None:
-        """MiB above the baseline, None where nobody looked or the system does not tell."""
+        """The peak in MiB above the baseline; None without a sample, or where it is unknown."""
         return None if self._peak_bytes is None else round(self._peak_bytes / MIB, 2)
 
     def sample(self) -> None:
-        """Look now."""
+        """Measure the memory now; does nothing before `start`."""
         if self._baseline is not None:
             self._peak_bytes = max(self._peak_bytes or 0, (data_bytes() or 0) - self._baseline)
 
 
 @contextlib.contextmanager
 def memory_above_baseline(memory_mib: int | None) -> Iterator[None]:
-    """Let this process allocate `memory_mib` beyond what it has now; more raises.
+    """Limit this process, inside the block, to `memory_mib` beyond the memory that it has now.
 
-    The baseline is what imports and sockets took. An excess is an exception that can be caught
-    (MemoryError, or torch's RuntimeError); the limit is lifted again on the way out. Where the
-    system does not tell the baseline there is no limit.
+    So the limit does not include the memory of imports and sockets. An allocation that exceeds it
+    raises MemoryError, or torch's RuntimeError (see `is_out_of_memory`). There is no limit with
+    None, or where the system does not tell the present memory.
     """
     baseline = data_bytes()
     if memory_mib is None or baseline is None:
@@ -101,10 +104,10 @@ _NO_MEMORY = (
     "CUDA out of memory",
     "the transport broke: MemoryError",
 )
-"""How torch, oneDNN, C++, CUDA and the transport's thread say it in a RuntimeError."""
+"""Parts of the RuntimeErrors of torch, oneDNN, C++, CUDA and the transport's thread."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether `error` is a refused allocation."""
+    """Tell whether `error` reports an allocation that failed."""
     text = str(error)
     return isinstance(error, MemoryError) or any(phrase in text for phrase in _NO_MEMORY)

@@ -1,6 +1,7 @@
-"""Move this process into namespaces, by descriptors of them. Light: a peer's first import.
+"""Move this process into namespaces, given by descriptors.
 
-Source: man 2 setns, man 2 unshare, man 7 user_namespaces. By ctypes: os.setns came with 3.12.
+A peer imports this module first, so it imports little itself. It uses ctypes because os.setns
+exists from Python 3.12 on. Source: man 2 setns, man 2 unshare, man 7 user_namespaces.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x1000_0000, 0x4000_0000
 
 
 def enter(net_fd: int, user_fd: int | None = None) -> None:
-    """Make the network namespace of `net_fd` this process' own, for sockets made from now on.
+    """Enter the network namespace of `net_fd`; sockets made from now on belong to it.
 
-    `user_fd` is the user namespace that owns it, where the launcher has no right to enter
-    otherwise; ids of users stay what they were. The process must have one thread then, and no
-    memory of its file system state shared.
+    Args:
+        user_fd: the user namespace that owns it, if this process may not enter it otherwise. User
+            ids stay the same. This needs a process with one thread.
 
     Raises:
-        OSError: the kernel refused; EINVAL where there is a second thread.
+        OSError: the kernel refused; EINVAL if the process has a second thread.
     """
     if user_fd is not None:
         setns(user_fd, CLONE_NEWUSER)
@@ -27,7 +28,10 @@ def enter(net_fd: int, user_fd: int | None = None) -> None:
 
 
 def setns(fd: int, kind: int) -> None:
-    """See man 2 setns.
+    """Call setns(2).
+
+    Args:
+        kind: CLONE_NEWUSER or CLONE_NEWNET.
 
     Raises:
         OSError: the kernel refused.
@@ -36,7 +40,10 @@ def setns(fd: int, kind: int) -> None:
 
 
 def unshare(kind: int) -> None:
-    """See man 2 unshare.
+    """Call unshare(2).
+
+    Args:
+        kind: CLONE_NEWUSER or CLONE_NEWNET.
 
     Raises:
         OSError: the kernel refused.
@@ -45,10 +52,10 @@ def unshare(kind: int) -> None:
 
 
 def unshare_user() -> None:
-    """Enter a new user namespace in which this user is who it was, with every right.
+    """Enter a new user namespace in which this user keeps its id and has all capabilities.
 
     Raises:
-        OSError: the kernel, or what guards it, refused.
+        OSError: the kernel or a security module refused.
     """
     uid, gid = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER)

@@ -1,4 +1,4 @@
-"""A thread beside the main one."""
+"""Daemon threads that leave SIGABRT to the main thread."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 
 class SideThread(threading.Thread):
-    """A daemon thread that leaves SIGABRT to the main thread, as do those that it starts.
+    """A daemon thread that blocks SIGABRT; threads that it starts inherit this.
 
-    Upon SIGABRT faulthandler reads the frames of all threads from within the one that took it. Were
-    that another one, the main thread could go on meanwhile, and the reader crash (SIGSEGV): a
-    process that was stopped runs on as it is aborted. In the main thread's hands the GIL, if it
-    has it, keeps the others still.
+    On SIGABRT, faulthandler reads the frames of all threads in the thread that takes the signal. If
+    that is not the main thread, the main thread may continue meanwhile and faulthandler may crash
+    (SIGSEGV). If the main thread takes it while holding the GIL, no other thread runs Python code.
     """
 
     def __init__(self, target: Callable[[], object], name: str) -> None:

@@ -1,7 +1,7 @@
-"""Ask Linux for its TCP sockets, and be told when one is destroyed, with its final figures.
+"""List Linux's TCP sockets, and receive the final figures of each when it is destroyed.
 
-Sources: man 7 sock_diag, man 7 netlink; the multicast group SKNLGRP_INET_TCP_DESTROY of
-include/uapi/linux/sock_diag.h. Needs no privilege; it covers the network namespace of the caller.
+This needs no privilege and covers the network namespace of the caller. Sources: man 7 sock_diag,
+man 7 netlink; the multicast group SKNLGRP_INET_TCP_DESTROY of include/uapi/linux/sock_diag.h.
 """
 
 from __future__ import annotations
@@ -28,16 +28,18 @@ LARGEST_DATAGRAM = 1 << 16
 _NETLINK_SOCK_DIAG = 4
 _TCP_DESTROY = 1  # the group's number, and its bit
 _SO_RCVBUFFORCE = 33  # beyond net.core.rmem_max, by privilege
-_BUFFER_BYTES = 64 << 20  # a message takes about 1 KiB of it; 100 peers end 40,000 sockets at once
+_BUFFER_BYTES = 64 << 20  # 1 KiB a message; 100 peers may end 40,000 sockets at once
 _ANSWER_S = 2.0
 
 
 def listen() -> socket.socket:
-    """Return a socket, not blocking, that is told of destroyed TCP sockets; it was tried with one.
+    """Return a non-blocking socket that receives a message for each destroyed TCP socket.
+
+    It has been tested by destroying one.
 
     Raises:
-        OSError: the kernel does not tell.
-        ValueError: it tells too little.
+        OSError: the kernel does not report destroyed sockets.
+        ValueError: its messages are too short.
     """
     netlink = _sock_diag()
     try:
@@ -55,13 +57,13 @@ def listen() -> socket.socket:
 
 
 def dump(inside: socket.socket | None = None) -> Iterator[DiagSocket]:
-    """Yield the sockets that are connected now.
+    """Yield the TCP sockets that are connected now.
 
     Args:
         inside: a blocking sock_diag socket of another network namespace; it stays open.
 
     Raises:
-        OSError: the kernel does not tell; what was yielded before is right.
+        OSError: the kernel does not list sockets, or stopped; those yielded before are correct.
     """
     with nullcontext(inside) if inside else _sock_diag() as netlink:
         netlink.sendto(dump_request(), (0, 0))
@@ -73,7 +75,7 @@ def dump(inside: socket.socket | None = None) -> Iterator[DiagSocket]:
 
 
 def sockets(datagram: bytes) -> Iterator[DiagSocket]:
-    """Yield the sockets that `datagram`, as received from the kernel, tells of."""
+    """Yield the sockets that a datagram from the kernel describes."""
     for kind, payload in messages(datagram):
         if kind == SOCK_DIAG_BY_FAMILY and (found := parse_diag_msg(payload)):
             yield found
@@ -88,9 +90,9 @@ def _sock_diag() -> socket.socket:
 
 
 def _destroy_one() -> Ends:
-    """Open a connection to ourselves, close it, and return its ends.
+    """Open a connection to this process, close it, and return its ends.
 
-    Not by a reset of our own: the kernel forgets the ends and figures of such a socket.
+    It is closed and not reset, because the kernel forgets the ends and figures of a reset socket.
     """
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
@@ -100,7 +102,7 @@ def _destroy_one() -> Ends:
 
 
 def _await(netlink: socket.socket, ends: Ends) -> None:
-    """Wait until the kernel tells that the socket with these ends is destroyed."""
+    """Wait until the kernel reports that the socket with these ends is destroyed."""
     deadline = time.monotonic() + _ANSWER_S
     try:
         while time.monotonic() < deadline:
@@ -108,4 +110,4 @@ def _await(netlink: socket.socket, ends: Ends) -> None:
                 return
     except TimeoutError:
         pass
-    raise OSError("the kernel does not tell of destroyed sockets")
+    raise OSError("the kernel does not report destroyed sockets")

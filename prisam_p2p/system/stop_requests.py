@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question: whoever waits for peers, or for runs, asks it now and then."""
+"""Turn Ctrl-C and SIGTERM into a flag that a waiting loop polls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a request that is asked for between two waits."""
+    """Catch SIGINT and SIGTERM inside the block; yield a function that tells whether one came."""
     asked: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(n, lambda number, _frame: asked.append(number)) for n in numbers]

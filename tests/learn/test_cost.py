@@ -33,7 +33,7 @@ def first_of_each_set(layout, rho):
         ("resnet20", 10, 0.0, 33.7),
     ],
 )
-def test_the_papers_costs_come_out(name, n_classes, rho, mega):
+def test_the_counts_are_the_papers(name, n_classes, rho, mega):
     asked = architecture(name, n_classes)
     assert macs(asked, first_of_each_set(layout_of(asked), rho)) / 1e6 == pytest.approx(
         mega, abs=0.1
@@ -49,15 +49,15 @@ def test_the_papers_costs_come_out(name, n_classes, rho, mega):
     ],
     ids=lambda asked: asked.name,
 )
-def test_the_count_agrees_with_torchs_own(asked):
+def test_the_count_equals_that_of_torch(asked):
     net = build(asked, 0).eval()
     with FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, *asked.image_shape))
     assert 2 * macs(asked, layout_of(asked).full_mask()) == counter.get_total_flops()
 
 
-def test_a_cost_by_hand():
-    """VGG-S on 8x8 with one channel a layer: 8x8, 4x4, 2x2 and 1x1 outputs of 3x3 kernels."""
+def test_the_count_of_vgg_s_matches_a_calculation_by_hand():
+    """With one channel a layer, VGG-S on 8x8 has 8x8, 4x4, 2x2 and 1x1 outputs of 3x3 kernels."""
     asked = architecture("vgg-s", n_classes=3, image=(1, 8, 8))
     one_each = first_of_each_set(layout_of(asked), 0.999)
     assert macs(asked, one_each) == 9 * (64 + 16 + 4 + 1) + 3

@@ -23,7 +23,7 @@ def load(name, data_dir=None, download=False, image_size=None):
 
 
 def refusal(name, data_dir=None, **options):
-    """The message of the ConfigError that `load` raises; it is one line."""
+    """Return the message of the ConfigError that `load` raises; it must be one line."""
     with pytest.raises(ConfigError) as caught:
         load(name, data_dir, **options)
     message = str(caught.value)
@@ -34,7 +34,7 @@ def refusal(name, data_dir=None, **options):
 # digits
 
 
-def test_digits_are_halved_class_by_class():
+def test_half_of_each_class_of_digits_is_in_each_pool():
     digits = load("digits")
     assert (digits.n_classes, digits.image_shape) == (10, (1, 8, 8))
     train, test = np.bincount(digits.train_labels), np.bincount(digits.test_labels)
@@ -42,7 +42,7 @@ def test_digits_are_halved_class_by_class():
     assert set(train - test) <= {0, 1}
 
 
-def test_digits_are_normalized_and_the_same_every_time():
+def test_digits_are_normalized_and_loading_them_is_deterministic():
     first, again = (load("digits").images("train", np.arange(901)) for _ in range(2))
     assert first.dtype == np.float32
     assert abs(first.mean()) < 1e-4
@@ -50,7 +50,7 @@ def test_digits_are_normalized_and_the_same_every_time():
     assert np.array_equal(first, again)
 
 
-def test_digits_equal_scikit_learns_wherever_they_are_read_from(monkeypatch):
+def test_digits_equal_scikit_learns_read_from_its_file_or_by_its_function(monkeypatch):
     from_file = dataset_digits._table()
     monkeypatch.setattr(dataset_digits, "find_spec", lambda name: None)
     assert np.array_equal(dataset_digits._table(), from_file)
@@ -82,7 +82,7 @@ def test_no_indices_give_no_images():
 @pytest.mark.parametrize(
     ("name", "nearest"), [("digit", "digits?"), ("CIFAR-10", "cifar10?"), ("zzz", "one of digits")]
 )
-def test_an_unknown_name_is_answered_with_the_nearest(name, nearest):
+def test_an_unknown_name_is_refused_with_the_nearest_one(name, nearest):
     assert f"--dataset = {name!r}: expected {nearest}" in refusal(name)
 
 
@@ -113,7 +113,7 @@ def npz(tmp_path, **changes):
         ((4, 8, 8, 1), (1, 8, 8), True),
     ],
 )
-def test_the_smaller_outer_axis_is_the_channels(tmp_path, shape, image_shape, channels_last):
+def test_the_smaller_outer_axis_holds_the_channels(tmp_path, shape, image_shape, channels_last):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     dataset = load(npz(tmp_path, x_train=pixels, x_test=pixels))
     assert (dataset.n_classes, dataset.image_shape) == (3, image_shape)
@@ -123,7 +123,7 @@ def test_the_smaller_outer_axis_is_the_channels(tmp_path, shape, image_shape, ch
     assert np.allclose(images, expected.reshape(2, *image_shape) / 255, atol=1e-5)
 
 
-def test_bytes_and_floats_of_any_scale_become_the_same_images(tmp_path):
+def test_bytes_and_floats_of_any_scale_give_the_same_images(tmp_path):
     pixels = arrays()["x_train"]
     as_bytes = load(npz(tmp_path)).images("train", [0, 3])
     floats = pixels.astype(np.float64) * 7 - 2
@@ -161,14 +161,14 @@ def test_labels_may_be_a_column(tmp_path):
         ({"x_train": np.array([{}], object)}, "without pickle"),
     ],
 )
-def test_npz_refusals(tmp_path, changes, why):
+def test_an_npz_file_that_breaks_a_rule_is_refused(tmp_path, changes, why):
     file = npz(tmp_path, **changes)
     with pytest.raises(ConfigError, match=why) as caught:
         load(file)
     assert str(caught.value).startswith(str(file))
 
 
-def test_a_file_that_is_no_npz_is_refused(tmp_path):
+def test_a_file_that_is_not_npz_is_refused(tmp_path):
     file = tmp_path / "mine.npz"
     assert "--dataset" in refusal(file)
     for content in (b"", b"hello", b"PK\x03\x04 cut"):
@@ -179,7 +179,7 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path):
 def test_a_damaged_npz_is_refused(tmp_path):
     file = npz(tmp_path)
     content = bytearray(file.read_bytes())
-    content[300] ^= 0xFF  # inside the first array: its checksum fails
+    content[300] ^= 0xFF  # inside the first array, so that its checksum fails
     file.write_bytes(content)
     assert f"{file}: x_train" in refusal(file)
 
@@ -193,7 +193,7 @@ def idx(array):
 
 
 def write_fashion(folder, end):
-    """Two training images and one test image, of constant gray 0, 51 and 255."""
+    """Write two training images and one test image, of constant gray 0, 51 and 255."""
     folder.mkdir(parents=True, exist_ok=True)
     pack = gzip.compress if end else bytes
     for prefix, grays, labels in (("train", [0, 51], [9, 0]), ("t10k", [255], [4])):
@@ -204,7 +204,7 @@ def write_fashion(folder, end):
 
 @pytest.mark.parametrize("end", ["", ".gz"])
 @pytest.mark.parametrize("folder", [".", "raw", "FashionMNIST/raw"])
-def test_fashion_mnist_is_found_where_it_may_lie(tmp_path, folder, end):
+def test_fashion_mnist_is_found_in_every_place_it_may_be(tmp_path, folder, end):
     write_fashion(tmp_path / folder, end)
     fashion = load("fashion-mnist", tmp_path)
     assert fashion.train_labels.tolist() == [9, 0]
@@ -216,7 +216,7 @@ def test_fashion_mnist_is_found_where_it_may_lie(tmp_path, folder, end):
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("train-images-idx3-ubyte", b"", "a whole IDX file"),
+        ("train-images-idx3-ubyte", b"", "a complete IDX file"),
         (
             "train-images-idx3-ubyte",
             b"\x00\x00\x0d\x01\x00\x00\x00\x01\x00",
@@ -229,23 +229,23 @@ def test_fashion_mnist_is_found_where_it_may_lie(tmp_path, folder, end):
         ("train-labels-idx1-ubyte", idx(np.array([9, 10])), "10: expected labels from 0 to 9"),
     ],
 )
-def test_fashion_mnist_refusals(tmp_path, name, content, why):
+def test_damaged_fashion_mnist_files_are_refused(tmp_path, name, content, why):
     write_fashion(tmp_path, "")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=why):
         load("fashion-mnist", tmp_path)
 
 
-def test_a_cut_gzip_file_is_named(tmp_path):
+def test_a_truncated_gzip_file_is_named(tmp_path):
     file = tmp_path / "a.gz"
     file.write_bytes(gzip.compress(idx(np.arange(99)))[:-9])
-    with pytest.raises(ConfigError, match=f"{file}.*a whole IDX file"):
+    with pytest.raises(ConfigError, match=f"{file}.*a complete IDX file"):
         read_idx(file)
 
 
-def test_nothing_is_downloaded_unless_asked(tmp_path):
+def test_nothing_is_downloaded_without_the_option(tmp_path):
     assert "t10k-images" in _after_removing(tmp_path, "t10k-images-idx3-ubyte")
-    assert "pass --download" in refusal("fashion-mnist", tmp_path)
+    assert "or --download" in refusal("fashion-mnist", tmp_path)
     assert "--data-dir = None: expected the directory of fashion-mnist" in refusal("fashion-mnist")
     assert "existing directory" in refusal("fashion-mnist", tmp_path / "absent")
 
@@ -270,7 +270,7 @@ def test_the_real_fashion_mnist_has_the_documented_moments():
 
 @pytest.fixture
 def fake_torchvision(monkeypatch, tmp_path):
-    """A torchvision whose files are there once `downloaded` holds the dataset's name."""
+    """A torchvision whose files exist once `downloaded` contains the name of the dataset."""
     downloaded = set()
 
     def dataset(name, channels_last, labels_name):
@@ -305,8 +305,10 @@ def fake_torchvision(monkeypatch, tmp_path):
         ("svhn", 10, (1 - 0.4438) / 0.2010),
     ],
 )
-def test_torchvision_datasets(fake_torchvision, tmp_path, name, n_classes, green):
-    assert "pass --download" in refusal(name, tmp_path)
+def test_torchvision_datasets_are_downloaded_once_and_read(
+    fake_torchvision, tmp_path, name, n_classes, green
+):
+    assert "or --download" in refusal(name, tmp_path)
     dataset = load(name, tmp_path / "new", download=True)
     assert (dataset.n_classes, dataset.image_shape) == (n_classes, (3, 32, 32))
     assert (dataset.train_labels.tolist(), dataset.test_labels.tolist()) == ([0, 1, 2], [0, 1])
@@ -326,8 +328,8 @@ def test_a_failed_download_is_a_config_error(monkeypatch, tmp_path):
     assert "no route to host" in message
 
 
-def test_a_download_from_a_server_that_says_nothing_ends(monkeypatch, tmp_path):
-    monkeypatch.setattr(dataset_torchvision, "SILENCE_S", 0.2)
+def test_a_download_from_a_silent_server_times_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(dataset_torchvision, "DOWNLOAD_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/cifar.tar.gz"
         cifar = torchvision_shim.import_torchvision().datasets.CIFAR10
@@ -340,7 +342,7 @@ def test_a_download_from_a_server_that_says_nothing_ends(monkeypatch, tmp_path):
 
 
 def write_folder(root, size=(6, 4), mode="RGB", classes=("cat", "ant"), n=2, suffix="png"):
-    """Images of one color: 51 in the first channel for "ant", 204 for "cat", the others 0."""
+    """Write images of one color: first channel 51 for "ant" and 204 for "cat", other channels 0."""
     for part in ("train", "test"):
         for name in classes:
             (root / part / name).mkdir(parents=True, exist_ok=True)
@@ -360,8 +362,8 @@ def test_classes_of_a_folder_are_its_sorted_names(tmp_path):
     assert np.allclose(images[:, 1], -2)
 
 
-def test_files_and_classes_come_in_the_order_of_their_names(tmp_path):
-    """Whatever order the file system lists them in."""
+def test_files_and_classes_are_sorted_by_name(tmp_path):
+    """The order does not depend on that of the file system."""
     grays = np.random.default_rng(0).permutation(60)
     for gray in grays.tolist():
         for part in ("train", "test"):
@@ -383,20 +385,20 @@ def test_a_gray_folder_has_one_channel(tmp_path):
     assert load("folder", write_folder(tmp_path, mode="L")).image_shape == (1, 4, 6)
 
 
-def test_gray_images_among_colored_ones_become_colored(tmp_path):
+def test_gray_images_among_colored_ones_are_read_as_rgb(tmp_path):
     Image.new("L", (6, 4), 51).save(write_folder(tmp_path) / "train" / "ant" / "0.png")
     images = load("folder", tmp_path).images("train", [0])
     assert np.allclose(images, (0.2 - 0.5) / 0.25)
 
 
-def test_mixed_sizes_are_fine_with_an_image_size(tmp_path):
+def test_with_an_image_size_the_files_may_have_different_sizes(tmp_path):
     Image.new("RGB", (9, 9), (51, 0, 0)).save(write_folder(tmp_path) / "train" / "ant" / "1.png")
     images = load("folder", tmp_path, image_size=5).images("train", [0, 1])
     assert images.shape == (2, 3, 5, 5)
     assert np.allclose(images[0], images[1], atol=1e-5)
 
 
-def test_what_is_no_image_by_name_is_passed_over(tmp_path):
+def test_files_without_an_image_suffix_are_ignored(tmp_path):
     write_folder(tmp_path)
     (tmp_path / "train" / ".hidden").mkdir()
     (tmp_path / "train" / "README.txt").touch()
@@ -405,8 +407,8 @@ def test_what_is_no_image_by_name_is_passed_over(tmp_path):
     assert len(load("folder", tmp_path).train_labels) == 4
 
 
-def test_images_are_decoded_only_when_asked_for(tmp_path):
-    """The second image of each class is broken; opening the folder does not notice."""
+def test_images_are_decoded_on_demand(tmp_path):
+    """The second image of each class is damaged; opening the folder does not read it."""
     write_folder(tmp_path)
     broken = tmp_path / "test" / "ant" / "1.png"
     broken.write_bytes(broken.read_bytes()[:40])
@@ -437,13 +439,13 @@ def test_images_are_decoded_only_when_asked_for(tmp_path):
         ),
     ],
 )
-def test_folder_refusals(tmp_path, spoil, why):
+def test_a_folder_that_breaks_a_rule_is_refused(tmp_path, spoil, why):
     spoil(write_folder(tmp_path))
     with pytest.raises(ConfigError, match=why):
         load("folder", tmp_path)
 
 
-def test_a_folder_must_be_there_and_hold_two_classes(tmp_path):
+def test_a_folder_must_exist_and_have_two_classes(tmp_path):
     assert "--data-dir = None: expected an existing directory" in refusal("folder")
     assert "train/CLASS" in refusal("folder", tmp_path / "absent")
     write_folder(tmp_path, classes=("cat",))

@@ -37,7 +37,7 @@ def train(learner, weights):
     return learner.train(weights, round_index=0, epochs=2, learning_rate=0.05, pace=pace)
 
 
-def test_with_all_entries_it_learns_what_the_whole_network_does():
+def test_with_all_entries_training_equals_that_of_the_dense_network():
     whole, entrywise_ = learners()
     expected, outcome = train(whole, W0)
     found, same_outcome = train(entrywise_, entries_of(LAYOUT, W0, LAYOUT.full_mask()))
@@ -46,7 +46,7 @@ def test_with_all_entries_it_learns_what_the_whole_network_does():
         assert array.tobytes() == expected.tensors[name].tobytes()
 
 
-def test_training_moves_what_is_kept_and_nothing_else():
+def test_training_changes_kept_entries_only():
     _, learner = learners()
     mask = erk_mask(LAYOUT, 0.5, 0)
     before = entries_of(LAYOUT, W0, mask)
@@ -55,7 +55,7 @@ def test_training_moves_what_is_kept_and_nothing_else():
     conv = next(name for name in after.tensors if name.endswith(".weight"))
     assert after.tensors[conv].shape == before.tensors[conv].shape
     assert not np.array_equal(after.tensors[conv], before.tensors[conv])
-    # it is trained as if the rest did not exist: another W0 there changes nothing
+    # the initial values of dropped entries do not matter
     other = {name: a.copy() for name, a in W0.tensors.items()}
     for tensor, span in LAYOUT.governed():
         other[tensor.name].reshape(-1)[~mask[span]] = 100.0
@@ -65,7 +65,7 @@ def test_training_moves_what_is_kept_and_nothing_else():
 
 
 @pytest.mark.parametrize("step", ["recalibrate", "accuracy", "loss"])
-def test_other_steps_are_those_of_the_network_with_zeros(step):
+def test_other_steps_equal_those_of_the_network_with_zeros(step):
     whole, learner = learners()
     entries = entries_of(LAYOUT, W0, erk_mask(LAYOUT, 0.5, 0))
     expected = getattr(whole, step)(network_of(LAYOUT, entries))
@@ -89,15 +89,15 @@ def test_loss_is_the_mean_cross_entropy_on_the_training_images():
     assert learner.loss(W0) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_loss_weighs_images_and_not_blocks():
+def test_loss_is_a_mean_over_images_and_not_over_blocks():
     net = nn.Linear(2, 2)
     images, labels = torch.randn(33, 2), torch.zeros(33, dtype=torch.int64)  # blocks of 32 and 1
     expected = float(nn.functional.cross_entropy(net(images), labels).detach())
     assert training.loss(net, images, labels) == pytest.approx(expected, rel=1e-5)
 
 
-def test_gradients_by_hand_and_the_statistics_stay():
-    """One weight, one image: d(-log softmax)/dw = (p - 1) x for the right class."""
+def test_gradients_match_a_calculation_by_hand_and_keep_bn_statistics():
+    """With one weight and one image, d(-log softmax)/dw = (p - 1) x for the correct class."""
     net = nn.Sequential(nn.Linear(1, 2, bias=False))
     with torch.no_grad():
         net[0].weight.zero_()
@@ -111,7 +111,7 @@ def test_gradients_by_hand_and_the_statistics_stay():
     assert {name: array.shape for name, array in found.items()} == trainable
 
 
-def test_gradients_are_dense_where_the_mask_keeps_nothing():
+def test_gradients_are_dense_also_for_dropped_entries():
     _, learner = learners()
     mask = erk_mask(LAYOUT, 0.5, 0)
     found = learner.gradients(entries_of(LAYOUT, W0, mask), round_index=0)
@@ -121,4 +121,4 @@ def test_gradients_are_dense_where_the_mask_keeps_nothing():
         if not mask[span].all()
     ]
     assert shares
-    assert min(shares) > 0  # ReLUs that are off have none
+    assert min(shares) > 0  # inactive ReLUs pass no gradient

@@ -24,13 +24,13 @@ def bn_layers(net):
 @pytest.mark.parametrize(
     ("name", "n_classes", "n_parameters", "n_bn_channels"),
     [
-        ("vgg11", 100, 9_274_532, 2_752),  # 35.38 MiB against a mask of 344 bytes
+        ("vgg11", 100, 9_274_532, 2_752),  # 35.38 MiB, while a mask has 344 bytes
         ("vgg11", 10, 9_228_362, 2_752),
         ("resnet20", 10, 219_482, 1_360),
         ("resnet18", 10, 11_173_962, 4_800),
     ],
 )
-def test_the_papers_sizes_come_out(name, n_classes, n_parameters, n_bn_channels):
+def test_the_sizes_are_the_papers(name, n_classes, n_parameters, n_bn_channels):
     net = empty(architecture(name, n_classes))
     assert sum(parameter.numel() for parameter in net.parameters()) == n_parameters
     assert sum(layer.num_features for layer in bn_layers(net)) == n_bn_channels
@@ -38,7 +38,7 @@ def test_the_papers_sizes_come_out(name, n_classes, n_parameters, n_bn_channels)
 
 @pytest.mark.parametrize("side", [8, 28, 32])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_vgg_s_sees_images_from_8x8_on(side, channels):
+def test_vgg_s_accepts_images_of_8x8_and_more(side, channels):
     net = build(architecture("vgg-s", image=(channels, side, side)), seed=0)
     assert net(torch.zeros(2, channels, side, side)).shape == (2, 10)
     assert [conv.out_channels for conv in net.modules() if isinstance(conv, nn.Conv2d)] == [
@@ -46,7 +46,7 @@ def test_vgg_s_sees_images_from_8x8_on(side, channels):
     ]
 
 
-def test_width_multiplies_channels_and_leaves_at_least_one():
+def test_width_multiplies_channels_and_keeps_at_least_one():
     wide = empty(architecture("vgg-s", width=1.5))
     assert [layer.num_features for layer in bn_layers(wide)] == [24, 48, 96, 96]
     thin = empty(architecture("vgg-s", width=0.02))
@@ -62,7 +62,7 @@ def test_the_seed_decides_the_initial_weights(name):
     assert not any(np.array_equal(a[tensor], b[tensor]) for tensor in convolutions)
 
 
-def test_building_leaves_the_global_generator_alone():
+def test_building_does_not_change_the_global_generator():
     torch.manual_seed(3)
     before = torch.get_rng_state()
     build(architecture("vgg-s", image=(1, 12, 12)), seed=5)
@@ -76,21 +76,21 @@ def test_every_gamma_is_a_half_and_every_beta_zero(name):
     assert all((layer.weight == 0.5).all() and (layer.bias == 0).all() for layer in layers)
 
 
-def test_an_empty_network_holds_no_memory_and_is_the_callers_own():
+def test_an_empty_network_takes_no_memory_and_may_be_changed():
     first, second = empty(architecture("vgg-s")), empty(architecture("vgg-s"))
     assert all(parameter.is_meta for parameter in first.parameters())
     next(iter(first.children())).add_module("more", nn.ReLU())
     assert len(list(second.modules())) < len(list(first.modules()))
 
 
-def test_a_torchvision_model_sees_gray_images_as_rgb():
+def test_a_torchvision_model_reads_gray_images_as_rgb():
     gray = build(architecture("torchvision:resnet18", image=(1, 32, 32)), seed=1).eval()
     rgb = build(architecture("torchvision:resnet18", image=(3, 32, 32)), seed=1).eval()
     images = torch.rand(2, 1, 32, 32)
     assert torch.equal(gray(images), rgb(images.repeat(1, 3, 1, 1)))
 
 
-def test_the_prefix_tells_torchvisions_resnet18_from_ours():
+def test_the_prefix_selects_torchvisions_resnet18():
     ours, theirs = empty(architecture("resnet18")), empty(architecture("torchvision:resnet18"))
     kernels = [
         next(m for m in net.modules() if isinstance(m, nn.Conv2d)).kernel_size
@@ -116,13 +116,13 @@ def test_the_prefix_tells_torchvisions_resnet18_from_ours():
     ids=lambda value: getattr(value, "name", ""),
 )
 @pytest.mark.filterwarnings("ignore:The default weight initialization")
-def test_what_cannot_be_built_is_refused_with_what_would_be_right(asked, why):
+def test_a_wrong_architecture_is_refused_with_what_would_be_right(asked, why):
     with pytest.raises(ConfigError, match=why):
         build(asked, seed=0)
 
 
 def test_built_in_models_load_neither_torchvision_nor_dynamo():
-    """Each of them costs every start 2 s of CPU."""
+    """Importing either takes 2 s of CPU time."""
     program = """
 import sys
 from prisam_p2p.learn.cost import macs

@@ -7,7 +7,7 @@ from prisam_p2p.learn.pace import Pace
 
 
 class Host:
-    """A clock that steps and sleeps move; every step costs CPU, and wall time beside it."""
+    """A fake clock, advanced by steps (CPU and wall time) and by sleeps (wall time)."""
 
     def __init__(self):
         self.cpu_s = self.wall_s = 50.0
@@ -44,14 +44,14 @@ def test_wall_time_is_cpu_time_over_speed(host, speed):
     assert host.slept == pytest.approx([0.2 / speed - 0.2] * 5)
 
 
-def test_what_the_host_was_busy_with_counts_as_time_passed(host):
+def test_time_that_other_processes_used_counts_as_time_passed(host):
     paced = Pace(0.5, host.sleep)
     host.step(1.0, waiting_s=0.25)
     paced.after_step()
     assert host.slept == pytest.approx([0.75])
 
 
-def test_a_host_that_is_too_busy_does_not_sleep_and_catches_up(host):
+def test_on_a_busy_host_training_does_not_sleep_until_it_has_caught_up(host):
     paced = Pace(0.5, host.sleep)
     host.step(1.0, waiting_s=2.0)
     paced.after_step()
@@ -63,7 +63,7 @@ def test_a_host_that_is_too_busy_does_not_sleep_and_catches_up(host):
     assert paced.wall_s == pytest.approx(6.0)
 
 
-def test_full_speed_never_waits_but_lets_itself_be_stopped(host):
+def test_at_full_speed_training_never_sleeps_but_can_be_stopped(host):
     paced = Pace(1.0, host.sleep)
     for _ in range(3):
         host.step(0.3)
@@ -71,7 +71,7 @@ def test_full_speed_never_waits_but_lets_itself_be_stopped(host):
     assert host.slept == [0.0] * 3
 
 
-def test_what_sleep_raises_ends_the_training(host):
+def test_an_exception_from_sleep_ends_the_training(host):
     def stop(_seconds):
         raise InterruptedError
 
@@ -79,7 +79,7 @@ def test_what_sleep_raises_ends_the_training(host):
         Pace(1.0, stop).after_step()
 
 
-def test_times_count_from_the_beginning(host):
+def test_times_count_from_construction(host):
     host.step(9.0)
     paced = Pace(0.5, host.sleep)
     assert (paced.cpu_s, paced.wall_s) == (0.0, 0.0)

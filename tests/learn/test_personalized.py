@@ -21,7 +21,7 @@ def slim_weights():
     layout = layout_of(ASKED)
     mask = np.arange(layout.n_bits) % 3 == 0
     net = build(ASKED, 0)
-    net(IMAGES)  # moves the running statistics
+    net(IMAGES)  # changes the running statistics
     return narrow(layout, weights_of(net, layout.full_mask()), mask)
 
 
@@ -37,7 +37,7 @@ def metadata_of(path):
         return file.metadata()
 
 
-def test_a_loaded_network_answers_as_the_saved_one(saved):
+def test_a_loaded_network_computes_the_same_as_the_saved_one(saved):
     net = load_personalized(saved)
     assert not net.training
     expected = slim_module(ASKED, slim_weights()).eval()
@@ -45,7 +45,7 @@ def test_a_loaded_network_answers_as_the_saved_one(saved):
         assert torch.equal(net(IMAGES), expected(IMAGES))
 
 
-def test_the_metadata_tells_how_the_network_came_about(saved):
+def test_the_metadata_describes_the_network(saved):
     metadata = metadata_of(saved)
     assert json.loads(metadata["architecture"]) == {
         "name": "vgg-s",
@@ -64,7 +64,7 @@ def test_the_metadata_tells_how_the_network_came_about(saved):
     assert metadata["rho"] == "0.67"
 
 
-def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(saved, monkeypatch):
+def test_a_file_is_replaced_atomically_and_no_temporary_file_stays(saved, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 

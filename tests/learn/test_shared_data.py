@@ -17,7 +17,7 @@ N_BYTES = 8 + 4 * 2 * 3 * 3
 
 
 def dataset(n_train=700, n_test=30):
-    """Labels tell which image one has: 0, 1, .. for training, 1000, 1001, .. for test images."""
+    """Labels number the images: 0, 1, .. for training images and 1000, 1001, .. for test images."""
     rng = np.random.default_rng(0)
     pools = [
         array_pool(rng.integers(0, 256, (n, *SHAPE), np.uint8), start + np.arange(n), 255)
@@ -41,7 +41,7 @@ def shared():
     handle.close()
 
 
-def test_every_peer_finds_its_images_and_labels(shared):
+def test_the_indices_of_every_peer_select_its_images_and_labels(shared):
     handle, rows = shared
     images, labels = open_shared(handle)
     source = dataset()
@@ -59,7 +59,7 @@ def test_an_image_of_several_peers_is_stored_once(shared):
     assert os.fstat(handle.fd).st_size == 8 * N_BYTES
 
 
-def test_more_images_than_a_block():
+def test_more_images_than_one_block_are_shared():
     everything = {"p0": peer(range(699), [699], range(30))}
     handle, rows = share(dataset(), everything)
     images, labels = open_shared(handle)
@@ -68,7 +68,7 @@ def test_more_images_than_a_block():
     assert labels[:700].tolist() == list(range(700))
 
 
-def test_the_arrays_are_read_only_and_outlive_the_descriptor():
+def test_the_arrays_are_read_only_and_valid_after_close():
     handle, _ = share(dataset(), SPLIT)
     images, labels = open_shared(handle)
     handle.close()
@@ -79,7 +79,7 @@ def test_the_arrays_are_read_only_and_outlive_the_descriptor():
         labels[0] = 0
 
 
-def test_nothing_has_a_name_on_disk(monkeypatch, tmp_path):
+def test_the_shared_file_has_no_name(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     handle, _ = share(dataset(), SPLIT)
     assert os.fstat(handle.fd).st_nlink == 0
@@ -87,7 +87,7 @@ def test_nothing_has_a_name_on_disk(monkeypatch, tmp_path):
     handle.close()
 
 
-def test_a_forked_child_sees_the_same_pixels(shared):
+def test_a_forked_child_reads_the_same_pixels(shared):
     handle, _ = shared
     reading, writing = os.pipe()
     child = os.fork()
@@ -111,7 +111,7 @@ print(images.sum(dtype=np.float64).hex(), labels.sum(), end="")
 """
 
 
-def test_a_spawned_child_sees_the_same_pixels_through_plain_numbers(shared):
+def test_a_spawned_child_reads_the_same_pixels_by_the_reference(shared):
     handle, _ = shared
     command = [sys.executable, "-c", CHILD, json.dumps(asdict(handle))]
     child = subprocess.run(
@@ -125,7 +125,7 @@ def checksum(handle):
     return f"{images.sum(dtype=np.float64).hex()} {labels.sum()}"
 
 
-def test_a_descriptor_of_something_else_is_a_bug(shared):
+def test_a_descriptor_of_another_file_is_a_value_error(shared):
     handle, _ = shared
-    with pytest.raises(ValueError, match=f"{8 * N_BYTES} bytes behind"):
+    with pytest.raises(ValueError, match=f"has {8 * N_BYTES} bytes"):
         open_shared(SharedImages(handle.fd, handle.n_images + 1, SHAPE))

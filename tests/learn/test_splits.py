@@ -39,7 +39,7 @@ def own(data):
 
 
 def counts_of(split):
-    """Images per class of each peer, shape (n_peers, K)."""
+    """Return the number of images per class of each peer, shape (n_peers, K)."""
     return np.array([class_counts(own(data), TRAIN, K) for data in split.values()])
 
 
@@ -56,14 +56,14 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @given(requests, st.integers(4, 14), seeds)
-def test_every_split_is_sound(req, n_peers, seed):
+def test_every_split_meets_the_request_and_has_no_repeats(req, n_peers, seed):
     split = draw(req, n_peers, seed)
     assert list(split) == names(n_peers)
     for data in split.values():
         n_validation = max(1, round(req.images_per_peer / 5))
         assert len(data.validation) == n_validation
         assert len(data.train) == req.images_per_peer - n_validation
-        assert len(np.unique(own(data))) == req.images_per_peer  # disjoint, and no repeats
+        assert len(np.unique(own(data))) == req.images_per_peer  # disjoint and without repeats
         assert len(np.unique(data.test)) == len(data.test)
         assert 1 <= len(data.test) <= req.test_images_per_peer
         assert own(data).min() >= 0
@@ -85,7 +85,7 @@ def test_another_seed_draws_another_split():
     assert draw(request(), seed=1)["p00"].train.tolist() != draw(request())["p00"].train.tolist()
 
 
-def test_the_order_in_which_peers_are_named_does_not_matter():
+def test_the_order_of_peer_ids_does_not_matter():
     rng = np.random.default_rng(0)
     split = draw_split(request(), names(12)[::-1], TRAIN, TEST, K, rng)
     assert list(split) == names(12)
@@ -93,7 +93,7 @@ def test_the_order_in_which_peers_are_named_does_not_matter():
 
 
 @given(requests, seeds)
-def test_images_are_shared_only_when_a_class_is_dealt_out(req, seed):
+def test_images_are_shared_only_when_a_class_has_too_few(req, seed):
     split = draw(req, seed=seed)
     wanted = counts_of(split).sum(axis=0)
     every = np.concatenate([own(data) for data in split.values()])
@@ -114,7 +114,7 @@ def test_other_splits_have_no_groups(kind):
 
 
 @given(st.integers(1, 12), st.integers(1, K), seeds)
-def test_groups_share_classes_and_classes_are_used_evenly(groups, n_each, seed):
+def test_members_of_a_group_have_its_classes_and_classes_are_used_evenly(groups, n_each, seed):
     req = request(groups=groups, classes_per_group=n_each)
     counts = counts_of(draw(req, 12, seed))
     classes = counts > 0
@@ -127,21 +127,21 @@ def test_groups_share_classes_and_classes_are_used_evenly(groups, n_each, seed):
 
 
 @given(seeds)
-def test_groups_differ_in_their_classes_where_they_can(seed):
-    """Ten classes by twos: five groups use them up, and the next five must be other pairs."""
+def test_groups_differ_in_their_classes_if_possible(seed):
+    """With two of ten classes each, five groups use all; the next five must be other pairs."""
     req = request(groups=10, classes_per_group=2)
     assert len(np.unique(counts_of(draw(req, 10, seed)) > 0, axis=0)) == 10
 
 
-def test_pathological_peers_have_classes_of_their_own():
+def test_pathological_peers_each_draw_their_own_classes():
     counts = counts_of(draw(request(Split.PATHOLOGICAL, classes_per_group=2)))
     assert ((counts > 0).sum(axis=1) == 2).all()
     assert len(np.unique(counts > 0, axis=0)) > 3
 
 
 @given(seeds)
-def test_a_dirichlet_mix_is_common_to_a_group(seed):
-    """Counts of two members differ by the rounding of one share: by one image at most."""
+def test_members_of_a_group_share_a_dirichlet_mix(seed):
+    """The counts of two members differ by rounding alone, so by at most one image."""
     counts = counts_of(draw(request(Split.CLUSTER_DIRICHLET), seed=seed))
     for members in np.array_split(counts, 3):
         assert (members.max(axis=0) - members.min(axis=0) <= 1).all()
@@ -154,13 +154,13 @@ def test_dirichlet_mixes_differ_between_groups_and_between_peers():
     assert np.abs(of_peers[0] - of_peers[1]).sum() > 20
 
 
-def test_a_large_alpha_evens_the_mixes_out():
+def test_a_large_alpha_makes_the_mixes_even():
     counts = counts_of(draw(request(Split.CLUSTER_DIRICHLET, alpha=1e6)))
     assert (np.abs(counts - 4) <= 1).all()
 
 
-def test_iid_follows_the_pool_and_loses_no_rare_class():
-    """Nine classes in ten are rare: 1 % of the images each, so 0.4 of 40 images."""
+def test_an_iid_split_follows_the_pool_and_keeps_rare_classes():
+    """Nine of ten classes are rare, with 1 % of the images each: 0.4 images of a peer's 40."""
     train = np.repeat(np.arange(K), [910] + [10] * 9)
     split = draw(request(Split.IID), 20, train=train)
     counts = np.array([class_counts(own(data), train, K) for data in split.values()])
@@ -170,7 +170,7 @@ def test_iid_follows_the_pool_and_loses_no_rare_class():
 
 
 def test_rounding_to_whole_images_has_no_bias():
-    """4,000 peers; the share of the rare class is 0.4 images, standard error 0.008."""
+    """Over 4,000 peers the rare class has 0.4 images on average, with a standard error of 0.008."""
     mixes = np.tile([0.99, 0.01], (4000, 1))
     counts = training_counts(40, mixes, np.array([99, 99]), np.random.default_rng(0))
     assert abs(counts[:, 1].mean() - 0.4) < 0.04
@@ -183,7 +183,7 @@ def test_validation_has_every_class_in_proportion():
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(0, 300), seeds)
-def test_apportioned_parts_are_next_to_their_shares(weights, total, seed):
+def test_apportioned_parts_differ_from_their_shares_by_less_than_one(weights, total, seed):
     weights = np.array(weights)
     if weights.sum() == 0:
         weights[0] = 1
@@ -201,8 +201,8 @@ def test_test_images_follow_the_mix_of_the_training_images():
         assert np.array_equal(test, train * 100 // 40)
 
 
-def test_a_class_with_few_test_images_gives_what_it_has():
-    split = draw(request(test_images_per_peer=400))  # 100 of each class, 45 there are
+def test_a_class_with_few_test_images_gives_all_of_them():
+    split = draw(request(test_images_per_peer=400))  # 100 of each class, of which there are 45
     assert {len(data.test) for data in split.values()} == {4 * 45}
     without_class_0 = TEST[TEST != 0]
     found = set()
@@ -212,8 +212,8 @@ def test_a_class_with_few_test_images_gives_what_it_has():
     assert found == {(True, 75), (False, 100)}
 
 
-def test_when_a_class_is_dealt_out_peers_share_its_images():
-    req = request(groups=1, classes_per_group=1)  # 12 peers want 40 of 60 images each
+def test_when_a_class_has_too_few_images_peers_share_them():
+    req = request(groups=1, classes_per_group=1)  # 12 peers need 40 images each of the 60
     split = draw(req)
     rows = split_table(split, TRAIN, K)
     assert shared_images(split) == 60
@@ -237,7 +237,7 @@ def test_an_image_of_two_peers_counts_once_as_shared():
         ({"images_per_peer": 300}, r"--images-per-peer = 300: expected at most 24\d .*60 training"),
     ],
 )
-def test_refusals(changes, why):
+def test_requests_that_cannot_be_met_are_refused(changes, why):
     with pytest.raises(ConfigError, match=why):
         draw(request(**changes))
 
@@ -247,7 +247,7 @@ def test_a_setting_of_another_kind_of_split_is_not_refused():
 
 
 @given(st.sampled_from(Split), seeds)
-def test_the_number_that_a_refusal_names_works(kind, seed):
+def test_the_number_in_a_refusal_can_be_met(kind, seed):
     with pytest.raises(ConfigError) as caught:
         draw(request(kind, images_per_peer=2000), seed=seed)
     most = int(caught.value.right.split()[2])
@@ -264,18 +264,18 @@ def test_a_peer_without_any_test_image_is_refused():
 @pytest.mark.parametrize(
     "changes", [{"groups": 0}, {"classes_per_group": 0}, {"images_per_peer": 1}, {"alpha": 0.0}]
 )
-def test_a_senseless_request_cannot_be_built(changes):
-    with pytest.raises(ValueError, match="no split"):
+def test_a_request_with_an_invalid_number_cannot_be_built(changes):
+    with pytest.raises(ValueError, match="cannot draw a split"):
         request(**changes)
 
 
 @pytest.mark.parametrize("peers", [[], ["a", "a"]])
-def test_peer_ids_must_be_different(peers):
+def test_peer_ids_must_be_distinct_and_at_least_one(peers):
     with pytest.raises(ValueError, match="peer ids"):
         draw_split(request(), peers, TRAIN, TEST, K, np.random.default_rng(0))
 
 
-def test_the_table_counts_what_peers_hold():
+def test_the_table_counts_the_images_of_each_peer():
     split = draw(request(), 3)
     rows = split_table(split, TRAIN, K)
     assert list(rows[0]) == [
@@ -287,12 +287,12 @@ def test_the_table_counts_what_peers_hold():
         assert (row["train"], row["validation"], row["test"]) == (32, 8, 100)
 
 
-def test_the_drawing_lines_up():
+def test_the_columns_of_the_table_are_aligned():
     text = render_split(draw(request(Split.IID, images_per_peer=20), 2), TRAIN, K)
     assert text.splitlines()[2:5] == [
         "peer  group  0  1  2  3  4  5  6  7  8  9  train  validation  test  shared",
         " p00         2  2  2  2  2  2  2  2  2  2     16           4   100       0",
         " p01         2  2  2  2  2  2  2  2  2  2     16           4   100       0",
     ]
-    assert text.endswith("\n40 different images, 0 of them at more than one peer.\n")
+    assert text.endswith("\n40 different images; 0 of them are at two or more peers.\n")
     assert " . " in render_split(draw(request(), 3), TRAIN, K)

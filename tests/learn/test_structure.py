@@ -8,9 +8,9 @@ from torch import nn
 from prisam_p2p.core.layout import UNGOVERNED, Weights, narrow, pack, unpack, widen
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn import structure
-from prisam_p2p.learn.coupling import Coupling, Touch, couplings
+from prisam_p2p.learn.coupling import Coupling, Touch, couplings, layout_from
 from prisam_p2p.learn.models import Architecture, build, empty
-from prisam_p2p.learn.structure import layout_from, layout_of, slim_module, state_of, weights_of
+from prisam_p2p.learn.structure import layout_of, slim_module, state_of, weights_of
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 MODELS = {
@@ -22,7 +22,7 @@ MODELS = {
     "vgg16_bn": (3, 32, 32),
     "mobilenet_v2": (1, 32, 32),
     "densenet121": (3, 32, 32),
-    "regnet_x_400mf": (3, 32, 32),  # grouped convolutions stay whole
+    "regnet_x_400mf": (3, 32, 32),  # grouped convolutions are not pruned
 }
 
 
@@ -31,7 +31,7 @@ def architecture(name, image=None):
 
 
 def half_of(layout, seed=0):
-    """A mask that keeps a random n - floor(n / 2) channels of every set of n."""
+    """Return a mask that keeps n - floor(n / 2) random channels of every set of n."""
     rng = np.random.default_rng(seed)
     mask = np.zeros(layout.n_bits, np.bool_)
     for channel_set, span in zip(layout.sets, layout.spans, strict=True):
@@ -41,7 +41,7 @@ def half_of(layout, seed=0):
 
 
 def scrambled(net, seed=0):
-    """`net` with random BN layers, so that a channel gone wrong shows in the output."""
+    """Randomize the BN layers of `net`, so that a wrong channel changes the output."""
     generator = torch.Generator().manual_seed(seed)
     for layer in net.modules():
         if isinstance(layer, BATCH_NORMS):
@@ -55,7 +55,7 @@ def scrambled(net, seed=0):
 
 
 def slim_and_masked(asked, mask):
-    """Return the logits of the slim network and of the full one with zeros for what is dropped."""
+    """Return the logits of the slim network and of the dense one with dropped channels zeroed."""
     layout = layout_of(asked)
     full = scrambled(build(asked, seed=1))
     slim_weights = narrow(layout, weights_of(full, layout.full_mask()), mask)
@@ -68,7 +68,7 @@ def slim_and_masked(asked, mask):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_slim_network_computes_what_the_masked_one_does(name):
+def test_a_slim_network_computes_the_same_as_the_masked_one(name):
     asked = architecture(name)
     slim, masked = slim_and_masked(asked, half_of(layout_of(asked)))
     scale = masked.abs().max()
@@ -78,7 +78,7 @@ def test_a_slim_network_computes_what_the_masked_one_does(name):
 
 
 @pytest.mark.parametrize("name", ["vgg-s", "resnet20"])
-def test_each_set_keeps_a_count_of_its_own(name):
+def test_each_set_may_keep_a_different_number_of_channels(name):
     asked = architecture(name)
     layout = layout_of(asked)
     mask = layout.full_mask()
@@ -88,7 +88,7 @@ def test_each_set_keeps_a_count_of_its_own(name):
     assert torch.allclose(slim, masked, atol=1e-5)
 
 
-def test_the_layout_of_vgg_s_by_hand():
+def test_the_layout_of_vgg_s_matches_one_by_hand():
     layout = layout_of(architecture("vgg-s"))
     assert [(s.name, s.size) for s in layout.sets] == [
         ("features.1", 16),
@@ -113,7 +113,7 @@ def test_the_layout_of_vgg_s_by_hand():
     assert view.positions.tolist() == list(range(32))
 
 
-def test_tensors_stand_in_state_dict_order_with_integer_counters_last():
+def test_tensors_are_in_state_dict_order_with_counters_last():
     layout = layout_of(architecture("vgg-s"))
     names = [tensor.name for tensor in layout.tensors]
     assert names[:3] == ["features.0.weight", "features.1.weight", "features.1.bias"]
@@ -141,10 +141,10 @@ def test_flattening_gives_one_bit_to_all_pixels_of_a_channel():
     weight = next(t for t in layout_of(asked).tensors if t.name == "classifier.0.weight")
     last = layout_of(asked).spans[-1]
     assert weight.bits[1].tolist() == np.repeat(np.arange(last.start, last.stop), 49).tolist()
-    assert 0 not in weight.bits  # the hidden layer has no BN: it stays whole
+    assert 0 not in weight.bits  # the hidden layer has no BN, so it is not pruned
 
 
-def test_a_depthwise_convolution_loses_filters_and_groups_together():
+def test_pruning_a_depthwise_convolution_removes_filters_and_groups():
     asked = architecture("mobilenet_v2")
     layout = layout_of(asked)
     mask = half_of(layout)
@@ -154,7 +154,7 @@ def test_a_depthwise_convolution_loses_filters_and_groups_together():
     assert depthwise.weight.shape == (48, 1, 3, 3)
 
 
-def test_behind_a_concatenation_every_source_keeps_its_own_set():
+def test_behind_a_concatenation_every_source_is_a_set_of_its_own():
     layout = layout_of(architecture("densenet121"))
     assert layout.n_bn_channels == 41_824
     assert {s.size for s in layout.sets} == {32, 64, 128, 256, 512}
@@ -168,7 +168,7 @@ def test_behind_a_concatenation_every_source_keeps_its_own_set():
 
 
 @pytest.mark.parametrize("name", ["vgg-s", "resnet20", "mobilenet_v2", "densenet121"])
-def test_a_set_sees_each_bn_layer_where_its_bits_govern_it(name):
+def test_the_views_of_a_set_are_the_positions_that_its_bits_govern(name):
     layout = layout_of(architecture(name))
     bits = {tensor.name: tensor.bits for tensor in layout.tensors}
     for channel_set, span in zip(layout.sets, layout.spans, strict=True):
@@ -192,7 +192,7 @@ def test_the_flat_buffer_restores_a_slim_network_exactly():
         assert np.array_equal(array, weights.tensors[tensor.name])
 
 
-def test_training_a_slim_network_never_writes_into_the_snapshot():
+def test_training_a_slim_network_does_not_change_the_snapshot():
     asked = architecture("vgg-s")
     snapshot = weights_of(build(asked, 0), layout_of(asked).full_mask())
     before = {name: array.copy() for name, array in snapshot.tensors.items()}
@@ -226,12 +226,12 @@ def test_weights_of_another_network_are_refused(change):
 
 
 def test_a_network_whose_channels_are_shuffled_is_refused():
-    with pytest.raises(ConfigError, match=r"shufflenet_v2_x0_5.*cut"):
+    with pytest.raises(ConfigError, match=r"shufflenet_v2_x0_5.*pruned"):
         layout_of(architecture("shufflenet_v2_x0_5", (3, 32, 32)))
 
 
 def test_a_torchvision_network_that_was_traced_wrongly_is_refused(monkeypatch):
-    """Shapes fit, values do not: a kernel's in-channels stand one place further on."""
+    """The shapes fit but the values do not: the in-channels of a kernel are shifted by one."""
 
     def off_by_one(net, image_shape):
         found = couplings(net, image_shape)
@@ -241,7 +241,7 @@ def test_a_torchvision_network_that_was_traced_wrongly_is_refused(monkeypatch):
         return found
 
     monkeypatch.setattr(structure, "couplings", off_by_one)
-    with pytest.raises(ConfigError, match=r"mnasnet0_5.*cut"):
+    with pytest.raises(ConfigError, match=r"mnasnet0_5.*pruned"):
         layout_of(architecture("mnasnet0_5", (3, 32, 32)))
 
 

@@ -51,7 +51,7 @@ def parameters(net):
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-def test_sgd_is_torchs_sgd(momentum):
+def test_sgd_equals_that_of_torch(momentum):
     images, labels = images_and_labels()
     ours, theirs = small_net(), small_net()
     steps = [
@@ -68,7 +68,7 @@ def test_sgd_is_torchs_sgd(momentum):
     assert not torch.equal(parameters(ours), before)
 
 
-def test_training_is_what_torch_would_do_in_the_same_order():
+def test_training_equals_a_plain_torch_loop_in_the_same_order():
     net, twin = small_net(), small_net()
     outcome = train(net, epochs=2, seed=5)
     images, labels = images_and_labels()
@@ -88,11 +88,11 @@ def test_training_is_what_torch_would_do_in_the_same_order():
     assert (outcome.steps, outcome.images) == (6, 40)
 
 
-def test_training_is_decided_by_its_seed():
+def test_training_depends_on_its_seed_alone():
     nets = [small_net() for _ in range(3)]
     outcomes = []
     for net, seed in zip(nets, (1, 1, 2), strict=True):
-        torch.manual_seed(seed * 100 + len(outcomes))  # what was drawn before does not matter
+        torch.manual_seed(seed * 100 + len(outcomes))  # earlier draws do not matter
         outcomes.append(train(net, seed=seed))
     assert torch.equal(parameters(nets[0]), parameters(nets[1]))
     assert outcomes[0] == outcomes[1]
@@ -107,7 +107,7 @@ def test_a_last_batch_of_fewer_than_four_images_is_dropped(n, steps, images):
     assert (outcome.steps, outcome.images) == (steps, images)
 
 
-def test_without_a_batch_there_is_no_step():
+def test_without_a_full_batch_there_is_no_step():
     net = small_net()
     before, calls = parameters(net), []
     outcome = train(net, n=3, after_step=lambda: calls.append(1))
@@ -116,7 +116,7 @@ def test_without_a_batch_there_is_no_step():
     assert not calls
 
 
-def test_after_every_step_it_can_be_stopped():
+def test_training_can_be_stopped_after_every_step():
     calls = []
 
     def stop_at_the_third():
@@ -129,7 +129,7 @@ def test_after_every_step_it_can_be_stopped():
     assert len(calls) == 3
 
 
-def test_training_moves_the_running_statistics():
+def test_training_changes_the_running_statistics():
     net = small_net().eval()
     train(net)
     assert net.training
@@ -137,7 +137,7 @@ def test_training_moves_the_running_statistics():
 
 
 def test_gamma_l1_pulls_gammas_to_zero_and_nothing_else():
-    """One step of plain SGD: the penalty's part is exactly rate x lambda x sign(gamma)."""
+    """In one step of plain SGD, the penalty is exactly rate x lambda x sign(gamma)."""
     plain, pulled = small_net(), small_net()
     signs = torch.tensor([1.0, -1.0, 1.0, 0.0])
     for net in (plain, pulled):
@@ -152,7 +152,7 @@ def test_gamma_l1_pulls_gammas_to_zero_and_nothing_else():
 def test_recalibration_is_the_plain_mean_of_the_batches_statistics():
     net = small_net()
     images, _ = images_and_labels(70)  # 32, 32 and 6 images
-    net[1].running_mean += 3  # what was there is forgotten
+    net[1].running_mean += 3  # earlier statistics are forgotten
     net[1].num_batches_tracked += 11
     before = parameters(net)
     training.recalibrate(net, images)
@@ -167,7 +167,7 @@ def test_recalibration_is_the_plain_mean_of_the_batches_statistics():
     assert torch.equal(parameters(net), before)
 
 
-def test_recalibration_leaves_out_a_block_of_fewer_than_four():
+def test_recalibration_drops_a_last_block_of_fewer_than_four_images():
     net, twin = small_net(), small_net()
     images, _ = images_and_labels(35)
     training.recalibrate(net, images)
@@ -182,7 +182,7 @@ def test_accuracy_is_the_share_of_right_answers():
     assert training.accuracy(nn.Identity(), logits, labels) == pytest.approx(0.6)
 
 
-def test_accuracy_goes_over_all_blocks_in_evaluation_mode():
+def test_accuracy_covers_all_blocks_in_evaluation_mode():
     net = small_net()
     images, labels = images_and_labels(70)
     got = training.accuracy(net, images, labels)
@@ -216,7 +216,7 @@ def slim_weights():
 
 
 def frozen(weights):
-    """`weights` that raise where they are written, as a neighbor's buffer does."""
+    """Return read-only `weights`, like those from a neighbor's buffer."""
     copies = {name: array.copy() for name, array in weights.tensors.items()}
     for array in copies.values():
         array.flags.writeable = False
@@ -235,7 +235,7 @@ def test_w0_is_cached_and_read_only():
 
 
 @pytest.mark.parametrize("step", ["train", "recalibrate", "accuracy"])
-def test_the_weights_that_go_in_are_never_written(step):
+def test_a_step_does_not_change_the_weights_that_it_is_given(step):
     weights, device = frozen(slim_weights()), learner()
     before = bytes_of(weights)
     if step == "train":
@@ -257,7 +257,7 @@ def test_trained_weights_do_not_change_with_the_next_training():
     assert bytes_of(first) == before
 
 
-def test_a_device_trains_by_its_seed_and_the_round():
+def test_training_depends_on_the_devices_seed_and_the_round():
     weights = slim_weights()
     results = [
         bytes_of(train_once(weights, device=learner(seed), round_index=t))
@@ -275,8 +275,8 @@ def test_recalibration_changes_the_statistics_only():
     assert changed == {name for name in after if name.endswith(statistics)}
 
 
-def test_validation_and_test_images_are_apart():
-    """A device whose test images are labelled wrong is right on its validation images only."""
+def test_validation_and_test_accuracy_use_different_images():
+    """With wrong labels on the test images, only the validation accuracy is high."""
     images, _ = images_and_labels(40)
     weights = initial_weights(ASKED, 0)
     data = PeerData(np.arange(8), np.arange(8, 20), np.arange(20, 40), None)
@@ -291,7 +291,7 @@ def test_validation_and_test_images_are_apart():
     assert shares[0] == found
     assert sum(share.validation for share in shares) == pytest.approx(1)
     assert sum(share.test for share in shares) == pytest.approx(1)
-    labels[20:] = 3  # there is no such class
+    labels[20:] = 3  # a class that does not exist
     device = Learner(ASKED, images.numpy(), labels, data, HOW, 0, "cpu")
     assert device.accuracy(weights).test == 0
 

@@ -1,4 +1,4 @@
-"""An inbox hands on what was put, in order, and no wait at it outlasts its timeout."""
+"""An inbox is first in, first out, and its waits end by their timeout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from prisam_p2p.system.inbox import Inbox
 DEADLINE_S = 20.0
 
 
-@pytest.mark.timeout(60)  # SimpleQueue.get of CPython 3.11 does not come back from 1e-9
+@pytest.mark.timeout(60)  # SimpleQueue.get of CPython 3.11 does not return from 1e-9
 @pytest.mark.parametrize("timeout_s", [-1.0, 0.0, 1e-9, 1e-6, 1e-3])
 def test_a_wait_ends_however_short_its_timeout(timeout_s):
     inbox, stop = Inbox(), StopRequest()
@@ -42,7 +42,7 @@ def test_items_come_out_in_order_whenever_they_are_read(items, every):
         inbox.get(0)
 
 
-def test_what_many_threads_put_at_once_wakes_the_reader_each_time():
+def test_items_from_many_threads_all_reach_the_reader():
     inbox, n = Inbox(), 500
     writers = [threading.Thread(target=lambda: [inbox.put(i) for i in range(n)]) for _ in range(4)]
     for writer in writers:
@@ -75,8 +75,8 @@ sys.exit(inbox.get(600))
 """
 
 
-def test_a_signal_that_came_while_the_process_stood_still_ends_the_wait_too():
-    for _ in range(5):  # which thread takes the signal is chance
+def test_a_signal_received_while_the_process_was_stopped_ends_the_wait_too():
+    for _ in range(5):  # the thread that takes the signal varies
         with subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE) as child:
             try:
                 assert child.stdout.readline() == b"waits\n"

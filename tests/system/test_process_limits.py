@@ -25,7 +25,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def in_a_child(function, *args):
-    """Return what `function` returns in a process of its own, whose limits are its own."""
+    """Call `function` in a child process, which has its own limits, and return its result."""
     mine, its = FORK.Pipe(duplex=False)
     child = FORK.Process(target=lambda: its.send(function(*args)))
     child.start()
@@ -49,7 +49,7 @@ def by_torch(mib):
 
 
 def allocate_within(limit_mib, allocate, mib):
-    """Return whether a refusal was recognized, None without one, and what can be had after."""
+    """Return whether a failure was recognized (None without one), and the MiB allocated after."""
     allocate(1)  # imports and pools are part of the baseline
     refusal = None
     before = resource.getrlimit(resource.RLIMIT_DATA)
@@ -70,12 +70,12 @@ def test_an_excess_is_refused_and_the_limit_is_lifted_after(allocate):
 
 @linux_only
 @pytest.mark.parametrize("limit_mib", [None, 200])
-def test_what_fits_is_let_through(limit_mib):
+def test_an_allocation_within_the_limit_succeeds(limit_mib):
     assert in_a_child(allocate_within, limit_mib, by_numpy, 100) == (None, 200)
 
 
 @linux_only
-def test_the_baseline_is_what_there_is_at_the_beginning():
+def test_memory_held_at_the_beginning_does_not_count():
     def run():
         held = by_numpy(300)  # more than the limit, but before it
         return allocate_within(100, by_numpy, 50), len(held) // MIB
@@ -99,12 +99,12 @@ def test_without_a_baseline_there_is_no_limit(monkeypatch):
         (ValueError("memory"), False),
     ],
 )
-def test_is_out_of_memory(error, expected):
+def test_failed_allocations_are_told_from_other_errors(error, expected):
     assert is_out_of_memory(error) is expected
 
 
 @linux_only
-def test_data_bytes_grow_with_what_is_allocated():
+def test_data_bytes_grow_with_allocations():
     before = data_bytes()
     held = by_numpy(64)
     assert 64 * MIB <= data_bytes() - before < 80 * MIB
@@ -117,7 +117,7 @@ def test_the_meter_keeps_the_peak_above_its_start(monkeypatch):
     meter.sample()  # before the start nothing counts
     assert meter.peak_mib is None
     meter.start()
-    assert meter.peak_mib is None  # nobody has looked
+    assert meter.peak_mib is None  # no sample yet
     peaks = []
     for _ in range(3):
         meter.sample()
@@ -125,7 +125,7 @@ def test_the_meter_keeps_the_peak_above_its_start(monkeypatch):
     assert peaks == [0.0, 30.5, 30.5]
 
 
-def test_a_system_that_does_not_tell_has_no_peak(monkeypatch):
+def test_without_known_memory_there_is_no_peak(monkeypatch):
     meter = MemoryMeter()
     monkeypatch.setattr(limits, "data_bytes", lambda: None)
     meter.start()
@@ -135,12 +135,12 @@ def test_a_system_that_does_not_tell_has_no_peak(monkeypatch):
 
 @linux_only
 def test_a_child_dies_with_its_parent():
-    alive, its = os.pipe()  # readable at its end when the last that holds `its` is gone
+    alive, its = os.pipe()  # reaches its end when no process holds `its`
 
     def child():
         ready_in, ready_out = os.pipe()
         if os.fork() == 0:
-            signal.alarm(2 * DEADLINE_S)  # should it fail, nothing is left behind
+            signal.alarm(2 * DEADLINE_S)  # ends the process if the test fails
             die_with_parent()
             os.write(ready_out, b"r")
             signal.pause()

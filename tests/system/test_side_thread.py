@@ -1,4 +1,4 @@
-"""A side thread leaves SIGABRT to the main thread."""
+"""Side threads block SIGABRT, so that the main thread takes it."""
 
 import signal
 import threading
