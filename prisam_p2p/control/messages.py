@@ -63,7 +63,7 @@ class Roster(_Checked):
 
 @dataclass(frozen=True, slots=True)
 class RosterUpdate(_Checked):
-    """A neighbor can be reached here from now on. Sent when a peer comes up that was absent.
+    """A neighbor can be reached here from now on. Sent when it joins, or comes back elsewhere.
 
     Attributes:
         version: as in `Roster`; an update that is not newer than what the peer knows is ignored.

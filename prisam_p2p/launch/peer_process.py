@@ -73,6 +73,15 @@ class PeerProcess:
         return RosterEntry(self.peer, self.spec.address, port, self.incarnation.number, key)
 
     @property
+    def has_moved(self) -> bool:
+        """Whether the neighbors cannot know where it is from the process before."""
+        mine, old = self.roster_entry, self.before.roster_entry if self.before else None
+        return mine is not None and (
+            old is None
+            or (mine.address, mine.port, mine.public_key) != (old.address, old.port, old.public_key)
+        )
+
+    @property
     def done(self) -> bool:
         """Whether it runs no more rounds, and only answers pulls of the others."""
         return self.result is not None and self.result.state != "stopped"

@@ -306,7 +306,7 @@ class Supervisor:
         self._injector.on_up(process.peer)
         if self._rounds_began_s is not None:
             self._send_roster(process)
-            if process.peer in self._absent:
+            if process.has_moved:
                 self._processes.send_update(process)
 
     def _note_exits(self) -> None:

@@ -56,12 +56,11 @@ class KnownRoster:
 
 
 def follow_roster(control: ControlLine, transport: Transport, known: KnownRoster) -> None:
-    """Connect to neighbors that come up after this peer has connected."""
+    """Connect to neighbors that come up, or move, after this peer has connected."""
 
     def take_in(update: RosterUpdate) -> None:
         if known.update(update):
-            entry = update.entry
-            transport.meet(entry.peer, (entry.address, entry.port))
+            transport.update_neighbor(update.entry)
 
     control.handle(RosterUpdate, take_in)
 

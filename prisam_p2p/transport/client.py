@@ -89,6 +89,8 @@ class Client:
         self._pulls = Pulls(patience, down, self._ask, self._messenger.tell)
         self._masks = MaskReceiver(most_bits)
         self._roster: dict[str, Endpoint] = {}
+        keys = self._me.keys
+        self._public_keys = dict(keys.neighbors) if keys else {}
         self._lines: dict[tuple[str, Channel], _Line] = {}
         self._gone: set[str] = set()
         self._io: IoThread | None = None
@@ -102,10 +104,24 @@ class Client:
         for neighbor in sorted(roster):
             self._open(neighbor, Channel.CONTROL)
 
-    def meet(self, neighbor: str, endpoint: Endpoint) -> None:
-        """Say Hello to a neighbor that is new."""
-        if neighbor not in self._roster:
-            self._roster[neighbor] = endpoint
+    def update_neighbor(self, neighbor: str, endpoint: Endpoint, public_key: str | None) -> None:
+        """Connect to a neighbor that is new, or is now reached elsewhere or by another key.
+
+        Connections to where it was before are closed; a pull goes on by the new ones.
+        """
+        key = public_key or self._public_keys.get(neighbor)
+        if (self._roster.get(neighbor), self._public_keys.get(neighbor)) == (endpoint, key):
+            return
+        self._roster[neighbor] = endpoint
+        if self._me.keys and key:
+            self._public_keys[neighbor] = key
+        for channel in Channel:
+            if line := self._lines.pop((neighbor, channel), None):
+                if line.welcomed:
+                    self._on_disconnected(line)
+                self._close_line(line, linger_ms=0)
+                self._open(neighbor, channel)
+        if (neighbor, Channel.CONTROL) not in self._lines:
             self._open(neighbor, Channel.CONTROL)
 
     def pull(self, pulls: Sequence[Pull]) -> None:
@@ -143,9 +159,7 @@ class Client:
     def close(self, linger_ms: int) -> None:
         """Close the sockets, once what was handed over is sent, or `linger_ms` have passed."""
         for line in self._lines.values():
-            line.socket.disable_monitor()  # before term(), or it hangs
-            line.monitor.close(linger=0)
-            line.socket.close(linger=linger_ms)
+            self._close_line(line, linger_ms)
 
     # -- connections ---------------------------------------------------------------------
 
@@ -160,7 +174,7 @@ class Client:
             to,
             self._context.limits,
             keys,
-            keys.neighbors[neighbor] if keys else "",
+            self._public_keys.get(neighbor, ""),
         )
         line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
         self._io.listen(line.monitor, partial(self._on_monitor, line))
@@ -191,14 +205,27 @@ class Client:
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                     self._messenger.reject(line.neighbor, *why(descriptor))
                 case zmq.EVENT_DISCONNECTED:
-                    line.welcomed, line.lost = False, True
                     if closed := line.connections.get(descriptor):
                         closed.gone = True
-                    if line.channel is Channel.BULK:
-                        self._pulls.donor_gone(line.neighbor, time.monotonic())
-                    else:  # who is paused keeps its bulk connection, and answers no heartbeat
-                        self._pulls.donor_silent(line.neighbor, time.monotonic())
-                        self._messenger.tell(events.Lost(line.neighbor))
+                    self._on_disconnected(line)
+
+    def _on_disconnected(self, line: _Line) -> None:
+        line.welcomed, line.lost = False, True
+        if line.channel is Channel.BULK:
+            self._pulls.donor_gone(line.neighbor, time.monotonic())
+        else:  # a paused neighbor keeps its bulk connection, and answers no heartbeat
+            self._pulls.donor_silent(line.neighbor, time.monotonic())
+            self._messenger.tell(events.Lost(line.neighbor))
+
+    def _close_line(self, line: _Line, linger_ms: int) -> None:
+        for connection in line.connections.values():
+            connection.gone = True
+        if self._io:
+            self._io.forget(line.monitor)
+            self._io.forget(line.socket)
+        line.socket.disable_monitor()  # before term(), or it hangs
+        line.monitor.close(linger=0)
+        line.socket.close(linger=linger_ms)
 
     def _on_dealer(self, line: _Line, flags: int) -> None:
         if flags & zmq.POLLOUT and self._send(line, self._me.identity.hello(line.channel)):
@@ -224,6 +251,9 @@ class Client:
 
     def _hear(self, line: _Line, message: Message) -> None:
         neighbor = line.neighbor
+        if self._lines.get((neighbor, line.channel)) is not line:  # delayed by a rule
+            self._messenger.reject(neighbor, "stale", "by a connection that was replaced")
+            return
         if isinstance(message, Refuse):
             line.greeted_s = math.inf  # it was answered
         match message, line.channel:

@@ -63,6 +63,11 @@ class IoThread:
         self._handlers[source] = handler
         self._poller.register(source, flags)
 
+    def forget(self, source: Socket | int) -> None:
+        """Listen to a source no more, which may then be closed."""
+        if self._handlers.pop(source, None):
+            self._poller.unregister(source)
+
     def close(self, timeout_s: float) -> None:
         """Read what is readable, then end the thread, if it was started."""
         self._closing = True
@@ -93,7 +98,8 @@ class IoThread:
     def _handle(self, timeout_ms: int | None) -> bool:
         ready = self._poller.poll(timeout_ms)
         for source, flags in ready:
-            self._handlers[source](flags)
+            if handler := self._handlers.get(source):  # else an earlier handler closed it
+                handler(flags)
         return bool(ready)
 
     def _obey(self, _flags: int) -> None:

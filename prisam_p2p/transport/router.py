@@ -80,6 +80,11 @@ class Router:
         io.listen(self._monitor, self._on_monitor)
         io.listen(self._socket, self._on_router)
 
+    def admit(self, neighbor: str, public_key: str) -> None:
+        """Let a neighbor in by this key alone; without keys on this side, nothing changes."""
+        if self._gate:
+            self._gate.admit(neighbor, public_key)
+
     def put(self, to: bytes, name: str, message: Message, frames: Sequence[Frame]) -> bool:
         """Hand the frames of a message to ZeroMQ; False where the connection does not take them."""
         try:

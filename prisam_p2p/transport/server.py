@@ -8,6 +8,7 @@ from functools import partial
 
 import zmq
 
+from prisam_p2p.control.messages import RosterEntry
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.errors import WireError
 from prisam_p2p.transport import events
@@ -58,6 +59,15 @@ class Server:
         """Listen."""
         self._router.hosts = neighbor_by_host(roster)
         self._router.begin(io)
+
+    def update_neighbor(self, entry: RosterEntry, roster: Mapping[str, Endpoint]) -> None:
+        """Admit a neighbor's process by its key and address; end those of its earlier processes."""
+        self._router.hosts = neighbor_by_host(roster)
+        if entry.public_key:
+            self._router.admit(entry.peer, entry.public_key)
+        for session in self._sessions.expect(entry.peer, entry.incarnation):
+            self._on_closed(session.descriptor)
+            self._connections.hang_up(session.descriptor)
 
     def announce(self, mask: MaskAnnounce) -> None:
         """Send our mask to every neighbor that is connected."""

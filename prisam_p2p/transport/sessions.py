@@ -71,6 +71,7 @@ class Sessions:
     def __init__(self) -> None:
         self._by_sender: dict[bytes, Session] = {}
         self._by_neighbor: dict[tuple[str, Channel], Session] = {}
+        self._least: dict[str, int] = {}
 
     def at(self, sender: bytes) -> Session | None:
         """Return the session of a connection, None where it has none."""
@@ -80,13 +81,20 @@ class Sessions:
         """Return the session of `neighbor` on `channel`, None where there is none."""
         return self._by_neighbor.get((neighbor, channel))
 
+    def expect(self, neighbor: str, incarnation: int) -> list[Session]:
+        """Refuse earlier processes of a neighbor from now on; return the sessions they have."""
+        self._least[neighbor] = incarnation
+        sessions = (self.of(neighbor, channel) for channel in Channel)
+        return [each for each in sessions if each and each.incarnation < incarnation]
+
     def objection(self, session: Session) -> str | None:
         """Return why `session` may not be opened, or None."""
         mine = self.at(session.sender)
         if mine and (mine.neighbor, mine.channel) != (session.neighbor, session.channel):
             return f"this connection is {mine.neighbor}'s, for {mine.channel.name.lower()}"
         present = self.of(session.neighbor, session.channel)
-        if present and present is not mine and present.incarnation > session.incarnation:
+        later = present and present is not mine and present.incarnation > session.incarnation
+        if later or session.incarnation < self._least.get(session.neighbor, 0):
             return f"a later process of {session.neighbor} is here"
         return None
 

@@ -16,6 +16,7 @@ from functools import partial
 import zmq
 
 from prisam_p2p.control.message_rule import Rule
+from prisam_p2p.control.messages import RosterEntry
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.core.layout import Layout, Mask
@@ -116,14 +117,15 @@ class Transport:
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms, mechanism.name)
         self._zmq = zmq.Context[Socket](io_threads=1)
-        self._zmq.set(zmq.MAX_SOCKETS, 6 * n_neighbors + 16)
+        # Six for each neighbor, and six that are being closed where it has moved.
+        self._zmq.set(zmq.MAX_SOCKETS, 12 * n_neighbors + 16)
         context = TransportContext(self._zmq, me, limits, self._messenger, self._connections)
         self._client = Client(context, self._down, patience, layout.n_bits)
         self._uploads = Uploads(self._store, self._up, n_slots, patience.timeout_s)
         self._server = Server(context, self._uploads, self._client.neighbor_gone)
         self.port = self._server.port
         self._connections.router = f"{me.address}:{self.port}"
-        self._roster: Mapping[str, Endpoint] = {}
+        self._roster: dict[str, Endpoint] = {}
         self._io = IoThread(
             self._begin,
             self._keep_time,
@@ -134,7 +136,7 @@ class Transport:
 
     def connect(self, roster: Mapping[str, Endpoint]) -> None:
         """Say Hello to all neighbors, whose ROUTERs are where `roster` says."""
-        self._roster = roster
+        self._roster = dict(roster)
         self._io.start()
 
     def announce(self, mask: MaskAnnounce, snapshot: Snapshot) -> None:
@@ -207,9 +209,12 @@ class Transport:
         """Let the upload go on that waits at `stop`."""
         self._io.call(partial(self._server.go_on, stop))
 
-    def meet(self, neighbor: str, endpoint: Endpoint) -> None:
-        """Say Hello to a neighbor that was not there yet when this peer connected."""
-        self._io.call(partial(self._client.meet, neighbor, endpoint))
+    def update_neighbor(self, entry: RosterEntry) -> None:
+        """Exchange with a neighbor where `entry` says, and by that key, from now on.
+
+        It may be new, or the next process of a neighbor that is known.
+        """
+        self._io.call(partial(self._update_neighbor, entry))
 
     def traffic(self) -> list[Row]:
         """Return the counts that changed since the last call (`TrafficCounter.changed_rows`)."""
@@ -237,6 +242,11 @@ class Transport:
     def _begin(self) -> None:
         self._server.begin(self._io, self._roster)
         self._client.begin(self._io, self._roster)
+
+    def _update_neighbor(self, entry: RosterEntry) -> None:
+        self._roster[entry.peer] = endpoint = (entry.address, entry.port)
+        self._server.update_neighbor(entry, self._roster)
+        self._client.update_neighbor(entry.peer, endpoint, entry.public_key)
 
     def _announce(self, mask: MaskAnnounce) -> None:
         self._traffic.round_index = mask.round_index

@@ -45,6 +45,11 @@ class ZapGate:
         self.socket = context.socket(zmq.REP)
         self.socket.bind(_ENDPOINT)
 
+    def admit(self, peer: str, public_key: str) -> None:
+        """Let a neighbor in by this key from now on, and no longer by the one it had."""
+        self._names = {key: name for key, name in self._names.items() if name != peer}
+        self._names[z85.decode(public_key)] = peer
+
     def answer(self, _flags: int) -> None:
         """Answer every pending request: accept or deny its client."""
         while readable(self.socket):

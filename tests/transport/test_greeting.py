@@ -3,6 +3,7 @@
 import zmq
 from transports import DEADLINE_S, greeting, mask_of
 
+from prisam_p2p.control.messages import RosterEntry
 from prisam_p2p.transport import events
 from prisam_p2p.wire.messages import (
     Channel,
@@ -44,7 +45,7 @@ def test_a_neighbor_that_was_unknown_at_first_is_met(net):
     assert a.wait(events.AnnounceDone) == events.AnnounceDone(0, ["c"], ["b"])
     b = net.end("b", ["a"])
     b.transport.connect({"a": a.endpoint})
-    a.transport.meet("b", b.endpoint)
+    a.transport.update_neighbor(RosterEntry("b", *b.endpoint))
     a.wait(events.Joined, neighbor="b")
     a.wait(events.Welcomed, neighbor="b")
     assert b.wait(events.MaskHeard) == events.MaskHeard("a", sent)

@@ -1,0 +1,131 @@
+"""A neighbor that comes back at another port, with another key: what an update changes."""
+
+import pytest
+from tiny_layouts import same
+from transports import (
+    CHUNK,
+    DEADLINE_S,
+    LAYOUT,
+    SLOW,
+    WEIGHTS,
+    mask_of,
+    wait_for_connections,
+)
+
+from prisam_p2p.control.messages import RosterEntry
+from prisam_p2p.transport import events
+from prisam_p2p.transport.sessions import Session, Sessions
+from prisam_p2p.transport.zap import make_keys
+from prisam_p2p.wire.messages import Channel
+
+KEYS = make_keys({"a": "bc", "b": "ac", "c": "ab"})
+NEW_B = make_keys({"b": ""})["b"].model_copy(update={"neighbors": KEYS["b"].neighbors})
+"""Another pair of b's, which knows its neighbors by the keys they have."""
+
+
+def entry(end, incarnation, keys=None):
+    return RosterEntry(end.peer, *end.endpoint, incarnation, keys.public if keys else None)
+
+
+def exchange(a, b, round_index):
+    """Assert that a and b hear each other, and pull each other's weights of a round."""
+    masks = {end.peer: end.announce(round_index, mask=mask_of(round_index)) for end in (a, b)}
+    for one, other in ((a, b), (b, a)):
+        assert one.wait(events.MaskHeard, neighbor=other.peer, message=masks[other.peer])
+        one.transport.pull([other.peer], round_index)
+        assert same(one.wait(events.PullDone).pull.weights(), WEIGHTS)
+
+
+def met(net, secured):
+    """Return a and b, connected, after an exchange."""
+    a, b = (net.end(p, [q], keys=KEYS[p] if secured else None) for p, q in ("ab", "ba"))
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    for end in (a, b):
+        end.wait(events.Joined)
+        end.wait(events.Welcomed)
+    exchange(a, b, 0)
+    return a, b
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "curve"])
+def test_a_neighbor_that_comes_back_elsewhere_is_heard_and_pulled_from_again(net, secured):
+    a, b = met(net, secured)
+    b.transport.close()
+    assert a.wait(events.Left).neighbor == "b"
+    new_keys = NEW_B if secured else None
+    later = net.end("b", ["a"], incarnation=1, keys=new_keys)
+    assert later.endpoint != b.endpoint
+    later.transport.connect({"a": a.endpoint})
+    a.transport.update_neighbor(entry(later, 1, new_keys))
+    a.wait(events.Welcomed, neighbor="b")
+    assert a.wait(events.Joined, neighbor="b").incarnation == 1
+    exchange(a, later, 1)
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "curve"])
+def test_the_connections_of_an_earlier_process_are_closed_though_it_lives(net, secured):
+    a, b = met(net, secured)
+    new_keys = NEW_B if secured else None
+    later = net.end("b", ["a"], incarnation=1, keys=new_keys)
+    a.transport.update_neighbor(entry(later, 1, new_keys))
+    assert a.wait(events.Left, neighbor="b")
+    assert b.wait(events.Left, neighbor="a")  # and a closed its own
+    wait_for_connections(b, 0)
+    later.transport.connect({"a": a.endpoint})
+    a.wait(events.Welcomed, neighbor="b")
+    assert a.wait(events.Joined, neighbor="b").incarnation == 1
+    exchange(a, later, 1)
+    assert b.heard_of(events.Welcomed) == []  # never again
+
+
+def test_a_pull_goes_on_at_the_new_place(net):
+    a = net.end("a", ["b"], resume_s=DEADLINE_S)
+    b = net.end("b", ["a"], rates=SLOW)
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    a.wait(events.Joined)
+    b.announce(0)
+    a.transport.pull(["b"], 0)
+    a.wait_for_bytes("b", CHUNK)
+    later = net.end("b", ["a"], incarnation=1)
+    later.announce(0)
+    later.transport.connect({"a": a.endpoint})
+    a.transport.update_neighbor(entry(later, 1))
+    pull = a.wait(events.PullDone).pull
+    assert same(pull.weights(), WEIGHTS)
+    assert pull.fetched_bytes == LAYOUT.n_bytes(LAYOUT.full_mask())  # nothing was fetched twice
+    assert later.traffic("out", "a")["weights"][1] < pull.fetched_bytes
+
+
+def test_an_update_that_says_nothing_new_leaves_connections_alone(net):
+    a, b = met(net, secured=True)
+    a.transport.update_neighbor(entry(b, 0, KEYS["b"]))
+    exchange(a, b, 1)
+    assert a.heard_of((events.Lost, events.Left, events.Welcomed)) == []
+    assert len(a.connections) == 4  # control and bulk, both ways
+
+
+def test_the_key_that_a_neighbor_had_does_not_open_the_gate_any_more(net):
+    a, b = met(net, secured=True)
+    b.transport.close()
+    assert a.wait(events.Left).neighbor == "b"
+    a.transport.update_neighbor(RosterEntry("b", b.address, 9, 1, NEW_B.public))
+    thief = net.end("b", ["a"], incarnation=1, keys=KEYS["b"])
+    thief.transport.connect({"a": a.endpoint})
+    rejected = a.wait(events.MessageRejected)
+    assert (rejected.verdict, rejected.reason) == ("unknown-key", "a key that is no neighbor's")
+    assert a.heard_of(events.Joined) == []
+
+
+def test_sessions_of_an_earlier_process_are_named_and_refused():
+    sessions = Sessions()
+    old = Session("b", Channel.CONTROL, b"1", 1, 0)
+    assert sessions.objection(old) is None
+    sessions.open(old)
+    assert sessions.expect("b", 1) == [old]
+    assert sessions.objection(old) == "a later process of b is here"
+    sessions.close(1)
+    assert sessions.objection(Session("b", Channel.BULK, b"2", 2, 0)) is not None
+    assert sessions.objection(Session("b", Channel.BULK, b"3", 3, 1)) is None
+    assert sessions.expect("b", 1) == []
