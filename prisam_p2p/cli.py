@@ -240,7 +240,7 @@ def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
 
     Example: prisam plan topologies/clusters-20.toml --faults topologies/faults/churn-30.toml
     """
-    from prisam_p2p.faults.planned import print_faults
+    from prisam_p2p.faults.run_faults import print_faults
     from prisam_p2p.launch.launch import plan_faults
 
     found = plan_faults(topology, PEERS, given_settings(given), faults)

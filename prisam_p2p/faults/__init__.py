@@ -1,5 +1,11 @@
-"""Faults: what is to be disturbed when, drawn and written down before a run starts.
+"""Faults: scheduled disturbances, drawn and written down before a run, then applied during it.
 
-scenario (a file for people) -> compile -> fault plan (a file for the launcher). What is here so far
-is pure: no clocks, sockets or processes; randomness comes from seeds alone.
+    before a run: scenario/ (files of people) -> compiler/ -> fault_plan.py (faults.json)
+    in a run, when: barrier_plan.py, injector.py, barriers.py, firings.py
+    in a run, how: acts/ (signals, limits, orders to peers), links/ (the state of links)
+
+All is pure (time is a number, randomness comes from seeds) but acts/ and links/, which change
+processes and links, and run_faults.py, which reads files.
+
+kinds.py is the table of all kinds, attacks.py the table of attacks.
 """

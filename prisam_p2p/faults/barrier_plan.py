@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from prisam_p2p.control.spec import Phase, Stop
 from prisam_p2p.faults.fault_plan import AtRound, AtTransfer, FaultPlan, HealAtRound, Occurrence
-from prisam_p2p.faults.timing import PHASES
+from prisam_p2p.faults.scenario.timing import PHASES
 
 PhaseStart = tuple[int, Phase]
 """The beginning of a phase of a round: (round, phase)."""

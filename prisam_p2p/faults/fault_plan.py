@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 from prisam_p2p.control.spec import Phase
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.kinds import KINDS, FaultKind, parameters_model
-from prisam_p2p.faults.timing import Edge
+from prisam_p2p.faults.scenario.timing import Edge
 from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Misfit, near, validate
 

@@ -19,7 +19,7 @@ from prisam_p2p.faults.fault_plan import (
     HealNever,
 )
 from prisam_p2p.faults.firing import Firing
-from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
 from prisam_p2p.measure import records
 

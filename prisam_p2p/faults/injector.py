@@ -16,7 +16,7 @@ from prisam_p2p.faults.barriers import Barrier, Barriers
 from prisam_p2p.faults.fault_plan import AtRound, FaultPlan, HealAfter, HealAtRound
 from prisam_p2p.faults.firing import Firing
 from prisam_p2p.faults.firings import Firings
-from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
 from prisam_p2p.measure import records
 

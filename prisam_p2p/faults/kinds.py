@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, create_model
 
 from prisam_p2p.faults.attacks import ATTACKS, Attack
-from prisam_p2p.faults.models import links, messages, processes
-from prisam_p2p.faults.models.fault import Fault
-from prisam_p2p.faults.timing import Table
+from prisam_p2p.faults.scenario import links, messages, processes
+from prisam_p2p.faults.scenario.fault import Fault
+from prisam_p2p.faults.scenario.timing import Table
 from prisam_p2p.plan.link_properties import LinkState
 
 

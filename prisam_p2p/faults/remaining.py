@@ -1,4 +1,4 @@
-"""What is left of a fault plan when its run goes on after its launcher died."""
+"""The rest of a fault plan, for a run that is resumed after its launcher died."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Hit = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Where a run goes on; seconds of its clock.
+class ResumePoint:
+    """Where a run is resumed; times are seconds of the run's clock.
 
     Attributes:
         began_s: when its rounds began.
         died_s: when its launcher died.
-        first_round: the one that it goes on with.
+        first_round: the first round after the resumption.
     """
 
     began_s: float
@@ -37,25 +37,25 @@ class Moment:
     first_round: int
 
 
-def left_of(plan: FaultPlan, history: Sequence[Line], now: Moment) -> FaultPlan:
-    """Return what is to be done yet.
+def left_of(plan: FaultPlan, history: Sequence[Line], now: ResumePoint) -> FaultPlan:
+    """Return the plan of what is still to happen.
 
-    What was not applied comes as planned, and what waits for a fault that is done comes at its
-    time. What was under way, and lasts by rounds, begins again with the first round: the
-    processes and links that it was done to are gone.
+    Firings that were not applied stay as planned; those after a fault that is done get its time.
+    Firings that were active, and heal at a later round or never, start again with the first
+    round: the processes and links that they were applied to are gone.
 
     Args:
         history: the launcher's journal.
     """
-    hit, under_way = _applied(history), open_hits(history)
-    rest = [each for o in plan.occurrences for each in _rest(o, hit, under_way, now)]
+    applied, active = _applied(history), open_hits(history)
+    rest = [each for o in plan.occurrences for each in _rest(o, applied, active, now)]
     there = {each.id for each in rest}
     timed = [_timed(each, there, history, now) for each in rest]
     return plan.model_copy(update={"occurrences": timed})
 
 
 def open_hits(history: Sequence[Line]) -> set[Hit]:
-    """Return what was applied last, and not healed."""
+    """Return the firings that were applied and not healed."""
     found: set[Hit] = set()
     for line in history:
         if line["record"] == "fault_applied":
@@ -66,14 +66,14 @@ def open_hits(history: Sequence[Line]) -> set[Hit]:
 
 
 def gone_for_good(plan: FaultPlan, history: Sequence[Line]) -> set[str]:
-    """Return the peers that the plan took away and does not bring back."""
-    hit = _applied(history)
+    """Return the peers whose process a fault ended for good."""
+    applied = _applied(history)
     return {
         peer
         for each in plan.occurrences
         if each.traits.ends_process and isinstance(each.heal, HealNever)
         for peer in each.peers
-        if (each.id, peer) in hit
+        if (each.id, peer) in applied
     }
 
 
@@ -82,17 +82,17 @@ def _applied(history: Sequence[Line]) -> set[Hit]:
 
 
 def _rest(
-    each: Occurrence, hit: set[Hit], under_way: set[Hit], now: Moment
+    each: Occurrence, applied: set[Hit], active: set[Hit], now: ResumePoint
 ) -> Iterator[Occurrence]:
-    """Yield what is left of an occurrence: where it was not applied, and where it goes on."""
-    parts = {peer: (each.id, peer) for peer in each.concerned}
+    """Yield the rest of an occurrence: at peers where it was not applied, and where it goes on."""
+    hits = {peer: (each.id, peer) for peer in each.concerned}
     if each.traits.on_links:  # all its links at once
-        untouched = each.peers if hit.isdisjoint(parts.values()) else None
-        again = each.peers if under_way & set(parts.values()) else None
+        untouched = each.peers if applied.isdisjoint(hits.values()) else None
+        again = each.peers if active & set(hits.values()) else None
     else:
-        untouched = [peer for peer, part in parts.items() if part not in hit] or None
-        again = [peer for peer, part in parts.items() if part in under_way] or None
-    if untouched is not None and parts:
+        untouched = [peer for peer, hit in hits.items() if hit not in applied] or None
+        again = [peer for peer, hit in hits.items() if hit in active] or None
+    if untouched is not None and hits:
         yield each.model_copy(update={"peers": untouched})
     if again is not None and _lasts(each, now.first_round):
         trigger = AtRound(round=now.first_round, phase="train")
@@ -106,7 +106,9 @@ def _lasts(each: Occurrence, first_round: int) -> bool:
     return not (once or isinstance(each.heal, HealAfter))
 
 
-def _timed(each: Occurrence, there: set[str], history: Sequence[Line], now: Moment) -> Occurrence:
+def _timed(
+    each: Occurrence, there: set[str], history: Sequence[Line], now: ResumePoint
+) -> Occurrence:
     trigger = each.trigger
     if not isinstance(trigger, AfterFault) or trigger.after in there:
         return each

@@ -10,8 +10,8 @@ from pathlib import Path
 from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan
-from prisam_p2p.faults.fidelity_loss import check_links, loss_of_fidelity, wants
-from prisam_p2p.faults.planned import faults_of, plan_of
+from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
+from prisam_p2p.faults.run_faults import faults_of, plan_of
 from prisam_p2p.launch.run import COMPLETED, RunRequest, RunResult, begin_run, create_run_dir
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports

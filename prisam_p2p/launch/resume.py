@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
-from prisam_p2p.faults.remaining import Moment, left_of
+from prisam_p2p.faults.remaining import ResumePoint, left_of
 from prisam_p2p.launch.launch import (
     Launched,
     baseline_request,
@@ -83,7 +83,7 @@ def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResu
     if _completed(run_dir):
         return RunResult(COMPLETED, dict(history[-1]["states"]))
     past = past_of(run_dir, request.plan, faults)
-    now = Moment(past.began_s, past.ended_s, max(past.rounds.values(), default=0))
+    now = ResumePoint(past.began_s, past.ended_s, max(past.rounds.values(), default=0))
     left = left_of(faults, history, now) if faults else None
     try:
         return continue_run(replace(request, faults=left), past)

@@ -32,8 +32,8 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
-from prisam_p2p.faults.loopback_link_faults import LoopbackLinkFaults
-from prisam_p2p.faults.network_link_faults import LinkFaults, NetworkLinkFaults
+from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults, NetworkLinkFaults
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.processes import PeerProcesses

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prisam_p2p.faults.timing import PHASES
+from prisam_p2p.faults.scenario.timing import PHASES
 
 _LATEST_S = 1.5
 """Faults by the clock come so soon after the rounds began: a run takes longer, so they all fire."""

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from hand_casts import fault, full, plan, star
+from hand_faults import fault, full, plan, star
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.faults.draft import occurrence_generator
+from prisam_p2p.faults.compiler.draft import occurrence_generator
 from prisam_p2p.faults.fault_plan import (
     AfterFault,
     AtRound,
@@ -214,17 +214,17 @@ def test_an_end_is_reckoned_from_the_trigger(text, heal):
 
 
 def test_who_is_isolated_loses_all_links_each_way():
-    occurrence = only(fault('peers = ["p01", "p02"]', kind="isolate"), cast=star(4))
+    occurrence = only(fault('peers = ["p01", "p02"]', kind="isolate"), targets=star(4))
     assert occurrence.peers == ["p01", "p02"]
     assert occurrence.links == [("p00", "p01"), ("p00", "p02"), ("p01", "p00"), ("p02", "p00")]
 
 
 def test_a_fault_of_links_hits_all_of_them_if_it_names_none():
-    occurrence = only(fault("loss = 0.02", kind="shape"), cast=star(4))
+    occurrence = only(fault("loss = 0.02", kind="shape"), targets=star(4))
     assert (occurrence.peers, len(occurrence.links)) == ([], 6)
     assert occurrence.concerned == ["p00", "p01", "p02", "p03"]
 
 
 def test_a_cut_can_be_one_way():
     text = fault('links = { of = ["p01"] }\none_way = true', kind="cut")
-    assert only(text, cast=star(3)).links == [("p01", "p00")]
+    assert only(text, targets=star(3)).links == [("p01", "p00")]

@@ -1,9 +1,9 @@
-from hand_casts import fault, full, plan
+from hand_faults import fault, full, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, HealNever
-from prisam_p2p.faults.timing import PHASES
+from prisam_p2p.faults.scenario.timing import PHASES
 
 ALL = 'peers = "all"'
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hand_casts import full, neighbors
+from hand_faults import full, neighbors
 from pydantic import Field
 from test_injector import GO, NotingPeers
 
@@ -13,12 +13,12 @@ from prisam_p2p.control.message_rule import Action
 from prisam_p2p.faults.acts import act_class
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.barrier_plan import barriers_of
-from prisam_p2p.faults.compile import compile_plan
+from prisam_p2p.faults.compiler.compile import compile_plan
 from prisam_p2p.faults.fault_plan import read_fault_plan
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.faults.kinds import KINDS, FaultKind
-from prisam_p2p.faults.models.fault import OnPeers
-from prisam_p2p.faults.scenario import load_scenario
+from prisam_p2p.faults.scenario.fault import OnPeers
+from prisam_p2p.faults.scenario.scenario import load_scenario
 from prisam_p2p.measure import records
 
 ON_LINKS = {"cut", "flap", "shape", "partition", "isolate"}
@@ -103,13 +103,13 @@ at = { round = 1, phase = "train" }
 def test_a_new_kind_is_read_compiled_applied_verified_and_healed(tmp_path, monkeypatch):
     monkeypatch.setitem(KINDS, "nudge", FaultKind(NudgeFault, f"{__name__}:Nudge"))
     (tmp_path / "nudges.toml").write_text(SCENARIO)
-    cast = full(2)
-    compiled = compile_plan(load_scenario(tmp_path / "nudges.toml"), cast, rounds=4, seed=0)
+    targets = full(2)
+    compiled = compile_plan(load_scenario(tmp_path / "nudges.toml"), targets, rounds=4, seed=0)
     (tmp_path / "faults.json").write_text(compiled.to_json())
     assert read_fault_plan(tmp_path / "faults.json") == compiled
 
     peers, notes = NotingPeers(), []
-    injector = Injector(compiled, peers, notes.append, barriers_of(compiled, neighbors(cast)))
+    injector = Injector(compiled, peers, notes.append, barriers_of(compiled, neighbors(targets)))
     injector.begin(0.0)
     injector.at_barrier("p01", (1, "train"), 1.0)
     assert peers.take() == [*[("p01", "SIGUSR1")] * 3, ("p01", GO)]

@@ -1,5 +1,5 @@
 from prisam_p2p.faults.fault_plan import FaultPlan
-from prisam_p2p.faults.remaining import Moment, gone_for_good, left_of, open_hits
+from prisam_p2p.faults.remaining import ResumePoint, gone_for_good, left_of, open_hits
 
 
 def occurrence(name, kind, peers, trigger, heal, **more):
@@ -26,7 +26,7 @@ NAP = occurrence("nap", "pause", ["p02"], {"time_s": 4.0}, {"after_s": 1.0})
 
 def left(plan, *history):
     """The rounds began at 10 s, the launcher died at 30 s, and the run goes on with round 4."""
-    rest = left_of(plan, history, Moment(10.0, 30.0, 4))
+    rest = left_of(plan, history, ResumePoint(10.0, 30.0, 4))
     return {each.id: (each.peers, each.trigger.model_dump()) for each in rest.occurrences}
 
 

@@ -1,18 +1,18 @@
 import pytest
-from hand_casts import fault, plan, star
+from hand_faults import fault, plan, star
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prisam_p2p.faults.link_effects import combined, effect, fold
+from prisam_p2p.faults.links.link_effects import combined, effect, fold
 from prisam_p2p.plan.link_properties import LinkState
 
-CAST = star(4)
-BASE = {link: LinkState(rate_mbit_s=100.0, delay_ms=1.0) for link in CAST.links}
+TARGETS = star(4)
+BASE = {link: LinkState(rate_mbit_s=100.0, delay_ms=1.0) for link in TARGETS.links}
 OUT, BACK = ("p00", "p01"), ("p01", "p00")
 
 
 def occurrence(rest, kind, id="f"):
-    return plan(fault(rest, id=id, kind=kind), CAST).occurrences[0]
+    return plan(fault(rest, id=id, kind=kind), TARGETS).occurrences[0]
 
 
 def test_without_faults_a_link_is_as_it_was():
@@ -92,7 +92,7 @@ def test_a_flap_cuts_for_the_first_part_of_every_period():
 
 # --- healing one never undoes another ---
 
-LINKS = st.lists(st.sampled_from(CAST.links), min_size=1, max_size=4, unique=True)
+LINKS = st.lists(st.sampled_from(TARGETS.links), min_size=1, max_size=4, unique=True)
 NUMBERS = st.floats(0.01, 500.0)
 
 

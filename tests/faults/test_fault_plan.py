@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hand_casts import fault, full, neighbors, plan, star
+from hand_faults import fault, full, neighbors, plan, star
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
@@ -120,9 +120,9 @@ def test_refusals_of_files(tmp_path, text, message):
 # --- barriers ---
 
 
-def marked(text, cast=None, rounds=12):
-    cast = cast or full(3)
-    return barriers_of(plan(text, cast, rounds), neighbors(cast))
+def marked(text, targets=None, rounds=12):
+    targets = targets or full(3)
+    return barriers_of(plan(text, targets, rounds), neighbors(targets))
 
 
 def test_a_trigger_holds_up_whom_it_hits_and_a_heal_too():

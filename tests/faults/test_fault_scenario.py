@@ -1,9 +1,9 @@
 import pytest
-from hand_casts import fault, scenario
+from hand_faults import fault, scenario
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.kinds import KINDS
-from prisam_p2p.faults.scenario import load_scenario
+from prisam_p2p.faults.scenario.scenario import load_scenario
 
 ALL = 'peers = "all"'
 PHASE_ONLY = '{ phase = "pull" }'

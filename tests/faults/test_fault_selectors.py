@@ -1,28 +1,28 @@
 import networkx as nx
 import numpy as np
 import pytest
-from hand_casts import cast_on, full, plan, star
+from hand_faults import full, plan, star, targets_on
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.faults.link_selectors import resolve_links
-from prisam_p2p.faults.selector_forms import LinkSelector, Selector
-from prisam_p2p.faults.selectors import Place, draw_peers, resolve_peers, share_of
+from prisam_p2p.faults.compiler.resolve_links import resolve_links
+from prisam_p2p.faults.compiler.resolve_peers import KeyPath, draw_peers, resolve_peers, share_of
+from prisam_p2p.faults.scenario.selectors import LinkSelector, Selector
 
-PLACE = Place("scenario storm", "churn.peers")
-BARBELL = cast_on(nx.Graph([("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("d", "e")]))
+PATH = KeyPath("scenario storm", "churn.peers")
+BARBELL = targets_on(nx.Graph([("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("d", "e")]))
 TEN = full(10, groups=3, profiles=("laptop", "phone"))
 
 
-def meant(form, cast=TEN, seed=0):
+def meant(form, targets=TEN, seed=0):
     selector = Selector.model_validate(form)
-    return resolve_peers(selector, cast, np.random.default_rng(seed), PLACE)
+    return resolve_peers(selector, targets, np.random.default_rng(seed), PATH)
 
 
-def links(form, cast, one_way=False):
+def links(form, targets, one_way=False):
     selector = LinkSelector.model_validate(form)
-    return resolve_links(selector, cast, np.random.default_rng(0), PLACE, one_way)
+    return resolve_links(selector, targets, np.random.default_rng(0), PATH, one_way)
 
 
 # --- peers ---
@@ -81,7 +81,7 @@ def test_a_smaller_pick_is_part_of_a_larger_one():
 
 def test_every_peer_is_picked_by_some_seed_and_the_drawn_order_is_no_order():
     generators = [np.random.default_rng(seed) for seed in range(60)]
-    drawn = [draw_peers(Selector.model_validate({"pick": 3}), TEN, g, PLACE) for g in generators]
+    drawn = [draw_peers(Selector.model_validate({"pick": 3}), TEN, g, PATH) for g in generators]
     assert {peer for each in drawn for peer in each} == set(TEN.peers)
     assert any(list(each) != sorted(each) for each in drawn)
 
@@ -89,7 +89,7 @@ def test_every_peer_is_picked_by_some_seed_and_the_drawn_order_is_no_order():
 @pytest.mark.parametrize("form", ["all", ["p03"], {"data_group": 1}, {"role": "hub"}])
 def test_only_pick_and_percent_draw(form):
     generator = np.random.default_rng(0)
-    resolve_peers(Selector.model_validate(form), TEN, generator, PLACE)
+    resolve_peers(Selector.model_validate(form), TEN, generator, PATH)
     assert generator.random() == np.random.default_rng(0).random()
 
 
@@ -106,7 +106,10 @@ def test_only_pick_and_percent_draw(form):
             {"pick": 3, "data_group": 2, "not": ["p07"]},
             r"churn\.peers\.pick = 3: expected at most the 2 peers",
         ),
-        ({"ids": ["p01"], "not": ["p01"]}, r"churn\.peers = \(nobody\): expected a selector that"),
+        (
+            {"ids": ["p01"], "not": ["p01"]},
+            r"churn\.peers = \(no peers\): expected a selector that",
+        ),
     ],
 )
 def test_refusals_of_selectors(form, message):
@@ -140,13 +143,13 @@ def test_a_selector_means_links(form, one_way, expected):
 
 
 def test_names_with_hyphens_are_told_apart_by_what_is_linked():
-    cast = cast_on(nx.Graph([("a-b", "c"), ("a", "x"), ("c", "x")]))
-    assert links(["a-b-c"], cast) == (("a-b", "c"), ("c", "a-b"))
-    assert links(["a-b->c"], cast) == (("a-b", "c"),)
-    two = cast_on(nx.Graph([("a-b", "c"), ("a", "b-c"), ("a", "c")]))
+    targets = targets_on(nx.Graph([("a-b", "c"), ("a", "x"), ("c", "x")]))
+    assert links(["a-b-c"], targets) == (("a-b", "c"), ("c", "a-b"))
+    assert links(["a-b->c"], targets) == (("a-b", "c"),)
+    two = targets_on(nx.Graph([("a-b", "c"), ("a", "b-c"), ("a", "c")]))
     with pytest.raises(ConfigError, match=r"'a-b-c': expected one pair of peers: write"):
         links(["a-b-c"], two)
-    hyphens = cast_on(nx.Graph([("a-", "-b")]))
+    hyphens = targets_on(nx.Graph([("a-", "-b")]))
     assert links(["a-->-b"], hyphens) == (("a-", "-b"),)
 
 
@@ -155,7 +158,10 @@ def test_names_with_hyphens_are_told_apart_by_what_is_linked():
     [
         (["p01->p02"], r"'p01->p02': expected a link of this network"),
         (["p00-p9"], r"'p00-p9': expected a link of this network"),
-        ({"between": [["p01"], ["p02"]]}, r"\(no links\): expected a selector that means at least"),
+        (
+            {"between": [["p01"], ["p02"]]},
+            r"\(no links\): expected a selector that matches at least",
+        ),
         ({"between": [["p01"], ["p77"]]}, r"between\[1\] = 'p77': expected one of the 3 peers"),
         ({"of": ["p77"]}, r"\.of = 'p77': expected one of the 3 peers"),
     ],
@@ -168,9 +174,9 @@ def test_refusals_of_links(form, message):
 # --- sides ---
 
 
-def partition(rest, cast=TEN, seed=0):
+def partition(rest, targets=TEN, seed=0):
     text = f'id = "f"\nkind = "partition"\nat = {{ round = 1, phase = "pull" }}\n{rest}'
-    return plan(text, cast, seed=seed).occurrences[0]
+    return plan(text, targets, seed=seed).occurrences[0]
 
 
 def crossing(occurrence):
@@ -207,14 +213,14 @@ def test_peers_on_no_side_keep_their_links():
 
 
 @pytest.mark.parametrize(
-    ("rest", "cast", "message"),
+    ("rest", "targets", "message"),
     [
         ('groups = [["p00"], ["p00", "p01"]]', TEN, r"f\.groups\[1\] = 'p00': expected every peer"),
-        ('groups = ["all", "all"]', TEN, r"f\.groups\[1\] = \(nobody\)"),
+        ('groups = ["all", "all"]', TEN, r"f\.groups\[1\] = \(no peers\)"),
         ('groups = [["p01"], ["p02"]]', star(4), r"f\.groups = \(unlinked\): expected sides with"),
         ("sides = { data_groups = true }", full(4), r"f\.sides\.data_groups = True: expected grou"),
     ],
 )
-def test_refusals_of_sides(rest, cast, message):
+def test_refusals_of_sides(rest, targets, message):
     with pytest.raises(ConfigError, match=message):
-        partition(rest, cast)
+        partition(rest, targets)

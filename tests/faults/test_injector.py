@@ -2,7 +2,7 @@
 
 import signal
 
-from hand_casts import fault, full, neighbors, plan
+from hand_faults import fault, full, neighbors, plan
 
 from prisam_p2p.control.codec import name_of
 from prisam_p2p.control.messages import AttackActed, RuleRemoved
@@ -55,11 +55,11 @@ class Stage:
     """A network of three peers, a injector, and a clock that stands until it is told."""
 
     def __init__(self, text, peers=None, guard=None):
-        cast = full(3)
-        compiled = plan(text, cast, guard=guard)
+        targets = full(3)
+        compiled = plan(text, targets, guard=guard)
         self.peers, self.notes, self.now_s = peers or NotingPeers(), [], 0.0
         self.injector = Injector(
-            compiled, self.peers, self.notes.append, barriers_of(compiled, neighbors(cast))
+            compiled, self.peers, self.notes.append, barriers_of(compiled, neighbors(targets))
         )
         self.injector.begin(0.0)
 

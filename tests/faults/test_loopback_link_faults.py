@@ -1,12 +1,12 @@
 """Faults of links as rules for messages: which peers get which, and when they are rid of them."""
 
 import pytest
-from hand_casts import fault, full, plan
+from hand_faults import fault, full, plan
 from test_injector import Stage
 
 from prisam_p2p.control.messages import RemoveRule, RuleRemoved, SetRule
 from prisam_p2p.faults.injector import Injector
-from prisam_p2p.faults.loopback_link_faults import LoopbackLinkFaults, cannot
+from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults, cannot
 from prisam_p2p.measure import records
 from prisam_p2p.plan.link_properties import LinkState
 

@@ -6,7 +6,7 @@ import sys
 
 import psutil
 import pytest
-from hand_casts import fault
+from hand_faults import fault
 from test_injector import GO, NotingPeers, Stage
 
 from prisam_p2p.control.messages import PeerDone, StateLost

@@ -5,37 +5,39 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hand_casts import neighbors
+from hand_faults import neighbors
 
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
-from prisam_p2p.faults.cast import cast_of
-from prisam_p2p.faults.compile import compile_plan
+from prisam_p2p.faults.compiler.compile import compile_plan
+from prisam_p2p.faults.compiler.targets import targets_of
 from prisam_p2p.faults.fault_plan import read_fault_plan
 from prisam_p2p.faults.kinds import KINDS
-from prisam_p2p.faults.scenario import load_scenario, scenario_from
+from prisam_p2p.faults.scenario.scenario import load_scenario, scenario_from
 from prisam_p2p.plan.topology import load_topology
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "topologies" / "faults").glob("*.toml"))
 DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
 TOPOLOGY = load_topology(ROOT / "topologies" / "clusters-20.toml", ROOT / "peers")
-CAST = cast_of(TOPOLOGY, {peer: i // 5 for i, peer in enumerate(TOPOLOGY.peer_ids)})
+TARGETS = targets_of(TOPOLOGY, {peer: i // 5 for i, peer in enumerate(TOPOLOGY.peer_ids)})
 
 
 def compiled(name, rounds=12, seed=0):
     scenario = load_scenario(ROOT / "topologies" / "faults" / f"{name}.toml")
-    return compile_plan(scenario, CAST, rounds, seed)
+    return compile_plan(scenario, TARGETS, rounds, seed)
 
 
 def of(plan, fault):
     return [each for each in plan.occurrences if each.fault == fault]
 
 
-def test_the_cast_is_the_topologys():
-    assert len(CAST.links) == 20 * 19
-    assert CAST.data_groups["p05"] == 1
-    assert set(CAST.profiles.values()) == set(TOPOLOGY.run.get("profiles", CAST.profiles.values()))
-    assert cast_of(TOPOLOGY, dict.fromkeys(TOPOLOGY.peer_ids)).data_groups == {}
+def test_the_targets_are_the_topologys():
+    assert len(TARGETS.links) == 20 * 19
+    assert TARGETS.data_groups["p05"] == 1
+    assert set(TARGETS.profiles.values()) == set(
+        TOPOLOGY.run.get("profiles", TARGETS.profiles.values())
+    )
+    assert targets_of(TOPOLOGY, dict.fromkeys(TOPOLOGY.peer_ids)).data_groups == {}
 
 
 def test_scenarios_are_shipped():
@@ -52,12 +54,12 @@ def test_a_shipped_scenario_compiles_and_hits_somebody_each_time(path, rounds):
         plan = compiled(path.stem, rounds, seed)
         assert all(each.concerned for each in plan.occurrences)
         assert not any(each.cut_to_fit for each in plan.occurrences)
-        assert barriers_of(plan, neighbors(CAST)) or transfer_stops(plan)
+        assert barriers_of(plan, neighbors(TARGETS)) or transfer_stops(plan)
 
 
 def test_the_kill_is_at_half_a_pull():
     plan = compiled("kill-at-half-a-pull")
-    assert transfer_stops(plan) == {peer: [(2, 0.5)] for peer in CAST.peers}
+    assert transfer_stops(plan) == {peer: [(2, 0.5)] for peer in TARGETS.peers}
     assert [each.kind for each in plan.occurrences] == ["kill"]
 
 
@@ -96,7 +98,7 @@ def test_the_storm_is_all_that_it_says():
 @pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL))
 def test_a_documented_example_compiles(block):
     data = {"description": "an example", **tomllib.loads(block)}
-    assert compile_plan(scenario_from(data, "example", "docs"), CAST, 12, 0).occurrences
+    assert compile_plan(scenario_from(data, "example", "docs"), TARGETS, 12, 0).occurrences
 
 
 def test_the_documented_plan_is_one(tmp_path):

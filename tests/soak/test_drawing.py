@@ -1,14 +1,14 @@
 import networkx as nx
 import pytest
 
-from prisam_p2p.faults.cast import Cast
-from prisam_p2p.faults.compile import compile_plan
-from prisam_p2p.faults.scenario import load_scenario
+from prisam_p2p.faults.compiler.compile import compile_plan
+from prisam_p2p.faults.compiler.targets import Targets
+from prisam_p2p.faults.scenario.scenario import load_scenario
 from prisam_p2p.soak.drawing import draw_scenario
 
 GRAPH = nx.relabel_nodes(nx.complete_graph(12), "p{:02d}".format)
 PEERS = tuple(sorted(GRAPH))
-CAST = Cast(
+TARGETS = Targets(
     peers=PEERS,
     links=tuple((a, b) for a in PEERS for b in PEERS if a != b),
     data_groups={},
@@ -23,7 +23,7 @@ def test_every_draw_is_a_scenario_that_compiles(tmp_path, rounds, with_links):
     for cycle in range(60):
         path = tmp_path / "drawn.toml"
         path.write_text(draw_scenario(1, cycle, rounds, with_links))
-        plan = compile_plan(load_scenario(path), CAST, rounds, seed=cycle)
+        plan = compile_plan(load_scenario(path), TARGETS, rounds, seed=cycle)
         kinds |= {each.kind for each in plan.occurrences}
         assert 2 <= len(plan.occurrences) <= 6
     assert kinds == {"kill", "restart", "pause"} | ({"cut", "partition"} if with_links else set())

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from prisam_p2p.control.messages import Report
 from prisam_p2p.faults.firing import Firing
-from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
 
 

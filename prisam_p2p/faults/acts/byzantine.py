@@ -10,7 +10,7 @@ from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, Occurrence
 from prisam_p2p.faults.firing import Firing
-from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
 
 

@@ -10,7 +10,7 @@ import psutil
 from prisam_p2p.control.messages import PeerDone, Report
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Firing
-from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
 from prisam_p2p.system.process_limits import MIB, data_bytes
 

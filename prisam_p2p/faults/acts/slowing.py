@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Firing
-from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
 
 

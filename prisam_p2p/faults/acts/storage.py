@@ -8,7 +8,7 @@ from pathlib import Path
 from prisam_p2p.control.messages import Report, StateLost
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Firing
-from prisam_p2p.faults.network_link_faults import LinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
 from prisam_p2p.measure.files import path_beside
 

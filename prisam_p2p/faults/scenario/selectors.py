@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prisam_p2p.faults.timing import Table
+from prisam_p2p.faults.scenario.timing import Table
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told
 
 Role = Literal["hub", "leaf", "bridge"]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from prisam_p2p.faults.models.fault import OnPeers
+from prisam_p2p.faults.scenario.fault import OnPeers
 
 
 class MessageFault(OnPeers):

@@ -4,57 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prisam_p2p.faults.cast import Cast
-from prisam_p2p.faults.draft import Draft, draft
+from prisam_p2p.faults.compiler.draft import Draft, draft
+from prisam_p2p.faults.compiler.guard import Fit, fit
+from prisam_p2p.faults.compiler.occurrence_times import occurrence_times
+from prisam_p2p.faults.compiler.resolve_peers import KeyPath
+from prisam_p2p.faults.compiler.targets import Targets
 from prisam_p2p.faults.fault_plan import AtRound, FaultPlan, Occurrence
-from prisam_p2p.faults.guard import Fit, fit
 from prisam_p2p.faults.kinds import KINDS
-from prisam_p2p.faults.models.fault import Fault
-from prisam_p2p.faults.occurrence_times import moments
-from prisam_p2p.faults.scenario import Scenario
-from prisam_p2p.faults.selectors import Place
+from prisam_p2p.faults.scenario.fault import Fault
+from prisam_p2p.faults.scenario.scenario import Scenario
 
 
-def compile_plan(scenario: Scenario, cast: Cast, rounds: int, seed: int) -> FaultPlan:
-    """Return the plan of a run of `rounds` rounds; equal arguments give equal plans.
+def compile_plan(scenario: Scenario, targets: Targets, rounds: int, seed: int) -> FaultPlan:
+    """Return the fault plan of a run of `rounds` rounds; equal arguments give equal plans.
 
     Raises:
-        ConfigError: the scenario names a peer, link, group, profile or round that this run has not,
-            a selector means nobody, or a fault comes too often.
+        ConfigError: the scenario names a peer, link, group, profile or round that this run does
+            not have, a selector matches nothing, or a fault has too many occurrences.
     """
-    limit = scenario.guard.limit(len(cast.peers)) if scenario.guard else len(cast.peers)
-    by_id = _drafts(scenario, cast, rounds, seed)
+    limit = scenario.guard.limit(len(targets.peers)) if scenario.guard else len(targets.peers)
+    by_id = _drafts(scenario, targets, rounds, seed)
     drafts = [each for fault in scenario.faults for each in by_id[fault.id]]
     fits = fit(drafts, limit)
     return FaultPlan(
         scenario=scenario.name,
         seed=seed,
         rounds=rounds,
-        peers=list(cast.peers),
+        peers=list(targets.peers),
         most_down=limit,
         occurrences=[_occurrence(d, f) for d, f in zip(drafts, fits, strict=True)],
     )
 
 
-def _drafts(scenario: Scenario, cast: Cast, rounds: int, seed: int) -> dict[str, list[Draft]]:
-    """Return fault -> its occurrences; a fault that comes after another has one for each of it."""
+def _drafts(scenario: Scenario, targets: Targets, rounds: int, seed: int) -> dict[str, list[Draft]]:
+    """Return fault -> its occurrences; one with `after` has as many as the fault before it."""
     found: dict[str, list[Draft]] = {}
     faults = {fault.id: fault for fault in scenario.faults}
     for fault in scenario.faults:
         for each in _with_those_before(fault, faults):
             if each.id not in found:
-                place = Place(f"scenario {scenario.name}", each.id)
+                path = KeyPath(f"scenario {scenario.name}", each.id)
                 before = found[each.at.after] if each.at and each.at.after else []
-                whens = moments(each, len(before), rounds, seed, place)
+                times = occurrence_times(each, len(before), rounds, seed, path)
                 found[each.id] = [
-                    draft(each, n, trigger, cast, generator, place)
-                    for n, (trigger, generator) in enumerate(whens)
+                    draft(each, n, trigger, targets, generator, path)
+                    for n, (trigger, generator) in enumerate(times)
                 ]
     return found
 
 
 def _with_those_before(fault: Fault, faults: Mapping[str, Fault]) -> list[Fault]:
-    """Return the fault, and before it those that it comes after, the first of all first."""
+    """Return the chain of faults that ends in `fault`, the first one first."""
     chain = [fault]
     while chain[0].at and chain[0].at.after:
         chain.insert(0, faults[chain[0].at.after])

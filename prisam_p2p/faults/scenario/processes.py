@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from prisam_p2p.control.spec import Source
-from prisam_p2p.faults.models.fault import OnPeers
+from prisam_p2p.faults.scenario.fault import OnPeers
 from prisam_p2p.plan.toml_file import Misfit, Told
 
 

@@ -1,4 +1,4 @@
-"""The cast: all that a scenario may refer to in a network."""
+"""The peers, links, data groups, profiles and roles of a network that a scenario may name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import lru_cache
 
 import networkx as nx
 
-from prisam_p2p.faults.selector_forms import Role
+from prisam_p2p.faults.scenario.selectors import Role
 from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """Who is there.
+class Targets:
+    """What the selectors of a scenario can match.
 
     Attributes:
         peers: in the order of the run.
@@ -37,10 +37,10 @@ class Cast:
         return _in_role(self.peers, self.links, role)
 
 
-def cast_of(topology: Topology, data_groups: Mapping[str, int | None]) -> Cast:
-    """Return the cast of a topology; `data_groups` holds None where the split has no groups."""
+def targets_of(topology: Topology, data_groups: Mapping[str, int | None]) -> Targets:
+    """Return the targets of a topology; `data_groups` holds None where the split has no groups."""
     edges = list(topology.graph.edges)
-    return Cast(
+    return Targets(
         peers=topology.peer_ids,
         links=tuple(sorted([*edges, *((b, a) for a, b in edges)])),
         data_groups={peer: group for peer, group in data_groups.items() if group is not None},

@@ -11,10 +11,10 @@ from rich.table import Table
 from prisam_p2p.console import console
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.acts import act_class
-from prisam_p2p.faults.cast import cast_of
-from prisam_p2p.faults.compile import compile_plan
+from prisam_p2p.faults.compiler.compile import compile_plan
+from prisam_p2p.faults.compiler.targets import targets_of
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
-from prisam_p2p.faults.scenario import load_scenario
+from prisam_p2p.faults.scenario.scenario import load_scenario
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.topology import Topology
 
@@ -39,8 +39,8 @@ def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
     """Return the fault plan, also one that this machine cannot run (see `faults_of`)."""
     rounds, groups = plan.settings.rounds, {peer: each.group for peer, each in plan.peers.items()}
     if path.suffix != ".json":
-        cast = cast_of(topology, groups)
-        return compile_plan(load_scenario(path), cast, rounds, plan.settings.seed)
+        targets = targets_of(topology, groups)
+        return compile_plan(load_scenario(path), targets, rounds, plan.settings.seed)
     found = read_fault_plan(path)
     if found.peers != list(plan.peers) or found.rounds != rounds:
         told = f"{len(found.peers)} peers, {found.rounds} rounds"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from prisam_p2p.control.message_rule import Rule, Way
 from prisam_p2p.control.messages import RemoveRule, Report, RuleRemoved, SetRule
 from prisam_p2p.faults.fault_plan import Occurrence
-from prisam_p2p.faults.link_effects import effect
+from prisam_p2p.faults.links.link_effects import effect
 from prisam_p2p.faults.peer_control import PeerControl
 from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 

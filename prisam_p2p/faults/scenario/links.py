@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from prisam_p2p.faults.models.fault import Fault, OnLinks, OnPeers
-from prisam_p2p.faults.selector_forms import Selector, Sides
+from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
+from prisam_p2p.faults.scenario.selectors import Selector, Sides
 from prisam_p2p.plan.link_properties import CLEAR, LinkState
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told
 

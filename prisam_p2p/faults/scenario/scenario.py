@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, field_validator
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.kinds import KINDS
-from prisam_p2p.faults.models.fault import Fault
-from prisam_p2p.faults.timing import Table
+from prisam_p2p.faults.scenario.fault import Fault
+from prisam_p2p.faults.scenario.timing import Table
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told, near, read_toml, validate
 
 

@@ -4,16 +4,16 @@ import tomllib
 
 import networkx as nx
 
-from prisam_p2p.faults.cast import Cast
-from prisam_p2p.faults.compile import compile_plan
-from prisam_p2p.faults.scenario import scenario_from
+from prisam_p2p.faults.compiler.compile import compile_plan
+from prisam_p2p.faults.compiler.targets import Targets
+from prisam_p2p.faults.scenario.scenario import scenario_from
 
 
-def cast_on(graph, groups=0, profiles=("laptop",)):
-    """Return the cast of a graph over strings; groups are blocks, profiles are dealt in turn."""
+def targets_on(graph, groups=0, profiles=("laptop",)):
+    """Return the targets of a graph over strings; groups are blocks, profiles are dealt in turn."""
     peers = tuple(sorted(graph))
     n = len(peers)
-    return Cast(
+    return Targets(
         peers=peers,
         links=tuple(sorted({(a, b) for a, b in graph.edges} | {(b, a) for a, b in graph.edges})),
         data_groups={peer: i * groups // n for i, peer in enumerate(peers)} if groups else {},
@@ -22,15 +22,15 @@ def cast_on(graph, groups=0, profiles=("laptop",)):
 
 
 def full(n, **facts):
-    return cast_on(nx.relabel_nodes(nx.complete_graph(n), "p{:02d}".format), **facts)
+    return targets_on(nx.relabel_nodes(nx.complete_graph(n), "p{:02d}".format), **facts)
 
 
 def star(n):
-    return cast_on(nx.relabel_nodes(nx.star_graph(n - 1), "p{:02d}".format))
+    return targets_on(nx.relabel_nodes(nx.star_graph(n - 1), "p{:02d}".format))
 
 
-def neighbors(cast):
-    return {peer: {b for a, b in cast.links if a == peer} for peer in cast.peers}
+def neighbors(targets):
+    return {peer: {b for a, b in targets.links if a == peer} for peer in targets.peers}
 
 
 def scenario(text, guard=None):
@@ -42,8 +42,8 @@ def scenario(text, guard=None):
     return scenario_from(tomllib.loads(head + faults), "hand", "hand.toml")
 
 
-def plan(text, cast=None, rounds=12, seed=0, guard=None):
-    return compile_plan(scenario(text, guard), cast or full(10), rounds, seed)
+def plan(text, targets=None, rounds=12, seed=0, guard=None):
+    return compile_plan(scenario(text, guard), targets or full(10), rounds, seed)
 
 
 def fault(rest, id="f", kind="kill", at='{ round = 1, phase = "train" }'):

@@ -10,13 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from prisam_p2p.faults.draft import Draft
+from prisam_p2p.faults.compiler.draft import Draft
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, HealNever
 from prisam_p2p.faults.kinds import KINDS
-from prisam_p2p.faults.timing import PHASES
+from prisam_p2p.faults.scenario.timing import PHASES
 
 Moment = tuple[float, int]
-"""A round and the place of a phase in it."""
+"""A round and the path of a phase in it."""
 START, END = (-1.0, 0), (math.inf, 0)
 
 

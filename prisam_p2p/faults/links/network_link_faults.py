@@ -10,7 +10,7 @@ from typing import Protocol
 
 from prisam_p2p.control.messages import Report
 from prisam_p2p.faults.fault_plan import Occurrence
-from prisam_p2p.faults.link_effects import effect, fold
+from prisam_p2p.faults.links.link_effects import effect, fold
 from prisam_p2p.netns.interface import Network
 from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 

@@ -8,7 +8,14 @@ import numpy as np
 import xxhash
 from pydantic import JsonValue
 
-from prisam_p2p.faults.cast import Cast
+from prisam_p2p.faults.compiler.resolve_links import (
+    links_between,
+    links_of,
+    resolve_links,
+    resolve_sides,
+)
+from prisam_p2p.faults.compiler.resolve_peers import KeyPath, draw_peers
+from prisam_p2p.faults.compiler.targets import Targets
 from prisam_p2p.faults.fault_plan import (
     AfterFault,
     HealAfter,
@@ -18,15 +25,8 @@ from prisam_p2p.faults.fault_plan import (
     Trigger,
 )
 from prisam_p2p.faults.kinds import KINDS
-from prisam_p2p.faults.link_selectors import (
-    links_between,
-    links_of,
-    resolve_links,
-    resolve_sides,
-)
-from prisam_p2p.faults.models.fault import Fault, OnLinks, OnPeers
-from prisam_p2p.faults.models.links import CutFault, PartitionFault
-from prisam_p2p.faults.selectors import Place, draw_peers
+from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
+from prisam_p2p.faults.scenario.links import CutFault, PartitionFault
 from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Told
 
@@ -52,27 +52,27 @@ def draft(
     fault: Fault,
     occurrence: int,
     trigger: Trigger,
-    cast: Cast,
+    targets: Targets,
     generator: np.random.Generator,
-    place: Place,
+    path: KeyPath,
 ) -> Draft:
     """Draw the targets of an occurrence; raise ConfigError if its selectors match nothing."""
     peers, links = tuple[str, ...](), tuple[Link, ...]()
     parameters = fault.parameters()
     if isinstance(fault, OnPeers):
-        at = Place(place.where, f"{place.key}.peers")
-        peers = draw_peers(fault.peers, cast, generator, at)
-        links = links_of(peers, cast) if KINDS[fault.kind].on_links else ()
+        at = KeyPath(path.where, f"{path.key}.peers")
+        peers = draw_peers(fault.peers, targets, generator, at)
+        links = links_of(peers, targets) if KINDS[fault.kind].on_links else ()
     elif isinstance(fault, OnLinks):
-        at = Place(place.where, f"{place.key}.links")
+        at = KeyPath(path.where, f"{path.key}.links")
         one_way = isinstance(fault, CutFault) and fault.one_way
-        links = resolve_links(fault.links, cast, generator, at, one_way)
+        links = resolve_links(fault.links, targets, generator, at, one_way)
     elif isinstance(fault, PartitionFault):
-        sides = resolve_sides(fault, cast, generator, place)
-        links = links_between(sides, cast, fault.one_way)
+        sides = resolve_sides(fault, targets, generator, path)
+        links = links_between(sides, targets, fault.one_way)
         parameters["groups"] = [list(side) for side in sides]
         if not links:
-            raise place.error("groups", Told("unlinked"), "sides with a link between them")
+            raise path.error("groups", Told("unlinked"), "sides with a link between them")
     return Draft(fault, occurrence, trigger, _heal(fault, trigger), peers, links, parameters)
 
 

@@ -1,1 +1,0 @@
-"""The parameters of each kind of fault, as a scenario has them: one pydantic model for each."""

@@ -1,0 +1,1 @@
+"""Scenarios, the files that people write: their tables, with one model for each kind's. Pure."""
