@@ -1,24 +1,25 @@
-"""What an algorithm needs of what surrounds it: of the plan, the network, the wire."""
+"""The algorithms, and what planning, the network and the wire need to know of each.
+
+One row of `Algorithm` names one. Its loop is in peer/baselines, where `LOOPS` maps it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
-
-from prisam_p2p.settings import Algorithm
 
 
 @dataclass(frozen=True)
 class Traits:
-    """An algorithm, seen from outside.
+    """What the surroundings of an algorithm need to know of it.
 
     Attributes:
         dense: every device holds the whole network; budgets of storage and MACs do not apply.
         silent: it never communicates.
-        masks: what is announced in a round: the `similarity` mask, the `structure` mask, or
-            none, only that there are weights.
-        clusters: it clusters what it hears.
+        masks: what a peer announces in a round: its `similarity` mask, its `structure` mask, or
+            `none`, only that it has weights to offer.
+        clusters: it clusters the masks that it receives.
         knows_groups: it is told which peers have similar data.
         entrywise: weights are kept or dropped one by one, not by channels.
     """
@@ -31,17 +32,27 @@ class Traits:
     entrywise: bool = False
 
 
-TRAITS: Mapping[Algorithm, Traits] = {
-    Algorithm.PRISAM: Traits(masks="similarity", clusters=True),
-    Algorithm.PRISAM_RANDOM: Traits(),
-    Algorithm.LOCAL: Traits(dense=True, silent=True),
-    Algorithm.FEDAVG_RANDOM: Traits(dense=True),
-    Algorithm.DIS_PFL: Traits(),
-    Algorithm.DIS_PFL_ERK: Traits(dense=True, entrywise=True),
-    Algorithm.ORACLE: Traits(dense=True, knows_groups=True),
-    Algorithm.ORACLE_PRUNED: Traits(knows_groups=True),
-    Algorithm.EXACT_SIMILARITY: Traits(masks="structure", clusters=True),
-    Algorithm.D_PSGD: Traits(dense=True),
-    Algorithm.D_PSGD_FT: Traits(dense=True),
-    Algorithm.PENS: Traits(dense=True),
-}
+class Algorithm(StrEnum):
+    """What every peer does in a round. Each member has a name for users, and traits."""
+
+    traits: Traits
+
+    def __new__(cls, name: str, traits: Traits) -> Algorithm:
+        """Make the member `name`; `Algorithm(name)` finds it."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.traits = traits
+        return member
+
+    PRISAM = "prisam", Traits(masks="similarity", clusters=True)
+    PRISAM_RANDOM = "prisam-random", Traits()
+    LOCAL = "local", Traits(dense=True, silent=True)
+    FEDAVG_RANDOM = "fedavg-random", Traits(dense=True)
+    DIS_PFL = "dis-pfl", Traits()
+    DIS_PFL_ERK = "dis-pfl-erk", Traits(dense=True, entrywise=True)
+    ORACLE = "oracle", Traits(dense=True, knows_groups=True)
+    ORACLE_PRUNED = "oracle-pruned", Traits(knows_groups=True)
+    EXACT_SIMILARITY = "exact-similarity", Traits(masks="structure", clusters=True)
+    D_PSGD = "d-psgd", Traits(dense=True)
+    D_PSGD_FT = "d-psgd-ft", Traits(dense=True)
+    PENS = "pens", Traits(dense=True)

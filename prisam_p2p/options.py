@@ -123,6 +123,14 @@ def plain_type(annotation: Any) -> Any:
     return annotation
 
 
+def choices(field: FieldInfo) -> list[str]:
+    """Return the words that a setting can be, none where it is a number, a flag or free text."""
+    kind = plain_type(field.annotation)
+    if not (isinstance(kind, type) and issubclass(kind, StrEnum)):
+        return []
+    return [*([about(field).unset] if field.default is None else []), *map(str, kind)]
+
+
 def default_text(field: FieldInfo) -> str:
     """Return a setting's default in words; where it is None, what then holds."""
     if isinstance(field.default, bool):
@@ -140,15 +148,16 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     }
     if kind is bool:
         return option_in(says.group, f"{flag}/--no-{flag[2:]}", name, **common)
-    choice = _click_type(kind)
+    choice = _click_type(field)
     if isinstance(choice, click.Choice) and len(choice.choices) > _CHOICES_IN_METAVAR:
         common["metavar"] = "NAME"
     return option_in(says.group, flag, name, type=choice, **common)
 
 
-def _click_type(kind: Any) -> Any:
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return click.Choice([member.value for member in kind])
+def _click_type(field: FieldInfo) -> Any:
+    kind = plain_type(field.annotation)
+    if names := choices(field):
+        return click.Choice(names)
     if kind is Path:
         return click.Path(path_type=Path)
     return {int: click.INT, float: click.FLOAT}.get(kind, click.STRING)

@@ -12,45 +12,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from prisam_p2p.algorithms import Algorithm
 
 MOST_ROUNDS = 100_000
-
-
-class Algorithm(StrEnum):
-    """What every peer does in a round."""
-
-    PRISAM = "prisam"
-    PRISAM_RANDOM = "prisam-random"
-    LOCAL = "local"
-    FEDAVG_RANDOM = "fedavg-random"
-    DIS_PFL = "dis-pfl"
-    DIS_PFL_ERK = "dis-pfl-erk"
-    ORACLE = "oracle"
-    ORACLE_PRUNED = "oracle-pruned"
-    EXACT_SIMILARITY = "exact-similarity"
-    D_PSGD = "d-psgd"
-    D_PSGD_FT = "d-psgd-ft"
-    PENS = "pens"
-
-
-class Baseline(StrEnum):
-    """An algorithm that runs on the same peers and data for comparison, or none."""
-
-    NONE = "none"
-    PRISAM = "prisam"
-    PRISAM_RANDOM = "prisam-random"
-    LOCAL = "local"
-    FEDAVG_RANDOM = "fedavg-random"
-    DIS_PFL = "dis-pfl"
-    DIS_PFL_ERK = "dis-pfl-erk"
-    ORACLE = "oracle"
-    ORACLE_PRUNED = "oracle-pruned"
-    EXACT_SIMILARITY = "exact-similarity"
-    D_PSGD = "d-psgd"
-    D_PSGD_FT = "d-psgd-ft"
-    PENS = "pens"
 
 
 class Split(StrEnum):
@@ -156,7 +131,7 @@ class About:
     Attributes:
         group: where it is listed.
         common: the short help shows it.
-        unset: what holds where the default is None.
+        unset: what holds where the default is None; a choice can be set to it, too.
     """
 
     group: Group
@@ -196,6 +171,25 @@ REMOVED: Mapping[str, str] = {
 }
 """Settings of earlier versions, and what is fixed now."""
 
+
+def _none_or_algorithm(value: object) -> object:
+    """Read "none" as None; refuse what is neither that nor an algorithm."""
+    if value in (None, NO_BASELINE):
+        return None
+    if value not in set(Algorithm):
+        expected = ", ".join(f"'{name}'" for name in (NO_BASELINE, *Algorithm))
+        raise PydanticCustomError("enum", "one of {expected}", {"expected": expected})
+    return value
+
+
+NO_BASELINE = "none"
+Baseline = Annotated[
+    Algorithm | None,
+    BeforeValidator(_none_or_algorithm),
+    PlainSerializer(lambda algorithm: algorithm or NO_BASELINE, return_type=str),
+]
+"""None is "none" in files and on the command line."""
+
 SimilarityLayers = Annotated[str, StringConstraints(pattern=r"^(all|last-[1-9][0-9]*)$")]
 
 
@@ -218,9 +212,10 @@ class RunSettings(BaseModel):
     )
     baseline: Baseline = _setting(
         Group.RUN,
-        Baseline.NONE,
+        None,
         "Also run this algorithm (or none) on the same peers and data, and compare.",
         common=True,
+        unset=NO_BASELINE,
     )
     rounds: int = _setting(Group.RUN, 12, "Number of rounds.", common=True, ge=1, le=MOST_ROUNDS)
     seed: int = _setting(

@@ -6,13 +6,12 @@ A test compares the file with this text.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Any
 
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from prisam_p2p.options import default_text, option_name, plain_type
+from prisam_p2p.options import choices, default_text, option_name, plain_type
 from prisam_p2p.settings import Group, RunSettings, about
 
 _TOP = """# Settings
@@ -66,8 +65,8 @@ def _row(name: str, field: FieldInfo) -> str:
 def _values(name: str, field: FieldInfo) -> str:
     """Return unit, bounds and choices of a setting."""
     kind = plain_type(field.annotation)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return ", ".join(f"`{member.value}`" for member in kind)
+    if names := choices(field):
+        return ", ".join(f"`{name}`" for name in names)
     unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
     kinds = {int: "integer", float: "number", bool: "true, false"}
     bounds = [_bound(each) for each in field.metadata if type(each) in _SYMBOLS]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.identity import Resolved
 from prisam_p2p.learn.datasets import load_dataset
@@ -24,7 +23,7 @@ def check_data(cells: Iterable[Resolved]) -> None:
         s = each.settings
         source = (s.dataset, s.data_dir, s.download, s.image_size)
         dealt = (each.topology.peer_ids, split_request(s), s.seed)
-        key = (source, dealt, TRAITS[s.algorithm].knows_groups)
+        key = (source, dealt, s.algorithm.traits.knows_groups)
         if key in seen:
             continue
         seen.add(key)

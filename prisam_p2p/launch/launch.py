@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
@@ -111,7 +110,7 @@ def _all_runs(
 def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
     """Return the run of a baseline beside `request`: without faults, in a folder inside its own."""
     folder = baseline_folder(request.run_dir, baseline.settings.algorithm.value)
-    silent = TRAITS[baseline.settings.algorithm].silent
+    silent = baseline.settings.algorithm.traits.silent
     choice = NetworkChoice(LOOPBACK, "nothing is sent") if silent else request.choice
     return replace(request, plan=baseline, run_dir=folder, choice=choice, faults=None)
 
@@ -119,7 +118,7 @@ def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
 def make_ready(prepared: Prepared) -> None:
     """Import and free what every fork would else import or carry along."""
     for plan in (prepared.plan, prepared.baseline):
-        if plan and TRAITS[plan.settings.algorithm].clusters:
+        if plan and plan.settings.algorithm.traits.clusters:
             warm_imports(plan.settings.grouping)
     return_freed_memory()  # what loading the data took
     allow_many_files()

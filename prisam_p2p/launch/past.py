@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.remaining import gone_for_good, open_hits
 from prisam_p2p.measure import records
@@ -82,7 +81,7 @@ def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
 
 def _rounds(kept: Mapping[str, Collection[int]], settings: RunSettings) -> dict[str, int]:
     """Return the round that each peer begins with; silent algorithms need no common one."""
-    if not TRAITS[settings.algorithm].silent:
+    if not settings.algorithm.traits.silent:
         return first_rounds(kept, settings.rounds)
     alone = [first_rounds({peer: states}, settings.rounds) for peer, states in kept.items()]
     return {peer: begin for each in alone for peer, begin in each.items()}

@@ -31,7 +31,6 @@ from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_of
 from prisam_p2p.plan.plan import Plan, read_plan
 from prisam_p2p.plan.planning import Prepared, prepare, topology_of
-from prisam_p2p.settings import Baseline
 
 
 def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> Launched:
@@ -94,7 +93,7 @@ def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResu
 def _baseline_lacks(run_dir: Path, plan: Plan) -> bool:
     """Tell whether a run was to have a baseline that did not complete."""
     folder = baseline_of(run_dir)
-    return plan.settings.baseline is not Baseline.NONE and not (folder and _completed(folder))
+    return plan.settings.baseline is not None and not (folder and _completed(folder))
 
 
 def _plan(run_dir: Path) -> Plan:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.control.spec import DataSpec, DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
@@ -162,6 +161,6 @@ def _data(prepared: Prepared, peer: str) -> DataSpec:
 
 def _true_group(plan: Plan, peer: PeerPlan) -> list[str]:
     """Return the peers of the same data group; [] for algorithms that must not know it."""
-    if not TRAITS[plan.settings.algorithm].knows_groups:
+    if not plan.settings.algorithm.traits.knows_groups:
         return []
     return [other for other, each in plan.peers.items() if each.group == peer.group]

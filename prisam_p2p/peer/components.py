@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import xxhash
 
-from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Layout, Weights, pack
@@ -82,7 +81,7 @@ def make_network(
         w0: the run's common initial weights; peers that begin with others refuse each other.
     """
     s = spec.settings
-    traits = TRAITS[s.algorithm]
+    traits = s.algorithm.traits
     if traits.silent:
         return None, None
     digest = xxhash.xxh3_128_digest(pack(layout, w0))

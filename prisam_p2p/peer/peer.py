@@ -7,7 +7,6 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.control.messages import AtBarrier, Report, RoundDone, RoundsBegun, StateLost
 from prisam_p2p.control.spec import Incarnation, PeerSpec, Phase
 from prisam_p2p.core import grouping, peer_choice
@@ -56,7 +55,7 @@ class Peer:
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
         self._incarnation = incarnation
-        self._traits = TRAITS[spec.settings.algorithm]
+        self._traits = spec.settings.algorithm.traits
         self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds
         self.prune_ratio = spec.device.prune_ratio
         self.rounds_done = 0

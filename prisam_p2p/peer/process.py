@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from prisam_p2p.algorithms import TRAITS
 from prisam_p2p.control.line import ControlLine, Stopped
 from prisam_p2p.control.messages import (
     ConnectionsSettled,
@@ -128,7 +127,7 @@ class _Process:
         layout = layout_of(self._architecture)
         common = initial_weights(self._architecture, s.seed)  # the run is known by it
         w0 = initial_weights(self._architecture, w0_seed(spec))
-        if TRAITS[s.algorithm].entrywise:
+        if s.algorithm.traits.entrywise:
             layout = entrywise(layout)
             common, w0 = (entries_of(layout, each, layout.full_mask()) for each in (common, w0))
         learner = make_learner(spec, self._architecture, layout)

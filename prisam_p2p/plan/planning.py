@@ -14,7 +14,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 
-from prisam_p2p.algorithms import TRAITS
+from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.core.budget import GRID, Budget, Cost, smallest_ratio
 from prisam_p2p.core.layout import Layout
 from prisam_p2p.core.masks import prune_mask
@@ -31,7 +31,7 @@ from prisam_p2p.plan.link_properties import by_name, from_names
 from prisam_p2p.plan.plan import ModelPlan, PeerPlan, Plan
 from prisam_p2p.plan.profile import DeviceProfile
 from prisam_p2p.plan.topology import PEER_ID, Topology
-from prisam_p2p.settings import Algorithm, Baseline, RunSettings
+from prisam_p2p.settings import RunSettings
 from prisam_p2p.system.host import host_facts
 
 MIB = 2**20
@@ -102,7 +102,7 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
             clusters=settings.clusters or settings.groups,
             fan_in=fan_in,
             peers=peers,
-            links={} if TRAITS[settings.algorithm].silent else by_name(topology.links),
+            links={} if settings.algorithm.traits.silent else by_name(topology.links),
             host=host,
         )
 
@@ -125,15 +125,13 @@ def check_split(topology: Topology, settings: RunSettings, dataset: Dataset) -> 
 
 def _baseline_settings(settings: RunSettings) -> RunSettings | None:
     """Return the settings of the run beside; None where there is none, or it is the same."""
-    name = settings.baseline.value
-    if name in (Baseline.NONE.value, settings.algorithm.value):
+    if settings.baseline in (None, settings.algorithm):
         return None
-    update = {"algorithm": Algorithm(name), "baseline": Baseline.NONE}
-    return settings.model_copy(update=update)
+    return settings.model_copy(update={"algorithm": settings.baseline, "baseline": None})
 
 
 def _check_groups(option: str, settings: RunSettings, split: Mapping[str, PeerData]) -> None:
-    told = TRAITS[settings.algorithm].knows_groups
+    told = settings.algorithm.traits.knows_groups
     if told and any(data.group is None for data in split.values()):
         right = (
             f"with --split {settings.split.value}, which has no groups, a method that needs none"
@@ -246,7 +244,7 @@ def _prune_ratio(
     profile: DeviceProfile, settings: RunSettings, cost_at: Callable[[float], Cost]
 ) -> tuple[float, float]:
     """Return the least prune ratio that fits the device's budgets, and the one it gets."""
-    if TRAITS[settings.algorithm].dense:  # by definition, budgets do not apply
+    if settings.algorithm.traits.dense:  # by definition, budgets do not apply
         return 0.0, 0.0
     budget = _budget(profile, cost_at(0.0))
     least = smallest_ratio(budget, cost_at)
@@ -281,7 +279,7 @@ def _budget(profile: DeviceProfile, dense: Cost) -> Budget:
 def _similarity_ratio(settings: RunSettings, peers: Mapping[str, PeerPlan]) -> float:
     largest = max(plan.prune_ratio for plan in peers.values())
     if settings.similarity_ratio is None:
-        compared = TRAITS[settings.algorithm].masks == "similarity"
+        compared = settings.algorithm.traits.masks == "similarity"
         return largest or (_RATIO_WHERE_NOBODY_PRUNES if compared else 0.0)
     if settings.similarity_ratio < largest:  # the mask would show what a peer lacks
         right = f"at least {largest}, the largest prune ratio of a peer"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tiny_layouts import one_layer
 
+from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.control.spec import DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.core.entrywise import entrywise
 from prisam_p2p.core.erk import erk_mask
@@ -16,7 +17,7 @@ from prisam_p2p.learn.learner import Accuracy
 from prisam_p2p.learn.training import TrainingOutcome
 from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.peer import Peer
-from prisam_p2p.settings import Algorithm, RunSettings
+from prisam_p2p.settings import RunSettings
 
 LAYOUT = one_layer(channels=4, inputs=1)
 

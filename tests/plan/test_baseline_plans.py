@@ -30,7 +30,7 @@ def test_a_dense_baseline_beside_a_pruned_run():
     assert ratios(found.baseline) == {0.0}
     assert {peer.n_bytes for peer in found.baseline.peers.values()} == {found.plan.model.n_bytes}
     assert found.baseline.settings.algorithm == "fedavg-random"
-    assert found.baseline.settings.baseline == "none"
+    assert found.baseline.settings.baseline is None
     groups = [[peer.group for peer in plan.peers.values()] for plan in (found.plan, found.baseline)]
     assert groups[0] == groups[1]
 

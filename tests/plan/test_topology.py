@@ -3,10 +3,11 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
+from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.link_properties import LinkState, by_name, from_names
 from prisam_p2p.plan.topology import load_topology, resolve_settings
-from prisam_p2p.settings import Baseline, RunSettings
+from prisam_p2p.settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / "peers"
@@ -61,7 +62,7 @@ def test_the_default_topology_is_the_one_of_the_documentation():
     settings = resolve_settings(topology, {})
     assert (topology.peer_ids[0], topology.peer_ids[-1]) == ("p00", "p11")
     assert topology.graph.number_of_edges() == 12 * 11 // 2
-    assert (settings.rounds, settings.groups, settings.baseline) == (12, 3, Baseline.LOCAL)
+    assert (settings.rounds, settings.groups, settings.baseline) == (12, 3, Algorithm.LOCAL)
 
 
 def test_the_karate_club_is_itself():
@@ -312,9 +313,9 @@ def test_a_graph_file_with_a_name_that_is_no_peer_is_refused(tmp_path):
 
 def test_the_command_line_goes_over_the_file_and_the_file_over_the_defaults(tmp_path):
     topology = load(tmp_path, FOUR + FULL + '[run]\nrounds = 5\nseed = 3\nbaseline = "local"')
-    assert topology.run == {"baseline": Baseline.LOCAL, "rounds": 5, "seed": 3}
+    assert topology.run == {"baseline": Algorithm.LOCAL, "rounds": 5, "seed": 3}
     settings = resolve_settings(topology, {"seed": 7, "data_dir": Path("d"), "epochs": None})
-    assert (settings.rounds, settings.seed, settings.baseline) == (5, 7, Baseline.LOCAL)
+    assert (settings.rounds, settings.seed, settings.baseline) == (5, 7, Algorithm.LOCAL)
     assert settings.data_dir == Path("d")
     assert settings.epochs == RunSettings().epochs
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan, Occurrence
 from prisam_p2p.faults.links.loopback_link_faults import cannot
 from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice
 from prisam_p2p.plan.plan import Plan
-from prisam_p2p.settings import Algorithm
 
 _LINKS, _FAULTS = "the topology's links", "faults of links"
 

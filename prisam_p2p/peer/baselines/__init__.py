@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.peer import loop
 from prisam_p2p.peer.baselines import dense, dis_pfl_erk, exact_similarity, local, pens, pruned
 from prisam_p2p.peer.peer import Peer
-from prisam_p2p.settings import Algorithm
 
 LOOPS: Mapping[Algorithm, Callable[[Peer], None]] = {
     Algorithm.PRISAM: loop.prisam,
