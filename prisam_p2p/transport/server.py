@@ -166,7 +166,7 @@ class Server:
 
     def _take_in(self, origin: Origin, message: Message) -> None:
         if origin.connection.gone or origin.connection.hung_up:
-            return  # nobody is there to answer
+            return  # there is no connection to answer by
         if isinstance(message, Hello):
             self._admit(origin, message)
         elif session := self._session(origin):

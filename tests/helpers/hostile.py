@@ -334,7 +334,7 @@ class _Heard:
 
     def __init__(self, inbox, take_rejected):
         self._inbox, self._take_rejected = inbox, take_rejected
-        self._turned, self._told, self._lost = Counter(), Counter(), Counter()
+        self._rejected, self._told, self._lost = Counter(), Counter(), Counter()
         self._broken = None
 
     def all(self):
@@ -342,7 +342,7 @@ class _Heard:
             while True:
                 self._take(self._inbox.get(0))
         return {
-            "turned": self._turned,
+            "rejected": self._rejected,
             "told": self._told,
             "lost": self._lost,
             "broken": self._broken,
@@ -352,7 +352,7 @@ class _Heard:
         self._told[type(event).__name__] += 1
         match event:
             case events.MessageRejected(_, verdict, _):
-                self._turned[verdict] += self._take_rejected(event)
+                self._rejected[verdict] += self._take_rejected(event)
             case events.PullLost(_, _, reason):
                 self._lost[reason] += 1
             case events.PullDone(pull):

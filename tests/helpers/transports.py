@@ -64,7 +64,7 @@ def flipped(mask, *bits):
 
 
 class End:
-    """A transport and what it told."""
+    """A transport and the events that it told."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class End:
         self.messenger = self.transport._server._messenger
 
     def wait(self, kind, **fields):
-        """Return the first event, not returned before, of this kind and with these fields."""
+        """Return the first event of this kind and with these fields, once each."""
         deadline = time.monotonic() + DEADLINE_S
         while True:
             for event in self.told:
@@ -131,7 +131,7 @@ class End:
         return message
 
     def wait_for_bytes(self, donor, n_bytes):
-        """Return once so many bytes of the pull from `donor` are here."""
+        """Return once `n_bytes` of the pull from `donor` are here."""
         deadline, pulls = time.monotonic() + DEADLINE_S, self.transport._client._pulls
         while time.monotonic() < deadline:
             state = pulls._underway.get(donor)
@@ -196,7 +196,7 @@ class Raw:
         return decode(self.frames())
 
     def asked(self):
-        """Return who asks what, as a ROUTER."""
+        """Return (sender, request), as a ROUTER."""
         sender, *frames = self.frames()
         message = decode(frames)
         if isinstance(message, Hello):
@@ -205,7 +205,7 @@ class Raw:
         return self._names[sender], message
 
     def asked_by(self, sender):
-        """Return what `sender` asks next, as a ROUTER; what others ask is passed over."""
+        """Return the next request of `sender`, as a ROUTER; requests of others are skipped."""
         while True:
             who, message = self.asked()
             if who == sender:

@@ -76,9 +76,7 @@ def test_a_second_hello_writes_nothing_new(tcp, connections, written):
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
-def test_of_a_connection_that_has_ended_the_endpoints_are_not_believed(
-    tcp, connections, written, side
-):
+def test_endpoints_of_a_connection_that_has_ended_are_unknown(tcp, connections, written, side):
     client, server = tcp()
     connections.router = name(server.getsockname())
     if side == "client":
@@ -89,11 +87,13 @@ def test_of_a_connection_that_has_ended_the_endpoints_are_not_believed(
     assert (ended.client, ended.server) == ("?", "?")
 
 
-def test_what_had_a_descriptor_before_and_was_not_heard_is_remembered(tcp, connections):
+def test_an_unheard_connection_is_kept_when_its_descriptor_is_reused(tcp, connections):
     server = tcp()[1]
     silent = accept(connections, server)
     connections.closed(server.fileno())
-    assert connections.unheard(server.fileno()) is None  # nobody else has its descriptor yet
+    assert (
+        connections.unheard(server.fileno()) is None
+    )  # no other connection has its descriptor yet
     heard = accept(connections, server)
     assert connections.unheard(server.fileno()) is silent
     heard.spoke = True
@@ -101,7 +101,7 @@ def test_what_had_a_descriptor_before_and_was_not_heard_is_remembered(tcp, conne
     assert connections.unheard(server.fileno()) is None
 
 
-def test_a_connection_is_found_by_its_descriptor_until_another_has_it(tcp, connections):
+def test_a_connection_is_found_by_its_descriptor_until_that_is_reused(tcp, connections):
     one, other = tcp()[1], tcp()[1]
     first = accept(connections, one)
     assert connections.at(one.fileno()) is first
@@ -114,7 +114,7 @@ def test_a_connection_is_found_by_its_descriptor_until_another_has_it(tcp, conne
     assert not second.gone
 
 
-def test_a_stranger_is_written_when_it_is_gone_or_at_the_end(tcp, connections, written):
+def test_a_stranger_is_written_once_it_is_gone_or_at_the_end(tcp, connections, written):
     pairs = [tcp() for _ in range(3)]
     strangers = [accept(connections, there) for _, there in pairs]
     connections.belongs(strangers[2], "a", Channel.CONTROL)
@@ -135,8 +135,8 @@ def test_a_connection_that_is_closed_already_has_no_endpoints(tcp, connections, 
     assert [(r.client, r.server) for r in written] == 2 * [("?", "?")]
 
 
-def test_a_descriptor_that_is_another_connections_by_now_tells_nothing(tcp, connections, written):
-    """Two monitors tell of them: who hears late looks at somebody else's connection."""
+def test_a_reused_descriptor_tells_no_endpoints(tcp, connections, written):
+    """Two monitors report: one that reports late would look at another connection."""
     client, server = tcp()
     accepted = accept(connections, server)
     connections.connected(server.fileno(), client.getpeername(), "b", Channel.BULK)

@@ -25,7 +25,7 @@ def test_neighbors_greet_each_other(net):
 
 
 def test_a_neighbor_that_starts_later_is_found(net):
-    """The ROUTER is bound at once, but nobody answers before `connect`."""
+    """The ROUTER is bound at once, but does not answer before `connect`."""
     a, b = net.end("a", ["b"]), net.end("b", ["a"])
     a.transport.connect({"b": b.endpoint})
     a.announce(0)

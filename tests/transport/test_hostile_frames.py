@@ -181,7 +181,7 @@ class Siege:
         heard = self._ask("count")
         assert heard["broken"] is None, heard["broken"]
         self._heard = heard
-        return Counter(heard["turned"])
+        return Counter(heard["rejected"])
 
     def settle(self):
         """Wait until all that is expected is counted, and assert that nothing else is."""
@@ -421,7 +421,7 @@ class Siege:
         self.r_tells(*(encode(hostile_mask(rng, int(t))) for t in rounds))
 
     def fuzz_its_bulk(self, rng, n):
-        """Answer what nobody asked for."""
+        """Send answers that were not asked for."""
         said = [hostile_frames(rng) for _ in range(n)]
         for frames in [*said, encode(Welcome(0)), encode(Busy(1))]:
             self._r_says(Channel.BULK, frames)

@@ -1,4 +1,4 @@
-"""Keys: how they travel, and who gets past a live transport that has them."""
+"""Keys: how they travel, and whom a live transport with keys lets in."""
 
 import contextlib
 import socket
@@ -29,7 +29,7 @@ def test_every_peer_has_a_pair_of_its_own_and_its_neighbors_public_keys():
     assert make_keys({"a": "b", "b": "a"})["a"].public != KEYS["a"].public  # each run its own
 
 
-def test_a_secret_key_is_shown_to_nobody_but_the_peer():
+def test_a_secret_key_is_shown_to_the_peer_only():
     mine = KEYS["a"]
     secret = mine.secret.get_secret_value()
     assert secret not in repr(mine) + str(mine) + str(mine.model_dump())
@@ -81,7 +81,7 @@ SOMEBODY = {"127.0.0.1", "?"}
 """A stranger; "?" if it was gone before its address could be read."""
 
 
-def only_turned(a, senders, verdict):
+def only_rejected(a, senders, verdict):
     """Assert that just this was rejected, and return why."""
     rejected = a.wait(events.MessageRejected)
     assert (rejected.sender in senders, rejected.verdict) == (True, verdict), rejected
@@ -107,7 +107,7 @@ def test_neighbors_with_keys_exchange_masks_and_weights(net):
     assert a.heard_of(events.MessageRejected) == b.heard_of(events.MessageRejected) == []
 
 
-def test_a_largest_request_is_let_through_in_its_box(net, a):
+def test_a_frame_of_the_largest_size_is_read_in_its_box(net, a):
     b = client(net, a, KEYS["b"])
     b.send(greeting("b"))
     assert b.answer() == Welcome(0)
@@ -124,7 +124,7 @@ def test_a_plain_text_client_gets_nothing_and_is_counted(net, a):
         with contextlib.suppress(ConnectionError):
             while more := raw.recv(4096):
                 got += more
-    assert only_turned(a, SOMEBODY, "unencrypted") == "it does not speak CURVE"
+    assert only_rejected(a, SOMEBODY, "unencrypted") == "it does not speak CURVE"
     assert len(got) <= 64  # ZMTP's greeting
     serves(a, client(net, a, KEYS["b"]))
 
@@ -143,7 +143,7 @@ def test_a_plain_text_dealer_gets_nothing(net, a):
 def test_a_stranger_with_a_key_of_its_own_gets_nothing_and_is_counted(net, a):
     stranger = client(net, a, make_keys({"b": ""})["b"])
     offer(stranger, greeting("b"))
-    assert only_turned(a, SOMEBODY, "unknown-key") == "a key that is no neighbor's"
+    assert only_rejected(a, SOMEBODY, "unknown-key") == "a key that is no neighbor's"
     assert not stranger.socket.poll(100)
     stranger.socket.close()
     serves(a, client(net, a, KEYS["b"]))
@@ -155,14 +155,14 @@ def test_a_public_key_without_the_secret_one_opens_nothing(net, a):
     thief = make_keys({"b": ""})["b"].model_copy(update={"public": KEYS["b"].public})
     raw = client(net, a, thief)
     offer(raw, greeting("b"))
-    only_turned(a, SOMEBODY, "wrong-key")
+    only_rejected(a, SOMEBODY, "wrong-key")
     assert not raw.socket.poll(100)
 
 
-def test_a_client_that_takes_us_for_another_is_counted(net, a):
+def test_a_client_that_expects_another_server_is_counted(net, a):
     raw = client(net, a, KEYS["b"], server=KEYS["c"].public)
     offer(raw, greeting("b"))
-    only_turned(a, SOMEBODY, "wrong-key")
+    only_rejected(a, SOMEBODY, "wrong-key")
 
 
 @pytest.mark.parametrize("channel", Channel)
@@ -170,7 +170,7 @@ def test_a_neighbor_cannot_speak_in_the_name_of_another(net, a, channel):
     c = client(net, a, KEYS["c"])
     c.send(greeting("b", channel, incarnation=7))
     assert c.answer() == Refuse("a name that is not this key's")
-    assert only_turned(a, {"c"}, "spoofed") == "c's key, and the name of b"
+    assert only_rejected(a, {"c"}, "spoofed") == "c's key, and the name of b"
     serves(a, client(net, a, KEYS["b"]))
     c.send(WeightsRequest(0))
     assert c.answer() == Refuse("say hello first")
@@ -184,14 +184,14 @@ def test_a_neighbor_is_refused_for_what_it_says_under_its_own_name(net, a):
     b = client(net, a, KEYS["b"])
     b.send(greeting("b", run_id=b"other-id"))
     assert b.answer() == Refuse("another run")
-    assert only_turned(a, {"b"}, "refused") == "another run"
+    assert only_rejected(a, {"b"}, "refused") == "another run"
 
 
-def test_who_closes_before_it_has_shown_a_key_is_silent(net, a):
+def test_a_client_that_closes_before_it_shows_a_key_is_silent(net, a):
     with socket.create_connection(a.endpoint, timeout=DEADLINE_S) as raw:
         raw.sendall(zmtp_greeting(b"CURVE"))
         assert raw.recv(1)
-    assert only_turned(a, SOMEBODY, "silent") == "closed without a message"
+    assert only_rejected(a, SOMEBODY, "silent") == "closed without a message"
 
 
 @pytest.mark.parametrize("how", ["plain", "another key"])
@@ -203,8 +203,8 @@ def test_a_peer_says_nothing_to_a_host_that_is_not_its_neighbor(net, how):
         router.socket.curve_server = True
     a = net.end("a", ["b"], keys=KEYS["a"])
     a.transport.connect({"b": router.bind("127.1.0.2")})
-    if how == "plain":  # who has another key cannot even read our first word
-        assert only_turned(a, {"b"}, "unencrypted")
+    if how == "plain":  # a host with another key cannot even read our first message
+        assert only_rejected(a, {"b"}, "unencrypted")
     assert not router.socket.poll(300)
 
 

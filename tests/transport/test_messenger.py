@@ -7,7 +7,7 @@ def told(inbox):
     return [inbox.get(0) for _ in range(len(inbox))]
 
 
-def test_a_flood_is_one_event_that_knows_its_number():
+def test_a_flood_is_one_event_that_stands_for_all_its_messages():
     rejections = Rejections(inbox := Inbox())
     for i in range(1000):
         rejections.add("b", "malformed", f"the {i}th")
@@ -20,7 +20,7 @@ def test_a_flood_is_one_event_that_knows_its_number():
     assert [rejections.take(e) for e in others] == [1, 1]
 
 
-def test_what_comes_after_the_event_was_taken_is_told_anew():
+def test_a_message_after_the_event_was_taken_is_a_new_event():
     rejections = Rejections(inbox := Inbox())
     for _ in range(3):
         rejections.add("b", "malformed", "")
@@ -28,7 +28,7 @@ def test_what_comes_after_the_event_was_taken_is_told_anew():
         assert rejections.take(event) == 1
 
 
-def test_ever_other_names_are_others():
+def test_senders_beyond_the_most_are_counted_together():
     rejections = Rejections(inbox := Inbox())
     for i in range(10 * MOST_SENDERS):
         rejections.add(f"s{i}", "stranger", "")

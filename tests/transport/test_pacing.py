@@ -23,7 +23,7 @@ sends = st.lists(st.tuples(st.integers(1, 5000), st.floats(0, 3)), min_size=1, m
 
 
 @given(sends)
-def test_the_rate_is_held_within_what_goes_at_once(sends):
+def test_the_rate_is_held_to_within_one_chunk(sends):
     sizes, idle_s = zip(*sends, strict=True)
     times = send(Pacer(RATE), sizes, idle_s)
     for i in range(len(times)):
@@ -47,7 +47,7 @@ def test_an_idle_time_is_not_saved_up():
     assert pacer.delay_s(50.2) == 0.0
 
 
-def test_what_goes_before_its_time_delays_all_the_same():
+def test_a_chunk_that_goes_too_early_delays_the_next_all_the_same():
     pacer = Pacer(RATE)
     for _ in range(3):
         pacer.spend(100, 2.0)

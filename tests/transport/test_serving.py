@@ -1,4 +1,4 @@
-"""Weights on their way from a donor that is well to a requester that is too."""
+"""Weights from a donor to its requesters, where nothing fails."""
 
 import time
 
@@ -60,11 +60,11 @@ def test_a_round_that_the_donor_does_not_hold_is_lost_at_once(net):
     assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)
 
 
-@pytest.mark.parametrize("who", ["donor", "taker"])
+@pytest.mark.parametrize("who", ["donor", "requester"])
 def test_a_pull_takes_as_long_as_the_slower_device_needs(net, who):
     rate = 400_000.0
     slow = Rates(up_bytes_s=rate) if who == "donor" else Rates(down_bytes_s=rate)
-    a = net.end("a", ["b"], rates=slow if who == "taker" else None)
+    a = net.end("a", ["b"], rates=slow if who == "requester" else None)
     b = net.end("b", ["a"], rates=slow if who == "donor" else None)
     a.transport.connect({"b": b.endpoint})
     b.transport.connect({"a": a.endpoint})

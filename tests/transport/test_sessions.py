@@ -47,7 +47,7 @@ def session(sender, neighbor="bob", channel=Channel.CONTROL, incarnation=0):
     return Session(neighbor, channel, sender, descriptor=sender[0], incarnation=incarnation)
 
 
-def test_a_place_is_found_by_its_connection_and_by_its_neighbor():
+def test_a_session_is_found_by_its_connection_and_by_its_neighbor():
     sessions, bob = Sessions(), session(b"1")
     assert sessions.at(b"1") is sessions.of("bob", Channel.CONTROL) is None
     assert sessions.open(bob) is None
@@ -56,7 +56,7 @@ def test_a_place_is_found_by_its_connection_and_by_its_neighbor():
 
 
 @pytest.mark.parametrize("incarnation", [3, 4])
-def test_a_newer_connection_takes_the_place_of_the_older(incarnation):
+def test_a_newer_connection_replaces_the_session_of_the_older(incarnation):
     sessions, old = Sessions(), session(b"1", incarnation=3)
     new = session(b"2", incarnation=incarnation)
     sessions.open(old)
@@ -68,7 +68,7 @@ def test_a_newer_connection_takes_the_place_of_the_older(incarnation):
     assert sessions.of("bob", Channel.CONTROL) is new
 
 
-def test_an_older_process_takes_no_place_while_a_later_one_holds_it():
+def test_an_older_process_opens_no_session_while_a_later_one_has_it():
     sessions, new, old = Sessions(), session(b"1", incarnation=3), session(b"2", incarnation=2)
     sessions.open(new)
     assert sessions.objection(old) == "a later process of bob is here"
@@ -77,7 +77,7 @@ def test_an_older_process_takes_no_place_while_a_later_one_holds_it():
     assert sessions.objection(old) is None
 
 
-def test_a_second_hello_of_one_connection_takes_its_own_place():
+def test_a_second_hello_of_one_connection_replaces_its_own_session():
     sessions = Sessions()
     sessions.open(session(b"1"))
     again = session(b"1", incarnation=1)

@@ -114,7 +114,7 @@ def test_chunks_of_a_forgotten_round_are_gone():
     assert store_of(3, 4, 5).answer(request) == Unavailable(5)
 
 
-def test_a_snapshot_in_half_the_width_says_so():
+def test_a_snapshot_in_half_precision_says_so():
     weights = random_weights(LAYOUT, mask=KEPT)
     frozen = snapshot_of(LAYOUT, 7, weights, WireDtype.FLOAT16)
     assert frozen.offer.dtype is WireDtype.FLOAT16
@@ -136,7 +136,7 @@ def test_a_part_is_what_both_keep(kept, wanted, dtype):
 
 
 def test_a_part_of_all_is_the_snapshot_itself():
-    """Its digest too: who has it does not fetch it again."""
+    """Its digest too: a requester that has it does not fetch it again."""
     whole = snapshot(3)
     assert part_of(LAYOUT, whole, pack_bits(LAYOUT.full_mask())) == whole
 
@@ -167,7 +167,7 @@ def test_the_whole_and_its_parts_end_each_at_its_own_end():
     assert not store.ends_at(Chunk(b"d" * 16, 108, bytes(16)))
 
 
-def test_no_more_parts_are_kept_than_requesters_are_likely():
+def test_no_more_parts_are_kept_than_most_parts():
     """Whoever asks for ever other parts makes the donor hold only the last of them."""
     channels = 40
     layout = one_layer(channels)
@@ -185,7 +185,7 @@ def parts_of(channels):
     ]
 
 
-def test_a_part_that_is_being_pulled_is_kept_whoever_else_comes():
+def test_a_part_that_is_being_pulled_is_kept_while_others_come():
     layout = one_layer(40)
     store = SnapshotStore(layout, 2**20, most_parts=4)
     store.publish(snapshot_of(layout, 0, random_weights(layout)))
@@ -196,7 +196,7 @@ def test_a_part_that_is_being_pulled_is_kept_whoever_else_comes():
         assert isinstance(store.answer(ChunkRequest(digest, 0, 1)), Chunk)
 
 
-def test_who_must_wait_has_no_part_made():
+def test_for_a_requester_that_must_wait_no_part_is_made():
     layout = one_layer(40)
     store = SnapshotStore(layout, 2**20, most_parts=1)
     store.publish(snapshot_of(layout, 0, random_weights(layout)))

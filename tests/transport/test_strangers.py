@@ -1,4 +1,4 @@
-"""Connections that are no neighbor's: each is refused and counted, and harms nobody."""
+"""Connections of strangers: each is refused and counted, and the others are served as ever."""
 
 import socket
 

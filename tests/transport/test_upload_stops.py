@@ -36,11 +36,11 @@ def test_an_upload_waits_within_one_chunk_of_the_share():
         assert donor.told == [StopReached((3, 0.5), "a", 3, given, N_BYTES)]
 
 
-def test_an_upload_that_waits_is_never_whole():
+def test_an_upload_that_waits_is_never_complete():
     assert Donor((None, 1.0)).give("a", 2, 100) == (N_BYTES - 1) // 100 * 100
 
 
-def test_it_waits_until_it_is_let_go_and_then_no_more():
+def test_an_upload_waits_until_it_is_let_go_and_then_no_more():
     donor = Donor((None, 0.5))
     given = donor.give("a", 2, 64)
     assert donor.give("a", 2, 64, given) == given
@@ -71,6 +71,6 @@ def test_of_two_stops_at_one_chunk_both_must_let_go():
     assert donor.give("a", 2, 64, given) == N_BYTES
 
 
-def test_what_is_not_offered_any_more_waits_for_nothing():
+def test_a_snapshot_that_is_offered_no_more_does_not_wait():
     donor = Donor((None, 0.5))
     assert not donor.stops.hold("a", ChunkRequest(b"?" * 16, N_BYTES - 1, 1))

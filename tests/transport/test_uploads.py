@@ -65,7 +65,7 @@ class Donor:
         return all(self.uploads.owe(requester, chunk_request(i), self.now_s) for i in chunks)
 
     def send(self, most=None):
-        """Send what is due, at most so many answers; return (neighbor, chunk) of each."""
+        """Send what is due, `most` answers at most; return (neighbor, chunk) of each."""
         went = []
         while len(went) != most and (due := self.uploads.next_due(self.now_s)):
             self.uploads.sent(due, self.now_s)
@@ -104,7 +104,7 @@ def test_a_request_may_be_for_a_part():
 
 def test_as_many_as_there_are_slots_get_an_offer_and_the_next_is_busy():
     donor = Donor(n_slots=2)
-    assert [donor.offer(who) for who in (A, B, C)] == [
+    assert [donor.offer(requester) for requester in (A, B, C)] == [
         SNAPSHOT.offer,
         SNAPSHOT.offer,
         Busy(RETRY_MS),
@@ -113,7 +113,7 @@ def test_as_many_as_there_are_slots_get_an_offer_and_the_next_is_busy():
 
 def test_a_requester_that_is_told_to_wait_holds_no_slot():
     donor = Donor(n_slots=1)
-    assert [donor.is_busy(who) for who in (A, B)] == [False, True]
+    assert [donor.is_busy(requester) for requester in (A, B)] == [False, True]
     donor.uploads.left(A)
     assert not donor.is_busy(C)
 
@@ -279,6 +279,14 @@ def test_a_requester_that_left_is_owed_nothing_and_others_all(interrupt):
     interrupt(donor.uploads, A)
     assert donor.send() == [("b", 0), ("b", 1)]
     assert donor.ask(A, *range(WINDOW_CHUNKS))  # its window is empty again
+
+
+def test_a_session_that_ends_late_takes_nothing_from_its_successor():
+    donor, again = Donor(), session("a", connection=1)
+    donor.ask(A, 0)
+    donor.ask(again, 1)
+    donor.uploads.left(A)
+    assert donor.send() == [("a", 1)]
 
 
 def test_a_new_request_for_weights_drops_what_was_owed_for_the_last():
