@@ -93,7 +93,7 @@ def test_an_unheard_connection_is_kept_when_its_descriptor_is_reused(tcp, connec
     connections.closed(server.fileno())
     assert (
         connections.unheard(server.fileno()) is None
-    )  # no other connection has its descriptor yet
+    )  # it was the first
     heard = accept(connections, server)
     assert connections.unheard(server.fileno()) is silent
     heard.spoke = True
