@@ -10,6 +10,7 @@ from prisam_p2p.control.spec import DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import narrow
 from prisam_p2p.measure.state import Progress, save_state
+from prisam_p2p.peer import neighbors
 from prisam_p2p.peer.beginning import begin, by_freshness
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.transport.snapshots import snapshot_of
@@ -87,7 +88,8 @@ def test_a_peer_begins_with_its_freshest_neighbors_weights_at_its_own_ratio(tmp_
     assert same(start.weights, narrow(LAYOUT, WEIGHTS, start.weights.mask))
 
 
-def test_who_gets_nothing_begins_with_its_state_and_else_with_w0(tmp_path):
+def test_a_peer_that_gets_nothing_begins_with_its_state_and_else_with_w0(tmp_path, monkeypatch):
+    monkeypatch.setattr(neighbors, "_LAST_MASKS_S", 0.2)  # c never announces
     a, incarnation = spec(tmp_path), second(source="neighbor", late=True)
     with peers(tmp_path, "abc") as made:
         made["b"].transport.announce(

@@ -91,9 +91,7 @@ def test_an_unheard_connection_is_kept_when_its_descriptor_is_reused(tcp, connec
     server = tcp()[1]
     silent = accept(connections, server)
     connections.closed(server.fileno())
-    assert (
-        connections.unheard(server.fileno()) is None
-    )  # it was the first
+    assert connections.unheard(server.fileno()) is None  # it was the first
     heard = accept(connections, server)
     assert connections.unheard(server.fileno()) is silent
     heard.spoke = True
