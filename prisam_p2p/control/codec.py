@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -47,22 +48,18 @@ REPORTS: Mapping[str, type[Report]] = {
     "peer-done": messages.PeerDone,
 }
 
-_NAMES: dict[type, tuple[str, str]] = {
-    **{kind: ("order", name) for name, kind in ORDERS.items()},
-    **{kind: ("report", name) for name, kind in REPORTS.items()},
-}
-_CHECKS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in _NAMES}
 _SHOWN = 80
 
 
 def name_of(kind: type) -> str:
     """Return the name that messages of a class have in their lines."""
-    return _NAMES[kind][1]
+    return _key_and_name(kind)[1]
 
 
 def encode(message: Order | Report) -> bytes:
     """Return the line of a message, its newline included."""
-    which, name = _NAMES[type(message)]
+    kind: type = type(message)
+    which, name = _key_and_name(kind)
     line = {"v": CONTROL_VERSION, which: name, **asdict(message)}
     return json.dumps(line, separators=(",", ":"), default=sorted).encode() + b"\n"  # sets
 
@@ -96,9 +93,23 @@ def _decode(line: bytes, which: str, kinds: Mapping[str, type]) -> Any:
     if kind is None:
         raise ControlError(f"{which} {name!r}: expected one of {', '.join(sorted(kinds))}")
     try:
-        return _CHECKS[kind].validate_json(json.dumps(fields))
+        return _checker(kind).validate_json(json.dumps(fields))
     except ValidationError as error:
         raise ControlError(f"{which} {name!r}, {_first(error)}") from None
+
+
+@cache
+def _key_and_name(kind: type) -> tuple[str, str]:
+    for which, kinds in (("order", ORDERS), ("report", REPORTS)):
+        for name, each in kinds.items():
+            if each is kind:
+                return which, name
+    raise TypeError(f"{kind.__name__} is no control message")
+
+
+@cache
+def _checker(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _first(error: ValidationError) -> str:

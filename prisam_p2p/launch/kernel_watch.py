@@ -1,7 +1,7 @@
-"""What the kernel counted of a run's TCP connections: every byte, also of peers that were killed.
+"""Records what the kernel counted of a run's TCP connections, also of peers that were killed.
 
-The launcher listens; the peers do nothing for it. Where the kernel does not tell, the journal says
-why, and nothing fails.
+The launcher listens to the kernel (sock_diag); the peers do nothing for it. Where the kernel does
+not report, the journal says why, and nothing fails.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _FIGURES = [field.name for field in fields(TcpInfo)]
 class KernelWatch:
     """Writes the figures of every TCP connection between `addresses` to a journal.
 
-    To be entered, as a context, before the first peer is started, and left when the last is gone.
-    Between, it has a thread: a process that must have only one is forked before.
+    A context: enter it before the first peer is started, leave it when the last one has ended.
+    In between it has a thread, so a process that must have only one thread is forked before.
 
     Attributes:
-        available: whether the kernel tells; if not, `reason` says why.
-        overruns: how often it had more to tell than it could keep for the thread.
+        available: whether the kernel reports; if not, `reason` says why.
+        overruns: how often the kernel's buffer was full and reports were lost.
     """
 
     def __init__(
@@ -82,16 +82,19 @@ class KernelWatch:
         self.close()
 
     def dump(self) -> None:
-        """Remember the figures of the sockets that there are now, in case no others come."""
+        """Remember the figures of the open sockets, in case their final ones do not come."""
         if self.available:
-            with suppress(OSError):  # final figures come all the same
+            with suppress(OSError):  # the final figures come anyway
                 insides = self._network.dump_sockets() if self._network else []
                 for inside in insides or (None,):
                     found = filter(self._is_ours, sock_diag.dump(inside))
                     self._seen |= {each.ends: each for each in found}
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Wait for the last sockets' figures, at most so long; write what is known of the others.
+        """Wait for the last final figures, and write what is known of the other sockets.
+
+        Args:
+            timeout_s: the longest wait.
 
         Raises:
             OSError: the journal cannot be written.
@@ -112,7 +115,7 @@ class KernelWatch:
             )
 
     def _watch(self) -> None:
-        """Take in what the kernel tells, until something comes over the line."""
+        """Write what the kernel reports, until `close` writes to the line."""
         poll = _poll(*self._netlinks, self._line)
         try:
             while self._line.fileno() not in dict(poll.poll()):
@@ -123,7 +126,7 @@ class KernelWatch:
             self._cpu_s = time.thread_time()
 
     def _drain(self, deadline: float) -> None:
-        """Take in until nothing more is expected, and nothing of ours came for a while."""
+        """Write reports until none is expected, and none of ours came for a while."""
         poll, quiet_s = _poll(*self._netlinks), time.monotonic() + _QUIET_S
         while (now := time.monotonic()) < deadline and (self._expected() or now < quiet_s):
             poll.poll(1000 * _QUIET_S)
@@ -131,12 +134,12 @@ class KernelWatch:
                 quiet_s = time.monotonic() + _QUIET_S
 
     def _expected(self) -> set[Ends]:
-        """Return the ends not told of that were seen, or whose other end was told of."""
+        """Return sockets without final figures that were seen open, or whose other end has them."""
         others = {(remote, local) for local, remote in self._told}
         return (others | self._seen.keys()) - self._told
 
     def _take_in(self) -> bool:
-        """Write what the kernel has told by now; return whether any of it was ours."""
+        """Write what the kernel has reported by now; return whether any of it was ours."""
         taken = [self._take_from(netlink) for netlink in self._netlinks]
         return any(taken)
 
@@ -158,7 +161,7 @@ class KernelWatch:
                 self._write(each, "destroyed")
 
     def _is_ours(self, each: DiagSocket) -> bool:
-        """Tell whether its ends have addresses of ours, and a byte went over it."""
+        """Tell whether both its ends are peers' addresses, and it carried a byte."""
         carried = each.info.sent + each.info.received > 0
         return carried and all(address in self._addresses for address, _ in each.ends)
 

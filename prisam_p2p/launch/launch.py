@@ -51,15 +51,16 @@ def launch(
     faults: Path | None = None,
     twin: str | None = None,
 ) -> Launched:
-    """Run what `source` describes.
+    """Do the run that `source` describes, its control run and its baseline.
 
     Args:
         source: a topology (.toml), or the plan.json of an earlier run.
         overrides: settings given on the command line.
         run_dir: must not exist; None = a folder in `runs_folder`, named with `stamp`.
-        after_run: called with its folder when a run is over, however it ended.
+        after_run: called with the folder of each run when it has ended, however it ended.
         faults: a scenario (.toml), or the faults.json of an earlier run; not for the baseline.
-        twin: name of a folder in the run's for the same plan without the faults; None: not run.
+        twin: folder, inside the run's, of the control run: the same plan without faults. None =
+            no control run.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
@@ -95,7 +96,7 @@ def _all_runs(
         create_run_dir(folder / twin)
         control = replace(request, run_dir=folder / twin, faults=None)
         result = run_reported(control, after_run)
-        states |= {f"{peer} of the twin": state for peer, state in result.states.items()}
+        states |= {f"{peer} of the control run": state for peer, state in result.states.items()}
         after_run(folder)  # what the faults cost is known only now
     baseline = request.prepared.baseline
     if result.status != COMPLETED or baseline is None:
@@ -116,7 +117,7 @@ def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
 
 
 def make_ready(prepared: Prepared) -> None:
-    """Import and free what every fork would else import or carry along."""
+    """Import what every fork needs, and free what none needs."""
     for plan in (prepared.plan, prepared.baseline):
         if plan and plan.settings.algorithm.traits.clusters:
             warm_imports(plan.settings.grouping)
@@ -127,7 +128,7 @@ def make_ready(prepared: Prepared) -> None:
 def plan_faults(
     source: Path, peers_folder: Path, overrides: Mapping[str, object], faults: Path
 ) -> FaultPlan:
-    """Return what `faults` would do to the run of `source` (see `launch`); start nothing.
+    """Return what `faults` would do to the run of `source` (see `launch`), without running it.
 
     Raises:
         ConfigError: the input is wrong.
@@ -147,7 +148,11 @@ def run_reported(request: RunRequest, after_run: Callable[[Path], object]) -> Ru
 
 
 def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> NetworkChoice:
-    """Choose what lies between the peers; say what is lost by it."""
+    """Choose what lies between the peers; print what it cannot emulate.
+
+    Args:
+        where: the file or option that `faults` come from, for errors.
+    """
     choice = choose_network(plan.settings.network, wants(plan, faults))
     if faults:
         check_links(faults, choice, where)

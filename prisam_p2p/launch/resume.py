@@ -37,10 +37,10 @@ def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> L
     """Continue the run in `run_dir` to its end, and its baseline.
 
     Args:
-        after_run: called with its folder when a run is over, however it ended.
+        after_run: called with the folder of each run when it has ended, however it ended.
 
     Raises:
-        ConfigError: it is no run folder, has nothing to go on with, still runs, or its data or
+        ConfigError: it is no run folder, there is nothing to resume, it still runs, or its data or
             model are not those of the plan; nothing was started.
         LaunchError: a peer did not come up.
     """

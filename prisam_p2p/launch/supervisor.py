@@ -152,8 +152,8 @@ class Supervisor:
                 self._processes.start(spec.peer_id)
                 self._injector.on_start(spec.peer_id, time.monotonic())
                 self._look(0)
-        up = lambda process: process.port is not None  # noqa: E731
-        self._wait("starting", up, self._settings.ready_timeout_s)
+        patience_s = self._settings.ready_timeout_s
+        self._wait("starting", lambda process: process.port is not None, patience_s)
 
     def _connect(self) -> None:
         """Send all peers the roster; start the rounds when each has connected to its neighbors."""

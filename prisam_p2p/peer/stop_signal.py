@@ -1,4 +1,4 @@
-"""How SIGTERM ends a peer, whatever it waits for."""
+"""SIGTERM ends a peer in good order, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StopRequest:
         self._wake.put(None)
 
     def sleep(self, seconds: float) -> None:
-        """Wait so long, or raise Stopped."""
+        """Wait; raise Stopped at once if this process is, or was, told to stop."""
         if seconds > 0 and not self._asked:
             with contextlib.suppress(Empty):
                 self._wake.get(seconds)
@@ -39,7 +39,11 @@ class StopRequest:
 
 
 def sleeper(stop: StopRequest, meter: MemoryMeter | None) -> Callable[[float], None]:
-    """Return what runs after each training step: sleep, or raise where the process is to stop."""
+    """Return what is called after each training step: it sleeps, or raises Stopped.
+
+    Args:
+        meter: samples the memory at each call.
+    """
 
     def sleep(seconds: float) -> None:
         if meter:
@@ -50,7 +54,7 @@ def sleeper(stop: StopRequest, meter: MemoryMeter | None) -> Callable[[float], N
 
 
 def on_sigterm(stop: StopRequest, inbox: Inbox[events.Event], control: ControlLine) -> None:
-    """Make SIGTERM end every wait; Ctrl-C in a terminal is the launcher's to handle."""
+    """Make SIGTERM end every wait, and ignore Ctrl-C: the launcher handles that."""
 
     def handle(_signal: int, _frame: object) -> None:
         stop.ask()
