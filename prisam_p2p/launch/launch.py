@@ -49,7 +49,7 @@ def launch(
     quiet: bool,
     after_run: Callable[[Path], object],
     faults: Path | None = None,
-    twin: str | None = None,
+    control_folder: str | None = None,
 ) -> Launched:
     """Do the run that `source` describes, its control run and its baseline.
 
@@ -59,14 +59,14 @@ def launch(
         run_dir: must not exist; None = a folder in `runs_folder`, named with `stamp`.
         after_run: called with the folder of each run when it has ended, however it ended.
         faults: a scenario (.toml), or the faults.json of an earlier run; not for the baseline.
-        twin: folder, inside the run's, of the control run: the same plan without faults. None =
-            no control run.
+        control_folder: name of a folder, inside the run's, for the control run (the same plan
+            without faults); None = no control run.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
         LaunchError: a peer did not come up; the run folder says "failed".
     """
-    if twin and not faults:
+    if control_folder and not faults:
         raise ConfigError("--control-run", "", "no --faults", "--faults FILE beside it")
     topology = _topology(source, peers_folder)
     settings = resolve_settings(topology, overrides)
@@ -79,22 +79,22 @@ def launch(
     make_ready(prepared)
     request = RunRequest(prepared, prepared.plan, folder, choice, quiet, fault_plan)
     try:
-        return _all_runs(request, twin, after_run)
+        return _all_runs(request, control_folder, after_run)
     finally:
         prepared.images.close()
 
 
 def _all_runs(
-    request: RunRequest, twin: str | None, after_run: Callable[[Path], object]
+    request: RunRequest, control_folder: str | None, after_run: Callable[[Path], object]
 ) -> Launched:
-    """Do the run, then its control run in the folder `twin`, then its baseline."""
+    """Do the run, then its control run in `control_folder`, then its baseline."""
     folder = request.run_dir
     create_run_dir(folder)
     result = run_reported(request, after_run)
     states = dict(result.states)
-    if result.status == COMPLETED and twin:
-        create_run_dir(folder / twin)
-        control = replace(request, run_dir=folder / twin, faults=None)
+    if result.status == COMPLETED and control_folder:
+        create_run_dir(folder / control_folder)
+        control = replace(request, run_dir=folder / control_folder, faults=None)
         result = run_reported(control, after_run)
         states |= {f"{peer} of the control run": state for peer, state in result.states.items()}
         after_run(folder)  # what the faults cost is known only now

@@ -50,7 +50,7 @@ def build_specs(
 ) -> list[PeerSpec]:
     """Return the specs of the peers that run, in the order of the plan.
 
-    Peers that are over (`past`) have none and are nobody's neighbor.
+    Peers that are over (`past`) have none, and are left out of the others' neighbors.
     """
     neighbors = {
         peer: [n for n in each.neighbors if n not in past.over]
