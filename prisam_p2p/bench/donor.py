@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.layout import FLOAT32, Layout, Weights
 from prisam_p2p.learn.malloc import use_one_heap
 from prisam_p2p.learn.models import Architecture
@@ -18,7 +19,7 @@ from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.keys import Keys
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.mask_stream import RoundMask
 
 DONOR, REQUESTER = "donor", "requester"
 RUN_ID, W0 = b"benchrun", bytes(16)
@@ -57,7 +58,7 @@ def main(address: str, model: str, classes: int) -> None:
     print(json.dumps({"port": transport.port}), flush=True)
     requester = json.loads(sys.stdin.readline())
     transport.connect({REQUESTER: (requester["address"], requester["port"])})
-    mask = MaskAnnounce(0, layout.n_bits, bytes(b"\xff" * (layout.n_bits // 8)))
+    mask = RoundMask(0, PackedMask.pack(layout.full_mask()))
     transport.announce(mask, snapshot_of(layout, 0, dense_weights(layout)))
     sys.stdin.read()
     transport.close()

@@ -16,7 +16,7 @@ from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.sockets import Socket, connect_dealer
 from prisam_p2p.wire.codec import encode
-from prisam_p2p.wire.mask_stream import MaskReceiver, coded
+from prisam_p2p.wire.mask_stream import MaskReceiver, RoundMask, coded
 from prisam_p2p.wire.messages import Channel, MaskAnnounce
 
 _HERE, _THERE = "127.77.1.1", "127.77.1.2"
@@ -55,7 +55,7 @@ def _rate(
     sender: Child, dealer: Socket, name: str, n_bits: int, rounds: int, repeats: int
 ) -> MaskRate:
     whole, flips = name == "whole", FLIPS[name]
-    first, second = (MaskAnnounce(t, n_bits, m) for t, m in enumerate(masks(n_bits, 2, flips)))
+    first, second = (RoundMask(t, m) for t, m in enumerate(masks(n_bits, 2, flips)))
     sizes = [len(frame) for frame in encode(coded(second, None if whole else first))]
     ours, bare, n = [], [], rounds * len(NEIGHBORS)
     for _ in range(repeats):

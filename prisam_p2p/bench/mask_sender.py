@@ -8,11 +8,10 @@ import sys
 import numpy as np
 import zmq
 
-from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.transport.sockets import Socket, SocketLimits, bind_router
 from prisam_p2p.wire.codec import encode
-from prisam_p2p.wire.mask_stream import MaskSender
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.mask_stream import MaskSender, RoundMask
 
 # A receiver that is always behind reads no PONG in time: heartbeats would end the connection.
 LIMITS = SocketLimits(heartbeat_ms=600_000, largest_request=1024, largest_reply=1024)
@@ -21,22 +20,21 @@ NEIGHBORS = [f"p{i:02}" for i in range(100)]
 """One process stands for all of them: each mask is sent, and taken in, once for each."""
 
 
-def masks(n_bits: int, n: int, flips: int) -> list[bytes]:
+def masks(n_bits: int, n: int, flips: int) -> list[PackedMask]:
     """Return packed masks, each with `flips` changes to the one before."""
     rng = np.random.default_rng(0)
     mask = rng.random(n_bits) < 0.5
     packed = []
     for _ in range(n):
         mask[rng.choice(n_bits, flips, replace=False)] ^= True
-        packed.append(pack_bits(mask))
+        packed.append(PackedMask.pack(mask))
     return packed
 
 
-def send_ours(router: Socket, to: bytes, n_bits: int, packed: list[bytes], whole: bool) -> None:
+def send_ours(router: Socket, to: bytes, packed: list[PackedMask], whole: bool) -> None:
     """Code, encode and send each mask to all neighbors, as a peer does in a round."""
     sender = MaskSender()
-    for t, bits in enumerate(packed):
-        mask = MaskAnnounce(t, n_bits, bits)
+    for mask in (RoundMask(t, bits) for t, bits in enumerate(packed)):
         for neighbor in NEIGHBORS:
             if whole:
                 sender.forget(neighbor)
@@ -63,7 +61,7 @@ def main(address: str, n_bits: int) -> None:
         packed = masks(n_bits, asked["rounds"], asked["flips"]) if asked["ours"] else []
         to, _ = router.recv_multipart()  # the receiver is ready
         if asked["ours"]:
-            send_ours(router, to, n_bits, packed, asked["whole"])
+            send_ours(router, to, packed, asked["whole"])
         else:
             send_bare(router, to, asked["sizes"], asked["rounds"] * len(NEIGHBORS))
     context.destroy(linger=0)

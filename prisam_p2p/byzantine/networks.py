@@ -8,8 +8,8 @@ import numpy as np
 
 from prisam_p2p.byzantine.attacker import Attacker
 from prisam_p2p.byzantine.corruptions import shuffled, times, with_nan
-from prisam_p2p.core.bits import unpack_bits
-from prisam_p2p.core.layout import Mask, Weights
+from prisam_p2p.core.bits import PackedMask
+from prisam_p2p.core.layout import Weights
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.transport import events
@@ -27,14 +27,14 @@ class ByzantineNetwork(Network):
         super().__init__(*given, **more)
         self._attacker = attacker
 
-    def announce(self, round_index: int, similarity: Mask, weights: Weights) -> None:
+    def announce(self, round_index: int, similarity: PackedMask, weights: Weights) -> None:
         """See Network."""
         announced, offered = self.mask(round_index, similarity), self.weights(weights)
         super().announce(round_index, announced, offered)
-        if offered is not weights or not np.array_equal(announced, similarity):
+        if offered is not weights or announced != similarity:
             self._attacker.tally.add()
 
-    def mask(self, _round_index: int, similarity: Mask) -> Mask:
+    def mask(self, _round_index: int, similarity: PackedMask) -> PackedMask:
         """Return the similarity mask that is announced."""
         return similarity
 
@@ -46,13 +46,13 @@ class ByzantineNetwork(Network):
 class RandomMask(ByzantineNetwork):
     """Announces a random mask with as many channels of every layer."""
 
-    def mask(self, round_index: int, similarity: Mask) -> Mask:
+    def mask(self, round_index: int, similarity: PackedMask) -> PackedMask:
         """See ByzantineNetwork; the draw follows from seed, peer and round."""
         spec = self._attacker.spec
         draws = np.random.default_rng(
             np.random.SeedSequence([spec.settings.seed, spec.index, round_index])
         )
-        return shuffled(self._layout, similarity, draws)
+        return PackedMask.pack(shuffled(self._layout, similarity.unpack(), draws))
 
 
 class CopiedMask(ByzantineNetwork):
@@ -61,16 +61,16 @@ class CopiedMask(ByzantineNetwork):
     def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
         super().__init__(attacker, *given, **more)
         self._neighbor = min(attacker.spec.neighbors)
-        self._heard: Mask | None = None
+        self._heard: PackedMask | None = None
 
-    def mask(self, _round_index: int, similarity: Mask) -> Mask:
+    def mask(self, _round_index: int, similarity: PackedMask) -> PackedMask:
         """See ByzantineNetwork."""
         heard = self._heard
-        return similarity if heard is None or len(heard) != len(similarity) else heard
+        return similarity if heard is None or heard.n_bits != similarity.n_bits else heard
 
     def _take_in(self, event: events.Event) -> None:
         if isinstance(event, events.MaskHeard) and event.neighbor == self._neighbor:
-            self._heard = unpack_bits(event.message.bits, event.message.n_bits)
+            self._heard = event.announced.mask
         super()._take_in(event)
 
 
@@ -79,15 +79,15 @@ class StaleMask(ByzantineNetwork):
 
     def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
         super().__init__(attacker, *given, **more)
-        self._first: Mask | None = None
+        self._first: PackedMask | None = None
 
-    def mask(self, _round_index: int, similarity: Mask) -> Mask:
+    def mask(self, _round_index: int, similarity: PackedMask) -> PackedMask:
         """See ByzantineNetwork."""
         if self._first is None:
             # An earlier process of this peer may have written it.
             lines = read_journal(self._attacker.spec.journal_path)
             first = next(line for line in lines if line["record"] == "masked")
-            self._first = unpack_bits(bytes.fromhex(first["similarity"]), len(similarity))
+            self._first = PackedMask(similarity.n_bits, bytes.fromhex(first["similarity"]))
         return self._first
 
 

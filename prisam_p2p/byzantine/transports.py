@@ -8,7 +8,7 @@ from typing import Any
 
 from prisam_p2p.byzantine.attacker import Attacker
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.mask_stream import RoundMask
 
 _UP_BYTES_S = 16.0
 """Upload rate of the slow-serving attack: a chunk takes hours."""
@@ -21,7 +21,7 @@ class RepeatedStaleMask(Transport):
         super().__init__(*given, **more)
         self._attacker = attacker
 
-    def _announce(self, mask: MaskAnnounce) -> None:
+    def _announce(self, mask: RoundMask) -> None:
         if mask.round_index:
             self._server.announce(replace(mask, round_index=0))
             self._attacker.tally.add()

@@ -6,13 +6,13 @@ the clustering is seeded by (run seed, round) alone (PRISAM, section IV-B, Algor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.layout import Mask
 from prisam_p2p.core.similarity import PeerId, compact, distances, hamming
 
@@ -42,7 +42,7 @@ class Groups:
         return tuple(sorted(p for p, other in self.labels.items() if other == label))
 
 
-def kmeans(masks: Mapping[PeerId, Mask], k: int, seed: int, round_index: int) -> Groups:
+def kmeans(masks: Mapping[PeerId, PackedMask], k: int, seed: int, round_index: int) -> Groups:
     """Cluster masks into at most `k` groups by K-means++ with 10 starts, on their compact bits.
 
     On bits, the squared Euclidean distance of K-means is the Hamming distance. If there are at
@@ -56,7 +56,7 @@ def kmeans(masks: Mapping[PeerId, Mask], k: int, seed: int, round_index: int) ->
     Raises:
         ValueError: there are no masks, or their lengths differ.
     """
-    peers, rows = compact(masks)
+    peers, rows = compact(_unpacked(masks))
     return kmeans_of(peers, rows.astype(np.float64), k, seed, round_index)
 
 
@@ -83,7 +83,7 @@ def kmeans_of(
     return _numbered(peers, model.fit_predict(points).tolist())
 
 
-def dbscan(masks: Mapping[PeerId, Mask], eps: float) -> Groups:
+def dbscan(masks: Mapping[PeerId, PackedMask], eps: float) -> Groups:
     """Cluster masks by DBSCAN on the Hamming distance of their compact bits, min_samples = 2.
 
     A peer that DBSCAN labels as noise becomes a group of its own.
@@ -97,7 +97,7 @@ def dbscan(masks: Mapping[PeerId, Mask], eps: float) -> Groups:
     """
     from sklearn.cluster import DBSCAN
 
-    peers, rows = compact(masks)
+    peers, rows = compact(_unpacked(masks))
     if rows.shape[1] == 0:
         return _numbered(peers, [0] * len(peers))
     model = DBSCAN(eps=eps * rows.shape[1], min_samples=2, metric="precomputed")
@@ -105,7 +105,7 @@ def dbscan(masks: Mapping[PeerId, Mask], eps: float) -> Groups:
     return _numbered(peers, [x if x >= 0 else -1 - i for i, x in enumerate(labels)])
 
 
-def add_affinity(history: Affinity, me: PeerId, masks: Mapping[PeerId, Mask]) -> Affinity:
+def add_affinity(history: Affinity, me: PeerId, masks: Mapping[PeerId, PackedMask]) -> Affinity:
     """Return `history` plus this round's similarity of `me` to each peer heard.
 
     Args:
@@ -116,16 +116,14 @@ def add_affinity(history: Affinity, me: PeerId, masks: Mapping[PeerId, Mask]) ->
         A new history. The similarity added is the share of bits in which two masks agree.
     """
     peers = [p for p in sorted(masks) if p != me]
-    n_bits = len(masks[me])
-    differing = distances(pack_bits(masks[me]), [pack_bits(masks[p]) for p in peers])
+    n_bits = masks[me].n_bits
+    differing = distances(masks[me].bits, [masks[p].bits for p in peers])
     heard = {p: 1 - d / n_bits for p, d in zip(peers, differing.tolist(), strict=True)}
     sums = {p: history.get(p, (0.0, 0)) for p in heard}
     return history | {p: (sums[p][0] + heard[p], sums[p][1] + 1) for p in heard}
 
 
-def top_m(
-    history: Affinity, me: PeerId, heard: Mapping[PeerId, Mask], m: int
-) -> tuple[PeerId, ...]:
+def top_m(history: Affinity, me: PeerId, heard: Collection[PeerId], m: int) -> tuple[PeerId, ...]:
     """Return `me` and the `m` most similar peers, ascending; ties go to the lower peer id.
 
     Args:
@@ -140,6 +138,10 @@ def top_m(
 
     nearest = sorted((p for p in heard if p != me), key=distance)[:m]
     return tuple(sorted([me, *nearest]))
+
+
+def _unpacked(masks: Mapping[PeerId, PackedMask]) -> dict[PeerId, Mask]:
+    return {peer: mask.unpack() for peer, mask in masks.items()}
 
 
 def _numbered(peers: tuple[PeerId, ...], labels: list[int]) -> Groups:

@@ -28,7 +28,7 @@ def save_deployed(peer: Peer, architecture: Architecture, journal: Journal) -> N
         "std": json.dumps(peer.spec.std),
         "run": peer.spec.run_id,
         "prune_ratio": str(deployed.prune_ratio),
-        "similarity_mask": peer.similarity_bits,
+        "similarity_mask": peer.announced.hex,
         "moment": deployed.moment,
         "test_accuracy": str(deployed.accuracy.test),
     }

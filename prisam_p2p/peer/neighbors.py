@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from queue import Empty
 
 from prisam_p2p.control.line import Stopped
-from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.layout import Layout, Mask, Weights
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
@@ -21,7 +21,8 @@ from prisam_p2p.transport.messenger import OTHERS
 from prisam_p2p.transport.pull import Unfit
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Transport
-from prisam_p2p.wire.messages import MaskAnnounce, WireDtype
+from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.messages import WireDtype
 
 _ANSWER_S = 5.0
 """The transport's own thread answers at once; more means that it is gone."""
@@ -83,17 +84,16 @@ class Network:
         present = sorted(set(roster) - missing)
         self._journal.write(records.Connected(present, sorted(missing)))
 
-    def announce(self, round_index: int, similarity: Mask, weights: Weights) -> None:
-        """Offer `weights` and send the similarity mask to every neighbor."""
-        message = MaskAnnounce(round_index, len(similarity), pack_bits(similarity))
+    def announce(self, round_index: int, mask: PackedMask, weights: Weights) -> None:
+        """Offer `weights` and send `mask` to every neighbor."""
         snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
         n_bytes, digest = len(snapshot.buffer), snapshot.offer.digest.hex()
         # Before anybody can have them: this process may be killed at any moment.
         self._journal.write(records.Offered(round_index, n_bytes, digest))
         self._offered[round_index] = n_bytes
-        self._transport.announce(message, snapshot)
+        self._transport.announce(RoundMask(round_index, mask), snapshot)
 
-    def hear(self, round_index: int) -> dict[str, Mask]:
+    def hear(self, round_index: int) -> dict[str, PackedMask]:
         """Return the neighbors' masks of this round; who misses the deadline is journalled."""
         book, deadline, began_s = self._book, self._deadline, time.monotonic()
         book.open(round_index)
@@ -214,12 +214,12 @@ class Network:
                     self._unjoined.add(neighbor)
                 (self._book.finish if for_good else self._book.leave)(neighbor, reason)
                 self._journal.write(records.NeighborLeft(neighbor, reason))
-            case events.MaskHeard(neighbor, message):
-                verdict = self._book.receive(neighbor, message)
+            case events.MaskHeard(neighbor, RoundMask(round_index, mask)):
+                verdict = self._book.receive(neighbor, round_index, mask)
                 if verdict in (Verdict.ACCEPTED, Verdict.STALE):
-                    self._deadline.arrived(neighbor, message.round_index, time.monotonic())
+                    self._deadline.arrived(neighbor, round_index, time.monotonic())
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
-                    self._reject(neighbor, verdict, f"mask of round {message.round_index}")
+                    self._reject(neighbor, verdict, f"mask of round {round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):
                 if n_bytes := self._offered.pop(round_index, None):
                     self._journal.write(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
-import numpy as np
-
 from prisam_p2p.control.messages import AtBarrier, Report, RoundDone, RoundsBegun, StateLost
 from prisam_p2p.control.spec import Incarnation, PeerSpec, Phase
 from prisam_p2p.core import grouping, peer_choice
 from prisam_p2p.core.aggregation import aggregate
-from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.defence import norm_ratios, outliers
 from prisam_p2p.core.delta_similarity import delta_cosines, kmeans_of_cosines
@@ -27,6 +25,9 @@ from prisam_p2p.peer.evaluation import Deployment, Standing
 from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
+
+NO_MASK = PackedMask(0, b"")
+"""What an algorithm without masks announces: only that the round's weights are offered."""
 
 
 class Peer:
@@ -65,7 +66,7 @@ class Peer:
         self._sleep, self._report, self._wait_at_mark = sleep, report, wait_at_mark
         self._first = 0
         self._turns = Turns(spec.turns_fd, spec.cores, sleep)
-        self.similarity_bits = ""
+        self.announced = NO_MASK
         self._pruned_at = 0.0
         self._affinity: grouping.Affinity | peer_choice.Trials = {}
         self._norms: dict[str, float] = {}
@@ -150,18 +151,22 @@ class Peer:
         ratio, layers = self.spec.similarity_ratio, self.spec.settings.similarity_layers
         full = widen(self.layout, trained).tensors
         self._own_mask = own.mask
-        self._similarity = similarity_mask(self.layout, full, ratio, layers)
-        structure, self.similarity_bits = (
-            pack_bits(mask).hex() for mask in (own.mask, self._similarity)
-        )
-        self._journal.write(records.Masked(t, self.prune_ratio, structure, self.similarity_bits))
-        self._neighbors.announce(t, self._similarity, own)
+        structure = PackedMask.pack(own.mask)
+        similarity = PackedMask.pack(similarity_mask(self.layout, full, ratio, layers))
+        self._announce(t, structure, similarity, own)
 
-    def hear(self, t: int) -> dict[str, Mask]:
+    def _announce(
+        self, t: int, structure: PackedMask, announced: PackedMask, offered: Weights
+    ) -> None:
+        self.announced = announced
+        self._journal.write(records.Masked(t, self.prune_ratio, structure.hex, announced.hex))
+        self._neighbors.announce(t, announced, offered)
+
+    def hear(self, t: int) -> dict[str, PackedMask]:
         """Return the masks of this round by peer, the own one included (step 1)."""
-        return {**self._neighbors.hear(t), self.peer_id: self._similarity}
+        return {**self._neighbors.hear(t), self.peer_id: self.announced}
 
-    def find_group(self, t: int, masks: Mapping[str, Mask]) -> tuple[str, ...]:
+    def find_group(self, t: int, masks: Mapping[str, PackedMask]) -> tuple[str, ...]:
         """Return this peer's group, itself included (steps 2 and 3)."""
         s = self.spec.settings
         labels: dict[str, int] = {}
@@ -306,18 +311,16 @@ class Peer:
         self._mark(t, "announce")
         self._own_mask = weights.mask
         if not self._traits.dense:
-            structure = pack_bits(weights.mask).hex()
+            structure = PackedMask.pack(weights.mask).hex
             self._journal.write(records.Masked(t, self.prune_ratio, structure, ""))
-        self._neighbors.announce(t, np.zeros(0, np.bool_), weights)
+        self._neighbors.announce(t, NO_MASK, weights)
 
     def announce_structure(self, t: int, trained: Weights, own: Weights) -> None:
         """Send the mask of `own` to the neighbors, offer all that was `trained`."""
         self._mark(t, "announce")
-        self._own_mask = self._similarity = own.mask
-        self.similarity_bits = pack_bits(own.mask).hex()
-        bits = self.similarity_bits
-        self._journal.write(records.Masked(t, self.prune_ratio, bits, bits))
-        self._neighbors.announce(t, own.mask, trained)
+        self._own_mask = own.mask
+        structure = PackedMask.pack(own.mask)
+        self._announce(t, structure, structure, trained)
 
     def hear_of(self, t: int) -> list[str]:
         """Return the neighbors that offer weights of this round."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
-from prisam_p2p.core.bits import unpack_bits
-from prisam_p2p.core.layout import Mask
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.core.bits import PackedMask
 
 MAX_EARLY = 4
 """Masks of coming rounds that are kept for a neighbor that is ahead; further ones are refused."""
@@ -51,7 +49,7 @@ class RoundBook:
         self._neighbors = frozenset(neighbors)
         self._n_bits = n_bits
         self._round = 0
-        self._masks: dict[int, dict[str, Mask]] = {0: {}}
+        self._masks: dict[int, dict[str, PackedMask]] = {0: {}}
         self._gone: dict[str, str] = {}
         self._finished: set[str] = set()
 
@@ -62,21 +60,20 @@ class RoundBook:
         self._round = round_index
         self._masks = {t: heard for t, heard in self._masks.items() if t >= round_index}
 
-    def receive(self, sender: str, message: MaskAnnounce) -> Verdict:
+    def receive(self, sender: str, round_index: int, mask: PackedMask) -> Verdict:
         """Enter a mask and say what became of it."""
         if sender not in self._neighbors:
             return Verdict.STRANGER
-        if message.n_bits != self._n_bits:
+        if mask.n_bits != self._n_bits:
             return Verdict.MISMATCHED
-        if message.round_index < self._round:
+        if round_index < self._round:
             return Verdict.STALE
-        if sender in self._masks.get(message.round_index, {}):
+        if sender in self._masks.get(round_index, {}):
             return Verdict.DUPLICATE
         if len(self._ahead(sender)) >= MAX_EARLY:
             return Verdict.TOO_EARLY
-        mask = unpack_bits(message.bits, message.n_bits)
-        self._masks.setdefault(message.round_index, {})[sender] = mask
-        return Verdict.ACCEPTED if message.round_index == self._round else Verdict.EARLY
+        self._masks.setdefault(round_index, {})[sender] = mask
+        return Verdict.ACCEPTED if round_index == self._round else Verdict.EARLY
 
     def latest(self) -> dict[str, int]:
         """Return neighbor -> the latest round of which its mask is here, if there is one."""
@@ -105,7 +102,7 @@ class RoundBook:
         if neighbor not in self._finished:
             self._gone.pop(neighbor, None)
 
-    def masks(self) -> dict[str, Mask]:
+    def masks(self) -> dict[str, PackedMask]:
         """Return the masks of this round by sender, ascending."""
         return dict(sorted(self._masks.get(self._round, {}).items()))
 

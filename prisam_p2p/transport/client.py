@@ -285,14 +285,14 @@ class Client:
 
     def _hear_mask(self, line: _Line, message: MaskAnnounce) -> None:
         try:
-            plain = self._masks.decode(line.neighbor, message)
+            announced = self._masks.decode(line.neighbor, message)
         except BaseMissing as error:
             self._messenger.reject(line.neighbor, "baseless", str(error))
             self._send(line, MaskRequest(message.round_index))
         except WireError as error:
             self._messenger.reject(line.neighbor, "malformed", str(error))
         else:
-            self._messenger.tell(events.MaskHeard(line.neighbor, plain))
+            self._messenger.tell(events.MaskHeard(line.neighbor, announced))
 
     def _ask(self, donor: str, request: Message) -> bool:
         line = self._lines[donor, Channel.BULK]

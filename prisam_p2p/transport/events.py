@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prisam_p2p.transport.pull import Pull
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.mask_stream import RoundMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class MaskHeard:
     """A neighbor announced a mask."""
 
     neighbor: str
-    message: MaskAnnounce
+    announced: RoundMask
 
 
 @dataclass(frozen=True, slots=True)

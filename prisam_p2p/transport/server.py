@@ -17,14 +17,13 @@ from prisam_p2p.transport.io_thread import IoThread
 from prisam_p2p.transport.router import Origin, Router
 from prisam_p2p.transport.sessions import Session, Sessions, neighbor_by_host, objection
 from prisam_p2p.transport.uploads import Uploads
-from prisam_p2p.wire.mask_stream import MaskSender
+from prisam_p2p.wire.mask_stream import MaskSender, RoundMask
 from prisam_p2p.wire.messages import (
     MAX_REASON,
     Bye,
     Channel,
     ChunkRequest,
     Hello,
-    MaskAnnounce,
     MaskRequest,
     Message,
     Refuse,
@@ -52,7 +51,7 @@ class Server:
         self._router = Router(context, self._read, self._on_closed)
         self._sessions = Sessions()
         self._masks = MaskSender()
-        self._last_mask: MaskAnnounce | None = None
+        self._last_mask: RoundMask | None = None
         self.port = self._router.port
 
     def begin(self, io: IoThread, roster: Mapping[str, Endpoint]) -> None:
@@ -69,7 +68,7 @@ class Server:
             self._on_closed(session.descriptor)
             self._connections.hang_up(session.descriptor)
 
-    def announce(self, mask: MaskAnnounce) -> None:
+    def announce(self, mask: RoundMask) -> None:
         """Send our mask to every neighbor that is connected."""
         self._last_mask = mask
         reached = [n for n in self._present() if self._send_mask(n, mask)]
@@ -198,7 +197,7 @@ class Server:
         if self._last_mask is not None:
             self._send_mask(neighbor, self._last_mask)
 
-    def _send_mask(self, neighbor: str, mask: MaskAnnounce) -> bool:
+    def _send_mask(self, neighbor: str, mask: RoundMask) -> bool:
         sent = self._tell(neighbor, self._masks.code(neighbor, mask))
         if sent:
             self._masks.sent(neighbor, mask)

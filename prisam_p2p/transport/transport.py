@@ -40,7 +40,7 @@ from prisam_p2p.transport.spool import Spool
 from prisam_p2p.transport.upload_stops import StopReached
 from prisam_p2p.transport.uploads import Uploads
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.mask_stream import RoundMask
 from prisam_p2p.wire.zmtp import CURVE, PLAIN
 
 _LINGER_MS = 500
@@ -139,8 +139,8 @@ class Transport:
         self._roster = dict(roster)
         self._io.start()
 
-    def announce(self, mask: MaskAnnounce, snapshot: Snapshot) -> None:
-        """Offer `snapshot` and send `mask` (PACKED) to every neighbor that is connected."""
+    def announce(self, mask: RoundMask, snapshot: Snapshot) -> None:
+        """Offer `snapshot` and send `mask` to every neighbor that is connected."""
         self._store.publish(snapshot)
         self._io.call(partial(self._announce, mask))
 
@@ -248,7 +248,7 @@ class Transport:
         self._server.update_neighbor(entry, self._roster)
         self._client.update_neighbor(entry.peer, endpoint, entry.public_key)
 
-    def _announce(self, mask: MaskAnnounce) -> None:
+    def _announce(self, mask: RoundMask) -> None:
         self._traffic.round_index = mask.round_index
         self._server.announce(mask)
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from prisam_p2p.core.bits import packed_size
+from prisam_p2p.core.bits import packed_size, require_packed
 from prisam_p2p.wire.mask_coding import Coding
 
 DIGEST_BYTES = 16
@@ -277,10 +277,7 @@ def _digest(digest: bytes) -> None:
 def _bits(n_bits: int, bits: bytes) -> None:
     if n_bits < 1:
         raise ValueError(f"a mask of {n_bits} bits")
-    if len(bits) != packed_size(n_bits):
-        raise ValueError(f"{len(bits)} bytes for {n_bits} bits")
-    if bits[-1] & ((1 << (-n_bits % 8)) - 1):
-        raise ValueError("padding bits are not zero")
+    require_packed(bits, n_bits)
 
 
 def _coded_bits(n_bits: int, bits: bytes) -> None:

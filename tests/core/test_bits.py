@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from prisam_p2p.core.bits import pack_bits, packed_size, unpack_bits
+from prisam_p2p.core.bits import PackedMask, pack_bits, packed_size, unpack_bits
 
 masks = hnp.arrays(np.bool_, st.integers(0, 70))
 
@@ -45,6 +45,7 @@ def test_packed_size(n_bits, n_bytes):
     ("packed", "n_bits", "why"),
     [
         (b"", 1, "0 bytes for 1 bits"),
+        (b"", -1, "0 bytes for -1 bits"),
         (b"\x00\x00", 8, "2 bytes for 8 bits"),
         (b"\x00", 9, "1 bytes for 9 bits"),
         (b"\x01", 7, "padding"),
@@ -55,3 +56,17 @@ def test_packed_size(n_bits, n_bytes):
 def test_refusals(packed, n_bits, why):
     with pytest.raises(ValueError, match=why):
         unpack_bits(packed, n_bits)
+    with pytest.raises(ValueError, match=why):
+        PackedMask(n_bits, packed)
+
+
+@given(masks)
+def test_a_packed_mask_is_equal_to_another_where_the_masks_are(mask):
+    packed = PackedMask.pack(mask)
+    assert packed == PackedMask(mask.size, pack_bits(mask))
+    assert bytes.fromhex(packed.hex) == packed.bits
+    again = packed.unpack()
+    assert again.tolist() == mask.tolist()
+    again ^= True  # a new array: the packed mask does not change
+    assert packed.unpack().tolist() == mask.tolist()
+    assert (packed == PackedMask.pack(again)) == (mask.size == 0)

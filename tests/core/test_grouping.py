@@ -1,10 +1,16 @@
+import hand_layouts
 import numpy as np
 import pytest
-from hand_layouts import mask_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.grouping import Groups, add_affinity, dbscan, kmeans, top_m
+
+
+def mask_of(bits):
+    return PackedMask.pack(hand_layouts.mask_of(bits))
+
 
 METHODS = {
     "kmeans": lambda masks: kmeans(masks, k=3, seed=5, round_index=2),
@@ -21,13 +27,13 @@ def noisy(planted=PLANTED, n_bits=200, flipped=10):
     for i, group in enumerate(planted):
         mask = centers[group].copy()
         mask[rng.permutation(n_bits)[:flipped]] ^= True
-        masks[f"p{i:02}"] = mask
+        masks[f"p{i:02}"] = PackedMask.pack(mask)
     return masks
 
 
 def without_structure(n=12):
     rng = np.random.default_rng(1)
-    return {f"p{i:02}": rng.random(40) < 0.5 for i in range(n)}
+    return {f"p{i:02}": PackedMask.pack(rng.random(40) < 0.5) for i in range(n)}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -11,18 +11,18 @@ import sys
 import numpy as np
 from tiny_layouts import one_layer, random_weights
 
-from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.mask_stream import RoundMask
 
 LAYOUT = one_layer(channels=256, inputs=1100)
 WEIGHTS = random_weights(LAYOUT)
-MASK = MaskAnnounce(0, LAYOUT.n_bits, pack_bits(np.arange(LAYOUT.n_bits) % 2 == 0))
+MASK = RoundMask(0, PackedMask.pack(np.arange(LAYOUT.n_bits) % 2 == 0))
 CHUNK = 16 * 1024
 ADDRESSES = {"a": "127.2.0.1", "b": "127.2.0.2"}
 UP_BYTES_S = 800_000.0

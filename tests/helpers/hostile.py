@@ -17,7 +17,7 @@ import msgpack
 import numpy as np
 from tiny_layouts import one_layer, random_weights
 
-from prisam_p2p.core.bits import pack_bits
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.errors import WireError
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
@@ -28,7 +28,7 @@ from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.codec import WIRE_VERSION, encode
 from prisam_p2p.wire.mask_coding import Coding
-from prisam_p2p.wire.mask_stream import coded
+from prisam_p2p.wire.mask_stream import RoundMask, coded
 from prisam_p2p.wire.messages import (
     Busy,
     Bye,
@@ -67,7 +67,7 @@ def transport_of(peer, neighbors, inbox):
 
 def mask_of(round_index, seed=0):
     bits = np.random.default_rng(seed).random(N_BITS) < 0.5
-    return MaskAnnounce(round_index, N_BITS, pack_bits(bits))
+    return RoundMask(round_index, PackedMask.pack(bits))
 
 
 # -- frames ----------------------------------------------------------------------------------
@@ -80,13 +80,13 @@ GOLDEN = [
         identity("m").hello(Channel.BULK),
         Welcome(0),
         Refuse("another run"),
-        mask_of(3),
+        coded(mask_of(3), None),
         coded(mask_of(5), mask_of(4)),
         MaskAnnounce(6, N_BITS, b"\x01", Coding.CHANGES, 1, 0xBEEF),
         MaskAnnounce(6, N_BITS, b"\x08", Coding.DENSITY),
         WeightsRequest(0),
-        WeightsRequest(0, N_BITS, mask_of(0).bits),
-        WeightsOffer(7, _D, N_BITS, mask_of(0).bits),
+        WeightsRequest(0, N_BITS, mask_of(0).mask.bits),
+        WeightsOffer(7, _D, N_BITS, mask_of(0).mask.bits),
         ChunkRequest(_D, 65536, CHUNK),
         Chunk(_D, 65536, b"\0weights" * 64),
         Unavailable(3),

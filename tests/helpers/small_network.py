@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tiny_layouts import one_layer, random_weights
 
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.neighbors import Network
 from prisam_p2p.peer.round_book import RoundBook
@@ -22,7 +23,7 @@ from prisam_p2p.wire.messages import WireDtype
 CAP_S = 90.0
 LAYOUT = one_layer(channels=16, inputs=3)
 WEIGHTS = random_weights(LAYOUT)
-MASK = np.arange(LAYOUT.n_bits) % 2 == 0
+MASK = PackedMask.pack(np.arange(LAYOUT.n_bits) % 2 == 0)
 
 
 class Peer:

@@ -16,7 +16,7 @@ import pytest
 import zmq
 from tiny_layouts import one_layer, random_weights, same
 
-from prisam_p2p.core.bits import pack_bits, unpack_bits
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.measure.traffic import KINDS
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
@@ -26,10 +26,10 @@ from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.codec import decode, encode
+from prisam_p2p.wire.mask_stream import RoundMask, coded
 from prisam_p2p.wire.messages import (
     Channel,
     Hello,
-    MaskAnnounce,
     WireDtype,
 )
 
@@ -53,14 +53,19 @@ def greeting(peer, channel=Channel.CONTROL, **changes):
 
 def mask_of(round_index, seed=0):
     bits = np.random.default_rng(seed).random(LAYOUT.n_bits) < 0.5
-    return MaskAnnounce(round_index, LAYOUT.n_bits, pack_bits(bits))
+    return RoundMask(round_index, PackedMask.pack(bits))
 
 
-def flipped(mask, *bits):
-    """Return the next round's mask: `mask` with these bits flipped."""
-    array = unpack_bits(mask.bits, mask.n_bits)
+def whole(announced):
+    """Return the message with all bits of a mask."""
+    return coded(announced, None)
+
+
+def flipped(announced, *bits):
+    """Return the next round's mask: this one with these bits flipped."""
+    array = announced.mask.unpack()
     array[list(bits)] ^= True
-    return MaskAnnounce(mask.round_index + 1, mask.n_bits, pack_bits(array))
+    return RoundMask(announced.round_index + 1, PackedMask.pack(array))
 
 
 class End:
@@ -126,9 +131,9 @@ class End:
         self.told.extend([event] * n)
 
     def announce(self, round_index, weights=WEIGHTS, dtype=WireDtype.FLOAT32, mask=None):
-        message = mask or mask_of(round_index)
-        self.transport.announce(message, snapshot_of(LAYOUT, round_index, weights, dtype))
-        return message
+        announced = mask or mask_of(round_index)
+        self.transport.announce(announced, snapshot_of(LAYOUT, round_index, weights, dtype))
+        return announced
 
     def wait_for_bytes(self, donor, n_bytes):
         """Return once `n_bytes` of the pull from `donor` are here."""
@@ -325,7 +330,7 @@ def still_answers(a, b):
     """Assert that a announces to, and serves, its neighbor as ever."""
     before = len(b.heard_of(events.MaskHeard))
     sent = a.announce(before)
-    assert b.wait(events.MaskHeard, message=sent).neighbor == "a"
+    assert b.wait(events.MaskHeard, announced=sent).neighbor == "a"
     b.transport.pull(["a"], before)
     assert same(b.wait(events.PullDone).pull.weights(), WEIGHTS)
 

@@ -10,6 +10,7 @@ from tiny_layouts import one_layer
 
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.control.spec import DeviceSpec, Incarnation, PeerSpec
+from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.entrywise import entrywise
 from prisam_p2p.core.erk import erk_mask
 from prisam_p2p.core.layout import Weights, narrow, widen
@@ -34,6 +35,10 @@ def constant(value, layout=LAYOUT, mask=None):
 
 def mask_of(bits):
     return np.array([bit == "1" for bit in bits])
+
+
+def packed(bits):
+    return PackedMask.pack(mask_of(bits))
 
 
 class AddsOne:
@@ -146,7 +151,7 @@ def test_whole_models_are_averaged(run, algorithm, more, expected):
     assert values(models["after_training"]) == 1.0
     assert values(models["after_aggregation"]) == expected
     ((mask, offered),) = network.announced
-    assert (len(mask), values(offered)) == (0, 1.0)
+    assert (mask.n_bits, values(offered)) == (0, 1.0)
 
 
 @pytest.mark.parametrize("algorithm", ["d-psgd", "d-psgd-ft"])
@@ -188,7 +193,7 @@ SLIM = {"a": constant(4, mask=mask_of("0110")), "c": constant(10, mask=mask_of("
     ],
 )
 def test_slim_models_are_averaged_where_they_overlap_and_pruned(run, algorithm, kept, bias, pulled):
-    masks = {"a": mask_of("0110"), "c": mask_of("1100")}
+    masks = {"a": packed("0110"), "c": packed("1100")}
     models, network = run(algorithm, SLIM, masks=masks, rho=0.5)
     assert gammas(models["after_training"]) == {0: 1.0, 1: 1.0}
     assert gammas(models["after_aggregation"]) == kept
@@ -198,14 +203,14 @@ def test_slim_models_are_averaged_where_they_overlap_and_pruned(run, algorithm, 
 
 def test_exact_similarity_averages_whose_weights_moved_the_same_way(run):
     """All are pulled whole; c moved the same way, a the other; what is averaged is slim."""
-    masks = {"a": mask_of("1100"), "c": mask_of("0110")}
+    masks = {"a": packed("1100"), "c": packed("0110")}
     offers = {"a": constant(-4), "c": constant(10)}
     models, network = run("exact-similarity", offers, masks=masks, rho=0.5)
     # b has 1 on channels 0 and 1, c 10 on 1 and 2: 1, (1 + 10) / 2, 10, nobody
     assert gammas(models["after_aggregation"]) == {1: 5.5, 2: 10.0}
     assert network.pulled == [["a", "c"]]
     ((mask, offered),) = network.announced
-    assert (mask.tolist(), offered.mask.all()) == (mask_of("1100").tolist(), True)
+    assert (mask, offered.mask.all()) == (packed("1100"), True)
 
 
 def test_dis_pfl_erk_averages_over_who_retains_a_weight_and_then_takes_its_new_mask(run):

@@ -7,14 +7,13 @@ from small_network import LAYOUT, MASK, WEIGHTS, meet, peers
 from tiny_layouts import random_weights, same
 
 from prisam_p2p.control.spec import DeviceSpec, Incarnation, PeerSpec
-from prisam_p2p.core.bits import pack_bits
 from prisam_p2p.core.layout import narrow
 from prisam_p2p.measure.state import Progress, save_state
 from prisam_p2p.peer import neighbors
 from prisam_p2p.peer.beginning import begin, by_freshness
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.transport.snapshots import snapshot_of
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.mask_stream import RoundMask
 
 
 def order(latest, *seed):
@@ -92,9 +91,7 @@ def test_a_peer_that_gets_nothing_begins_with_its_state_and_else_with_w0(tmp_pat
     monkeypatch.setattr(neighbors, "_LAST_MASKS_S", 0.2)  # c never announces
     a, incarnation = spec(tmp_path), second(source="neighbor", late=True)
     with peers(tmp_path, "abc") as made:
-        made["b"].transport.announce(
-            MaskAnnounce(6, LAYOUT.n_bits, pack_bits(MASK)), snapshot_of(LAYOUT, 5, WEIGHTS)
-        )
+        made["b"].transport.announce(RoundMask(6, MASK), snapshot_of(LAYOUT, 5, WEIGHTS))
         meet(made)  # b announces round 6 and has only the weights of another
         start = begin(a, incarnation, LAYOUT, made["a"].network)
         assert (start.source, start.weights, start.round_index) == ("fresh", None, 6)

@@ -1,7 +1,7 @@
 """Masks on their way to every neighbor, whole or as changes."""
 
 import zmq
-from transports import LAYOUT, alone_with_b, flipped, greeting, mask_of, through_a_proxy
+from transports import LAYOUT, alone_with_b, flipped, greeting, mask_of, through_a_proxy, whole
 
 from prisam_p2p.transport import events
 from prisam_p2p.wire.mask_coding import Coding
@@ -25,7 +25,7 @@ def test_a_mask_reaches_every_neighbor(net):
 def test_masks_arrive_in_order(net):
     a, b = net.pair()
     sent = [a.announce(t) for t in range(20)]
-    assert [b.wait(events.MaskHeard).message for _ in sent] == sent
+    assert [b.wait(events.MaskHeard).announced for _ in sent] == sent
 
 
 def test_only_neighbors_that_are_connected_are_reached(net):
@@ -45,7 +45,7 @@ def test_masks_after_the_first_go_as_changes_and_arrive_whole(net):
     for mask in masks:
         a.announce(mask.round_index, mask=mask)
     for end in (b, c):
-        assert [end.wait(events.MaskHeard).message for _ in masks] == masks
+        assert [end.wait(events.MaskHeard).announced for _ in masks] == masks
         messages, payload, _ = end.traffic("in", "a")["mask"]
         assert messages == len(masks)
         assert payload == 16 + 1 + 0 + 2 + 1  # the first whole, then as many as the changes take
@@ -57,11 +57,11 @@ def test_a_neighbor_whose_connection_was_cut_gets_the_last_mask_whole(net):
     b.announce(0)
     a.wait(events.MaskHeard)
     proxy.cut()
-    assert a.wait(events.MaskHeard).message == mask_of(0)
+    assert a.wait(events.MaskHeard).announced == mask_of(0)
     before = a.traffic("in", "b")["mask"][1]
     sent = flipped(mask_of(0), 5)
     b.announce(1, mask=sent)
-    assert a.wait(events.MaskHeard).message == sent
+    assert a.wait(events.MaskHeard).announced == sent
     assert (before, a.traffic("in", "b")["mask"][1]) == (2 * 16, 2 * 16 + 1)
     assert a.heard_of(events.MessageRejected) == []
 
@@ -72,7 +72,7 @@ def test_a_returning_neighbor_gets_the_mask_that_it_missed_whole(net):
         a.announce(t, mask=answer)
         c = net.stranger(a)
         c.send(greeting("c"))
-        assert [c.answer(), c.answer()] == [Welcome(0), answer]
+        assert [c.answer(), c.answer()] == [Welcome(0), whole(answer)]
         c.socket.close()
         a.wait(events.Left, neighbor="c")
 
@@ -86,7 +86,7 @@ def test_changes_to_an_unknown_mask_are_asked_for_whole(net):
     rejected = a.wait(events.MessageRejected)
     assert (rejected.sender, rejected.verdict) == ("b", "baseless")
     assert router.asked() == ("c:a", MaskRequest(7))
-    router.send("c:a", mask_of(7))
+    router.send("c:a", whole(mask_of(7)))
     assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(7))
 
 
@@ -99,10 +99,10 @@ def test_a_neighbor_that_asks_for_the_whole_mask_gets_it(net):
     c.send(WeightsRequest(0))
     assert c.answer() == Unavailable(0)
     masks = [a.announce(0), a.announce(1, mask=flipped(mask_of(0), 3))]
-    assert c.answer() == masks[0]
+    assert c.answer() == whole(masks[0])
     assert c.answer().coding is Coding.CHANGES
     c.send(MaskRequest(1))
-    assert c.answer() == masks[1]
+    assert c.answer() == whole(masks[1])
     a.announce(2, mask=flipped(masks[1]))
     assert c.answer().base_gap == 1
 
@@ -116,5 +116,5 @@ def test_a_mask_of_an_absurd_length_is_rejected(net):
     router.send("c:a", MaskAnnounce(0, 2**60, b"", Coding.DENSITY))
     rejected = events.MessageRejected("b", "malformed", f"a mask of {2**60} bits")
     assert a.wait(events.MessageRejected) == rejected
-    router.send("c:a", mask_of(0))
+    router.send("c:a", whole(mask_of(0)))
     assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(0))

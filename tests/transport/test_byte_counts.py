@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from tiny_layouts import random_weights
-from transports import CHUNK, LAYOUT, alone_with_b, greeting, through_a_proxy
+from transports import CHUNK, LAYOUT, alone_with_b, greeting, through_a_proxy, whole
 
 from prisam_p2p.transport import events
 from prisam_p2p.wire.codec import encode
@@ -106,7 +106,7 @@ def test_bytes_that_are_not_payload_count_as_header(net):
     a, b = net.pair()
     sent = b.announce(0)
     a.wait(events.MaskHeard)
-    header, bits = encode(sent)
+    header, bits = encode(whole(sent))
     traffic = a.traffic("in", "b")
     assert traffic["mask"] == (1, len(bits), len(header))
     opening = len(encode(greeting("b"))[0]) + len(encode(Welcome(0))[0])

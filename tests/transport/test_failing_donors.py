@@ -7,7 +7,7 @@ import time
 import pytest
 import zmq
 from tiny_layouts import random_weights, same
-from transports import CHUNK, LAYOUT, WEIGHTS, greeting, mask_of
+from transports import CHUNK, LAYOUT, WEIGHTS, greeting, mask_of, whole
 
 from prisam_p2p.transport import events
 from prisam_p2p.transport.snapshots import snapshot_of
@@ -122,7 +122,7 @@ def test_an_answer_to_no_pull_is_rejected(net, late):
     assert (rejected.sender, rejected.verdict) == ("b", "stale")
 
 
-@pytest.mark.parametrize("message", [mask_of(0), Bye(0)])
+@pytest.mark.parametrize("message", [whole(mask_of(0)), Bye(0)])
 def test_control_messages_on_a_bulk_connection_are_rejected(net, message):
     a, router = silent_donor(net, timeout_s=None)
     router.send("b:a", message)
@@ -168,5 +168,5 @@ def test_messages_that_no_neighbor_sends_are_rejected(net, frames, verdict, reas
     rejected = a.wait(events.MessageRejected)
     assert (rejected.sender, rejected.verdict) == ("b", verdict)
     assert reason in rejected.reason
-    router.send("c:a", mask_of(0))
+    router.send("c:a", whole(mask_of(0)))
     assert a.wait(events.MaskHeard) == events.MaskHeard("b", mask_of(0))

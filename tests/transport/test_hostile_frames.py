@@ -49,7 +49,7 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.sessions import objection
 from prisam_p2p.wire.codec import decode, encode
 from prisam_p2p.wire.mask_coding import Coding
-from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver
+from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver, coded
 from prisam_p2p.wire.messages import (
     Busy,
     Bye,
@@ -217,7 +217,7 @@ class Siege:
 
     def _serves_b(self):
         t = self.announce()
-        self._told(events.MaskHeard, message=mask_of(t, seed=t))
+        self._told(events.MaskHeard, announced=mask_of(t, seed=t))
         self._b.pull(["a"], t)
         assert same(self._told(events.PullDone).pull.weights(), WEIGHTS)
         return t
@@ -551,7 +551,7 @@ def test_a_connection_without_a_message_is_counted(siege, name):
 
 BY_STRANGERS = {
     "a request before Hello": (WeightsRequest(0), "stranger"),
-    "a mask before Hello": (mask_of(0), "stranger"),
+    "a mask before Hello": (coded(mask_of(0), None), "stranger"),
     "another run": (hello("m", run_id=b"other-id"), "refused"),
     "another model": (hello("m", layout_digest=b"x" * 16), "refused"),
     "other initial weights": (hello("m", w0_digest=b"x" * 16), "refused"),
@@ -589,7 +589,7 @@ BY_NEIGHBORS = {
     "a round of 2^64 - 1": ([WeightsRequest(FAR)], [Unavailable], {}),
     "no channels": ([WeightsRequest(11, N_BITS, NONE)], [Unavailable], {}),
     "channels of another model": ([WeightsRequest(11, 8, b"\xff")], [Unavailable], {}),
-    "an announcement": ([mask_of(0)], [], {"unexpected": 1}),
+    "an announcement": ([coded(mask_of(0), None)], [], {"unexpected": 1}),
     "a donor's answers": (
         [WeightsOffer(0, D, 8, b"x"), Chunk(D, 0, b"x"), Unavailable(0), Busy(1)],
         [],

@@ -10,7 +10,7 @@ from hostile import OPEN, zmtp_frame, zmtp_greeting
 from pydantic import ValidationError
 from spec_of_a import spec_of_a
 from tiny_layouts import same
-from transports import DEADLINE_S, WEIGHTS, greeting, mask_of
+from transports import DEADLINE_S, WEIGHTS, greeting, mask_of, whole
 
 from prisam_p2p.control.spec import Incarnation, ProcessInput
 from prisam_p2p.launch.engine import SpawnEngine
@@ -74,7 +74,7 @@ def serves(a, b):
     assert b.answer() == Welcome(0)
     assert b.socket.poll(0) == 0
     sent = a.announce(0)
-    assert b.answer() == sent
+    assert b.answer() == whole(sent)
 
 
 SOMEBODY = {"127.0.0.1", "?"}

@@ -1,7 +1,7 @@
 """Neighbors that leave, come back, or are replaced by their next process."""
 
 from tiny_layouts import same
-from transports import WEIGHTS, greeting, wait_for_connections
+from transports import WEIGHTS, greeting, wait_for_connections, whole
 
 from prisam_p2p.transport import events
 from prisam_p2p.wire.messages import (
@@ -25,7 +25,7 @@ def test_a_restarted_neighbor_is_welcome_and_hears_the_last_mask(net):
     a, b, c = net.mesh("abc")
     a.announce(0)
     last = a.announce(1)
-    b.wait(events.MaskHeard, message=last)
+    b.wait(events.MaskHeard, announced=last)
     b.transport.close()
     a.wait(events.Left, neighbor="b")
     again = net.end("b", ["a", "c"], incarnation=1)
@@ -57,7 +57,7 @@ def test_a_new_connection_outlives_the_one_that_it_replaced(net):
     a.wait(events.Left, neighbor="c")
     sent = a.announce(0)
     assert a.wait(events.AnnounceDone).reached == ["b"]
-    assert new.answer() == sent
+    assert new.answer() == whole(sent)
     assert a.heard_of(events.Left) == []
 
 
@@ -74,4 +74,4 @@ def test_a_control_connection_that_is_cut_comes_back(net):
         a.wait(events.Left, neighbor="b")
         a.wait(events.Joined, neighbor="b")
         sent = a.announce(t)
-        b.wait(events.MaskHeard, message=sent)
+        b.wait(events.MaskHeard, announced=sent)

@@ -119,7 +119,7 @@ def test_a_delayed_mask_comes_when_its_round_is_over(net, way):
     heard = b.wait(events.MaskHeard)
     assert heard == events.MaskHeard("a", sent)
     assert time.monotonic() - began >= 0.3
-    assert book.receive("a", heard.message) is Verdict.STALE
+    assert book.receive("a", heard.announced.round_index, heard.announced.mask) is Verdict.STALE
     assert remove_rule(at) == (1, 1)
 
 
@@ -131,7 +131,8 @@ def test_a_duplicate_is_noticed(net, way):
     a.announce(0)
     until_here(a, b, c)
     book = RoundBook(["a"], LAYOUT.n_bits)
-    verdicts = [book.receive("a", heard.message) for heard in b.heard_of(events.MaskHeard)]
+    heard = [event.announced for event in b.heard_of(events.MaskHeard)]
+    verdicts = [book.receive("a", each.round_index, each.mask) for each in heard]
     assert verdicts == [Verdict.ACCEPTED, Verdict.DUPLICATE]
     assert len(c.heard_of(events.MaskHeard)) == 1
     assert remove_rule(at) == (1, 1)
@@ -147,11 +148,11 @@ def test_duplicated_changes_cost_one_whole_mask(net):
     second = flipped(first, 5)
     a.announce(1, mask=second)
     for mask in (first, second, second):
-        assert b.wait(events.MaskHeard).message == mask
+        assert b.wait(events.MaskHeard).announced == mask
     assert [t.verdict for t in b.heard_of(events.MessageRejected)] == ["baseless"]
     third = flipped(second, 6)
     a.announce(2, mask=third)
-    assert b.wait(events.MaskHeard).message == third
+    assert b.wait(events.MaskHeard).announced == third
     assert len(b.heard_of(events.MessageRejected)) == 1
 
 
@@ -163,8 +164,8 @@ def test_two_masks_change_places(net, way):
     for t in range(3):
         a.announce(t, mask=other_mask(t))
     until_here(a, b, c)
-    assert [m.message.round_index for m in b.heard_of(events.MaskHeard)] == [1, 0, 2]
-    assert [m.message.round_index for m in c.heard_of(events.MaskHeard)] == [0, 1, 2]
+    assert [m.announced.round_index for m in b.heard_of(events.MaskHeard)] == [1, 0, 2]
+    assert [m.announced.round_index for m in c.heard_of(events.MaskHeard)] == [0, 1, 2]
     assert remove_rule(at) == (3, 1)
 
 
@@ -176,9 +177,9 @@ def test_masks_that_are_held_come_in_order_once_they_are_let_go(net, way):
     sent = [a.announce(t, mask=other_mask(t)) for t in range(3)]
     until_here(a, b, c)
     assert b.heard_of(events.MaskHeard) == []
-    assert [m.message for m in c.heard_of(events.MaskHeard)] == sent
+    assert [m.announced for m in c.heard_of(events.MaskHeard)] == sent
     assert remove_rule(at) == (3, 3)
-    assert [b.wait(events.MaskHeard).message for _ in sent] == sent
+    assert [b.wait(events.MaskHeard).announced for _ in sent] == sent
 
 
 @WAYS
@@ -188,13 +189,13 @@ def test_a_corrupt_mask_is_no_mask(net, way):
     until_here(at, *({a, b, c} - {at}))
     sent = a.announce(0)
     assert b.wait(events.MessageRejected).verdict == "malformed"
-    assert c.wait(events.MaskHeard).message == sent
+    assert c.wait(events.MaskHeard).announced == sent
     until_here(a, b)
     assert b.heard_of(events.MaskHeard) == []
     assert remove_rule(at) == (1, 1)
     again = flipped(sent)
     a.announce(1, mask=again)
-    assert b.wait(events.MaskHeard).message == again
+    assert b.wait(events.MaskHeard).announced == again
 
 
 def test_what_is_held_dies_with_its_connection(net):
@@ -207,9 +208,9 @@ def test_what_is_held_dies_with_its_connection(net):
     b.wait(events.Joined, neighbor="a")  # it is sent the last mask again
     until_here(b, a)
     assert remove_rule(b) == (3, 3)
-    assert a.wait(events.MaskHeard).message == last
+    assert a.wait(events.MaskHeard).announced == last
     b.announce(2, mask=other_mask(2))
-    assert a.wait(events.MaskHeard).message == other_mask(2)
+    assert a.wait(events.MaskHeard).announced == other_mask(2)
 
 
 # -- weights and requests ------------------------------------------------------------------
@@ -327,13 +328,13 @@ def test_a_cut_link_is_silent_and_heals(net):
     a.announce(1, mask=second)
     b.transport.pull(["a"], 0)
     assert b.wait(events.PullLost).reason == "no byte for 0.5 s"
-    assert c.wait(events.MaskHeard).message == second
+    assert c.wait(events.MaskHeard).announced == second
     assert b.heard_of((events.MaskHeard, events.Left)) == []
     assert pulled(c, "a", 1)
     assert all(remove_rule(end)[1] > 0 for end in (a, b))
     third = flipped(second, 4)
     a.announce(2, mask=third)
-    b.wait(events.MaskHeard, message=third)
+    b.wait(events.MaskHeard, announced=third)
     assert pulled(b, "a", 2)
 
 
@@ -364,7 +365,7 @@ def test_who_was_cut_off_from_the_start_is_welcome_once_it_heals(net):
     for end, other in ((a, b), (b, a)):
         end.wait(events.Welcomed, neighbor=other.peer)
         end.wait(events.Joined, neighbor=other.peer)
-    assert b.wait(events.MaskHeard).message == mask_of(0)
+    assert b.wait(events.MaskHeard).announced == mask_of(0)
 
 
 @pytest.mark.usefixtures("soon_resent")
@@ -408,5 +409,5 @@ def test_without_rules_nothing_is_looked_at(net, monkeypatch):
     remove_rule(a)
     monkeypatch.setattr(a.messenger._message_faults, "decide", lambda *_: 1 / 0)
     sent = a.announce(0)
-    assert b.wait(events.MaskHeard).message == sent
+    assert b.wait(events.MaskHeard).announced == sent
     assert pulled(b, "a")

@@ -31,7 +31,7 @@ def exchange(a, b, round_index):
     """Assert that a and b hear each other, and pull each other's weights of a round."""
     masks = {end.peer: end.announce(round_index, mask=mask_of(round_index)) for end in (a, b)}
     for one, other in ((a, b), (b, a)):
-        assert one.wait(events.MaskHeard, neighbor=other.peer, message=masks[other.peer])
+        assert one.wait(events.MaskHeard, neighbor=other.peer, announced=masks[other.peer])
         one.transport.pull([other.peer], round_index)
         assert same(one.wait(events.PullDone).pull.weights(), WEIGHTS)
 

@@ -5,7 +5,7 @@ import socket
 import msgpack
 import pytest
 import zmq
-from transports import DEADLINE_S, alone_with_b, greeting, mask_of, still_answers
+from transports import DEADLINE_S, alone_with_b, greeting, mask_of, still_answers, whole
 from zmq.utils.monitor import recv_monitor_message
 
 from prisam_p2p.transport import events
@@ -48,7 +48,7 @@ def test_a_stranger_is_told_why_it_is_refused(net, reason, hello):
     [
         WeightsRequest(0),
         ChunkRequest(b"d" * 16, 0, 1),
-        mask_of(0),
+        whole(mask_of(0)),
         Chunk(b"d" * 16, 0, b"x"),
         Welcome(0),
         Bye(0),
@@ -118,7 +118,7 @@ def test_a_connection_with_an_id_in_use_is_not_heard(net):
     second = net.stranger(a, b"mine")
     second.send(greeting("b", incarnation=1))
     sent = a.announce(0)
-    assert first.answer() == sent
+    assert first.answer() == whole(sent)
     assert not second.socket.poll(100)
     assert len(a.heard_of(events.Joined)) == 1
 
@@ -138,7 +138,8 @@ def test_a_strangers_bytes_are_not_a_neighbors(net):
 
 
 @pytest.mark.parametrize(
-    ("message", "name"), [(mask_of(0), "MaskAnnounce"), (Bye(3), "Bye"), (Welcome(0), "Welcome")]
+    ("message", "name"),
+    [(whole(mask_of(0)), "MaskAnnounce"), (Bye(3), "Bye"), (Welcome(0), "Welcome")],
 )
 def test_a_neighbor_announces_only_through_its_own_router(net, message, name):
     a, _ = alone_with_b(net)

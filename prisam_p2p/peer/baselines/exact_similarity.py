@@ -25,7 +25,7 @@ def exact_similarity(me: Peer) -> None:
         whole = {me.peer_id: trained, **me.pull(t, list(masks), whole=True)}
         group = me.find_group_by_deltas(t, whole)
 
-        slims = {p: narrow(me.layout, whole[p], masks[p] & whole[p].mask) for p in group}
+        slims = {p: narrow(me.layout, whole[p], masks[p].unpack() & whole[p].mask) for p in group}
         average, union = me.average(slims)
         slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
         me.note_aggregation(t, list(group), union, slim)
