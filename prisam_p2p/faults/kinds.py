@@ -16,7 +16,7 @@ from pydantic import BaseModel, JsonValue, create_model
 from prisam_p2p.faults.attacks import ATTACKS, Attack
 from prisam_p2p.faults.scenario import links, messages, processes
 from prisam_p2p.faults.scenario.fault import Fault
-from prisam_p2p.faults.scenario.timing import Table
+from prisam_p2p.faults.scenario.timing import ScenarioTable
 from prisam_p2p.plan.link_properties import LinkState
 
 
@@ -144,4 +144,4 @@ def parameters_model(model: type[Fault]) -> type[BaseModel]:
     }
     if model is links.PartitionFault:
         fields["groups"] = (list[list[str]], ...)
-    return create_model(f"ParametersOf{model.__name__}", __base__=Table, **fields)
+    return create_model(f"ParametersOf{model.__name__}", __base__=ScenarioTable, **fields)

@@ -1,4 +1,4 @@
-"""The faults of one run: a scenario compiled for it, or an earlier run's plan repeated."""
+"""The faults of one run: a scenario that is compiled for it, or the plan of an earlier run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
     return found
 
 
-_NAMED = 8
+_NAMED_LINKS = 8
 
 
 def print_faults(plan: FaultPlan) -> None:
@@ -68,9 +68,9 @@ def print_faults(plan: FaultPlan) -> None:
 
 
 def _links(links: Sequence[tuple[str, str]]) -> str:
-    """Name a few links one by one, of many the first."""
-    named = ", ".join(f"{a}->{b}" for a, b in links[:_NAMED])
-    return named if len(links) <= _NAMED else f"{len(links)} links: {named}, .."
+    """Return the names of the links, of many only the first."""
+    named = ", ".join(f"{a}->{b}" for a, b in links[:_NAMED_LINKS])
+    return named if len(links) <= _NAMED_LINKS else f"{len(links)} links: {named}, .."
 
 
 def _words(values: dict[str, Any]) -> str:

@@ -243,7 +243,7 @@ REFUSALS = [
     (fault(ALL, at='{ after = "g", edge = "applied" }'), r"\.at\.after = 'g': expected the id of"),
     (
         fault(ALL, at='{ after = "f", edge = "applied" }'),
-        r"\.at\.after = \(f\): expected no circle",
+        r"\.at\.after = \(f\): expected no cycle",
     ),
     (
         fault(ALL, at='{ after = "f", edge = "begun" }'),
@@ -334,7 +334,7 @@ def test_refusals_of_faults(text, message):
 @pytest.mark.parametrize(
     ("faults", "message"),
     [
-        ([fault(ALL), fault(ALL)], r"fault\[1\]\.id = 'f': expected every id once"),
+        ([fault(ALL), fault(ALL)], r"fault\[1\]\.id = 'f': expected an id that no other"),
         (
             [fault(ALL, id="halves"), fault(ALL, at='{ after = "halfs", edge = "applied" }')],
             r"fault\[1\]\.at\.after = 'halfs': expected the id of a fault; the nearest is halves",
@@ -345,7 +345,7 @@ def test_refusals_of_faults(text, message):
                 fault(ALL, id="b", at='{ after = "a", edge = "applied" }'),
                 fault(ALL, id="c", at='{ after = "b", edge = "applied" }'),
             ],
-            r"fault\[0\]\.at\.after = \(c\): expected no circle of faults: a after c after b",
+            r"fault\[0\]\.at\.after = \(c\): expected no cycle of faults: a after c after b",
         ),
         (
             [fault(ALL, id="a"), fault(ALL, at='{ after = "a", edge = "healed" }')],
@@ -358,11 +358,11 @@ def test_refusals_of_faults_among_each_other(faults, message):
         scenario("\n\n".join(faults))
 
 
-def test_a_fault_behind_a_circle_is_not_blamed_for_it():
-    circle = [
+def test_a_fault_behind_a_cycle_is_not_blamed_for_it():
+    cycle = [
         fault(ALL, id="behind", at='{ after = "a", edge = "applied" }'),
         fault(ALL, id="a", at='{ after = "b", edge = "applied" }'),
         fault(ALL, id="b", at='{ after = "a", edge = "applied" }'),
     ]
     with pytest.raises(ConfigError, match=r"fault\[1\]\.at\.after = \(b\)"):
-        scenario("\n\n".join(circle))
+        scenario("\n\n".join(cycle))

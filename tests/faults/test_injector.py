@@ -1,4 +1,4 @@
-"""The injector with peers that only note what they were told: who goes on, and when."""
+"""The injector, with peers that only note their signals and orders: what happens when."""
 
 import signal
 
@@ -52,7 +52,7 @@ class NotingPeers:
 
 
 class Stage:
-    """A network of three peers, a injector, and a clock that stands until it is told."""
+    """A network of three peers, an injector, and a clock that only moves by `tick`."""
 
     def __init__(self, text, peers=None, guard=None):
         targets = full(3)
@@ -93,28 +93,28 @@ def test_a_kill_waits_for_all_neighbors_and_they_wait_for_the_kill():
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
 
 
-def test_who_comes_late_to_a_meeting_that_is_over_goes_on():
+def test_a_peer_that_arrives_late_at_a_released_barrier_is_released():
     stage = Stage(fault('peers = ["p01"]'))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")
     assert stage.arrive("p00") == [("p00", GO)]
 
 
-def test_a_meeting_does_not_wait_for_who_is_gone_or_past_it():
+def test_a_barrier_does_not_wait_for_peers_that_are_down_or_past_it():
     stage = Stage(fault('peers = ["p01"]'))
     stage.peers.down.add("p00")
     stage.peers.past["p02"] = 2
     assert stage.arrive("p01") == [("p01", "SIGKILL")]
 
 
-def test_a_meeting_that_waits_too_long_goes_on_without():
+def test_a_barrier_stops_waiting_after_its_timeout():
     stage = Stage(fault('peers = ["p01"]'))
     stage.arrive("p01", "p00")
     assert stage.tick(TIMEOUT_S - 1) == []
     assert stage.tick(2) == [("p01", "SIGKILL")]
 
 
-def test_a_restarted_peer_is_awaited_at_the_same_meeting():
+def test_a_restarted_peer_is_awaited_at_the_same_barrier():
     stage = Stage(fault('peers = ["p01"]', kind="restart"))
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
     assert stage.exits("p01") == []
@@ -125,7 +125,7 @@ def test_a_restarted_peer_is_awaited_at_the_same_meeting():
     assert stage.noted() == ["FaultApplied", "FaultVerified", "FaultHealed"]
 
 
-def test_who_is_to_be_back_when_the_run_is_over_is_gone_for_good():
+def test_a_peer_that_heals_after_the_last_round_is_gone_for_good():
     last = fault('peers = ["p01"]\nheal = { rounds = 1 }', at='{ round = 11, phase = "train" }')
     stage = Stage(last)
     stage.arrive("p00", "p01", "p02", at=(11, "train"))
@@ -135,7 +135,7 @@ def test_who_is_to_be_back_when_the_run_is_over_is_gone_for_good():
     assert stage.injector.firings.explains_end("p01")
 
 
-def test_who_is_to_be_back_in_a_round_that_nobody_comes_to_is_back_before():
+def test_a_peer_that_waits_for_a_round_that_no_peer_reaches_is_healed():
     stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 3 }'))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")
@@ -201,7 +201,7 @@ def test_a_pause_is_over_with_its_process():
     assert stage.noted().count("FaultHealed") == 2
 
 
-def test_a_meeting_does_not_wait_for_a_pause_whose_process_ended():
+def test_a_barrier_does_not_wait_for_a_pause_whose_process_ended():
     stage = Stage(fault('peers = ["p01"]', kind="pause"))
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGSTOP")]
     assert stage.exits("p01", 1) == [("p00", GO), ("p02", GO)]
@@ -218,7 +218,7 @@ def test_a_peer_that_is_killed_for_rounds_is_awaited_where_it_is_back():
     assert len(stage.arrive("p01", at=(3, "train"))) == 3
 
 
-def test_a_paused_peer_is_let_go_only_once_it_is_healed():
+def test_a_paused_peer_is_released_only_once_it_is_healed():
     stage = Stage(fault('peers = ["p01"]', kind="pause"))
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGSTOP")]
     assert stage.tick() == []  # not stopped yet
@@ -239,7 +239,7 @@ def test_a_peer_that_the_clock_paused_is_not_awaited():
     assert stage.arrive("p00", "p01") == [("p01", "SIGKILL")]
 
 
-def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
+def test_a_rule_is_set_before_any_release_and_removed_at_its_heal():
     text = fault('peers = ["p00", "p01"]\nmessage = "mask"', kind="drop")
     stage = Stage(text)
     assert stage.arrive("p00") == []
@@ -259,40 +259,40 @@ def test_a_rule_is_set_before_anybody_goes_on_and_removed_where_it_heals():
     assert stage.noted().count("FaultVerified") == 1
 
 
-# -- rude peers --------------------------------------------------------------------------------
+# -- attacks -----------------------------------------------------------------------------------
 
 
-def confess(stage, peer="p01", lies=1):
-    stage.injector.on_report(peer, AttackActed("f#0", lies), stage.now_s)
+def report_attacks(stage, peer="p01", count=1):
+    stage.injector.on_report(peer, AttackActed("f#0", count), stage.now_s)
 
 
-def test_a_rude_peer_takes_the_place_of_one_at_a_meeting():
+def test_a_byzantine_process_replaces_a_peer_at_a_barrier():
     stage = Stage(fault('peers = ["p01"]', kind="nan"))
     assert stage.arrive("p00", "p01", "p02") == [("p01", "SIGKILL")]
     assert stage.exits("p01") == [("p01", "start from state in 1")]
     assert stage.peers.attacks == {"p01": "nan"}
     stage.injector.on_ready("p01", stage.now_s)
     assert sorted(stage.arrive("p01")) == [("p00", GO), ("p01", GO), ("p02", GO)]
-    assert stage.noted() == ["FaultApplied"]  # it has not lied yet
-    confess(stage)
-    confess(stage, lies=2)
+    assert stage.noted() == ["FaultApplied"]  # it has not attacked yet
+    report_attacks(stage)
+    report_attacks(stage, count=2)
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     stage.injector.heal_all(stage.now_s)  # it is for good
     assert stage.peers.take() == []
 
 
-def test_a_peer_that_is_rude_from_the_start_is_not_replaced():
+def test_a_peer_that_is_byzantine_from_the_start_is_not_replaced():
     stage = Stage(fault('peers = ["p01"]', kind="scaled", at=None))
     for peer in ("p00", "p01", "p02"):
         stage.injector.on_start(peer, stage.now_s)
-    confess(stage)  # before the rounds began: its Hello, perhaps
+    report_attacks(stage)  # before the rounds began: its Hello, perhaps
     assert stage.noted() == ["FaultApplied", "FaultVerified"]
     go = [("p00", GO), ("p01", GO), ("p02", GO)]
     assert sorted(stage.arrive("p00", "p01", "p02", at=(0, "train"))) == go
     assert (stage.peers.attacks, len(stage.notes)) == ({}, 2)
 
 
-def test_who_else_ends_a_rude_peer_ends_it():
+def test_a_byzantine_process_that_dies_is_not_replaced():
     stage = Stage(fault('peers = ["p01"]', kind="nan"))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")
@@ -300,7 +300,7 @@ def test_who_else_ends_a_rude_peer_ends_it():
     assert stage.exits("p01", 1) == []
 
 
-def test_a_rude_peer_that_is_healed_is_honest_again():
+def test_a_byzantine_peer_that_is_healed_is_honest_again():
     stage = Stage(fault('peers = ["p01"]\nheal = { rounds = 2 }', kind="nan"))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")
@@ -316,7 +316,7 @@ def test_a_rude_peer_that_is_healed_is_honest_again():
     assert stage.noted() == ["FaultApplied", "FaultHealed"]
 
 
-def test_a_rude_peer_that_is_down_when_it_is_healed_would_come_back_honest():
+def test_a_byzantine_peer_that_is_healed_while_down_restarts_honest():
     stage = Stage(fault('peers = ["p01"]\nheal = { after_s = 5 }', kind="nan"))
     stage.arrive("p00", "p01", "p02")
     stage.exits("p01")

@@ -115,12 +115,12 @@ def test_a_process_that_comes_while_links_are_cut_gets_the_rules():
         ("shape", "rate_mbit_s = 5\ndelay_ms = 5\n", "rates"),
     ],
 )
-def test_what_can_be_done(kind, text, word):
+def test_which_faults_loopback_can_apply(kind, text, word):
     why = cannot(occurrence(text, kind))
     assert why is None if word is None else word in why
 
 
-def test_what_one_end_tells_is_evidence_for_all():
+def test_a_report_of_one_end_is_evidence_for_both():
     """The other end's rule sees nothing of what never left; and news comes after the heal."""
     stage = Stage(fault('links = ["p00->p01"]\n', kind="cut"))
     compiled = plan(fault('links = ["p00->p01"]\n', kind="cut"), full(3))

@@ -30,7 +30,7 @@ def stop(stage, peer, at=HALF):
 # -- transfers ---------------------------------------------------------------------------------
 
 
-def test_the_donor_that_came_first_is_hit_and_stays_stopped_the_others_go_on():
+def test_the_first_donor_at_the_share_is_hit_and_the_others_go_on():
     stage = Stage(fault('peers = "all"\nheal = { after_s = 1 }', at=AT_HALF))
     assert stop(stage, "p01") == [("p01", "SIGKILL")]
     assert stop(stage, "p00") == [("p00", "resume-transfer")]
@@ -48,7 +48,7 @@ def test_other_stops_trigger_nothing():
     assert stop(stage, "p01", at=(2, 0.5)) == [("p01", "SIGKILL")]
 
 
-def test_a_donor_that_is_paused_gives_on_once_it_is_healed():
+def test_a_paused_donor_resumes_its_transfer_once_it_is_healed():
     text = fault('peers = "all"\nheal = { after_s = 1 }', kind="pause", at=AT_HALF)
     stage = Stage(text)
     assert stop(stage, "p02") == [("p02", "SIGSTOP")]
@@ -57,7 +57,7 @@ def test_a_donor_that_is_paused_gives_on_once_it_is_healed():
     assert stage.tick(0.6) == [("p02", "SIGCONT"), ("p02", "resume-transfer")]
 
 
-def test_what_comes_after_a_fault_of_a_transfer_waits_for_one_donor_only():
+def test_a_fault_after_one_of_a_transfer_waits_for_one_donor_only():
     first = fault('peers = "all"\nmessage = "mask"\nheal = { never = true }', kind="drop",
                   at=AT_HALF)  # fmt: skip
     after = '{ after = "f", edge = "applied", delay_s = 1.0 }'
@@ -70,7 +70,7 @@ def test_what_comes_after_a_fault_of_a_transfer_waits_for_one_donor_only():
 # -- join --------------------------------------------------------------------------------------
 
 
-def test_who_joins_is_started_where_all_wait_and_awaited_there():
+def test_a_joining_peer_starts_at_a_barrier_and_is_awaited_there():
     stage = Stage(fault('peers = ["p01"]', kind="join"))
     stage.peers.down.add("p01")
     assert stage.arrive("p00") == []
@@ -103,7 +103,7 @@ def slowed(more=""):
     return stage
 
 
-def test_who_is_slowed_stands_for_the_rest_of_the_time_and_is_let_go():
+def test_a_slowed_process_is_suspended_for_a_share_of_the_time_and_resumed():
     stage = slowed()
     for _ in range(205):
         stage.tick()
@@ -112,7 +112,7 @@ def test_who_is_slowed_stands_for_the_rest_of_the_time_and_is_let_go():
     assert not stage.injector.firings.is_suspended("p01")
 
 
-def test_a_pause_of_who_is_slowed_is_not_ended_by_it():
+def test_slowing_does_not_end_a_pause_of_the_same_process():
     nap = fault('peers = ["p01"]\nheal = { after_s = 3 }', id="nap", kind="pause",
                 at="{ time_s = 0.5 }")  # fmt: skip
     stage = slowed("\n\n" + nap)
@@ -129,7 +129,7 @@ def test_a_pause_of_who_is_slowed_is_not_ended_by_it():
     assert share == pytest.approx(75, abs=8)  # of the time before and after the nap
 
 
-def test_who_is_slowed_is_let_go_time_and_again_to_notice_that_it_is_to_end():
+def test_a_slowed_process_is_resumed_often_enough_to_notice_its_end():
     end = fault('peers = ["p01"]', id="end", kind="leave", at="{ time_s = 0.5 }")
     stage = slowed("\n\n" + end)
     while stage.now_s < 0.6:
@@ -179,7 +179,7 @@ def test_memory_is_limited_from_outside_and_given_back(process):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux'")
-def test_who_is_out_of_memory_is_so_as_planned_and_stays_limited(process):
+def test_a_peer_out_of_memory_ended_as_planned_and_stays_limited(process):
     stage = Stage(FEW)
     stage.peers.pids["p01"] = process.pid
     before = psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA)

@@ -135,7 +135,7 @@ any_ratio = st.integers(0, 99).map(lambda percent: percent / 100)
 
 
 def masks(layout):
-    """Any mask, also one that leaves a layer nothing: a rude peer may send it."""
+    """Any mask, also one that leaves a layer nothing: a Byzantine peer may send it."""
     return st.lists(st.booleans(), min_size=layout.n_bits, max_size=layout.n_bits).map(np.array)
 
 

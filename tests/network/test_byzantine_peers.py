@@ -1,4 +1,4 @@
-"""Peers that lie among peers that do not: the lies were told, named, and went nowhere."""
+"""Attacks in a real network: they happened, honest peers noticed them, and took no harm."""
 
 import json
 
@@ -17,7 +17,7 @@ EIGHT = (
 
 def run_with(folder, options, *faults):
     """Run eight peers with faults: (id, kind, peer, more); return the run and its summary."""
-    path, run = folder / "lies.toml", folder / "run"
+    path, run = folder / "attacks.toml", folder / "run"
     path.write_text('description = "for a test"\n' + "".join(map(table, faults)))
     net = topology(folder, EIGHT)
     code, _, err = launch(net, "--run-dir", run, "--faults", path, "--quiet", *options)
@@ -45,11 +45,11 @@ def records(run, peer, name):
     return [x for x in journal(run, peer) if x["record"] == name]
 
 
-def others(*rude):
-    return [peer for peer in PEERS if peer not in rude]
+def others(*attackers):
+    return [peer for peer in PEERS if peer not in attackers]
 
 
-def test_what_checks_can_see_is_averaged_by_nobody_and_named_by_everybody(tmp_path):
+def test_attacks_that_checks_notice_are_named_by_all_and_averaged_by_none(tmp_path):
     run, summary = run_with(
         tmp_path,
         ("--pull-timeout-s", "30"),
@@ -59,7 +59,7 @@ def test_what_checks_can_see_is_averaged_by_nobody_and_named_by_everybody(tmp_pa
         ("odd", "wrong-shape", "p04"),
     )
     assert {tuple(each["peers"] + each["named_by"]) for each in faults_of(summary)} == {
-        (rude, *others(rude)) for rude in ("p01", "p02", "p03", "p04")
+        (peer, *others(peer)) for peer in ("p01", "p02", "p03", "p04")
     }
     for peer in others("p01", "p02", "p03", "p04"):
         rejected = {(x["donor"], x["check"], x["round"]) for x in records(run, peer, "rejected")}
@@ -80,7 +80,7 @@ def test_what_checks_can_see_is_averaged_by_nobody_and_named_by_everybody(tmp_pa
     assert "rejected on receipt: p01 by 7 peers (finite 14), p02 by 7 peers (norm 28), " in out
 
 
-def test_what_is_said_of_oneself_is_turned_away_and_masks_that_lie_do_no_harm(tmp_path):
+def test_false_claims_are_rejected_and_false_masks_do_no_harm(tmp_path):
     at = "at = { round = 1, phase = 'train' }"
     run, summary = run_with(
         tmp_path,

@@ -1,4 +1,4 @@
-"""What the others' journals say of rude peers, from run folders made by hand."""
+"""What the others' journals say of Byzantine peers, from run folders made by hand."""
 
 import json
 
@@ -26,8 +26,8 @@ def at(folder, name, t_s):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
-    """Write a run in which c is rude; peers do all at 2 s. `journals`: more of their records."""
+def run_of(folder, kind="nan", parameters=None, attack_from_s=1.0, **journals):
+    """Write a run in which c is Byzantine; peers act at 2 s. `journals`: more records."""
     (folder / "journal").mkdir()
     plan = {"settings": {"norm_limit": 3.0}, "peers": {p: {"group": None} for p in PEERS}}
     (folder / "plan.json").write_text(json.dumps(plan))
@@ -38,7 +38,7 @@ def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
         "b": [trained],
         "launcher": [
             records.FaultApplied("f#0", kind, "c", 0.0),
-            records.FaultVerified("f#0", "c", "it confesses"),
+            records.FaultVerified("f#0", "c", "attacks reported: 1"),
         ],
         "c": [records.Announced(t, 1, ["a", "b"], []) for t in range(2)],
     }
@@ -48,7 +48,7 @@ def run_of(folder, kind="nan", parameters=None, rude_from_s=1.0, **journals):
                 journal.write(record)
             if name == "launcher":
                 journal.write(records.RunEnded("completed", 1.0, COMPLETED))
-        at(folder, name, rude_from_s if name == "launcher" else 2.0)
+        at(folder, name, attack_from_s if name == "launcher" else 2.0)
     return RunFolder(folder)
 
 
@@ -75,13 +75,13 @@ def poison_check(run):
         (records.Rejected(0, "b", "finite", "NaN"), False),
     ],
 )
-def test_who_names_a_rude_peer(tmp_path, record, names):
+def test_which_records_name_a_byzantine_peer(tmp_path, record, names):
     assert verdict(tmp_path, a=[record], c=[record]).named_by == (["a"] if names else [])
 
 
-def test_what_was_before_it_became_rude_does_not_name_it(tmp_path):
+def test_records_before_the_attack_do_not_name_it(tmp_path):
     before = records.Rejected(0, "c", "norm", "")
-    assert verdict(tmp_path, rude_from_s=5.0, a=[before]).named_by == []
+    assert verdict(tmp_path, attack_from_s=5.0, a=[before]).named_by == []
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_nobody_may_average_what_checks_must_keep_out(tmp_path, kind, parameters
     assert poison_check(run) == expected
 
 
-def test_what_a_rude_peer_makes_of_its_own_is_its_own(tmp_path):
+def test_a_byzantine_peer_may_average_its_own_weights(tmp_path):
     run = run_of(tmp_path, c=[aggregated(0, "a", "c")])
     assert poison_check(run) == ("true", "", 1)  # the loss; no average of another peer
 
 
-def test_an_honest_round_of_a_rude_peer_may_be_averaged(tmp_path):
-    """c became rude after its mask of round 1."""
-    run = run_of(tmp_path, rude_from_s=5.0, a=[aggregated(1, "a", "c")])
+def test_a_round_before_the_attack_may_be_averaged(tmp_path):
+    """c became Byzantine after its mask of round 1."""
+    run = run_of(tmp_path, attack_from_s=5.0, a=[aggregated(1, "a", "c")])
     assert poison_check(run) == ("true", "", 1)
 
 

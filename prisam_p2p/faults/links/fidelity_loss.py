@@ -1,4 +1,4 @@
-"""What a run asks of its links, and what of that plain loopback does not give."""
+"""What a run asks of its links, and which of it plain loopback cannot provide."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINKS, _FAULTS = "the topology's links", "faults of links"
 def wants(plan: Plan, faults: FaultPlan | None) -> list[str]:
     """Return what the run asks of its links, in words.
 
-    Not the rates of devices: the peers hold these themselves where the network does not.
+    The rates of devices do not count: on loopback the peers keep them themselves.
     """
     if plan.settings.algorithm is Algorithm.LOCAL:
         return []
@@ -23,7 +23,7 @@ def wants(plan: Plan, faults: FaultPlan | None) -> list[str]:
 
 
 def loss_of_fidelity(plan: Plan, faults: FaultPlan | None, choice: NetworkChoice) -> str | None:
-    """Return, in a line, what the run loses by its network; None = nothing."""
+    """Return in one line what the chosen network cannot provide; None = it provides all."""
     lost = {
         _LINKS: "links delay messages, not packets, and have no rate and no loss",
         _FAULTS: "faults of links drop or delay messages, not packets",
@@ -34,10 +34,10 @@ def loss_of_fidelity(plan: Plan, faults: FaultPlan | None, choice: NetworkChoice
 
 
 def check_links(faults: FaultPlan, choice: NetworkChoice, where: str) -> None:
-    """Refuse faults that the chosen network cannot do.
+    """Refuse faults that the chosen network cannot apply.
 
     Raises:
-        ConfigError: on loopback, one that is about segments, packets or rates.
+        ConfigError: the network is loopback, and a fault is about segments, packets or rates.
     """
     for each in _on_links(faults) if choice.network == LOOPBACK else ():
         if why := cannot(each):

@@ -7,13 +7,13 @@ from typing import ClassVar, Self
 from pydantic import Field, JsonValue, model_validator
 
 from prisam_p2p.faults.scenario.selectors import LinkSelector, Selector
-from prisam_p2p.faults.scenario.timing import At, Every, Heal, Table
+from prisam_p2p.faults.scenario.timing import At, Every, Heal, ScenarioTable
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told
 
 FAULT_ID = r"^[a-z0-9_-]{1,64}$"
 
 
-class Fault(Table):
+class Fault(ScenarioTable):
     """A table [[fault]].
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Scenarios: the file in which a person says what is to go wrong (topologies/faults/*.toml)."""
+"""Scenarios: files in which people describe faults, such as topologies/faults/*.toml."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pydantic import BaseModel, Field, field_validator
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.faults.scenario.fault import Fault
-from prisam_p2p.faults.scenario.timing import Table
+from prisam_p2p.faults.scenario.timing import ScenarioTable
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told, near, read_toml, validate
 
 
-class Guard(Table):
+class Guard(ScenarioTable):
     """The table [guard].
 
     Attributes:
-        most_down: peers that may be down at a time: 0.5 is half of them, 5 is five.
+        most_down: the most peers that may be down at a time: 0.5 is half of them, 5 is five.
     """
 
     most_down: int | float
@@ -35,14 +35,14 @@ class Guard(Table):
         return value
 
     def limit(self, n_peers: int) -> int:
-        """Return how many of `n_peers` may be down: a share is rounded down, to 1 at least."""
+        """Return how many of `n_peers` may be down; a share is rounded down, to at least 1."""
         if isinstance(self.most_down, int):
             return min(self.most_down, n_peers)
         return max(1, math.floor(self.most_down * n_peers + 1e-9))
 
 
-class Scenario(Table):
-    """A scenario, checked as far as can be without a network.
+class Scenario(ScenarioTable):
+    """A scenario, checked as far as is possible without a network.
 
     Attributes:
         name: the file's name without .toml; not a key of the file.
@@ -54,8 +54,8 @@ class Scenario(Table):
     faults: list[Fault] = Field(alias="fault", min_length=1)
 
 
-class _File(Table):
-    """A scenario's file, its faults unread."""
+class _File(ScenarioTable):
+    """The file of a scenario; its faults are not parsed yet."""
 
     description: str = Field(min_length=1)
     guard: Guard | None = None
@@ -66,8 +66,8 @@ def load_scenario(path: Path) -> Scenario:
     """Return the scenario in the file at `path`.
 
     Raises:
-        ConfigError: the file is missing or no TOML, a key is unknown, a value is out of its range,
-            values contradict each other, or a fault comes after none or after itself.
+        ConfigError: the file is missing or not TOML, a key is unknown, a value is out of its range,
+            values contradict each other, or `after` names no fault or leads back to itself.
     """
     return scenario_from(read_toml(path), path.stem, str(path))
 
@@ -77,9 +77,9 @@ def scenario_from(data: Mapping[str, object], name: str, where: str) -> Scenario
     refuse_unknown_keys(data, _File, where, "")
     file = validate(data, _File, where)
     faults = [_fault(entry, where, f"fault[{i}]") for i, entry in enumerate(file.fault)]
-    _refuse_twins(faults, where)
-    _refuse_loose_ends(faults, where)
-    _refuse_circles(faults, where)
+    _refuse_equal_ids(faults, where)
+    _refuse_bad_after(faults, where)
+    _refuse_cycles(faults, where)
     return Scenario.model_validate(
         {"name": name, "description": file.description, "guard": file.guard, "fault": faults}
     )
@@ -99,16 +99,16 @@ def _fault(entry: Mapping[str, object], where: str, key: str) -> Fault:
         raise ConfigError(where, place, error.value, error.right) from None
 
 
-def _refuse_twins(faults: Sequence[Fault], where: str) -> None:
+def _refuse_equal_ids(faults: Sequence[Fault], where: str) -> None:
     seen = set[str]()
     for i, fault in enumerate(faults):
         if fault.id in seen:
-            raise ConfigError(where, f"fault[{i}].id", fault.id, "every id once")
+            raise ConfigError(where, f"fault[{i}].id", fault.id, "an id that no other fault has")
         seen.add(fault.id)
 
 
-def _refuse_loose_ends(faults: Sequence[Fault], where: str) -> None:
-    """Refuse an `after` that leads to no fault, or to an edge that never comes."""
+def _refuse_bad_after(faults: Sequence[Fault], where: str) -> None:
+    """Refuse an `after` that names no fault, or waits for a heal that never comes."""
     by_id = {fault.id: fault for fault in faults}
     for i, fault in enumerate(faults):
         if fault.at is None or fault.at.after is None:
@@ -122,28 +122,28 @@ def _refuse_loose_ends(faults: Sequence[Fault], where: str) -> None:
             raise ConfigError(where, f"{key}.edge", "healed", right)
 
 
-def _refuse_circles(faults: Sequence[Fault], where: str) -> None:
+def _refuse_cycles(faults: Sequence[Fault], where: str) -> None:
     after = {fault.id: fault.at.after for fault in faults if fault.at and fault.at.after}
     for i, fault in enumerate(faults):
         path = [fault.id]
         while path[-1] in after and path.count(path[-1]) == 1:
             path.append(after[path[-1]])
         if path.count(fault.id) > 1:
-            right = f"no circle of faults: {' after '.join(path)}"
+            right = f"no cycle of faults: {' after '.join(path)}"
             raise ConfigError(where, f"fault[{i}].at.after", Told(path[1]), right)
 
 
 # -- unknown keys ----------------------------------------------------------------------
-# Pydantic finds them too, but cannot name the nearest through lists, unions and aliases.
+# Pydantic finds them too, but cannot name the nearest key through lists, unions and aliases.
 
 
 def refuse_unknown_keys(
     table: Mapping[str, object], model: type[BaseModel], where: str, key: str
 ) -> None:
-    """Raise ConfigError on the first key of `table`, or of a table in it, that `model` has not.
+    """Raise ConfigError on the first key of `table`, or of a table in it, that `model` lacks.
 
     Args:
-        key: path of the table in the file `where`, "" for the file as a whole.
+        key: path of the table in the file `where`; "" for the whole file.
     """
     known = {field.alias or name: field for name, field in model.model_fields.items()}
     for name, value in table.items():
@@ -158,7 +158,7 @@ def refuse_unknown_keys(
 
 
 def _tables(value: object, place: str) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield the table that `value` is, or the tables in the list that it is, with their paths."""
+    """Yield (path, table) of `value`, if it is a table, or of each table in the list `value`."""
     if isinstance(value, dict):
         yield place, value
     elif isinstance(value, list):
@@ -168,7 +168,7 @@ def _tables(value: object, place: str) -> Iterator[tuple[str, Mapping[str, objec
 
 
 def _only_model(annotation: object) -> type[BaseModel] | None:
-    """Return the model within an annotation such as list[M] | None; None if there is not one."""
+    """Return the model in an annotation such as list[M] | None; None unless there is just one."""
     models = list(_models(annotation))
     return models[0] if len(models) == 1 else None
 

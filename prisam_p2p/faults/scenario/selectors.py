@@ -1,6 +1,6 @@
-"""How a scenario says whom it means: the forms of `peers`, `links`, `groups` and `sides`.
+"""The forms of selectors in a scenario: `peers`, `links`, `groups` and `sides`.
 
-What they come to in a given network is the business of `selectors`.
+compiler/resolve_peers.py and resolve_links.py resolve them in a given network.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prisam_p2p.faults.scenario.timing import Table
+from prisam_p2p.faults.scenario.timing import ScenarioTable
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told
 
 Role = Literal["hub", "leaf", "bridge"]
 Ids = Annotated[list[str], Field(min_length=1)]
 
 
-class Selector(Table):
+class Selector(ScenarioTable):
     """Peers: a list of names, "all", or a table.
 
-    In a table, `ids`, `data_group`, `role` or `profile` says among whom, `not` takes some out, and
-    `pick` or `percent` then draws; each may stand alone.
+    In a table, one of `ids`, `data_group`, `role` and `profile` restricts the peers, `not` excludes
+    some, and `pick` or `percent` draws from the rest; each may stand alone.
 
     Attributes:
-        percent: of those among whom is drawn, rounded half up, at least one.
+        percent: of the peers that are left to draw from, rounded half up, at least one.
     """
 
     ids: Ids | None = None
@@ -49,24 +49,24 @@ class Selector(Table):
         return value
 
     @model_validator(mode="after")
-    def _one_of_a_kind(self) -> Self:
-        for first, second in (("pick", "percent"), *_TWO_AMONGS):
+    def _no_contradiction(self) -> Self:
+        for first, second in (("pick", "percent"), *_TWO_RESTRICTIONS):
             value = getattr(self, second)
             if value is not None and getattr(self, first) is not None:
                 raise Misfit(second, value, f"no {second} beside {first}")
         return self
 
 
-_AMONGS = ("ids", "data_group", "role", "profile")
-_TWO_AMONGS = [(a, b) for i, a in enumerate(_AMONGS) for b in _AMONGS[i + 1 :]]
+_RESTRICTIONS = ("ids", "data_group", "role", "profile")
+_TWO_RESTRICTIONS = [(a, b) for i, a in enumerate(_RESTRICTIONS) for b in _RESTRICTIONS[i + 1 :]]
 
 
-class LinkSelector(Table):
-    """Links: a list of "p00->p01" (one way) and "p02-p03" (both), "all", or a table.
+class LinkSelector(ScenarioTable):
+    """Links: a list of "p00->p01" (one direction) and "p02-p03" (both), "all", or a table.
 
     Attributes:
-        between: those from the first peers to the second, and back.
-        of: those with an end among these peers.
+        between: links from the first peers to the second, and back.
+        of: links with an end among these peers.
     """
 
     names: Ids | None = None
@@ -85,7 +85,7 @@ class LinkSelector(Table):
         return value
 
     @model_validator(mode="after")
-    def _one_way_to_say_it(self) -> Self:
+    def _between_or_of(self) -> Self:
         if self.between is not None and self.of is not None:
             raise Misfit("of", Told("a selector"), "no of beside between")
         for name in self.names or ():
@@ -94,8 +94,8 @@ class LinkSelector(Table):
         return self
 
 
-class Sides(Table):
-    """The sides of a partition that are not listed."""
+class Sides(ScenarioTable):
+    """The sides of a partition that follow from the run: its data groups."""
 
     data_groups: Literal[True]
 

@@ -1,4 +1,4 @@
-"""When a fault comes, how often, and when it goes: the tables `at`, `every` and `heal`."""
+"""When a fault is applied, how often, and when it heals: the tables `at`, `every` and `heal`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,25 @@ from prisam_p2p.control.spec import Phase
 from prisam_p2p.plan.toml_file import MISSING, Misfit
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
-"""The phases of a round, in order; a trigger is the beginning of one."""
+"""The phases of a round, in order."""
 Edge = Literal["applied", "healed"]
 
 
-class Table(BaseModel):
-    """A table of a scenario."""
+class ScenarioTable(BaseModel):
+    """A table of a scenario: it refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def _one_way(self, ways: Mapping[str, tuple[str, ...]], right: str) -> str:
-        """Return which of `ways` is taken; refuse none, two, and what belongs to another."""
+    def _check_one_of(self, ways: Mapping[str, tuple[str, ...]], right: str) -> str:
+        """Return which key of `ways` is given.
+
+        Args:
+            ways: key -> further keys that may stand beside it.
+            right: what to give, for the error where no key is.
+
+        Raises:
+            Misfit: no key, two keys, or a further key of another one is given.
+        """
         given = [name for name in _given(self) if name in ways]
         if not given:
             raise Misfit(next(iter(ways)), MISSING, right)
@@ -46,8 +54,8 @@ def _key(table: BaseModel, name: str) -> str:
     return type(table).model_fields[name].alias or name
 
 
-class At(Table):
-    """A moment: of a round, of the clock, of a transfer, or of another fault's life.
+class At(ScenarioTable):
+    """A trigger: a phase of a round, a time, a transfer, or another fault.
 
     Rounds count from 0; times are seconds after the rounds began; `share` is of a transfer's bytes.
     """
@@ -62,7 +70,7 @@ class At(Table):
     delay_s: float | None = Field(None, ge=0)
 
     @model_validator(mode="after")
-    def _one_moment(self) -> Self:
+    def _one_trigger(self) -> Self:
         phases = ", ".join(PHASES)
         ways = {
             "phase": ("round",),
@@ -70,7 +78,7 @@ class At(Table):
             "event": ("share", "round"),
             "after": ("edge", "delay_s"),
         }
-        way = self._one_way(ways, f"one of {phases}; or time_s, event or after in its place")
+        way = self._check_one_of(ways, f"one of {phases}; or time_s, event or after in its place")
         if way == "event":
             self._needs("share", "a share of the transfer, in (0, 1]")
         if way == "after":
@@ -78,8 +86,8 @@ class At(Table):
         return self
 
 
-class Every(Table):
-    """Again and again: every so many rounds, or with gaps of `seconds` on average.
+class Every(ScenarioTable):
+    """A repetition: every `rounds` rounds, or with gaps of `seconds` on average.
 
     `until` and `until_s` are included; without `until`, to the last round.
     """
@@ -92,9 +100,9 @@ class Every(Table):
     until_s: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
-    def _one_rhythm(self) -> Self:
+    def _one_repetition(self) -> Self:
         ways = {"rounds": ("from_", "until"), "seconds": ("distribution", "until_s")}
-        if self._one_way(ways, "a number of rounds; or seconds in its place") == "seconds":
+        if self._check_one_of(ways, "a number of rounds; or seconds in its place") == "seconds":
             self._needs("until_s", "the second of the last occurrence, at most")
         elif self.until is not None and self.until < (self.from_ or 0):
             raise Misfit(
@@ -103,15 +111,15 @@ class Every(Table):
         return self
 
 
-class Heal(Table):
-    """The end: so many rounds or seconds after the beginning, or never (until the run ends)."""
+class Heal(ScenarioTable):
+    """The heal: rounds or seconds after the application, or never (at the end of the run)."""
 
     rounds: int | None = Field(None, ge=1)
     after_s: float | None = Field(None, gt=0)
     never: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _one_end(self) -> Self:
+    def _one_heal(self) -> Self:
         ways: dict[str, tuple[str, ...]] = {"rounds": (), "after_s": (), "never": ()}
-        self._one_way(ways, "a number of rounds; or after_s or never in its place")
+        self._check_one_of(ways, "a number of rounds; or after_s or never in its place")
         return self
