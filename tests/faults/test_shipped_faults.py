@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hand_faults import neighbors
 
+from prisam_p2p.faults.attacks import ATTACKS
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.compiler.compile import compile_plan
 from prisam_p2p.faults.compiler.targets import targets_of
@@ -105,6 +106,12 @@ def test_the_documented_plan_is_one(tmp_path):
     (block,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
     (tmp_path / "faults.json").write_text(block)
     assert read_fault_plan(tmp_path / "faults.json").to_json() == block
+
+
+@pytest.mark.parametrize(("name", "attack"), ATTACKS.items())
+def test_an_attack_is_documented_with_how_it_is_noticed(name, attack):
+    (row,) = re.findall(rf"^\| `{name}` \|.*\| (.*)\|$", DOCUMENT, re.MULTILINE)
+    assert row.replace("`", "").split(": ")[-1].strip() == attack.noticed_by
 
 
 def test_every_kind_and_parameter_is_documented():
