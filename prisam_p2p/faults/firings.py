@@ -154,7 +154,7 @@ class Firings:
         """Heal a firing, or begin to where a process has to start."""
         act = self.act(firing)
         if self._is_outlasted(firing) or act.heal(firing, now_s):
-            self.verify(firing, act.look(firing, now_s), now_s)
+            self.verify(firing, act.observe(firing, now_s), now_s)
             self.note_healed(firing, now_s)
 
     def note_healed(self, firing: Firing, now_s: float) -> None:

@@ -80,14 +80,14 @@ class Injector:
     def on_up(self, peer: str) -> None:
         """A process of a peer has started, and has no rules yet."""
         if self._links:
-            self._links.peer_is_up(peer)
+            self._links.on_up(peer)
 
     def on_exit(self, peer: str, code: int, now_s: float) -> None:
         """A process of a peer has ended."""
         self._barriers.leave(peer)
         self._stops.pop(peer, None)
         for firing in self.firings.active(peer):
-            self.firings.verify(firing, self.firings.act(firing).ended(firing, code), now_s)
+            self.firings.verify(firing, self.firings.act(firing).on_exit(firing, code), now_s)
             if firing.traits.suspends_process:  # no process is left that could be resumed
                 self.firings.note_healed(firing, now_s)
         self._advance_barriers(now_s)
@@ -96,24 +96,24 @@ class Injector:
         """A later process of a peer is connected."""
         for firing in self.firings.active(peer):
             act = self.firings.act(firing)
-            self.firings.verify(firing, act.ready(firing), now_s)
+            self.firings.verify(firing, act.on_ready(firing), now_s)
             if act.is_back(firing):
                 self.firings.note_healed(firing, now_s)
 
     def on_report(self, peer: str, report: Report, now_s: float) -> None:
         """A peer reports what may be evidence, also for the firings of a fault at other peers."""
         if self._links:
-            self._links.take_in(report)
+            self._links.on_report(report)
         for firing in self.firings:
             if firing.applied_s is not None and firing.verified_s is None:
                 act, is_own = self.firings.act(firing), firing.peer == peer
-                evidence = act.told(firing, report) if is_own else act.look(firing, now_s)
+                evidence = act.on_report(firing, report) if is_own else act.observe(firing, now_s)
                 self.firings.verify(firing, evidence, now_s)
 
     def tick(self, now_s: float) -> None:
         """Apply and heal what the clock says."""
         if self._links:
-            self._links.keep(now_s)
+            self._links.refresh(now_s)
         for firing in self.firings:
             if self._began_s is not None:
                 due_s = self.firings.due_s(firing, self._began_s)
@@ -126,9 +126,9 @@ class Injector:
     def _tend(self, firing: Firing, now_s: float) -> None:
         """Keep an active firing going, look for evidence, and heal it if it is due."""
         act, others = self.firings.act(firing), self.firings.active(firing.peer)
-        act.keep(firing, now_s, any(other.traits.suspends_process for other in others))
+        act.on_tick(firing, now_s, any(other.traits.suspends_process for other in others))
         if firing.verified_s is None:
-            self.firings.verify(firing, act.look(firing, now_s), now_s)
+            self.firings.verify(firing, act.observe(firing, now_s), now_s)
         heal_s = self.firings.heal_s(firing)
         if heal_s is not None and now_s >= heal_s:
             self.firings.heal(firing, now_s)

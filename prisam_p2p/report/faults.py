@@ -24,19 +24,19 @@ class FaultVerdict:
     """One occurrence, judged.
 
     Attributes:
-        fired: it was applied at one peer at least.
-        verified: there is evidence at every peer that it was applied at.
-        contained: everybody ended as expected, and who was healed made progress after it; None
-            where that cannot be told: it never fired, or the run did not come to its end.
-        peers: where it was applied.
-        late_s: the most that it was applied after its time.
-        detected_s: from its application until the first neighbor noticed that a peer was gone;
-            None where no neighbor did, or nobody went.
+        fired: it was applied to at least one peer.
+        verified: there is evidence at every peer that it was applied to.
+        contained: every peer ended as expected, and healed ones made progress; None where that is
+            unknown: it never fired, or the run did not come to its end.
+        peers: those that it was applied to.
+        late_s: the longest that it was applied after its time.
+        detected_s: seconds from its application until the first neighbor noticed that a peer was
+            down; None where no neighbor did, or the kind takes no peer down.
         rounds_lost: (neighbor, round) pairs in which a hit peer's mask was missing.
         named_by: of Byzantine peers: the others whose journals name them.
-        bytes_wasted: of weights that were fetched from a hit peer and thrown away.
-        accuracy_change: deployed accuracy of the hit peers, mean, less theirs in the fault-free
-            twin; None without a twin, or where none of them deployed.
+        bytes_wasted: of weights that were fetched from a hit peer and discarded.
+        accuracy_change: mean deployed accuracy of the hit peers minus theirs in the control run;
+            None without a control run, or where none of them deployed.
         verdict: true, false, unknown (the run did not come to its end, or nothing passed that the
             fault could have touched), or not judged (it was not to fire at anybody).
         why: in words, where it is not true.
@@ -58,13 +58,13 @@ class FaultVerdict:
     why: str
 
 
-def fault_verdicts(run: RunFolder, twin: RunFolder | None = None) -> list[FaultVerdict]:
+def fault_verdicts(run: RunFolder, control_run: RunFolder | None = None) -> list[FaultVerdict]:
     """Return a verdict for each occurrence of the run's fault plan; none without a plan.
 
     Args:
-        twin: the same run without faults.
+        control_run: the same plan, run without faults.
     """
-    return [_judge(run, occurrence, twin) for occurrence in occurrences(run)]
+    return [_judge(run, occurrence, control_run) for occurrence in occurrences(run)]
 
 
 def faults_json(verdicts: list[FaultVerdict]) -> list[dict[str, Any]]:
@@ -79,7 +79,9 @@ def fault_lines(faults: list[dict[str, Any]]) -> list[str]:
     return verdict_lines("faults", "fired, bit and were contained", faults, "id")
 
 
-def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -> FaultVerdict:
+def _judge(
+    run: RunFolder, occurrence: dict[str, Any], control_run: RunFolder | None
+) -> FaultVerdict:
     name, kind = occurrence["id"], occurrence["kind"]
     applied = _of(run, "fault_applied", name)
     hit = sorted({line["peer"] for line in applied})
@@ -97,7 +99,7 @@ def _judge(run: RunFolder, occurrence: dict[str, Any], twin: RunFolder | None) -
         rounds_lost=_rounds_lost(run, applied) if KINDS[kind].takes_down else 0,
         named_by=named_by(run, applied) if KINDS[kind].is_attack else [],
         bytes_wasted=_bytes_wasted(run, name, applied),
-        accuracy_change=_accuracy_change(run, hit, twin) if twin else None,
+        accuracy_change=_accuracy_change(run, hit, control_run) if control_run else None,
         verdict=verdict,
         why=why,
     )
@@ -110,14 +112,14 @@ def _verdict(
     if not _over(run):
         return UNKNOWN, "the run did not come to its end"
     if not (occurrence["peers"] or occurrence["links"]):
-        return NOT_JUDGED, "planned for nobody: all were down, or the guard forbade it"
+        return NOT_JUDGED, "it had no targets: all were down, or the guard forbade it"
     if not hit:
         missed = _of(run, "fault_missed", occurrence["id"])
         if missed and all(line["reason"] == GUARDED for line in missed):
             return NOT_JUDGED, "the guard kept it from firing"
         if missed:
             peers = ", ".join(sorted(line["peer"] for line in missed))
-            return UNKNOWN, f"it came to nobody: {peers} was down"
+            return UNKNOWN, f"it hit no peer: {peers} was down"
         return FALSE, "it never fired"
     kind = occurrence["kind"]
     if why := _uncontained(run, occurrence["id"], kind):
@@ -200,7 +202,7 @@ def _bytes_wasted(run: RunFolder, name: str, applied: list[Line]) -> int:
     )
 
 
-def _accuracy_change(run: RunFolder, hit: list[str], twin: RunFolder) -> float | None:
-    here, there = ([each.last(peer, "deployed") for peer in hit] for each in (run, twin))
+def _accuracy_change(run: RunFolder, hit: list[str], control_run: RunFolder) -> float | None:
+    here, there = ([each.last(peer, "deployed") for peer in hit] for each in (run, control_run))
     changes = [a["test"] - b["test"] for a, b in zip(here, there, strict=True) if a and b]
     return round(fmean(changes), 6) if changes else None

@@ -81,7 +81,7 @@ class Nudge(Act):
             self._peers.signal(firing.peer, signal.SIGUSR1)
         return True
 
-    def look(self, firing, now_s):
+    def observe(self, firing, now_s):
         return "it was nudged"
 
     def heal(self, firing, now_s):

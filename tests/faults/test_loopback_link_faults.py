@@ -73,7 +73,7 @@ def test_a_flap_comes_and_goes():
     links.apply(flap, 10.0)
     seen = []
     for now_s in (10.0, 10.9, 11.1, 12.1):
-        links.keep(now_s)
+        links.refresh(now_s)
         seen.append(bool(peers.drops()))
     assert seen == [True, True, False, True]
     links.heal(flap, 12.2)
@@ -84,7 +84,7 @@ def test_delays_are_at_the_sender_alone():
     base = {("p00", "p01"): LinkState(delay_ms=5), ("p00", "p02"): LinkState(delay_ms=5, loss=0.1)}
     links = LoopbackLinkFaults(peers := Rules(), base)
     for peer in ("p00", "p01"):
-        links.peer_is_up(peer)
+        links.on_up(peer)
     ((name, rule),) = peers.of["p00"].items()
     assert (name, rule.action, rule.direction) == ("links/0", "delay", "out")
     assert (rule.delay_ms, rule.jitter_ms, rule.neighbors) == (5, 0, {"p01", "p02"})
@@ -98,7 +98,7 @@ def test_a_process_that_comes_while_links_are_cut_gets_the_rules():
     links = LoopbackLinkFaults(peers := Rules(), {("p01", "p02"): LinkState(delay_ms=5)})
     links.apply(occurrence('links = ["p00-p01"]\n', "cut"), 0.0)
     before = dict(peers.of.pop("p01"))
-    links.peer_is_up("p01")
+    links.on_up("p01")
     assert peers.of["p01"].keys() == before.keys() | {"links/0"}
 
 

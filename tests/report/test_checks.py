@@ -261,8 +261,8 @@ def test_groups_are_not_judged_where_faults_begin_before_any_are_found(tmp_path)
 # --- verdicts ---
 
 
-def verdict(story, path, **twin):
-    (found,) = fault_verdicts(story.folder(path), **twin)
+def verdict(story, path, **more):
+    (found,) = fault_verdicts(story.folder(path), **more)
     return found
 
 
@@ -296,13 +296,13 @@ def test_a_fault_that_was_planned_for_nobody_is_not_judged(tmp_path):
     assert (found.fired, found.contained, found.verdict) == (False, None, "not judged")
     assert fault_lines([vars(found)]) == [
         "faults: 0 fired, bit and were contained, 1 not judged "
-        "(f#0: planned for nobody: all were down, or the guard forbade it)"
+        "(f#0: it had no targets: all were down, or the guard forbade it)"
     ]
 
 
 @pytest.mark.parametrize(("reason", "expected"), [
     (GUARDED, ("not judged", "the guard kept it from firing")),
-    ("the peer was down", ("unknown", "it came to nobody: a was down")),
+    ("the peer was down", ("unknown", "it hit no peer: a was down")),
     (None, ("false", "it never fired")),
 ])  # fmt: skip
 def test_a_fault_that_did_not_fire(tmp_path, reason, expected):
@@ -334,9 +334,9 @@ def test_what_a_fault_cost(tmp_path):
     for t_s, donor in ((11, "a"), (13, "a"), (14, "c"), (31, "a")):
         story.tell("b", t_s, "pull_failed", donor=donor, fetched_bytes=100)
     story.tell("b", 15, "rejected", donor="a", fetched_bytes=20)
-    twin = Story()
-    twin.lines["a"][-1][2]["test"] = 0.9
-    found = verdict(story, tmp_path / "run", twin=twin.folder(tmp_path / "twin"))
+    control = Story()
+    control.lines["a"][-1][2]["test"] = 0.9
+    found = verdict(story, tmp_path / "run", control_run=control.folder(tmp_path / "control"))
     assert found.bytes_wasted == 120
     assert found.accuracy_change == pytest.approx(-0.1)
 

@@ -33,26 +33,26 @@ class Act(ABC):
     def apply(self, firing: Firing, now_s: float) -> bool:
         """Apply it; return False where the peer is down, so that there is nothing to do."""
 
-    def keep(self, firing: Firing, now_s: float, paused: bool) -> None:  # noqa: B027 - optional
+    def on_tick(self, firing: Firing, now_s: float, paused: bool) -> None:  # noqa: B027 - optional
         """Do what has to be done at each tick while it is active.
 
         Args:
             paused: another fault suspends the process.
         """
 
-    def look(self, firing: Firing, now_s: float) -> str | None:
+    def observe(self, firing: Firing, now_s: float) -> str | None:
         """Return evidence; asked at each tick until there is some, and once after the heal."""
         return None
 
-    def ended(self, firing: Firing, code: int) -> str | None:
+    def on_exit(self, firing: Firing, code: int) -> str | None:
         """Return the evidence in the end of the peer's process with exit code `code`."""
         return None
 
-    def told(self, firing: Firing, report: Report) -> str | None:
+    def on_report(self, firing: Firing, report: Report) -> str | None:
         """Return the evidence in a report of the peer."""
         return None
 
-    def ready(self, firing: Firing) -> str | None:
+    def on_ready(self, firing: Firing) -> str | None:
         """Return the evidence in the fact that a later process of the peer is connected."""
         return None
 

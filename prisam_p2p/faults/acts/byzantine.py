@@ -32,7 +32,7 @@ class ReplacePeer(Act):
         first_round = trigger.round if isinstance(trigger, AtRound) else 0
         return self._replace(firing, attack_spec(firing.occurrence), first_round)
 
-    def ended(self, firing: Firing, code: int) -> str | None:
+    def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act. A process that ends for another reason is not replaced."""
         if firing in self._next:
             attack, first_round = self._next.pop(firing)
@@ -40,7 +40,7 @@ class ReplacePeer(Act):
             self._peers.start_again(firing.peer, "state", first_round)
         return None
 
-    def told(self, firing: Firing, report: Report) -> str | None:
+    def on_report(self, firing: Firing, report: Report) -> str | None:
         """See Act."""
         match report:
             case AttackActed(fault, acted) if fault == firing.occurrence.id:

@@ -22,7 +22,7 @@ class _EndProcess(Act):
         self._peers.signal(firing.peer, self.SIGNAL)
         return True
 
-    def ended(self, firing: Firing, code: int) -> str | None:
+    def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act."""
         return f"the process ended with {code}"
 
@@ -65,7 +65,7 @@ class Suspend(Act):
         self._peers.signal(firing.peer, signal.SIGSTOP)
         return True
 
-    def look(self, firing: Firing, now_s: float) -> str | None:
+    def observe(self, firing: Firing, now_s: float) -> str | None:
         """See Act."""
         return "the process is stopped" if self._peers.is_stopped(firing.peer) else None
 
@@ -85,7 +85,7 @@ class Join(Act):
         self._peers.start_again(firing.peer, "fresh", first_round)
         return True
 
-    def ready(self, firing: Firing) -> str | None:
+    def on_ready(self, firing: Firing) -> str | None:
         """See Act."""
         return "it is there, and connected"
 

@@ -41,12 +41,12 @@ class LimitMemory(Act):
         self._before[firing] = (pid, soft, hard)
         return True
 
-    def told(self, firing: Firing, report: Report) -> str | None:
+    def on_report(self, firing: Firing, report: Report) -> str | None:
         """See Act."""
         out = report == PeerDone("out-of-memory")
         return f"out of memory with {self._limit_of(firing)}" if out and firing.active else None
 
-    def ended(self, firing: Firing, code: int) -> str | None:
+    def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act. Some libraries abort when an allocation is refused."""
         return None if code in _OTHER_ENDS else f"the process ended with {code} at its limit"
 

@@ -90,7 +90,7 @@ class SlowDown(Act):
         self._slowed[firing] = _Slowed(factor, Throttle(factor, now_s))
         return True
 
-    def keep(self, firing: Firing, now_s: float, paused: bool) -> None:
+    def on_tick(self, firing: Firing, now_s: float, paused: bool) -> None:
         """See Act."""
         slowed = self._slowed[firing]
         if paused or self._peers.is_down(firing.peer):
@@ -102,11 +102,11 @@ class SlowDown(Act):
             self._peers.signal(firing.peer, signal.SIGSTOP if suspend else signal.SIGCONT)
             slowed.is_suspended = suspend
 
-    def look(self, firing: Firing, now_s: float) -> str | None:
+    def observe(self, firing: Firing, now_s: float) -> str | None:
         """See Act. There is evidence once it is healed."""
         return self._slowed[firing].evidence() if self._slowed[firing].is_healed else None
 
-    def ended(self, firing: Firing, code: int) -> str | None:
+    def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act."""
         return self._slowed[firing].evidence()
 

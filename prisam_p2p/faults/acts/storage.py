@@ -33,10 +33,10 @@ class FillDisk(Act):
         if self._peers.is_down(firing.peer):
             return False
         self._symlinks[firing] = set()
-        self.keep(firing, now_s, paused=False)
+        self.on_tick(firing, now_s, paused=False)
         return True
 
-    def keep(self, firing: Firing, now_s: float, paused: bool) -> None:
+    def on_tick(self, firing: Firing, now_s: float, paused: bool) -> None:
         """See Act. Each process has a temporary file of its own name."""
         pid = self._peers.pid(firing.peer)
         if pid is None:
@@ -49,7 +49,7 @@ class FillDisk(Act):
                 beside.symlink_to(FULL)
                 self._symlinks[firing].add(beside)
 
-    def told(self, firing: Firing, report: Report) -> str | None:
+    def on_report(self, firing: Firing, report: Report) -> str | None:
         """See Act."""
         match report:
             case StateLost(round_index, reason):

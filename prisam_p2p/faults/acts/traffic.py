@@ -20,15 +20,15 @@ class DisturbLinks(Act):
         self._links.apply(firing.occurrence, now_s)
         return True
 
-    def look(self, firing: Firing, now_s: float) -> str | None:
+    def observe(self, firing: Firing, now_s: float) -> str | None:
         """See Act. There is evidence once it is healed: reading the counts takes a while."""
         assert self._links is not None
         touched = self._links.touched(firing.occurrence.id)
         return f"{touched} {self._links.TOUCHES}" if touched else None
 
-    def told(self, firing: Firing, report: Report) -> str | None:
+    def on_report(self, firing: Firing, report: Report) -> str | None:
         """See Act."""
-        return self.look(firing, 0.0)
+        return self.observe(firing, 0.0)
 
     def heal(self, firing: Firing, now_s: float) -> bool:
         """See Act."""
@@ -47,7 +47,7 @@ class DisturbMessages(Act):
         self._peers.order(firing.peer, SetRule(_rule(firing.occurrence)))
         return True
 
-    def told(self, firing: Firing, report: Report) -> str | None:
+    def on_report(self, firing: Firing, report: Report) -> str | None:
         """See Act."""
         match report:
             case RuleRemoved(rule_id, acted) if rule_id == firing.occurrence.id and acted:

@@ -10,7 +10,6 @@ from prisam_p2p.faults.compiler.occurrence_times import occurrence_times
 from prisam_p2p.faults.compiler.resolve_peers import KeyPath
 from prisam_p2p.faults.compiler.targets import Targets
 from prisam_p2p.faults.fault_plan import AtRound, FaultPlan, Occurrence
-from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.faults.scenario.fault import Fault
 from prisam_p2p.faults.scenario.scenario import Scenario
 
@@ -75,5 +74,5 @@ def _occurrence(draft: Draft, fit: Fit) -> Occurrence:
         parameters=draft.parameters,
         already_down=fit.already_down,
         cut_to_fit=fit.cut_to_fit,
-        guard_at_run_time=KINDS[fault.kind].takes_down and not isinstance(draft.trigger, AtRound),
+        guard_at_run_time=draft.traits.takes_down and not isinstance(draft.trigger, AtRound),
     )

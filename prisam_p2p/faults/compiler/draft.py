@@ -24,7 +24,7 @@ from prisam_p2p.faults.fault_plan import (
     HealNever,
     Trigger,
 )
-from prisam_p2p.faults.kinds import KINDS
+from prisam_p2p.faults.kinds import KINDS, FaultKind
 from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
 from prisam_p2p.faults.scenario.links import CutFault, PartitionFault
 from prisam_p2p.plan.link_properties import Link
@@ -46,6 +46,11 @@ class Draft:
     peers: tuple[str, ...]
     links: tuple[Link, ...]
     parameters: dict[str, JsonValue]
+
+    @property
+    def traits(self) -> FaultKind:
+        """The row of its kind."""
+        return KINDS[self.fault.kind]
 
 
 def draft(

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 from prisam_p2p.faults.compiler.draft import Draft
 from prisam_p2p.faults.fault_plan import AtRound, HealAtRound, HealNever
-from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.faults.scenario.timing import PHASES
 
 Moment = tuple[float, int]
-"""A round and the path of a phase in it."""
+"""A round, and the index of a phase in PHASES."""
 START, END = (-1.0, 0), (math.inf, 0)
 
 
@@ -30,7 +29,7 @@ class Fit:
 
 
 @dataclass
-class _Downs:
+class _DownTimes:
     """The peers that are down, from a moment until another one, which is excluded."""
 
     spans: list[tuple[str, Moment, Moment]] = field(default_factory=list)
@@ -40,13 +39,13 @@ class _Downs:
 
 
 def fit(drafts: Sequence[Draft], limit: int) -> list[Fit]:
-    """Return whom each draft may hit, in the order of the drafts.
+    """Return the peers that each draft may hit, in the order of the drafts.
 
     Drafts are processed in the order of time, and those of one moment in the order given. A peer
     that is down cannot reach its trigger and is left out, whatever the fault. Of the others, as
     many go down as `limit` allows, the first drawn first.
     """
-    fits, downs = [Fit(tuple(sorted(draft.peers))) for draft in drafts], _Downs()
+    fits, downs = [Fit(tuple(sorted(draft.peers))) for draft in drafts], _DownTimes()
     for i in sorted(range(len(drafts)), key=lambda i: _since(drafts[i])):
         if drafts[i].peers and _since(drafts[i]) < END:
             fits[i] = _fit_one(drafts[i], downs, limit)
@@ -55,12 +54,11 @@ def fit(drafts: Sequence[Draft], limit: int) -> list[Fit]:
 
 def _takes_down(draft: Draft) -> bool:
     """Tell whether its peers are down for some time."""
-    traits = KINDS[draft.fault.kind]
-    return traits.takes_down or traits.starts_absent
+    return draft.traits.takes_down or draft.traits.starts_absent
 
 
-def _fit_one(draft: Draft, downs: _Downs, limit: int) -> Fit:
-    if KINDS[draft.fault.kind].on_links:  # a link of a peer that is down can be disturbed
+def _fit_one(draft: Draft, downs: _DownTimes, limit: int) -> Fit:
+    if draft.traits.on_links:  # a link of a peer that is down can be disturbed
         return Fit(tuple(sorted(draft.peers)))
     since = _since(draft)
     down = downs.at(since)
@@ -74,7 +72,7 @@ def _fit_one(draft: Draft, downs: _Downs, limit: int) -> Fit:
 
 def _since(draft: Draft) -> Moment:
     """Return when its peers go down: END if unknown, START for peers that are absent until then."""
-    if KINDS[draft.fault.kind].starts_absent:
+    if draft.traits.starts_absent:
         return START
     return _trigger(draft)
 
@@ -87,7 +85,7 @@ def _trigger(draft: Draft) -> Moment:
 
 def _until(draft: Draft) -> Moment:
     """Return when its peers are up again; a heal in seconds counts as the end of the round."""
-    if KINDS[draft.fault.kind].starts_absent:
+    if draft.traits.starts_absent:
         return _trigger(draft)
     if isinstance(draft.heal, HealAtRound):
         return draft.heal.round, 0

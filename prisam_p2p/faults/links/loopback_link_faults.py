@@ -50,15 +50,15 @@ class LoopbackLinkFaults:
         """Apply a fault to its links; the second time nothing happens."""
         if occurrence.id not in self._active:
             self._active[occurrence.id] = (occurrence, now_s)
-            self.keep(now_s)
+            self.refresh(now_s)
 
     def heal(self, occurrence: Occurrence, now_s: float) -> None:
         """Remove a fault from its links; the peers then report how many messages it touched."""
         self._active.pop(occurrence.id, None)
         self._remove_rules(occurrence)
-        self.keep(now_s)
+        self.refresh(now_s)
 
-    def keep(self, now_s: float) -> None:
+    def refresh(self, now_s: float) -> None:
         """Bring the rules into the state that the active faults ask for now."""
         for name, (occurrence, since_s) in self._active.items():
             acts = effect(occurrence, now_s - since_s) != CLEAR
@@ -73,12 +73,12 @@ class LoopbackLinkFaults:
         """Return how many messages a fault touched, as far as peers reported."""
         return self._touched[name]
 
-    def take_in(self, report: Report) -> None:
-        """A peer reports: of a rule that it removed, how often it acted."""
+    def on_report(self, report: Report) -> None:
+        """Take in a report of a removed rule: how often it acted."""
         if isinstance(report, RuleRemoved):
             self._touched[report.rule_id.partition("/")[0]] += report.acted
 
-    def peer_is_up(self, peer: str) -> None:
+    def on_up(self, peer: str) -> None:
         """Give a process that has just started the rules in force."""
         acting = (self._active[name][0] for name in sorted(self._acting))
         rules = [*self._base.get(peer, ()), *(r for o in acting for p, r in _rules(o) if p == peer)]

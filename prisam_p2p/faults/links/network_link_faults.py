@@ -33,16 +33,16 @@ class LinkFaults(Protocol):
     def heal(self, occurrence: Occurrence, now_s: float) -> None:
         """Remove a fault from its links; the second time nothing happens."""
 
-    def keep(self, now_s: float) -> None:
+    def refresh(self, now_s: float) -> None:
         """Bring the links into the state that the active faults ask for now."""
 
     def touched(self, name: str) -> int:
         """Return how many packets (or messages) a fault touched, as far as is known."""
 
-    def take_in(self, report: Report) -> None:
-        """A peer reports."""
+    def on_report(self, report: Report) -> None:
+        """Take in a report of a peer."""
 
-    def peer_is_up(self, peer: str) -> None:
+    def on_up(self, peer: str) -> None:
         """A process of a peer has started, and takes orders."""
 
 
@@ -72,25 +72,25 @@ class NetworkLinkFaults:
         if occurrence.id not in self._active:
             self._before[occurrence.id] = self._seen(occurrence)
             self._active[occurrence.id] = (occurrence, now_s)
-            self.keep(now_s)
+            self.refresh(now_s)
 
     def heal(self, occurrence: Occurrence, now_s: float) -> None:
         """Remove a fault from its links; the second time nothing happens."""
         if self._active.pop(occurrence.id, None) is not None:
             self._touched[occurrence.id] = self._seen(occurrence) - self._before[occurrence.id]
-            self.keep(now_s)
+            self.refresh(now_s)
 
     def touched(self, name: str) -> int:
         """Return the packets that a fault touched on the links counted; 0 until it is healed."""
         return self._touched.get(name, 0)
 
-    def take_in(self, report: Report) -> None:
-        """A peer reports: nothing of its links."""
+    def on_report(self, report: Report) -> None:
+        """Peers report nothing of their links."""
 
-    def peer_is_up(self, peer: str) -> None:
+    def on_up(self, peer: str) -> None:
         """Its links keep their state."""
 
-    def keep(self, now_s: float) -> None:
+    def refresh(self, now_s: float) -> None:
         """Bring the links into the state that the active faults ask for now."""
         acting = {
             name: occurrence
