@@ -25,7 +25,7 @@ from prisam_p2p.wire.mask_stream import RoundMask
 from prisam_p2p.wire.messages import WireDtype
 
 _ANSWER_S = 5.0
-"""The transport's own thread answers at once; more means that it is gone."""
+"""The transport's thread tells the end of a pull at its deadline; this is time to spare."""
 
 _LAST_MASKS_S = 1.0
 """For masks that were sent already; who is in its first round has none to send."""
@@ -115,17 +115,17 @@ class Network:
     ) -> dict[str, Weights]:
         """Return the weights of the donors that delivered; the others are journalled.
 
-        A pull without progress is given up by the transport, all of them at the deadline.
+        The transport decides when a pull is over (transport/pull_manager.py).
 
         Args:
             wanted: fetch only channels that this mask keeps; None = all.
         """
         self._pulls, self._fetched = {}, {}
-        self._transport.pull(donors, round_index, wanted)
-        self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s)
-        if len(self._pulls) < len(donors):
-            self._transport.end_pulls(f"not whole within {self._pull_deadline_s:g} s")
-            self._wait(lambda: len(self._pulls) == len(donors), _ANSWER_S)
+        self._transport.pull(donors, round_index, wanted, self._pull_deadline_s)
+        self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s + _ANSWER_S)
+        for donor in set(donors) - self._pulls.keys():
+            reason = f"the transport told no end within {self._pull_deadline_s + _ANSWER_S:g} s"
+            self._journal.write(records.PullFailed(round_index, donor, reason))
         arrived, self._pulls = self._pulls, {}
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
 

@@ -20,7 +20,7 @@ from prisam_p2p.transport.context import MESSAGES_PER_TURN, Endpoint, TransportC
 from prisam_p2p.transport.io_thread import IoThread
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
-from prisam_p2p.transport.pull_manager import Patience, Pulls
+from prisam_p2p.transport.pull_manager import Patience, PullManager
 from prisam_p2p.transport.sockets import (
     Socket,
     connect_dealer,
@@ -86,7 +86,7 @@ class Client:
     ) -> None:
         self._context, self._me = context, context.me
         self._messenger, self._connections = context.messenger, context.connections
-        self._pulls = Pulls(patience, down, self._ask, self._messenger.tell)
+        self._pulls = PullManager(patience, down, self._ask, self._messenger.tell)
         self._masks = MaskReceiver(most_bits)
         self._roster: dict[str, Endpoint] = {}
         keys = self._me.keys
@@ -94,7 +94,6 @@ class Client:
         self._lines: dict[tuple[str, Channel], _Line] = {}
         self._gone: set[str] = set()
         self._io: IoThread | None = None
-        self.lose_all = self._pulls.lose_all
         self.next_s: Callable[[float], float | None] = self._pulls.next_s
         self.keep_time: Callable[[float], None] = self._pulls.keep_time
 
@@ -124,11 +123,11 @@ class Client:
         if (neighbor, Channel.CONTROL) not in self._lines:
             self._open(neighbor, Channel.CONTROL)
 
-    def pull(self, pulls: Sequence[Pull]) -> None:
-        """Fetch weights; each pull ends as PullDone or PullLost."""
+    def pull(self, pulls: Sequence[Pull], timeout_s: float) -> None:
+        """Fetch weights; each pull ends as PullDone or PullLost within `timeout_s`."""
         now = time.monotonic()
         for pull in pulls:
-            self._pulls.start(pull, now)
+            self._pulls.start(pull, now, timeout_s)
             line = self._lines.get((pull.donor, Channel.BULK))
             if line and line.welcomed:
                 self._pulls.open(pull.donor, now)

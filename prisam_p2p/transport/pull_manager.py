@@ -1,7 +1,12 @@
-"""The pulls under way: who is asked for what, and when one is given up. Pure: time is a number."""
+"""The pulls in progress: what each donor is asked for, and how each pull ends.
+
+Every end of a pull is decided here: it is done, its donor is lost, too slow or failed a check, or
+the round's deadline for pulls has passed. Pure: time comes in as a number.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -18,13 +23,14 @@ or Byzantine. docs/decisions/0011-pulls.md."""
 
 @dataclass(frozen=True)
 class Patience:
-    """When a pull is given up.
+    """When a pull is given up because it makes no progress.
 
     Attributes:
-        timeout_s: without a byte for so long, or ..
-        least_bytes_s: .. with fewer bytes a second than this over `timeout_s`.
-        resume_s: a donor whose connection is gone, or that answers no heartbeat, has so long to
-            be back.
+        timeout_s: a pull is given up after this long without a byte; its rate is measured over
+            as long.
+        least_bytes_s: a pull below this rate, in bytes per second, is given up.
+        resume_s: a donor may be away for this long: its connection is closed, or it answers no
+            heartbeat.
     """
 
     timeout_s: float
@@ -34,49 +40,51 @@ class Patience:
 
 @dataclass
 class _Underway:
-    """A pull and its clock.
+    """A pull and its times.
 
     Attributes:
-        moved_s: when its last byte came.
-        mark_s, mark_bytes: where the measurement of its rate began.
-        away_s: since when its donor is gone, None while it is there.
-        silent_s: since when its donor answers no heartbeat and sends nothing, None while it does.
-        retry_s: when to ask again a donor that was busy, None where it was not.
+        timeout_s: the pull is given up this long after its start.
+        moved_s: when its last byte arrived.
+        rated_from_s, rated_from_bytes: where the measurement of its rate began.
+        away_s: since when its donor's connection is closed; None while it is open.
+        silent_s: since when its donor answers no heartbeat and sends nothing; None otherwise.
+        retry_s: when to ask a busy donor again; None if it is not busy.
     """
 
     pull: Pull
     started_s: float
+    timeout_s: float
     moved_s: float
-    mark_s: float
-    mark_bytes: int = 0
+    rated_from_s: float
+    rated_from_bytes: int = 0
     away_s: float | None = None
     silent_s: float | None = None
     retry_s: float | None = None
 
     @property
     def held_back(self) -> bool:
-        """Whether our own rate holds the pull up, and not the donor."""
+        """Whether the pull waits for this device's own download rate, not for the donor."""
         there = self.away_s is None and self.retry_s is None
         return there and not self.pull.waits_for_bytes
 
-    def stands(self, now_s: float) -> None:
-        """Measure anew from here: it is not the donor who holds the pull up."""
-        self.moved_s = self.mark_s = now_s
-        self.mark_bytes = self.pull.fetched_bytes
+    def restart_clock(self, now_s: float) -> None:
+        """Measure progress from now on: the donor did not cause the delay so far."""
+        self.moved_s = self.rated_from_s = now_s
+        self.rated_from_bytes = self.pull.fetched_bytes
         self.heard(now_s)
 
     def heard(self, now_s: float) -> None:
-        """Note a sign of life."""
+        """Note that the donor sent something."""
         if self.silent_s is not None:
             self.silent_s = now_s
 
 
-class Pulls:
-    """One pull a donor at most.
+class PullManager:
+    """The pulls in progress, at most one for each donor.
 
     Args:
         down: the device's download rate, which delays requests.
-        ask: hands a request for a donor to its connection; False where there is none.
+        ask: sends a request to a donor; returns False if there is no connection.
         tell: takes PullDone and PullLost.
     """
 
@@ -90,39 +98,43 @@ class Pulls:
         self._patience, self._down, self._ask, self._tell = patience, down, ask, tell
         self._underway: dict[str, _Underway] = {}
 
-    def start(self, pull: Pull, now_s: float) -> None:
-        """Begin; the first request goes out with `open`."""
-        self._underway[pull.donor] = _Underway(pull, now_s, now_s, now_s)
+    def start(self, pull: Pull, now_s: float, timeout_s: float = math.inf) -> None:
+        """Begin a pull; `open` sends its first request.
+
+        Args:
+            timeout_s: the pull is given up after this long, whatever its progress.
+        """
+        self._underway[pull.donor] = _Underway(pull, now_s, timeout_s, now_s, now_s)
 
     def open(self, donor: str, now_s: float) -> None:
-        """Ask what the donor offers: there is a connection that is welcome."""
+        """Ask what the donor offers; to be called when a connection to it is open."""
         state = self._underway.get(donor)
         if state is None:
             return
         state.away_s = state.silent_s = state.retry_s = None
-        state.stands(now_s)
+        state.restart_clock(now_s)
         if not self._ask(donor, state.pull.first_request()):
             self.donor_gone(donor, now_s)
 
     def donor_gone(self, donor: str, now_s: float) -> None:
-        """Wait for a donor whose connection is gone to come back."""
+        """Wait for a donor whose connection is closed to come back."""
         state = self._underway.get(donor)
         if state is not None and state.away_s is None:
             state.away_s = now_s
 
     def donor_silent(self, donor: str, now_s: float) -> None:
-        """Wait for a donor that may be gone, as its other connection is, for a sign of life."""
+        """Wait for a sign of life of a donor whose control connection is closed."""
         state = self._underway.get(donor)
         if state is not None and state.silent_s is None:
             state.silent_s = now_s
 
     def donor_back(self, donor: str) -> None:
-        """Take note that a silent donor is there."""
+        """Note that a silent donor is there again."""
         if state := self._underway.get(donor):
             state.silent_s = None
 
     def receive(self, donor: str, message: Answer | Busy, now_s: float) -> bool:
-        """Take an answer in; False where no pull expects it."""
+        """Process a donor's answer; return False if no pull expects it."""
         state = self._underway.get(donor)
         if state is None or not (isinstance(message, Busy) or state.pull.expects(message)):
             return False
@@ -147,22 +159,21 @@ class Pulls:
         return True
 
     def lose(self, donor: str, reason: str, check: str = "") -> None:
-        """Give a pull up, where it is so because the donor failed a check."""
+        """Give a pull up, if there is one.
+
+        Args:
+            check: the check on receipt that the donor failed; "" if it failed none.
+        """
         state = self._underway.pop(donor, None)
         if state is not None:
             self._tell(events.PullLost(donor, state.pull.round_index, reason, check))
 
-    def lose_all(self, reason: str) -> None:
-        """Give all pulls up."""
-        for donor in list(self._underway):
-            self.lose(donor, reason)
-
     def keep_time(self, now_s: float) -> None:
-        """Give up what takes too long, ask again where it is time to."""
+        """Give up pulls that take too long; send the requests that are due."""
         for donor, state in list(self._underway.items()):
             if state.held_back:
-                state.stands(now_s)
-            reason = self._over(state, now_s)
+                state.restart_clock(now_s)
+            reason = self._why_over(state, now_s)
             if reason:
                 self.lose(donor, reason)
             elif state.away_s is not None:
@@ -174,13 +185,15 @@ class Pulls:
                 self._ask_more(donor, state, now_s)
 
     def next_s(self, now_s: float) -> float | None:
-        """Return in how many seconds `keep_time` has something to do; None = never."""
+        """Return after how many seconds `keep_time` is due; None if there is no pull."""
         waits = list(self._waits(now_s))
         return max(0.0, min(waits)) if waits else None
 
     def _waits(self, now_s: float) -> Iterator[float]:
         timeout_s = self._patience.timeout_s
         for state in self._underway.values():
+            if state.timeout_s < math.inf:
+                yield state.started_s + state.timeout_s - now_s
             if state.away_s is not None:
                 yield state.away_s + self._patience.resume_s - now_s
                 continue
@@ -190,12 +203,14 @@ class Pulls:
                 yield state.retry_s - now_s
             else:
                 if not state.held_back:
-                    yield min(state.moved_s, state.mark_s) + timeout_s - now_s
+                    yield min(state.moved_s, state.rated_from_s) + timeout_s - now_s
                 if state.pull.wants_more:
                     yield self._down.delay_s(now_s)
 
-    def _over(self, state: _Underway, now_s: float) -> str | None:
-        """Return why a pull is to be given up; measure its rate anew where it is not."""
+    def _why_over(self, state: _Underway, now_s: float) -> str | None:
+        """Return why a pull is given up, or None; begin the next measurement of its rate."""
+        if now_s - state.started_s >= state.timeout_s:
+            return f"not whole within {state.timeout_s:g} s"
         timeout_s = self._patience.timeout_s
         gone = [since_s for since_s in (state.away_s, state.silent_s) if since_s is not None]
         if gone and now_s - min(gone) >= self._patience.resume_s:
@@ -206,11 +221,12 @@ class Pulls:
             return None
         if now_s - state.moved_s >= timeout_s:
             return f"no byte for {timeout_s:g} s"
-        if now_s - state.mark_s >= timeout_s:
-            rate = (state.pull.fetched_bytes - state.mark_bytes) / (now_s - state.mark_s)
+        rated_s = now_s - state.rated_from_s
+        if rated_s >= timeout_s:
+            rate = (state.pull.fetched_bytes - state.rated_from_bytes) / rated_s
             if rate < self._patience.least_bytes_s:
                 return f"{rate:.0f} bytes/s over {timeout_s:g} s"
-            state.mark_s, state.mark_bytes = now_s, state.pull.fetched_bytes
+            state.rated_from_s, state.rated_from_bytes = now_s, state.pull.fetched_bytes
         return None
 
     def _ask_more(self, donor: str, state: _Underway, now_s: float) -> None:
@@ -220,5 +236,5 @@ class Pulls:
                 self.donor_gone(donor, now_s)
                 return
             self._down.spend(request.length, now_s)
-            # To the end: now it is another donor's turn.
+            # Moved to the end: the next request goes to another donor.
             self._underway[donor] = self._underway.pop(donor)

@@ -8,6 +8,7 @@ the first pull on, a bulk DEALER, so weights never hold up a mask (client.py). O
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,11 +145,18 @@ class Transport:
         self._store.publish(snapshot)
         self._io.call(partial(self._announce, mask))
 
-    def pull(self, donors: Sequence[str], round_index: int, wanted: Mask | None = None) -> None:
-        """Fetch the weights of a round from `donors`; each ends as PullDone or PullLost.
+    def pull(
+        self,
+        donors: Sequence[str],
+        round_index: int,
+        wanted: Mask | None = None,
+        timeout_s: float = math.inf,
+    ) -> None:
+        """Fetch the weights of a round from `donors`; each pull ends as PullDone or PullLost.
 
         Args:
-            wanted: fetch only channels that this mask keeps.
+            wanted: fetch only channels that this mask keeps; None = all.
+            timeout_s: pulls that last longer are given up; those without progress earlier.
         """
         pulls = [
             Pull(
@@ -161,15 +169,11 @@ class Transport:
             )
             for donor in donors
         ]
-        self._io.call(partial(self._client.pull, pulls))
+        self._io.call(partial(self._client.pull, pulls, timeout_s))
 
     def keep(self, pull: Pull) -> None:
         """Keep what `pull` fetched, in case its donor offers the same again."""
         self._spool.put(pull.donor, pull.digest, pull.buffer)
-
-    def end_pulls(self, reason: str) -> None:
-        """Give up all unfinished pulls; each ends as PullLost."""
-        self._io.call(partial(self._client.lose_all, reason))
 
     def say_bye(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""

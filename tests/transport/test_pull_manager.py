@@ -1,4 +1,5 @@
 import itertools
+import math
 from collections import deque
 
 import numpy as np
@@ -8,7 +9,7 @@ from tiny_layouts import one_layer, random_weights, same
 from prisam_p2p.transport import events
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import WINDOW_CHUNKS, Pull
-from prisam_p2p.transport.pull_manager import Patience, Pulls
+from prisam_p2p.transport.pull_manager import Patience, PullManager
 from prisam_p2p.transport.snapshots import SnapshotStore, snapshot_of
 from prisam_p2p.transport.spool import Spool
 from prisam_p2p.wire.messages import Busy, ChunkRequest, Unavailable, WeightsRequest
@@ -36,7 +37,7 @@ class World:
         self.asked, self.told = deque(), []
         self.held = held
         patience = Patience(timeout_s, least_bytes_s, resume_s)
-        self.pulls = Pulls(patience, Pacer(down), self.ask, self.told.append)
+        self.pulls = PullManager(patience, Pacer(down), self.ask, self.told.append)
 
     def ask(self, donor, request):
         if donor not in self.reachable:
@@ -44,18 +45,18 @@ class World:
         self.asked.append((donor, request))
         return True
 
-    def start(self, donor="b", round_index=3):
+    def start(self, donor="b", round_index=3, timeout_s=math.inf):
         held = {} if self.held is None else {"held": self.held}
         pull = Pull(LAYOUT, donor, round_index, CHUNK, **held)
-        self.pulls.start(pull, self.now_s)
+        self.pulls.start(pull, self.now_s, timeout_s)
         return pull
 
     def open(self, donor="b"):
         self.pulls.open(donor, self.now_s)
 
-    def begin(self):
+    def begin(self, **more):
         """Return a pull whose offer is here and whose window is asked for."""
-        pull = self.start()
+        pull = self.start(**more)
         self.open()
         self.answer()
         return pull
@@ -65,6 +66,11 @@ class World:
         for _ in range(n):
             donor, request = self.asked.popleft()
             self.receive(self.donors[donor].answer(request), donor)
+
+    def answer_oldest_of(self, donor):
+        request = next(request for asked, request in self.asked if asked == donor)
+        self.asked.remove((donor, request))
+        self.receive(self.donors[donor].answer(request), donor)
 
     def receive(self, message, donor="b"):
         return self.pulls.receive(donor, message, self.now_s)
@@ -147,15 +153,6 @@ def test_weights_that_do_not_fit_into_memory_are_lost_and_nothing_else_is(monkey
     assert world.told == [lost("no memory for it on this device")]
     world.finish()
     assert isinstance(world.told[1], events.PullDone)
-
-
-def test_all_can_be_given_up_together():
-    world = World(donors="bc")
-    world.start("b")
-    world.start("c")
-    world.pulls.lose_all("enough")
-    assert world.told == [lost("enough", "b"), lost("enough", "c")]
-    assert world.next_s is None
 
 
 def test_a_pull_is_lost_once():
@@ -244,6 +241,75 @@ def test_a_donor_that_stops_is_given_up_though_the_own_rate_holds_back_too():
     assert world.offsets == [0]
     world.after(1.0)
     assert world.told == [lost("no byte for 1 s")]
+
+
+# -- the deadline of a round's pulls ----------------------------------------------------------
+
+
+def test_pulls_that_make_progress_are_given_up_at_the_deadline():
+    world = World(timeout_s=2, donors="bc")
+    for donor in "bc":
+        world.start(donor, timeout_s=5)
+        world.open(donor)
+    for _ in range(4):
+        world.after(1)
+        for donor in "bc":
+            world.answer_oldest_of(donor)
+    assert world.next_s == 1.0  # sooner than either would be found to make no progress
+    world.after(0.99)
+    assert not world.told
+    world.after(0.01)
+    assert world.told == [lost("not whole within 5 s", "b"), lost("not whole within 5 s", "c")]
+    assert world.next_s is None
+
+
+@pytest.mark.parametrize("state", ["not connected", "away", "silent", "busy", "held back"])
+def test_the_deadline_holds_whatever_a_pull_waits_for(state):
+    world = World(timeout_s=100, resume_s=100, down=1.0 if state == "held back" else None)
+    if state == "not connected":
+        world.start(timeout_s=3)
+    else:
+        world.begin(timeout_s=3)
+    match state:
+        case "away":
+            world.lose_connection()
+        case "silent":
+            world.pulls.donor_silent("b", world.now_s)
+        case "busy":
+            world.receive(Busy(60_000))
+        case "held back":
+            world.answer()
+    world.after(2.99)
+    assert not world.told
+    world.after(0.01)
+    assert world.told == [lost("not whole within 3 s")]
+
+
+def test_a_donor_that_is_back_has_no_more_time_than_was_left():
+    world = World(resume_s=30)
+    world.begin(timeout_s=10)
+    world.lose_connection()
+    world.after(9)
+    world.open()
+    assert world.next_s == 1.0
+    world.after(1)
+    assert world.told == [lost("not whole within 10 s")]
+
+
+def test_a_pull_that_is_done_in_time_is_done():
+    world = World()
+    pull = world.begin(timeout_s=5)
+    world.after(4)
+    world.finish()
+    world.after(10)
+    assert world.told == [events.PullDone(pull, 4.0)]
+
+
+def test_a_pull_without_progress_is_given_up_before_the_deadline():
+    world = World(timeout_s=2)
+    world.begin(timeout_s=5)
+    world.after(2)
+    assert world.told == [lost("no byte for 2 s")]
 
 
 # -- donors that are gone, and back ----------------------------------------------------------
