@@ -11,16 +11,16 @@ from prisam_p2p.byzantine.corruptions import shuffled, times, with_nan
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.layout import Weights
 from prisam_p2p.measure.journal import read_journal
-from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.transport import events
 
 
-class ByzantineNetwork(Network):
+class ByzantineNetwork(Neighbors):
     """Announces what `mask` and `weights` return for the true ones; here the true ones.
 
     Args:
         attacker: its tally counts the rounds in which something false is announced.
-        given: arguments of Network.
+        given: arguments of Neighbors.
     """
 
     def __init__(self, attacker: Attacker, *given: Any, **more: Any) -> None:
@@ -28,7 +28,7 @@ class ByzantineNetwork(Network):
         self._attacker = attacker
 
     def announce(self, round_index: int, similarity: PackedMask, weights: Weights) -> None:
-        """See Network."""
+        """See Neighbors."""
         announced, offered = self.mask(round_index, similarity), self.weights(weights)
         super().announce(round_index, announced, offered)
         if offered is not weights or announced != similarity:

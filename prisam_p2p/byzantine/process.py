@@ -16,7 +16,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.attacks import ATTACKS
 from prisam_p2p.peer import process
 from prisam_p2p.peer.components import Parts
-from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.process import SendReport, spawned
 from prisam_p2p.plan.toml_file import near
 from prisam_p2p.transport.transport import Transport
@@ -47,7 +47,7 @@ def parts_of(spec: PeerSpec, attack: AttackSpec, report: SendReport) -> Parts:
     if row.messenger:
         messenger_of = partial(getattr(messengers, row.messenger), attacker)
         transport = partial(transport, messenger_of=messenger_of)
-    return Parts(transport, _replaced(Network, networks, row.network, attacker))
+    return Parts(transport, _replaced(Neighbors, networks, row.network, attacker))
 
 
 def _replaced(

@@ -15,7 +15,7 @@ from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Layout, Weights, widen
 from prisam_p2p.core.masks import prune
 from prisam_p2p.measure.state import Progress, kept_states, load_state
-from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.round_book import reached_by_half
 
 MOST_DONORS = 3
@@ -47,16 +47,16 @@ class Beginning:
 
 
 def begin(
-    spec: PeerSpec, incarnation: Incarnation, layout: Layout, network: Network | None
+    spec: PeerSpec, incarnation: Incarnation, layout: Layout, neighbors: Neighbors | None
 ) -> Beginning:
     """Return what `incarnation` asks for, or the next best: its state, then W0.
 
     Raises:
         ConfigError: its state is not of this run.
     """
-    latest = network.latest_rounds() if network and incarnation.late else {}
-    if incarnation.source == "neighbor" and network:
-        found = _from_neighbor(spec, incarnation, layout, network, latest)
+    latest = neighbors.latest_rounds() if neighbors and incarnation.late else {}
+    if incarnation.source == "neighbor" and neighbors:
+        found = _from_neighbor(spec, incarnation, layout, neighbors, latest)
         if found:
             return found
     states = {} if incarnation.source == "fresh" else kept_states(spec.state_path)
@@ -80,15 +80,15 @@ def _from_neighbor(
     spec: PeerSpec,
     incarnation: Incarnation,
     layout: Layout,
-    network: Network,
+    neighbors: Neighbors,
     latest: Mapping[str, int],
 ) -> Beginning | None:
     rng = np.random.default_rng([spec.settings.seed, spec.index, incarnation.number])
     for donor in by_freshness(latest, rng)[:MOST_DONORS]:
-        pulled = network.pull(latest[donor], [donor], None).get(donor)
+        pulled = neighbors.pull(latest[donor], [donor], None).get(donor)
         if pulled is not None:
             own = _at_own_ratio(spec, layout, pulled)
-            return Beginning(own, _round(spec, incarnation, network.latest_rounds()), donor=donor)
+            return Beginning(own, _round(spec, incarnation, neighbors.latest_rounds()), donor=donor)
     return None
 
 

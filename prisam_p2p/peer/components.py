@@ -19,9 +19,9 @@ from prisam_p2p.learn.shared_data import SharedImages, open_shared
 from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.round_book import RoundBook
-from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
+from prisam_p2p.peer.round_deadline import DeadlineRule, RoundDeadline
 from prisam_p2p.settings import InitialWeights
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
@@ -41,7 +41,7 @@ class Parts:
     """The classes that make a peer's network; a Byzantine peer has others for some."""
 
     transport: Callable[..., Transport] = Transport
-    network: Callable[..., Network] = Network
+    network: Callable[..., Neighbors] = Neighbors
 
 
 def w0_seed(spec: PeerSpec) -> int:
@@ -74,7 +74,7 @@ def make_network(
     inbox: Inbox[events.Event],
     journal: Journal,
     parts: Parts,
-) -> tuple[Network | None, Transport | None]:
+) -> tuple[Neighbors | None, Transport | None]:
     """Return the network and its transport; None, None for an algorithm that never communicates.
 
     Args:
@@ -104,6 +104,6 @@ def make_network(
     }
     book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
     dtype = WireDtype[s.wire_dtype.name]
-    deadline = RoundDeadline(Limits(s.round_timeout_s, s.round_deadline_k))
+    deadline = RoundDeadline(DeadlineRule(s.round_timeout_s, s.round_deadline_k))
     what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype)
     return parts.network(transport, *what), transport

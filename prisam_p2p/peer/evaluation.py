@@ -20,7 +20,7 @@ class Deployment:
     accuracy: Accuracy
 
 
-class Standing:
+class Evaluations:
     """A peer's evaluations so far.
 
     Args:

@@ -37,7 +37,7 @@ _MOST_SENDERS = 1000
 """Strangers may call themselves anything; so many names are counted one by one."""
 
 
-class Network:
+class Neighbors:
     """Turns the transport's events into what a round needs, and journals who was left out.
 
     Args:

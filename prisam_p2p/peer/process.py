@@ -36,11 +36,11 @@ from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.warm_up import use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.components import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.deployment import save_deployed
 from prisam_p2p.peer.orders import KnownRoster, follow_roster, hold_transfers, obey_rules
-from prisam_p2p.peer.peer import Peer
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.system.process_limits import (
@@ -134,7 +134,7 @@ class _Process:
         self._network, self._transport = make_network(
             spec, incarnation, layout, common, inbox, journal, parts
         )
-        self._peer = Peer(
+        self._peer = BaselinePeer(
             spec,
             incarnation,
             layout,

@@ -28,7 +28,7 @@ this peer, or its network."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class DeadlineRule:
     """What a deadline follows from.
 
     Attributes:
@@ -56,7 +56,7 @@ class _Round:
 class RoundDeadline:
     """The deadline of each round in turn: `open`, `arrived`, `close`."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: DeadlineRule) -> None:
         self._limits = limits
         self._now = -1
         self._opened_s = 0.0

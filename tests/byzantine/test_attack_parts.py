@@ -10,7 +10,7 @@ from prisam_p2p.byzantine.process import parts_of
 from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.errors import ConfigError, WireError
 from prisam_p2p.faults.attacks import ATTACKS
-from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.transport import Transport
 from prisam_p2p.wire.codec import WIRE_VERSION, decode
@@ -60,11 +60,11 @@ def sent(kind, message, to="p00"):
 @pytest.mark.parametrize(("name", "row"), ATTACKS.items())
 def test_an_attack_replaces_the_parts_that_its_row_names(name, row):
     parts = parts_of(Spec, AttackSpec(fault="f#0", kind=name), print)
-    assert class_of(parts.network) is getattr(networks, row.network, Network)
+    assert class_of(parts.network) is getattr(networks, row.network, Neighbors)
     assert class_of(parts.transport) is getattr(transports, row.transport, Transport)
     messenger = getattr(parts.transport, "keywords", {}).get("messenger_of", Messenger)
     assert class_of(messenger) is getattr(messengers, row.messenger, Messenger)
-    assert (parts.network, parts.transport) != (Network, Transport)
+    assert (parts.network, parts.transport) != (Neighbors, Transport)
 
 
 def class_of(part):

@@ -10,9 +10,9 @@ from tiny_layouts import one_layer, random_weights
 
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.peer.neighbors import Network
+from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.round_book import RoundBook
-from prisam_p2p.peer.round_deadline import Limits, RoundDeadline
+from prisam_p2p.peer.round_deadline import DeadlineRule, RoundDeadline
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pull_manager import Patience
@@ -38,10 +38,12 @@ class Peer:
         how = TransportSettings(16 * 1024, patience, Rates())
         self.transport = Transport(me, LAYOUT, inbox, how)
         book = RoundBook(neighbors, LAYOUT.n_bits)
-        deadline = RoundDeadline(Limits(cap_s, k=6.0, floor_s=floor_s, quorum=0.5))
+        deadline = RoundDeadline(DeadlineRule(cap_s, k=6.0, floor_s=floor_s, quorum=0.5))
         journal = Journal(self.path, time.monotonic())
         dtype = WireDtype.FLOAT32
-        self.network = Network(self.transport, book, deadline, inbox, journal, LAYOUT, 60.0, dtype)
+        self.network = Neighbors(
+            self.transport, book, deadline, inbox, journal, LAYOUT, 60.0, dtype
+        )
 
     def announce(self, t):
         self.network.announce(t, MASK, WEIGHTS)

@@ -16,8 +16,8 @@ from prisam_p2p.core.erk import erk_mask
 from prisam_p2p.core.layout import Weights, narrow, widen
 from prisam_p2p.learn.learner import Accuracy
 from prisam_p2p.learn.training import TrainingOutcome
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 from prisam_p2p.peer.baselines import LOOPS
-from prisam_p2p.peer.peer import Peer
 from prisam_p2p.settings import RunSettings
 
 LAYOUT = one_layer(channels=4, inputs=1)
@@ -117,7 +117,7 @@ def run(tmp_path):
         heard = masks or dict.fromkeys(offers, np.zeros(0, np.bool_))
         network = None if algorithm == "local" else Offers(offers, heard)
         made = (AddsOne(), network, Nothing(), lambda s: None, lambda e: None, lambda: None)
-        me = Peer(spec, Incarnation(), layout, constant(0, layout), *made)
+        me = BaselinePeer(spec, Incarnation(), layout, constant(0, layout), *made)
         kept = {}
         me.deploy = kept.update
         LOOPS[Algorithm(algorithm)](me)

@@ -11,9 +11,9 @@ from prisam_p2p.peer.peer import Peer
 def rounds_run(reached, first=0, rounds=8):
     """Return the rounds that are run, where after each the neighbors have reached `reached`."""
     notes, reached = [], iter(reached)
-    network = SimpleNamespace(reached=lambda: next(reached))
+    neighbors = SimpleNamespace(reached=lambda: next(reached))
     journal = SimpleNamespace(write=notes.append)
-    me = SimpleNamespace(rounds=rounds, _network=network, _journal=journal)
+    me = SimpleNamespace(rounds=rounds, _neighbors_if_any=neighbors, _journal=journal)
     return list(Peer.rounds_from(me, first)), notes
 
 
@@ -34,5 +34,5 @@ def test_a_peer_that_was_left_behind_goes_on_where_the_others_are(reached, run, 
 
 
 def test_a_peer_that_talks_to_nobody_runs_all_rounds():
-    me = SimpleNamespace(rounds=3, _network=None)
+    me = SimpleNamespace(rounds=3, _neighbors_if_any=None)
     assert list(Peer.rounds_from(me, 1)) == [1, 2]

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prisam_p2p.peer.round_deadline import KEPT_ROUNDS, Limits, RoundDeadline
+from prisam_p2p.peer.round_deadline import KEPT_ROUNDS, DeadlineRule, RoundDeadline
 
-LIMITS = Limits(cap_s=120.0, k=6.0, floor_s=10.0, quorum=0.5)
+LIMITS = DeadlineRule(cap_s=120.0, k=6.0, floor_s=10.0, quorum=0.5)
 
 
 def after(lengths_s, limits=LIMITS, own_s=0.0):
@@ -67,7 +67,7 @@ def test_before_the_quorum_the_cap_holds():
     waits = [deadline.wait_s(here, 5 - here) for here in range(5)]
     assert waits == [120.0, 120.0, 120.0, 13.0, 13.0]
     assert deadline.wait_s(0, 1) == 120.0
-    assert after([3.0], Limits(120.0, 6.0, 10.0, quorum=0.0)).wait_s(0, 1) == 13.0
+    assert after([3.0], DeadlineRule(120.0, 6.0, 10.0, quorum=0.0)).wait_s(0, 1) == 13.0
 
 
 def test_the_first_round_tells_nothing():
@@ -82,7 +82,7 @@ def test_the_first_round_tells_nothing():
 
 
 def test_without_k_there_is_only_the_cap():
-    assert after([3.0] * 4, Limits(120.0, 0.0, 10.0, 0.5)).wait_s(4, 1) == 120.0
+    assert after([3.0] * 4, DeadlineRule(120.0, 0.0, 10.0, 0.5)).wait_s(4, 1) == 120.0
 
 
 def test_the_reason_names_the_figures():
@@ -111,7 +111,9 @@ def test_rounds_long_ago_are_forgotten():
 
 
 lengths = st.lists(st.floats(0.01, 300.0), min_size=1, max_size=20)
-limits = st.builds(Limits, st.floats(1, 200), st.floats(0, 20), st.floats(0, 30), st.floats(0, 1))
+limits = st.builds(
+    DeadlineRule, st.floats(1, 200), st.floats(0, 20), st.floats(0, 30), st.floats(0, 1)
+)
 
 
 @given(lengths, limits, st.integers(0, 20), st.integers(1, 20))

@@ -1,6 +1,6 @@
-"""What PRISAM is measured against: one module each, of the same steps on the same wire.
+"""The baselines: functions of the same steps as PRISAM, on the same wire.
 
-How each was made comparable, and where it departs from its source: docs/baselines.md.
+docs/baselines.md says how each was made comparable, and where it departs from its source.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.peer import loop
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 from prisam_p2p.peer.baselines import dense, dis_pfl_erk, exact_similarity, local, pens, pruned
-from prisam_p2p.peer.peer import Peer
 
-LOOPS: Mapping[Algorithm, Callable[[Peer], None]] = {
+LOOPS: Mapping[Algorithm, Callable[[BaselinePeer], None]] = {
     Algorithm.PRISAM: loop.prisam,
     Algorithm.PRISAM_RANDOM: pruned.prisam_random,
     Algorithm.LOCAL: local.local,

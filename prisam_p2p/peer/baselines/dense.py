@@ -1,4 +1,8 @@
-"""The round that baselines of whole models share: train, offer, pull, average."""
+"""Baselines that exchange whole models: D-PSGD, FedAvg with random peers, and the oracle.
+
+They share one round, `dense_rounds` (train, offer, pull, average), and differ in the peers that
+they choose and in how they average. `oracle_pruned` is the oracle with slim models.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,29 @@ from collections.abc import Callable, Collection, Mapping
 
 from prisam_p2p.core.layout import Weights
 from prisam_p2p.core.metropolis import metropolis_weights, mix
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 from prisam_p2p.peer.baselines.pruned import pruned_rounds
-from prisam_p2p.peer.peer import Peer
 
 
-def plain_mean(me: Peer, members: Mapping[str, Weights]) -> Weights:
-    """Return the members' average, each counting the same (or as --aggregation says)."""
+def plain_mean(me: BaselinePeer, members: Mapping[str, Weights]) -> Weights:
+    """Return the members' unweighted average, or the robust one that `aggregation` names."""
     average, _ = me.average(members)
     return average
 
 
 def dense_rounds(
-    me: Peer,
-    choose: Callable[[Peer, int], Collection[str]],
-    average: Callable[[Peer, Mapping[str, Weights]], Weights] = plain_mean,
+    me: BaselinePeer,
+    choose: Callable[[BaselinePeer, int], Collection[str]],
+    average: Callable[[BaselinePeer, Mapping[str, Weights]], Weights] = plain_mean,
 ) -> dict[str, Weights]:
-    """Run all rounds; return the last one's two models by moment.
+    """Run all rounds with whole models.
 
     Args:
-        choose: returns whose models to pull in a round, of all neighbors.
-        average: of the own model and those that arrived.
+        choose: returns the peers to average with in a round, of all neighbors.
+        average: averages this peer's model and those that arrived.
+
+    Returns:
+        Moment -> the last round's model at that moment.
     """
     weights, first = me.begin()
     for t in me.rounds_from(first):
@@ -46,59 +53,64 @@ def dense_rounds(
     return {"after_training": trained, "after_aggregation": weights}
 
 
-# D-PSGD: gossip with all neighbors, towards one model for all.
-#
-# Source: Lian et al. 2017, "Can Decentralized Algorithms Outperform Centralized Algorithms?",
-# NeurIPS, with Metropolis weights as the mixing matrix. Its step is one gradient; here it is the
-# round's local epochs, as for every method.
+def d_psgd(me: BaselinePeer) -> None:
+    """Run D-PSGD: gossip with all neighbors towards one model for all, the average.
 
+    One of its steps is one gradient; here it is a round's local epochs, as for every method.
 
-def d_psgd(me: Peer) -> None:
-    """Deploy what the network agreed on: the average is this method's only model."""
+    Source: Lian et al. 2017, "Can Decentralized Algorithms Outperform Centralized Algorithms?",
+        NeurIPS, with Metropolis weights as the mixing matrix.
+    """
     models = dense_rounds(me, choose=_all, average=_mixed)
     me.deploy({"after_aggregation": models["after_aggregation"]})
 
 
-def d_psgd_ft(me: Peer) -> None:
-    """Deploy the average, or what one round of local training made of the one before it."""
+def d_psgd_ft(me: BaselinePeer) -> None:
+    """Run D-PSGD with fine-tuning: deploy the average, or the model trained locally before it.
+
+    Source: as `d_psgd`; the choice between the two models is ours.
+    """
     me.deploy(dense_rounds(me, choose=_all, average=_mixed))
 
 
-def _all(me: Peer, _t: int) -> list[str]:
+def _all(me: BaselinePeer, _t: int) -> list[str]:
     return me.spec.neighbors
 
 
-def _mixed(me: Peer, members: Mapping[str, Weights]) -> Weights:
+def _mixed(me: BaselinePeer, members: Mapping[str, Weights]) -> Weights:
     present = {p: me.spec.degrees[p] for p in members if p != me.peer_id}
     shares = metropolis_weights(me.peer_id, len(me.spec.neighbors), present)
     return mix(me.layout, members, shares)
 
 
-# FedAvg with random peers: is it the choice of peers, or any averaging, that helps?
-#
-# Source: "FedAvg" in PRISAM, section V: McMahan et al. 2017, AISTATS, without a server; each device
-# averages with peers that are drawn anew in each round.
+def fedavg_random(me: BaselinePeer) -> None:
+    """Average whole models with peers drawn uniformly in each round.
+
+    It tells whether choosing peers helps, or averaging with any.
+
+    Source: "FedAvg" in PRISAM, section V: McMahan et al. 2017, AISTATS, without a server.
+    """
+    me.deploy(dense_rounds(me, choose=BaselinePeer.draw))
 
 
-def fedavg_random(me: Peer) -> None:
-    """Average whole models with peers drawn uniformly."""
-    me.deploy(dense_rounds(me, choose=Peer.draw))
+def oracle(me: BaselinePeer) -> None:
+    """Average whole models within the peer's data group, which it is told.
 
+    It bounds what any choice of peers can reach. No real device knows its data group; the
+    partition of the data must have groups.
 
-# Oracle: who has similar data is told, not found. The bound for any choice of peers.
-#
-# Source: ours. No device could know this; it needs a split with groups.
-
-
-def oracle(me: Peer) -> None:
-    """Average whole models within the true group."""
+    Source: ours.
+    """
     me.deploy(dense_rounds(me, choose=_true_group))
 
 
-def oracle_pruned(me: Peer) -> None:
-    """Average slim models within the true group: PRISAM without its clustering."""
+def oracle_pruned(me: BaselinePeer) -> None:
+    """Average slim models within the peer's data group: PRISAM without its clustering.
+
+    Source: ours.
+    """
     pruned_rounds(me, choose=_true_group)
 
 
-def _true_group(me: Peer, _t: int) -> list[str]:
+def _true_group(me: BaselinePeer, _t: int) -> list[str]:
     return me.spec.true_group

@@ -1,9 +1,11 @@
-"""Dis-PFL as its authors have it: unstructured sparse weights, averaged with random peers.
+"""Dis-PFL as its authors published it: unstructured sparse weights, random peers.
+
+Weights are trained under a fixed mask. Then some of the kept weights, fewer in each round, are
+replaced by those with the largest gradient, and the average over the peers that retain a weight
+is reduced to the new mask.
 
 Source: Dai et al. 2022, "DisPFL: Towards Communication-Efficient Personalized Federated Learning
 via Decentralized Sparse Training", ICML, and the authors' code (github.com/rong-dai/DisPFL).
-Weights are trained under a fixed mask. Then some of the kept ones, fewer in each round, give way
-to those with the largest gradient, and the average over who retains a weight takes the new mask.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ from __future__ import annotations
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.erk import drop_and_regrow, drop_rate, erk_mask
 from prisam_p2p.core.layout import narrow
-from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 
 
-def dis_pfl_erk(me: Peer) -> None:
-    """Keep a share of all weights, chosen anew in each round; the mask stays the device's own."""
+def dis_pfl_erk(me: BaselinePeer) -> None:
+    """Run Dis-PFL: train a share of all weights, which each device chooses anew in every round."""
     assert isinstance(me.layout, EntryLayout)
     weights, first = me.begin()
     if weights.mask.all():  # W0: the same mask on every peer
@@ -24,7 +26,7 @@ def dis_pfl_erk(me: Peer) -> None:
     for t in me.rounds_from(first):
         trained = me.train(t, weights)
 
-        me.offer(t, trained)  # the mask, a bit a weight, travels with the weights
+        me.offer(t, trained)  # the mask, one bit per weight, travels with the weights
         me.evaluate(t, "after_training", trained)
         rate = drop_rate(t, me.rounds)
         mask = drop_and_regrow(me.layout, trained, me.gradients(t, trained), rate)

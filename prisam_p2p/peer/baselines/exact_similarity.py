@@ -1,25 +1,27 @@
-"""Exact similarity: PRISAM, but every neighbor's weights are compared instead of its mask.
+"""Exact similarity: PRISAM, but peers compare all weights instead of masks.
 
-What do the tiny masks cost in accuracy, and what do they save? Source: ours. Every peer pulls
-from every neighbor all that it trained, clusters the cosines of W_i - W0 with the same K-means,
-and averages what its group's members prune to, as PRISAM does.
+It tells what masks cost in accuracy and save in bytes. Every peer pulls all trained weights of
+every neighbor, clusters the cosines of W_i - W0 with the same K-means, and averages the pruned
+weights of its group's members, as PRISAM does.
+
+Source: ours.
 """
 
 from __future__ import annotations
 
 from prisam_p2p.core.layout import narrow
 from prisam_p2p.core.masks import prune
-from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 
 
-def exact_similarity(me: Peer) -> None:
-    """Choose peers by the cosine of weight deltas, then go on as PRISAM."""
+def exact_similarity(me: BaselinePeer) -> None:
+    """Choose peers by the cosine of their weight deltas; all other steps are PRISAM's."""
     weights, first = me.begin()
     for t in me.rounds_from(first):
         trained = me.train(t, weights)
         own = me.prune(t, trained)
 
-        me.announce_structure(t, trained, own)  # the mask tells what to average of the weights
+        me.announce_structure(t, trained, own)  # the mask says which of the weights to average
         me.evaluate(t, "after_training", own)
         masks = me.hear(t)
         whole = {me.peer_id: trained, **me.pull(t, list(masks), whole=True)}

@@ -1,14 +1,14 @@
-"""Local: no communication. What are neighbors worth?
+"""Local training without communication: the lower bound that tells what neighbors are worth.
 
-Source: "Local" in PRISAM, section V. Same optimizer, epochs and seeds as all others.
+Source: "Local" in PRISAM, section V. Optimizer, epochs and seeds are those of all methods.
 """
 
 from __future__ import annotations
 
-from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 
 
-def local(me: Peer) -> None:
+def local(me: BaselinePeer) -> None:
     """Train the dense model on own data and never communicate."""
     weights, first = me.begin()
     for t in me.rounds_from(first):

@@ -1,22 +1,24 @@
-"""PENS: a peer's model is tried on own data; who does well often is asked again.
+"""PENS: try other peers' models on own data, then keep to the peers whose models did well.
+
+Phase 1 tries models of some peers by their loss on own training data, and averages with the best.
+Phase 2 averages with peers drawn from those that were among the best more often than expected by
+chance.
 
 Source: Onoszko, Karlsson, Mogren and Listo Zec 2021, "Decentralized federated learning of deep
-neural networks on non-iid data", FL-ICML workshop, arXiv 2107.08517. Phase 1: try some peers'
-models by their loss on own training data, average with the best. Phase 2: average with peers
-drawn from those that were among the best more often than chance would have it.
+neural networks on non-iid data", FL-ICML workshop, arXiv 2107.08517.
 """
 
 from __future__ import annotations
 
 from prisam_p2p.core.peer_choice import lowest
-from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 
 TRIED_FOR_EACH = 5
-"""Models tried for each that is averaged, by default: the source tries 10 and takes 2."""
+"""Models tried for each one averaged, by default: the source tries 10 and averages with 2."""
 
 
-def pens(me: Peer) -> None:
-    """Find peers by trial in the first rounds, then keep to them."""
+def pens(me: BaselinePeer) -> None:
+    """Run PENS: choose peers by trial in the first rounds, then draw from the best of them."""
     weights, first = me.begin()
     n_best, s = me.spec.fan_in, me.spec.settings
     n_tried = s.pens_sampled or TRIED_FOR_EACH * n_best

@@ -1,6 +1,7 @@
-"""PRISAM's round with peers that no mask chose: train, prune, offer, pull, average, prune.
+"""Baselines that exchange slim models without choosing peers by masks: PRISAM random, Dis-PFL.
 
-`prisam_random` is nothing but that: what finding peers is worth.
+They share one round, `pruned_rounds` (train, prune, offer, pull, average, prune), which is
+PRISAM's without masks and clustering.
 """
 
 from __future__ import annotations
@@ -9,29 +10,44 @@ from collections.abc import Callable, Collection
 
 from prisam_p2p.core.layout import narrow
 from prisam_p2p.core.masks import prune
-from prisam_p2p.peer.peer import Peer
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 
 
-def prisam_random(me: Peer) -> None:
-    """Average slim models with peers drawn uniformly, and prune the average anew."""
-    pruned_rounds(me, choose=Peer.draw)
+def prisam_random(me: BaselinePeer) -> None:
+    """Average slim models with peers drawn uniformly, then prune the average, as PRISAM does.
+
+    It tells what finding peers by their masks is worth. Source: ours.
+    """
+    pruned_rounds(me, choose=BaselinePeer.draw)
+
+
+def dis_pfl(me: BaselinePeer) -> None:
+    """Run Dis-PFL by channels: average with peers drawn uniformly, each keeping its own mask.
+
+    The original prunes single weights (dis_pfl_erk.py); here PRISAM's pruning of BN channels
+    makes the mask.
+
+    Source: Dai et al. 2022, "DisPFL", ICML: random peers, the average over those that retain a
+        weight, a personal mask. By channels as in PRISAM, section V.
+    """
+    pruned_rounds(me, choose=BaselinePeer.draw, own_mask=True)
 
 
 def pruned_rounds(
-    me: Peer, choose: Callable[[Peer, int], Collection[str]], own_mask: bool = False
+    me: BaselinePeer, choose: Callable[[BaselinePeer, int], Collection[str]], own_mask: bool = False
 ) -> None:
-    """Run all rounds and deploy, as `loop.prisam` but for whom to average with.
+    """Run all rounds and deploy, as `loop.prisam` does, but with other peers.
 
     Args:
-        choose: returns whose models to pull in a round, of all neighbors.
-        own_mask: the device's own mask takes hold of the average, which is not re-ranked.
+        choose: returns the peers to average with in a round, of all neighbors.
+        own_mask: reduce the average to this peer's own mask instead of pruning it anew.
     """
     weights, first = me.begin()
     for t in me.rounds_from(first):
         trained = me.train(t, weights)
         own = me.prune(t, trained)
 
-        me.offer(t, own)  # nobody clusters: the masks travel with the weights alone
+        me.offer(t, own)  # no clustering: masks travel with the weights only
         me.evaluate(t, "after_training", own)
         group = me.note_choice(t, choose(me, t), me.hear_of(t))
         pulled = me.pull(t, group)
@@ -51,15 +67,3 @@ def pruned_rounds(
         if me.converged():
             break
     me.deploy({"after_training": own, "after_aggregation": slim})
-
-
-# Dis-PFL by channels: slim models, each under its device's own mask, averaged with random peers.
-#
-# Source: Dai et al. 2022, "DisPFL", ICML (random peers, the average over who retains a weight, a
-# personal mask), with PRISAM's pruning of BN channels, as in PRISAM, section V. The original prunes
-# single weights: dis_pfl_erk.py.
-
-
-def dis_pfl(me: Peer) -> None:
-    """Average slim models where they overlap with peers drawn uniformly; keep the own mask."""
-    pruned_rounds(me, choose=Peer.draw, own_mask=True)

@@ -1,0 +1,92 @@
+"""The steps that baselines take where PRISAM compares masks.
+
+Baselines are made of these and of the steps in peer.py: peer/baselines/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from prisam_p2p.core import peer_choice
+from prisam_p2p.core.bits import PackedMask
+from prisam_p2p.core.delta_similarity import delta_cosines, kmeans_of_cosines
+from prisam_p2p.core.layout import State, Weights
+from prisam_p2p.measure import records
+from prisam_p2p.peer.peer import Peer
+
+NO_MASK = PackedMask(0, b"")
+"""What an algorithm without masks announces: only that the round's weights are offered."""
+
+
+class BaselinePeer(Peer):
+    """A peer with the steps of all baselines."""
+
+    def offer(self, t: int, weights: Weights) -> None:
+        """Offer `weights` and tell the neighbors so, without a mask."""
+        self._wait_at_barrier(t, "announce")
+        self._announce(t, NO_MASK, weights.mask, weights)
+
+    def announce_structure(self, t: int, trained: Weights, own: Weights) -> None:
+        """Send the structure mask of `own` to all neighbors and offer the `trained` weights."""
+        self._wait_at_barrier(t, "announce")
+        self._announce(t, PackedMask.pack(own.mask), own.mask, trained)
+
+    def hear_of(self, t: int) -> list[str]:
+        """Return the neighbors that offer weights of this round, ascending."""
+        return list(self._neighbors.hear(t))
+
+    def draw(self, t: int, n: int | None = None, among: Collection[str] = ()) -> tuple[str, ...]:
+        """Return `n` peers drawn uniformly without replacement.
+
+        The draw follows from the run's seed, this peer and the round. It ignores which peers are
+        present: otherwise it would depend on the clock.
+
+        Args:
+            n: the run's fan-in if None.
+            among: all neighbors if empty.
+        """
+        s = self.spec
+        return peer_choice.draw_peers(
+            among or s.neighbors, n or s.fan_in, s.settings.seed, s.index, t
+        )
+
+    def present(self, wanted: Collection[str], heard: Collection[str]) -> list[str]:
+        """Return the `wanted` peers that were heard, ascending."""
+        return sorted(set(wanted) & set(heard))
+
+    def note_choice(self, t: int, wanted: Collection[str], heard: Collection[str]) -> list[str]:
+        """Return and journal this round's group: this peer and the wanted peers that were heard."""
+        self.group = sorted([self.peer_id, *self.present(wanted, heard)])
+        self._journal.write(records.Grouped(t, {}, self.group))
+        return self.group
+
+    def find_group_by_deltas(self, t: int, whole: Mapping[str, Weights]) -> tuple[str, ...]:
+        """Return this peer's group by K-means on the weights' changes since W0, ascending.
+
+        Args:
+            whole: peer -> its trained weights, this peer's included.
+        """
+        peers, cosines = delta_cosines(self.layout, self._w0, whole)
+        seed = self.spec.settings.seed
+        found = kmeans_of_cosines(peers, cosines, self.spec.clusters, seed, t)
+        self.group = list(found.of(self.peer_id))
+        self._journal.write(records.Grouped(t, found.labels, self.group))
+        return tuple(self.group)
+
+    def losses(self, models: Mapping[str, Weights]) -> dict[str, float]:
+        """Return peer -> its model's loss on this peer's training images."""
+        with self._turns.turn():
+            return {peer: self.learner.loss(weights) for peer, weights in models.items()}
+
+    def gradients(self, t: int, weights: Weights) -> State:
+        """Return the dense gradients of the loss on one batch of own data."""
+        with self._turns.turn():
+            return self.learner.gradients(weights, round_index=t)
+
+    def note_trial(self, tried: Collection[str], best: Collection[str]) -> None:
+        """Remember which of the `tried` peers' models were `best`; the saved state keeps it."""
+        self._affinity = peer_choice.add_trial(self._affinity, tried, best)
+
+    def favorites(self) -> tuple[str, ...]:
+        """Return the peers whose models were among the best more often than expected by chance."""
+        return peer_choice.favorites(self._affinity)
