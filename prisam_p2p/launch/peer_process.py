@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 import psutil
 
 from prisam_p2p.control.codec import decode_report, encode
-from prisam_p2p.control.messages import Order, PeerDone, Report, RosterEntry
+from prisam_p2p.control.messages import (
+    AtBarrier,
+    Order,
+    PeerDone,
+    Report,
+    RosterEntry,
+    TransferHeld,
+)
 from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.errors import ControlError, LaunchError
 from prisam_p2p.system.json_lines import LineSocket
@@ -109,10 +116,24 @@ class PeerProcess:
 
     def _decode(self, line: bytes) -> Report:
         try:
-            return decode_report(line)
+            report = decode_report(line)
+            self._check_places(report)
         except ControlError as error:
             reason = f"it sent a wrong line: {error}"
             raise LaunchError(f"peer {self.peer}", reason, self.last_lines()) from None
+        return report
+
+    def _check_places(self, report: Report) -> None:
+        """Raise ControlError for a barrier or a stop that the spec of this peer does not have."""
+        match report:
+            case AtBarrier(round_index, phase):
+                known = (round_index, phase) in self.spec.barriers
+            case TransferHeld(stop):
+                known = stop in self.spec.stops
+            case _:
+                known = True
+        if not known:
+            raise ControlError(f"{report}: expected one of those in its spec")
 
     def fate(self) -> str:
         """Return the peer's final state."""

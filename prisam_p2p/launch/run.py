@@ -6,7 +6,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,9 @@ from pathlib import Path
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.errors import ConfigError, LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
+from prisam_p2p.faults.injector import Injector
+from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults
+from prisam_p2p.faults.links.network_link_faults import LinkFaults, NetworkLinkFaults
 from prisam_p2p.launch.engine import Engine, SpawnEngine
 from prisam_p2p.launch.kernel_watch import KernelWatch
 from prisam_p2p.launch.past import Past
@@ -27,6 +30,8 @@ from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.choice import NetworkChoice, facts_of, link_checks, make_network
 from prisam_p2p.netns.interface import Network
+from prisam_p2p.netns.loopback import Loopback
+from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.settings import Start
@@ -157,10 +162,11 @@ def _play(
     engine = _engine(plan.settings.start)  # forked before there is a thread
     with _kernel_watch(specs, network, mtu) as watch:
         processes = PeerProcesses(engine, specs, first, journal)
-        surroundings = Surroundings(
-            journal, display_for(request.quiet), stopping, watch.dump, network, plan.link_states()
-        )
-        supervisor = Supervisor(processes, surroundings, faults, past)
+        barriers = {spec.peer_id: spec.barriers for spec in specs}
+        links = _link_faults(network, processes, plan.link_states())
+        injector = Injector(faults, processes, journal.write, barriers, links)
+        surroundings = Surroundings(journal, display_for(request.quiet), stopping, watch.dump)
+        supervisor = Supervisor(processes, injector, surroundings, faults, past)
         try:
             supervisor.run()
         finally:
@@ -194,6 +200,20 @@ def _network(request: RunRequest, run_id: str) -> Iterator[Network]:
     rates = {peer: (each.up_mbit_s, each.down_mbit_s) for peer, each in profiles.items()}
     with closing(make_network(request.choice, rates, run_id)) as network:
         yield network
+
+
+def _link_faults(
+    network: Network, processes: PeerProcesses, base: Mapping[Link, LinkState]
+) -> LinkFaults:
+    """Return what does the faults of links: the network, or on loopback the peers themselves.
+
+    Args:
+        base: what some directed links are like without faults.
+    """
+    if isinstance(network, Loopback):
+        return LoopbackLinkFaults(processes, base)
+    links = [(spec.peer_id, n) for spec in processes.specs for n in spec.neighbors]
+    return NetworkLinkFaults(network, links, base)
 
 
 def _kernel_watch(specs: Sequence[PeerSpec], network: Network, mtu: int) -> KernelWatch:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
@@ -32,8 +32,6 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
-from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults
-from prisam_p2p.faults.links.network_link_faults import LinkFaults, NetworkLinkFaults
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.processes import PeerProcesses
@@ -41,9 +39,6 @@ from prisam_p2p.launch.progress import ProgressDisplay, ProgressView, view_of
 from prisam_p2p.launch.watchdog import Watchdog
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.netns.interface import Network
-from prisam_p2p.netns.loopback import Loopback
-from prisam_p2p.plan.link_properties import Link, LinkState
 
 STOP_TIMEOUT_S = 8.0
 """Peers that were told to stop, or to exit, are killed after this time."""
@@ -61,46 +56,40 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a supervisor works with that is not the peers.
+    """What a supervisor reports to and asks, besides the peers.
 
     Attributes:
         journal: of the launcher.
         display: shows the progress.
         stopping: tells whether the run is to be stopped; asked several times a second.
         before_exit: called when all peers are done, just before they are told to exit.
-        network: what lies between the peers.
-        links: what some directed links are like without faults.
     """
 
     journal: Journal
     display: ProgressDisplay
     stopping: Callable[[], bool]
     before_exit: Callable[[], object]
-    network: Network
-    links: Mapping[Link, LinkState]
 
 
 class Supervisor:
     """Supervises the peers of one run, from their first process to their last.
 
     Args:
-        faults: what is to happen to the peers; they wait for it at the barriers of their specs.
+        injector: applies `faults`; the peers wait for it at the barriers of their specs.
         past: the run's earlier launches.
     """
 
     def __init__(
         self,
         processes: PeerProcesses,
+        injector: Injector,
         surroundings: Surroundings,
         faults: FaultPlan | None,
         past: Past,
     ) -> None:
-        self._processes, self._past = processes, past
+        self._processes, self._injector, self._past = processes, injector, past
         self._journal, self._display = surroundings.journal, surroundings.display
         self._stopping, self._before_exit = surroundings.stopping, surroundings.before_exit
-        barriers = {spec.peer_id: spec.barriers for spec in processes.specs}
-        links = _fault_links(processes, surroundings)
-        self._injector = Injector(faults, processes, self._journal.write, barriers, links)
         occurrences = faults.occurrences if faults else ()
         self._has_faults = bool(occurrences)
         self._absent = {p for each in occurrences if each.traits.starts_absent for p in each.peers}
@@ -317,12 +306,3 @@ class Supervisor:
         began_s = self._rounds_began_s
         since_s = 0.0 if began_s is None else time.monotonic() - began_s
         return view_of(self._processes.specs, [*self._processes], self._phase, since_s)
-
-
-def _fault_links(processes: PeerProcesses, surroundings: Surroundings) -> LinkFaults:
-    """Return what does the faults of links: the network, or on loopback the peers themselves."""
-    network = surroundings.network
-    if isinstance(network, Loopback):
-        return LoopbackLinkFaults(processes, surroundings.links)
-    links = [(spec.peer_id, n) for spec in processes.specs for n in spec.neighbors]
-    return NetworkLinkFaults(network, links, surroundings.links)

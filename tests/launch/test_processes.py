@@ -7,7 +7,15 @@ import pytest
 from spec_of_a import spec_of_a
 
 from prisam_p2p.control.codec import decode_order, encode
-from prisam_p2p.control.messages import ProcessUp, Ready, Roster, RosterEntry, RosterUpdate
+from prisam_p2p.control.messages import (
+    AtBarrier,
+    ProcessUp,
+    Ready,
+    Roster,
+    RosterEntry,
+    RosterUpdate,
+    TransferHeld,
+)
 from prisam_p2p.control.spec import AttackSpec, Incarnation
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.processes import PeerProcesses
@@ -48,7 +56,10 @@ class SocketEngine:
 @pytest.fixture
 def run(tmp_path):
     a = spec_of_a(tmp_path)
-    b = spec_of_a(tmp_path, peer_id="b", neighbors=["a"], address="127.0.0.2", keys=KEYS["b"])
+    places = {"barriers": [(2, "pull")], "stops": [(2, 0.5)]}
+    b = spec_of_a(
+        tmp_path, peer_id="b", neighbors=["a"], address="127.0.0.2", keys=KEYS["b"], **places
+    )
     first = {"a": Incarnation(), "b": Incarnation(number=3)}
     engine = SocketEngine()
     with Journal(tmp_path / "journal" / "launcher.jsonl", 0.0) as journal:
@@ -85,6 +96,20 @@ def test_a_wrong_line_is_refused_by_name_with_what_the_peer_printed_last(run, li
     with pytest.raises(LaunchError, match=f"peer a: it sent a wrong line: {why}") as refusal:
         next(heard)
     assert refusal.value.last_lines == ("this is not the release you wanted",)
+
+
+@pytest.mark.parametrize(
+    "report", [AtBarrier(3, "pull"), AtBarrier(2, "train"), TransferHeld((2, 0.25))]
+)
+def test_a_barrier_or_a_stop_that_is_not_in_its_spec_is_refused(run, report):
+    engine, processes, _ = run
+    processes.start("b")
+    engine.ends["b"].sendall(encode(AtBarrier(2, "pull")) + encode(TransferHeld((2, 0.5))))
+    engine.ends["b"].sendall(encode(report))
+    heard = processes.hear(DEADLINE_S)
+    assert [next(heard)[1] for _ in range(2)] == [AtBarrier(2, "pull"), TransferHeld((2, 0.5))]
+    with pytest.raises(LaunchError, match=f"peer b: it sent a wrong line: {type(report).__name__}"):
+        next(heard)
 
 
 def test_a_roster_has_who_listens_and_a_later_one_has_a_higher_version(run):
