@@ -1,8 +1,19 @@
-"""Faults done to real processes: each fired, bit and was contained."""
+"""Faults of real processes, messages and links: each fired, bit and was contained.
+
+Whether it bit is seen against the control run (control_runs.py).
+"""
 
 import json
 
 import pytest
+from control_runs import (
+    FIVE_ROUNDS,
+    contained,
+    heard_missing,
+    is_the_control_run_before,
+    members,
+    records,
+)
 from launching import SMALL, asked, journal, launch, refused, topology
 
 from prisam_p2p.netns.interface import NetworkError
@@ -10,7 +21,6 @@ from prisam_p2p.netns.namespaces import Namespaces
 
 pytestmark = pytest.mark.network
 
-FIVE_ROUNDS = SMALL.replace("rounds = 3", "rounds = 5")
 OPTIONS = ("--quiet", "--round-timeout-s", "30", "--reconnect-timeout-s", "1")
 
 
@@ -31,23 +41,19 @@ def run_with(folder, *faults, name="run", code=0, options=()):
     return run, json.loads((run / "summary.json").read_text())
 
 
-def heard_missing(run, peer, gone):
-    return [
-        x["round"] for x in journal(run, peer) if x["record"] == "heard" and gone in x["missing"]
-    ]
-
-
 def lost_pulls(run, peer):
-    return [x for x in journal(run, peer) if x["record"] == "pull_failed"]
+    return records(run, peer, "pull_failed")
 
 
-def contained(summary, *gone):
-    assert summary["closure"]["unexplained_bytes"] == 0
-    for peer, result in summary["peers"].items():
-        assert peer in gone or result["state"] == "completed", (peer, result["state"])
+def epochs(run, peer):
+    return [x["epochs"] for x in records(run, peer, "trained")]
 
 
-def test_a_killed_peer_is_gone_and_the_others_go_on(tmp_path):
+def hellos(summary):
+    return summary["bytes"]["hello"]["messages"]
+
+
+def test_a_killed_peer_is_gone_and_the_others_go_on(tmp_path, control):
     run, summary = run_with(
         tmp_path, 'kind = "kill"\npeers = ["p05"]\nat = { round = 2, phase = "announce" }'
     )
@@ -55,11 +61,18 @@ def test_a_killed_peer_is_gone_and_the_others_go_on(tmp_path):
     assert (verdict["id"], verdict["fired"], verdict["verdict"]) == ("f0#0", True, "true")
     assert summary["peers"]["p05"]["state"] == "died with -9 as planned"
     assert heard_missing(run, "p00", "p05") == [2, 3, 4]  # before its mask of round 2
+    assert heard_missing(control.path, "p00", "p05") == []
     assert verdict["detected_s"] < 5
-    contained(summary, "p05")
+    is_the_control_run_before(run, control, 2)
+    averaged = members(control.path, "p04")
+    without = {t: [peer for peer in averaged[t] if t < 2 or peer != "p05"] for t in averaged}
+    assert members(run, "p04") == without != averaged
+    sent, of_control = (each["bytes"]["weights"]["payload"] for each in (summary, control.summary))
+    assert sent < of_control
+    contained(summary, control, "p05")
 
 
-def test_restarted_peers_go_on_from_their_state_or_from_a_neighbors_weights(tmp_path):
+def test_restarted_peers_go_on_from_their_state_or_from_a_neighbors_weights(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "restart"\npeers = ["p01"]\nat = { round = 2, phase = "train" }',
@@ -68,9 +81,9 @@ def test_restarted_peers_go_on_from_their_state_or_from_a_neighbors_weights(tmp_
         options=("--similarity-ratio", "0"),  # no groups, which a neighbor's weights may mix up
     )
     assert [fault["verdict"] for fault in summary["faults"]] == ["true", "true"]
-    (resumed,) = [x for x in journal(run, "p01") if x["record"] == "resumed"]
+    (resumed,) = records(run, "p01", "resumed")
     assert (resumed["state_round"], resumed["round"]) == (2, 2)
-    assert [x["incarnation"] for x in journal(run, "p01") if x["record"] == "started"] == [0, 1]
+    assert [x["incarnation"] for x in records(run, "p01", "started")] == [0, 1]
     assert 4 not in heard_missing(run, "p00", "p01")
     for peer in ("p03", "p04"):
         lines = journal(run, peer)
@@ -80,37 +93,43 @@ def test_restarted_peers_go_on_from_their_state_or_from_a_neighbors_weights(tmp_
         before = [x for x in lines[: lines.index(resumed)] if x["record"] == "pulled"][-1]
         assert (before["donor"], before["round"] <= resumed["round"]) == (resumed["donor"], True)
         assert [x for x in lines if x["record"] == "trained"][-1]["epochs"] == 2  # no warm-up
-    contained(summary)
+    assert hellos(summary) > hellos(control.summary)
+    contained(summary, control)
 
 
-def test_a_restart_from_nothing_begins_again_with_w0_where_the_others_are(tmp_path):
+def test_a_restart_from_nothing_begins_again_with_w0_where_the_others_are(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "restart"\nfrom = "fresh"\npeers = ["p01"]\nat = { round = 3, phase = "pull" }',
     )
     assert summary["faults"][0]["verdict"] == "true"
-    (resumed,) = [x for x in journal(run, "p01") if x["record"] == "resumed"]
+    (resumed,) = records(run, "p01", "resumed")
     assert resumed["state_round"] == 0
     assert resumed["round"] in (3, 4)  # the others may be a round further by then
-    warm = [x["epochs"] for x in journal(run, "p01") if x["record"] == "trained"]
-    assert warm[:5] == [3, 2, 2, 2, 3]
-    contained(summary)
+    assert epochs(run, "p01")[:5] == [3, 2, 2, 2, 3]
+    assert epochs(control.path, "p01") == [3, 2, 2, 2, 2]
+    is_the_control_run_before(run, control, 3)
+    assert hellos(summary) > hellos(control.summary)
+    contained(summary, control)
 
 
-def test_a_paused_peer_holds_its_neighbors_up_until_it_is_let_go(tmp_path):
+def test_a_paused_peer_holds_its_neighbors_up_until_it_is_let_go(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "pause"\npeers = ["p02"]\nat = { round = 1, phase = "announce" }\n'
         "heal = { after_s = 2.0 }",
     )
     assert summary["faults"][0]["verdict"] == "true"
-    waited = [x["waited_s"] for x in journal(run, "p00") if x["record"] == "heard"]
+    waited = [x["waited_s"] for x in records(run, "p00", "heard")]
     assert waited[1] > 1
+    without = [x["waited_s"] for x in records(control.path, "p00", "heard")]
+    assert waited[1] > without[1]
     assert 4 not in heard_missing(run, "p00", "p02")
-    contained(summary)
+    is_the_control_run_before(run, control, 1)
+    contained(summary, control)
 
 
-def test_a_peer_that_was_paused_for_rounds_goes_on_where_the_others_are(tmp_path):
+def test_a_peer_that_was_paused_for_rounds_goes_on_where_the_others_are(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "pause"\npeers = ["p02"]\nat = { round = 1, phase = "announce" }\n'
@@ -118,10 +137,12 @@ def test_a_peer_that_was_paused_for_rounds_goes_on_where_the_others_are(tmp_path
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert heard_missing(run, "p00", "p02") == [1, 2, 3]
-    contained(summary)
+    assert heard_missing(control.path, "p00", "p02") == []
+    is_the_control_run_before(run, control, 1)
+    contained(summary, control)
 
 
-def test_a_donor_that_is_paused_for_a_round_is_given_up_like_one_that_is_gone(tmp_path):
+def test_a_donor_that_is_paused_for_a_round_is_given_up_like_one_that_is_gone(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "pause"\npeers = ["p02"]\nat = { round = 1, phase = "pull" }\n'
@@ -129,10 +150,14 @@ def test_a_donor_that_is_paused_for_a_round_is_given_up_like_one_that_is_gone(tm
     )
     lost = {x["round"]: x["reason"] for x in lost_pulls(run, "p00") if x["donor"] == "p02"}
     assert lost[1] == "connection closed"  # and not 60 s without a byte
-    contained(summary)
+    assert lost_pulls(control.path, "p00") == []
+    assert "p02" in members(control.path, "p00")[1]
+    assert "p02" not in members(run, "p00")[1]
+    is_the_control_run_before(run, control, 2)
+    contained(summary, control)
 
 
-def test_a_killed_peer_that_would_be_back_after_the_end_is_not_waited_for(tmp_path):
+def test_a_killed_peer_that_would_be_back_after_the_end_is_not_waited_for(tmp_path, control):
     _, summary = run_with(
         tmp_path,
         'kind = "kill"\npeers = ["p02"]\nat = { round = 3, phase = "announce" }\n'
@@ -140,29 +165,33 @@ def test_a_killed_peer_that_would_be_back_after_the_end_is_not_waited_for(tmp_pa
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert summary["peers"]["p02"]["state"] == "died with -9 as planned"
-    contained(summary, "p02")
+    contained(summary, control, "p02")
 
 
-def test_a_peer_that_is_told_to_leave_is_waited_for_no_more(tmp_path):
+def test_a_peer_that_is_told_to_leave_is_waited_for_no_more(tmp_path, control):
     run, summary = run_with(
         tmp_path, 'kind = "leave"\npeers = ["p04"]\nat = { round = 1, phase = "train" }'
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert summary["peers"]["p04"]["state"] == "stopped as planned"
     assert heard_missing(run, "p00", "p04") == [1, 2, 3, 4]
-    contained(summary, "p04")
+    assert heard_missing(control.path, "p00", "p04") == []
+    is_the_control_run_before(run, control, 1)
+    contained(summary, control, "p04")
 
 
-def test_a_fault_that_never_fires_fails_the_run(tmp_path):
-    _, summary = run_with(
+def test_a_fault_that_never_fires_fails_the_run_and_changes_nothing(tmp_path, control):
+    run, summary = run_with(
         tmp_path, 'kind = "kill"\npeers = ["p05"]\nat = { time_s = 3600.0 }', code=4
     )
     (verdict,) = summary["faults"]
-    assert (verdict["fired"], verdict["verdict"]) == (False, "false")
+    assert (verdict["fired"], verdict["contained"], verdict["verdict"]) == (False, None, "false")
     assert verdict["why"] == "it never fired"
+    code, differences = asked("verify", run, control.path)
+    assert code == 0, differences
 
 
-def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_path):
+def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_path, control):
     faults = (
         'kind = "kill"\npeers = { percent = 20 }\nat = { round = 1, phase = "announce" }',
         'kind = "restart"\npeers = { pick = 2 }\nat = { round = 2, phase = "pull" }',
@@ -173,7 +202,7 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
     patience = ("--heartbeat-s", "10", "--round-deadline-k", "0", "--round-timeout-s", "120")
     pulls = ("--reconnect-timeout-s", "30", "--pull-timeout-s", "20")
     run, summary = run_with(tmp_path, *faults, options=(*patience, *pulls, "--control-run"))
-    connections = [x for x in journal(run, "p00") if x["record"] == "connection"]
+    connections = records(run, "p00", "connection")
     assert {x["heartbeat_ms"] for x in connections} == {0, 10_000}
     again = tmp_path / "again"
     plans = (run / "plan.json", "--faults", run / "faults.json")
@@ -190,6 +219,7 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
     restarted = summary["faults"][1]
     assert isinstance(restarted["accuracy_change"], float)  # against the twin
     assert asked("verify", run, run / "twin")[0] == 4
+    assert asked("verify", control.path, run / "twin")[0] == 0  # how long it waits is no matter
 
 
 @pytest.mark.parametrize(
@@ -209,7 +239,7 @@ def test_a_scenario_that_cannot_be_run_starts_nothing(tmp_path, fault, says):
 # -- messages ----------------------------------------------------------------------------------
 
 
-def test_masks_that_are_lost_are_missed_and_the_next_one_is_asked_for_whole(tmp_path):
+def test_masks_that_are_lost_are_missed_and_the_next_one_is_asked_for_whole(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "drop"\nmessage = "mask"\npeers = ["p03"]\n'
@@ -218,33 +248,48 @@ def test_masks_that_are_lost_are_missed_and_the_next_one_is_asked_for_whole(tmp_
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert heard_missing(run, "p00", "p03") == [2]
-    (acted,) = [x for x in journal(run, "p03") if x["record"] == "policy_acted"]
+    (acted,) = records(run, "p03", "policy_acted")
     assert acted["acted"] == 5  # a mask for each neighbor
-    contained(summary)
+    assert heard_missing(control.path, "p00", "p03") == []
+    is_the_control_run_before(run, control, 3)
+    asking, without = (s["bytes"]["control"]["messages"] for s in (summary, control.summary))
+    assert (asking, without) == (5, 0)
+    contained(summary, control)
 
 
-def test_corrupt_weights_are_left_out(tmp_path):
+def test_corrupt_weights_are_left_out(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "corrupt"\nmessage = "weights"\npeers = ["p00"]\n'
         'at = { round = 1, phase = "announce" }\nheal = { rounds = 1 }',
     )
     assert summary["faults"][0]["verdict"] == "true"
-    rejected = [x for p in ("p01", "p02") for x in journal(run, p) if x["record"] == "rejected"]
+    rejected = [x for p in ("p01", "p02") for x in records(run, p, "rejected")]
     assert {(x["donor"], x["round"]) for x in rejected} == {("p00", 1)}
-    contained(summary)
+    assert records(control.path, "p01", "rejected") == []
+    averaged, without = (members(each, "p01") for each in (control.path, run))
+    assert ("p00" in averaged[1], "p00" in without[1]) == (True, False)
+    assert {t: averaged[t] for t in (0, 2)} == {t: without[t] for t in (0, 2)}
+    is_the_control_run_before(run, control, 2)
+    contained(summary, control)
 
 
-def test_messages_on_bad_ways(tmp_path):
+def test_messages_on_bad_ways(tmp_path, control):
     when = 'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }'
     kinds = {"delay": "ms = 200\n", "duplicate": "", "reorder": "", "hold": ""}
     faults = [
         f'kind = "{kind}"\nmessage = "mask"\npeers = ["p0{i}"]\n{more}{when}'
         for i, (kind, more) in enumerate(kinds.items())
     ]
-    _, summary = run_with(tmp_path, *faults, options=("--round-timeout-s", "3"))
+    run, summary = run_with(tmp_path, *faults, options=("--round-timeout-s", "3"))
     assert [(f["kind"], f["verdict"]) for f in summary["faults"]] == [(k, "true") for k in kinds]
-    contained(summary)
+    twice = {x["sender"] for x in records(run, "p05", "turned") if x["verdict"] == "duplicate"}
+    assert "p01" in twice
+    assert {1, 2} <= set(heard_missing(run, "p05", "p03"))  # held until the heal
+    assert records(control.path, "p05", "turned") == []
+    assert heard_missing(control.path, "p05", "p03") == []
+    is_the_control_run_before(run, control, 2)
+    contained(summary, control)
 
 
 # -- links: in a namespace for each peer, where this machine can ------------------------------
@@ -265,30 +310,29 @@ FAR = SMALL.replace("[run]", "delay_ms = 20\nrate_mbit_s = 50\n[run]") + (
 
 
 def test_links_with_rates_and_delays_have_them_and_the_kernel_explains_every_byte(
-    tmp_path, namespaces
+    tmp_path, control, namespaces
 ):
     run = tmp_path / "run"
     code, _, err = launch(topology(tmp_path, FAR), "--run-dir", run, "--quiet")
     assert (code, err) == (0, "")
-    (made,) = (x for x in journal(run, "launcher") if x["record"] == "network_made")
+    (made,) = (x for x in records(run, "launcher", "network_made"))
     assert (made["kind"], made["reason"]) == ("namespaces", "for the topology's links")
     assert [x["what"] for x in made["measured"]] == ["rate, Mbit/s", "loss", "delay, ms"]
-    pulled = {
-        peer: [x for x in journal(run, peer) if x["record"] == "pulled"] for peer in ("p00", "p02")
-    }
+    pulled = {peer: records(run, peer, "pulled") for peer in ("p00", "p02")}
     all_pulls = [x for lines in pulled.values() for x in lines]
     assert min(x["wall_s"] for x in all_pulls) >= 0.08  # there and back twice: offer, chunk
     assert max(x["mbit_s"] for x in all_pulls) < 50
     there = [x["wall_s"] for x in pulled["p00"] if x["donor"] == "p01"]
     assert min(there) >= 0.28
-    summary = json.loads((run / "summary.json").read_text())
-    contained(summary)
-    assert summary["closure"]["source"] == "kernel"
+    is_the_control_run_before(run, control, 3)  # a delay changes no result
+    assert max(x["wall_s"] for x in records(control.path, "p02", "pulled")) < 0.28
+    closure = json.loads((run / "summary.json").read_text())["closure"]
+    assert (closure["verdict"], closure["source"]) == ("true", "kernel")
     code, out = asked("sql", run, "SELECT DISTINCT source FROM ledger", "--format", "json")
     assert (code, json.loads(out)) == (0, [{"source": "kernel"}])  # no segment is modelled
 
 
-def test_a_partition_parts_the_sides_and_heals(tmp_path, namespaces):
+def test_a_partition_parts_the_sides_and_heals(tmp_path, control, namespaces):
     run, summary = run_with(
         tmp_path,
         'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
@@ -299,13 +343,17 @@ def test_a_partition_parts_the_sides_and_heals(tmp_path, namespaces):
     assert {1, 2} <= set(heard_missing(run, "p00", "p03"))
     # its own side; when they meet again, who is behind may skip a round to catch up
     assert {1, 2}.isdisjoint(heard_missing(run, "p00", "p01"))
-    healed_s = [x["t_s"] for x in journal(run, "launcher") if x["record"] == "fault_healed"]
-    met = [x for x in journal(run, "p00") if x["record"] == "neighbor_joined"]
+    healed_s = [x["t_s"] for x in records(run, "launcher", "fault_healed")]
+    met = records(run, "p00", "neighbor_joined")
     assert {x["neighbor"] for x in met if x["t_s"] > min(healed_s)} == {"p03", "p04", "p05"}
-    contained(summary)
+    assert heard_missing(control.path, "p00", "p03") == []
+    is_the_control_run_before(run, control, 1)
+    contained(summary, control)
 
 
-def test_a_pull_across_a_cut_is_given_up_when_the_kernel_answers_no_more(tmp_path, namespaces):
+def test_a_pull_across_a_cut_is_given_up_when_the_kernel_answers_no_more(
+    tmp_path, control, namespaces
+):
     run, summary = run_with(
         tmp_path,
         'kind = "isolate"\npeers = ["p00"]\nat = { round = 2, phase = "pull" }\n'
@@ -315,33 +363,57 @@ def test_a_pull_across_a_cut_is_given_up_when_the_kernel_answers_no_more(tmp_pat
     lost = lost_pulls(run, "p00")
     assert 2 in {x["round"] for x in lost}
     assert {x["reason"] for x in lost} == {"connection closed"}  # and not 60 s without a byte
-    contained(summary)
+    assert lost_pulls(control.path, "p00") == []
+    is_the_control_run_before(run, control, 3)
+    contained(summary, control)
 
 
-def test_links_that_are_healed_at_the_end_are_given_time_to_be_used_again(tmp_path, namespaces):
+def test_links_that_are_healed_at_the_end_are_given_time_to_be_used_again(
+    tmp_path, control, namespaces
+):
     run, summary = run_with(
         tmp_path,
         'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
         'at = { round = 3, phase = "announce" }\nheal = { never = true }',
         options=namespaces,
     )
-    (settled,) = [x for x in journal(run, "launcher") if x["record"] == "settled"]
+    (settled,) = records(run, "launcher", "settled")
     assert settled["late"] == []
-    contained(summary)
+    assert heard_missing(run, "p00", "p03") == [3, 4]
+    assert records(control.path, "launcher", "settled") == []
+    is_the_control_run_before(run, control, 3)
+    contained(summary, control)
 
 
-def test_a_slow_and_lossy_link_is_slow_and_loses(tmp_path, namespaces):
-    _, summary = run_with(
+def test_a_slow_and_lossy_link_is_slow_and_loses(tmp_path, control, namespaces):
+    run, summary = run_with(
         tmp_path,
         'kind = "shape"\nlinks = { of = ["p01"] }\nloss = 0.1\ndelay_ms = 20\n'
         'at = { round = 1, phase = "announce" }\nheal = { never = true }',
         options=namespaces,
     )
     assert summary["faults"][0]["verdict"] == "true"
-    contained(summary)
+    is_the_control_run_before(run, control, 5)  # TCP loses nothing: the results are the same
+    assert fastest_pull_s(control.path, "p01", 2) < 0.08 <= fastest_pull_s(run, "p01", 2)
+    assert (again(run) > 0, again(control.path)) == (True, 0)
+    contained(summary, control)
 
 
-def test_a_reset_connection_comes_back(tmp_path, namespaces):
+def fastest_pull_s(run, peer, since):
+    """Return how long the fastest pull of a peer took from a round on: two round trips."""
+    return min(x["wall_s"] for x in records(run, peer, "pulled") if x["round"] >= since)
+
+
+def again(run):
+    """Return the bytes that the kernel sent again."""
+    code, out = asked(
+        "sql", run, "SELECT sum(retransmitted) n FROM connections", "--format", "json"
+    )
+    assert code == 0, out
+    return json.loads(out)[0]["n"]
+
+
+def test_a_reset_connection_comes_back(tmp_path, control, namespaces):
     run, summary = run_with(
         tmp_path,
         'kind = "cut"\nlinks = ["p00-p01"]\nhow = "reset"\nat = { round = 1, phase = "announce" }\n'
@@ -349,17 +421,19 @@ def test_a_reset_connection_comes_back(tmp_path, namespaces):
         options=(*namespaces, "--rounds", "15"),
     )
     assert summary["faults"][0]["verdict"] == "true"
-    left = [x["neighbor"] for x in journal(run, "p00") if x["record"] == "neighbor_left"]
+    left = [x["neighbor"] for x in records(run, "p00", "neighbor_left")]
     assert "p01" in left
-    joined = [x["neighbor"] for x in journal(run, "p00") if x["record"] == "neighbor_joined"]
+    joined = [x["neighbor"] for x in records(run, "p00", "neighbor_joined")]
     assert joined.count("p01") >= 2
-    contained(summary)
+    before = [x["neighbor"] for x in records(control.path, "p00", "neighbor_joined")]
+    assert before.count("p01") == 1
+    contained(summary, control)
 
 
 # -- links: on loopback, by rules for messages -------------------------------------------------
 
 
-def test_on_loopback_nothing_crosses_a_partition(tmp_path):
+def test_on_loopback_nothing_crosses_a_partition(tmp_path, control):
     run, summary = run_with(
         tmp_path,
         'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
@@ -370,12 +444,14 @@ def test_on_loopback_nothing_crosses_a_partition(tmp_path):
     one, other = {"p00", "p01", "p02"}, {"p03", "p04", "p05"}
     for peer in one | other:
         across = other if peer in one else one
-        heard = {x["round"]: x for x in journal(run, peer) if x["record"] == "heard"}
+        heard = {x["round"]: x for x in records(run, peer, "heard")}
         assert set(heard[1]["missing"]) == across
         assert [heard[t]["missing"] for t in (0, 2, 3)] == [{}, {}, {}]
-        pulled = {(x["round"], x["donor"]) for x in journal(run, peer) if x["record"] == "pulled"}
+        pulled = {(x["round"], x["donor"]) for x in records(run, peer, "pulled")}
         assert not {(1, donor) for donor in across} & pulled
-    contained(summary)
+        assert [x["missing"] for x in records(control.path, peer, "heard")] == [{}] * 5
+    is_the_control_run_before(run, control, 2)
+    contained(summary, control)
 
 
 def test_what_loopback_cannot_do_is_refused(tmp_path):

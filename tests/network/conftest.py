@@ -1,0 +1,41 @@
+"""Control runs: the networks of the fault tests without their faults, each run once."""
+
+import fcntl
+
+import pytest
+from control_runs import EIGHT, FIVE_ROUNDS, ControlRun
+from launching import launch, topology
+
+
+@pytest.fixture(scope="session")
+def control_of(tmp_path_factory, request):
+    """Return what runs a topology without faults, once for all workers of this test session."""
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # a worker of xdist: the others' are beside it
+        root = root.parent
+
+    def control(name, text):
+        folder = root / f"control-{name}"
+        with (root / f"control-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "run" / "summary.json").exists():
+                folder.mkdir(exist_ok=True)
+                code, _, err = launch(
+                    topology(folder, text), "--run-dir", folder / "run", "--quiet"
+                )
+                assert code == 0, err
+        return ControlRun(folder / "run")
+
+    return control
+
+
+@pytest.fixture
+def control(control_of):
+    """Return the run of six peers and five rounds without faults."""
+    return control_of("five-rounds", FIVE_ROUNDS)
+
+
+@pytest.fixture
+def control_of_eight(control_of):
+    """Return the run of eight peers that all pull from each other, without faults."""
+    return control_of("eight", EIGHT)
