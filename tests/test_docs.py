@@ -2,6 +2,7 @@
 
 import dataclasses
 import fnmatch
+import importlib
 import json
 import re
 import typing
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from prisam_p2p.cli import main
 from prisam_p2p.measure import records
+from prisam_p2p.peer.peer import Peer
 from prisam_p2p.plan.plan import HostFacts, ModelPlan, PeerPlan, Plan
 from prisam_p2p.report.checks import Check
 from prisam_p2p.report.faults import FaultVerdict
@@ -72,6 +74,18 @@ def test_every_key_of_checks_and_fault_verdicts_is_documented():
     named = set(re.findall(r"`(\w+)`", section))
     for verdict in (Check, FaultVerdict):
         assert {field.name for field in dataclasses.fields(verdict)} <= named, verdict
+
+
+def test_what_the_page_on_the_algorithm_names_is_there():
+    page = (ROOT / "docs" / "algorithm.md").read_text()
+    steps = set(re.findall(r"`me\.(\w+)", page))
+    assert steps >= {"begin", "train", "prune", "announce", "hear", "find_group", "pull", "average"}
+    assert all(hasattr(Peer, step) for step in steps), steps
+    modules = re.findall(r"`(?:prisam_p2p/)?([a-z]+/[a-z_]+)\.py(?:: ([\w, ]+))?`", page)
+    assert len(modules) > 10
+    for path, names in modules:
+        module = importlib.import_module(f"prisam_p2p.{path.replace('/', '.')}")
+        assert all(hasattr(module, name) for name in filter(None, names.split(", "))), path
 
 
 def test_every_key_of_the_plan_is_documented():
