@@ -71,12 +71,18 @@ def is_the_control_run_before(run: Path, control: ControlRun, first_round: int) 
     assert masks_before(run, peers, first_round) == expected
 
 
-def contained(summary: dict, control: ControlRun, *gone: str) -> None:
-    """Assert that the peers that are not `gone` completed, and learned about as well."""
+def finished(summary: dict, *gone: str) -> None:
+    """Assert that the peers that are not `gone` completed, and that no check of the run fails."""
     assert summary["closure"]["unexplained_bytes"] == 0
     assert "false" not in {check["verdict"] for check in summary["checks"]}
-    left = {peer: each for peer, each in summary["peers"].items() if peer not in gone}
-    assert {each["state"] for each in left.values()} == {"completed"}
+    states = {each["state"] for peer, each in summary["peers"].items() if peer not in gone}
+    assert states == {"completed"}
+
+
+def contained(summary: dict, control: ControlRun, *gone: str) -> None:
+    """Assert that the peers that are not `gone` completed, and learned about as well."""
+    finished(summary, *gone)
+    left = [peer for peer in summary["peers"] if peer not in gone]
     ours, theirs = (
         fmean(peers[peer]["accuracy"]["deployed"] for peer in left)
         for peers in (summary["peers"], control.summary["peers"])
