@@ -1,1 +1,1 @@
-"""An experiment: a grid of runs from one file, and the tables and figures made of them."""
+"""Experiments: a grid of runs, described by one file, and tables and figures of their results."""

@@ -1,21 +1,25 @@
-"""How many cells run at once, and how long the rest will take. Pure: no I/O, no clock."""
+"""Decide whether a cell may start beside those that run, by cores and memory. Pure: no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 OVERLAP = 1.0
-"""Cores that running cells may ask for together, in cores of the host."""
+"""The most cores that running cells may need together, as a multiple of the host's cores."""
 
 MEMORY_SHARE = 0.8
-"""Of the memory that was free when nothing ran, how much cells may take."""
+"""The share of the memory free without any cell that running cells may use together."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a cell takes: cores that its peers can keep busy, and memory, None if not known yet."""
+    """The resources of a cell.
+
+    Attributes:
+        cores: that its peers can keep busy.
+        memory_mib: None if it is not known yet.
+    """
 
     cores: float
     memory_mib: float | None
@@ -26,13 +30,13 @@ def may_start(
 ) -> bool:
     """Tell whether a cell may start beside those that run.
 
+    The only cell may always start. Without `jobs`, a cell of unknown memory runs alone, so that its
+    memory can be measured.
+
     Args:
         cores: of the host.
-        free_mib: memory that was free when nothing ran.
-        jobs: the user's word on how many; None: as many as keep the cores busy.
-
-    One alone always may. Without `jobs`, a cell whose memory is not known runs alone, so that it
-    can be measured.
+        free_mib: memory that was free when no cell ran.
+        jobs: the most cells at a time, by the user; None = as many as keep the cores busy.
     """
     if not running:
         return True
@@ -45,37 +49,3 @@ def may_start(
     if len(known) < len(together):
         return False
     return sum(need.cores for need in together) <= OVERLAP * cores
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A cell that is not done: `elapsed_s` and `share` of its rounds, both 0 if it waits."""
-
-    kind: str
-    elapsed_s: float = 0.0
-    share: float = 0.0
-
-
-def left_s(
-    pending: Iterable[Pending], durations_s: Mapping[str, Sequence[float]], at_once: int
-) -> float | None:
-    """Return the seconds until all pending cells are done, None if nothing is known yet.
-
-    A cell takes as long as the mean of those of its kind that are done, else what its own pace
-    so far or that of others comes to, else the mean of all that are done.
-
-    Args:
-        durations_s: kind -> seconds that cells of it took.
-        at_once: cells that run side by side.
-    """
-    pending = list(pending)
-    paces = {kind: list(seconds) for kind, seconds in durations_s.items() if seconds}
-    for cell in pending:
-        if cell.share > 0 and not durations_s.get(cell.kind):
-            paces.setdefault(cell.kind, []).append(cell.elapsed_s / cell.share)
-    if not paces:
-        return None
-    overall = fmean(s for seconds in paces.values() for s in seconds)
-    whole = [fmean(paces[cell.kind]) if cell.kind in paces else overall for cell in pending]
-    rest = [max(0.0, s - cell.elapsed_s) for s, cell in zip(whole, pending, strict=True)]
-    return max(sum(rest) / max(1, at_once), max(rest, default=0.0))

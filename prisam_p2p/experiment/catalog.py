@@ -1,4 +1,4 @@
-"""What can be measured in a run: names, titles, units. Tables and figures name measures by these.
+"""The catalog of measures: their names, titles and units. measures.py computes their values.
 
 Pure: no I/O.
 """
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measure:
-    """Attributes.
+    """How tables and figures show a measure.
 
-    title: with its unit, as a column's head or an axis's label.
-    decimals: shown in Markdown.
-    by_round: it is also known after each round (of `docs/experiments.md`'s table of rounds).
+    Attributes:
+        title: with its unit, for column heads and axes.
+        decimals: number of decimals in Markdown.
+        by_round: whether it has a value after each round, too.
     """
 
     title: str
@@ -51,12 +52,12 @@ CATALOG: dict[str, Measure] = {
 }
 
 BETWEEN_METHODS = ("rounds_to_90_percent", "sent_mib_to_90_percent")
-"""Measures that need the other methods' runs: the axis called "method" must be there."""
+"""Measures that need the runs of other methods, so the experiment needs an axis "method"."""
 
 METHOD, SEED = "method", "seed"
-"""The axis whose values are compared, and the one that results are summed up over."""
+"""The axis of what is compared, and the axis over which results are averaged."""
 
 
 def of_rounds() -> list[str]:
-    """Return the measures that are known after each round."""
+    """Return the names of measures that have a value after each round."""
     return [name for name, measure in CATALOG.items() if measure.by_round]

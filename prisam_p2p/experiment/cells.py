@@ -1,4 +1,4 @@
-"""From an experiment's axes to its cells: one run each. Pure: no I/O."""
+"""Derive an experiment's cells, each of them one run, from its axes. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import SEED
-from prisam_p2p.experiment.grid import FILES, Choice, Grid, tuned_axes
-from prisam_p2p.experiment.outputs import Label
+from prisam_p2p.experiment.grid_file import FILES, AxisValue, Grid, tuned_axes
+from prisam_p2p.experiment.output_specs import Label
 from prisam_p2p.settings import MOST_ROUNDS
 
 Labels = Mapping[str, Label]
-"""Axis -> label; an axis that has no part in a cell is not there."""
+"""Axis -> label; without the axes that do not apply to the cell."""
 
-_LOOK_AT_EVALUATIONS = ("accuracy_guard", "patience", "target_loss")
-"""Settings of runs that evaluations change."""
+_USE_EVALUATIONS = ("accuracy_guard", "patience", "target_loss")
+"""Settings by which evaluations influence the run."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Cell:
     """One run of an experiment.
 
     Attributes:
-        name: of its folder, readable; unique in the experiment.
-        settings: that it is launched with, beside its topology's own; values as in JSON.
+        name: of its folder; readable, and unique in the experiment.
+        settings: of the launch, beside the topology's own; values as in JSON.
     """
 
     name: str
@@ -40,7 +40,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that shows how good a candidate is for `labels`, which are of the tuned axes."""
+    """A tuning run, which measures how good a candidate is.
+
+    Attributes:
+        labels: of the tuned axes, for which the candidate may be chosen.
+        candidate: its settings.
+    """
 
     labels: Labels
     candidate: Mapping[str, Any]
@@ -50,14 +55,16 @@ class Trial:
 def cells_of(
     grid: Grid, overrides: Mapping[str, Any], tuned: Mapping[frozenset[Any], Mapping[str, Any]]
 ) -> list[Cell]:
-    """Return the cells, the first axis varying slowest.
+    """Return the cells; the first axis varies slowest.
 
     Args:
-        overrides: settings from the command line; the last word, but not about an axis.
+        overrides: settings of the command line; they override all others, but may not be settings
+            of an axis.
         tuned: `key_of` labels of the tuned axes -> the settings chosen for them.
 
     Raises:
-        ConfigError: two axes, or an axis and an override, state the same; no topology.
+        ConfigError: two axes, or an axis and an override, give the same setting; a cell has no
+            topology; or two cells have the same name.
     """
     _check_overrides(grid, overrides)
     per = tuned_axes(grid)
@@ -71,7 +78,7 @@ def cells_of(
 
 
 def trials_of(grid: Grid, overrides: Mapping[str, Any], cells: Iterable[Cell]) -> list[Trial]:
-    """Return the runs that tune for `cells`: each candidate, other axes at their first value."""
+    """Return the tuning runs for `cells`: every candidate, with other axes at their first value."""
     if grid.tune is None:
         return []
     per = tuned_axes(grid)
@@ -87,22 +94,20 @@ def trials_of(grid: Grid, overrides: Mapping[str, Any], cells: Iterable[Cell]) -
         for candidate in grid.candidates:
             name = _name({**labels, **candidate})
             more = {**candidate, **overrides, SEED: grid.tune.seed}
-            trials.append(Trial(labels, candidate, _at_the_end(_cell(grid, chosen, more, name))))
+            cell = _evaluated_at_its_end(_cell(grid, chosen, more, name))
+            trials.append(Trial(labels, candidate, cell))
     return trials
 
 
-def _at_the_end(cell: Cell) -> Cell:
-    """Return `cell` without the evaluations that nobody looks at.
-
-    Unless a setting lets the run itself look at them.
-    """
-    if any(cell.settings.get(key) is not None for key in _LOOK_AT_EVALUATIONS):
+def _evaluated_at_its_end(cell: Cell) -> Cell:
+    """Return `cell` without the evaluations before its end, unless a setting uses them."""
+    if any(cell.settings.get(key) is not None for key in _USE_EVALUATIONS):
         return cell
     return replace(cell, settings={**cell.settings, "evaluate_every": MOST_ROUNDS})
 
 
 def is_tuned(grid: Grid, cell: Cell, tuned: Mapping[frozenset[Any], Mapping[str, Any]]) -> bool:
-    """Tell whether settings were chosen for a cell, where the grid tunes at all."""
+    """Tell whether tuning has chosen settings for a cell; True if the grid does not tune."""
     return grid.tune is None or key_of(confined(cell.labels, tuned_axes(grid))) in tuned
 
 
@@ -112,14 +117,14 @@ def confined(labels: Labels, axes: Sequence[str]) -> dict[str, Label]:
 
 
 def key_of(labels: Labels) -> frozenset[Any]:
-    """Return what stands for these labels as a key."""
+    """Return a hashable key of these labels."""
     return frozenset(labels.items())
 
 
-def _combinations(grid: Grid) -> Iterator[dict[str, Choice]]:
-    """Yield axis -> choice, without what is excluded.
+def _combinations(grid: Grid) -> Iterator[dict[str, AxisValue]]:
+    """Yield axis -> value of every cell, without the excluded combinations.
 
-    Of an axis that another choice is without, the first value alone, and it is left out.
+    If a value is `without` an axis, that axis does not apply: there is one cell for all its values.
     """
     axes = grid.axes
     for combination in itertools.product(*axes.values()):
@@ -131,25 +136,25 @@ def _combinations(grid: Grid) -> Iterator[dict[str, Choice]]:
                 yield found
 
 
-def _fits(stated: Mapping[str, Label | list[Label]], chosen: Mapping[str, Choice]) -> bool:
+def _fits(stated: Mapping[str, Label | list[Label]], chosen: Mapping[str, AxisValue]) -> bool:
     return all(
         axis in chosen and chosen[axis].label in (value if isinstance(value, list) else [value])
         for axis, value in stated.items()
     )
 
 
-def _cell(grid: Grid, chosen: Mapping[str, Choice], more: Mapping[str, Any], name: str) -> Cell:
+def _cell(grid: Grid, chosen: Mapping[str, AxisValue], more: Mapping[str, Any], name: str) -> Cell:
     settings, files = dict(grid.settings), dict(grid.files)
     stated_by: dict[str, str] = {}
     for axis, choice in chosen.items():
         for key, value in (*choice.settings.items(), *choice.files.items()):
             if key in stated_by:
-                right = f"{key} in one of the axes {stated_by[key]} and {axis}, not in both"
+                right = f"{key} in only one of the axes {stated_by[key]} and {axis}"
                 raise ConfigError(str(grid.path), f"axes.{axis}", choice.label, right)
             stated_by[key] = axis
             (files if key in FILES else settings)[key] = value
     if "topology" not in files:
-        raise ConfigError(str(grid.path), "topology", "", "a path, here or in an axis")
+        raise ConfigError(str(grid.path), "topology", "", "a path, at the top or in an axis")
     labels = {axis: choice.label for axis, choice in chosen.items()}
     return Cell(name, labels, files["topology"], files.get("faults"), {**settings, **more})
 
@@ -158,13 +163,13 @@ def _check_overrides(grid: Grid, overrides: Mapping[str, Any]) -> None:
     taken = {key: axis for axis, cs in grid.axes.items() for c in cs for key in c.settings}
     for key in {key for candidate in grid.candidates for key in candidate}:
         if key in taken:
-            right = f"what no axis states, and {taken[key]} does"
+            right = f"a setting that no axis has; the axis {taken[key]} has this one"
             raise ConfigError(str(grid.path), "tune.candidates", key, right)
         taken[key] = "[tune]"
     for key in overrides:
         if key in taken:
             option = f"--{key.replace('_', '-')}"
-            right = f"no such option: {taken[key]} of {grid.path} says it"
+            right = f"no such option, as {taken[key]} in {grid.path} gives this setting"
             raise ConfigError(option, "", overrides[key], right)
 
 
@@ -173,7 +178,7 @@ def _name(labels: Labels) -> str:
 
 
 def _slug(axis: str, label: Label) -> str:
-    """Return a label as a part of a folder's name; a number has its axis's name before it."""
+    """Return a label as part of a folder's name; numbers follow the name of their axis."""
     text = label if isinstance(label, str) else f"{axis}-{label}"
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or axis
 
@@ -182,7 +187,7 @@ def _check_names(cells: Sequence[Cell], path: Path) -> None:
     seen: dict[str, Labels] = {}
     for cell in cells:
         if cell.name in seen:
-            right = f"labels that differ in letters or digits: two cells are {cell.name}"
+            right = f"labels that differ in letters or digits; two cells would be {cell.name}"
             raise ConfigError(
                 str(path), "axes", " and ".join(map(str, cell.labels.values())), right
             )

@@ -73,30 +73,35 @@ def experiment(
 
     Example: prisam experiment topologies/experiments/two-core/smoke.toml --dry-run
     """
-    from prisam_p2p.experiment.experiment_file import Wish, forecast, run_experiment, tabulate
-    from prisam_p2p.experiment.grid import load_grid
+    from prisam_p2p.experiment.grid_file import load_grid
     from prisam_p2p.experiment.progress import observer
+    from prisam_p2p.experiment.run_experiment import (
+        ExperimentRequest,
+        forecast,
+        run_experiment,
+        tabulate,
+    )
 
     grid = load_grid(file)
     overrides = {name: _plain(value) for name, value in given_settings(given).items()}
-    wish = Wish(out or RESULTS / grid.name, overrides, only, jobs, keep_models)
+    request = ExperimentRequest(out or RESULTS / grid.name, overrides, only, jobs, keep_models)
     if dry_run:
-        _print_forecast(forecast(grid, wish), output)
+        _print_forecast(forecast(grid, request), output)
         return
     if tables_only:
-        _print_finished(tabulate(grid, wish), wish.out, output)
+        _print_finished(tabulate(grid, request), request.out, output)
         return
     shown = observer()
     try:
-        finished = run_experiment(grid, wish, shown)
+        finished = run_experiment(grid, request, shown)
     finally:
         shown.end()
-    _print_finished(finished, wish.out, output)
+    _print_finished(finished, request.out, output)
     if finished.outcome.interrupted:
         sys.exit(EXIT_INTERRUPTED)
     if finished.outcome.failed:
         names = ", ".join(finished.outcome.failed)
-        raise CheckFailed(f"{wish.out}: {len(finished.outcome.failed)} cells failed: {names}")
+        raise CheckFailed(f"{request.out}: {len(finished.outcome.failed)} cells failed: {names}")
 
 
 def _plain(value: object) -> Any:
@@ -138,7 +143,7 @@ def _print_finished(finished: Any, out: Path, output: str) -> None:
         )
         return
     if outcome.interrupted:
-        click.echo("interrupted; the same command goes on from here")
+        click.echo("interrupted; run the same command again to continue")
         return
     click.echo((out / "results.md").read_text(), nl=False)
     click.echo(f"\ntables and figures: {out}")

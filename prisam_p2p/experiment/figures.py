@@ -1,4 +1,4 @@
-"""Figures of measures: over rounds, over bytes, against an axis, as bars, and cost."""
+"""Draw figures of measures: over rounds, over bytes, against an axis, as bars, and of the cost."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prisam_p2p.experiment.catalog import CATALOG
-from prisam_p2p.experiment.drawing import (
+from prisam_p2p.experiment.figure_style import (
     COLOURS,
     MOST_ACROSS,
     canvas,
     legend,
-    look,
+    line_style,
     plain_log,
     positions,
     save,
     spread_note,
 )
-from prisam_p2p.experiment.outputs import ROUND, FigureSpec, Kind, Label
+from prisam_p2p.experiment.output_specs import ROUND, FigureKind, FigureSpec, Label
 from prisam_p2p.experiment.statistics import (
     Axes,
-    Result,
+    CellResult,
     Stat,
     grouped,
     labels_along,
@@ -38,21 +38,21 @@ _LABEL_WIDTH = 34
 Stats = dict[tuple[Label, ...], Stat]
 
 
-def draw(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | None:
-    """Return the figure, None if there is nothing to show."""
+def draw(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
+    """Return the figure, None if there are no values to show."""
     return _DRAW[spec.kind](spec, results, axes)
 
 
-def write_figure(spec: FigureSpec, results: Sequence[Result], axes: Axes, folder: Path) -> bool:
-    """Write NAME.png and NAME.pdf; return whether there was anything to show."""
+def write_figure(spec: FigureSpec, results: Sequence[CellResult], axes: Axes, folder: Path) -> bool:
+    """Write NAME.png and NAME.pdf; return whether there were values to show."""
     figure = draw(spec, results, axes)
     if figure is not None:
         save(figure, folder, spec.name)
     return figure is not None
 
 
-def over_rounds(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | None:
-    """A line with a band for each label of `lines`, over the rounds."""
+def over_rounds(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
+    """Draw a line with a band for each label of `lines`, over the rounds."""
     stats = _round_stats(spec, results, axes, spec.measure or "")
     if not stats:
         return None
@@ -65,8 +65,11 @@ def over_rounds(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figu
     return _finish(figure, panels, spec, stats)
 
 
-def over_bytes(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | None:
-    """A line for each label of `lines` over what all peers had sent; who sends nothing: a level."""
+def over_bytes(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
+    """Draw a line for each label of `lines`, over the MiB that all peers had sent.
+
+    Methods that send nothing are horizontal lines at their last value.
+    """
     stats = _round_stats(spec, results, axes, spec.measure or "")
     sent = _round_stats(spec, results, axes, "sent_mib")
     if not stats:
@@ -80,9 +83,9 @@ def over_bytes(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figur
         if mib[-1] > 0:
             _line(panel, mib, [stats[*key, t] for t in rounds], n, label)
         else:
-            best, style = stats[*key, rounds[-1]], look(n)
+            last, style = stats[*key, rounds[-1]], line_style(n)
             panel.axhline(
-                best.mean, color=style.colour, linestyle=":", label=f"{label} (sends nothing)"
+                last.mean, color=style.colour, linestyle=":", label=f"{label} (sends nothing)"
             )
     for panel in panels:
         plain_log(panel)
@@ -90,8 +93,8 @@ def over_bytes(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figur
     return _finish(figure, panels, spec, stats)
 
 
-def against_axis(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | None:
-    """A line with error bars for each label of `lines`, over the labels of `x`."""
+def against_axis(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
+    """Draw a line with error bars for each label of `lines`, over the labels of `x`."""
     stats = _end_stats(spec, results, axes)
     if not stats:
         return None
@@ -111,8 +114,8 @@ def against_axis(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Fig
     return _finish(figure, panels, spec, stats)
 
 
-def bars(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | None:
-    """A group of bars for each label of `x`, a bar in it for each label of `lines`."""
+def bars(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
+    """Draw a group of bars for each label of `x`, with a bar for each label of `lines`."""
     stats = _end_stats(spec, results, axes)
     if not stats:
         return None
@@ -132,7 +135,7 @@ def bars(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | No
             capsize=2,
             error_kw={"linewidth": 0.8},
             label=label,
-            color=look(n).colour,
+            color=line_style(n).colour,
             edgecolor="white",
             hatch=("", "//", "..", "xx")[n // len(COLOURS) % 4],
         )
@@ -145,8 +148,8 @@ def bars(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | No
     return _finish(figure, panels, spec, stats)
 
 
-def cost(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | None:
-    """MACs and bytes against dense over the prune ratios of `x`, beside (1 - rho) squared."""
+def cost(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
+    """Draw MACs and bytes as shares of the dense model's, over prune ratios, and (1 - rho)²."""
     measures = ("macs_share", "model_bytes_share", "weights_share")
     all_points = {m: points(results, axes, spec, m, None) for m in measures}
     of = {m: grouped(each, [spec.x or ""]) for m, each in all_points.items()}
@@ -170,12 +173,12 @@ def cost(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Figure | No
     return _finish(figure, panels, spec, merged)
 
 
-_DRAW: dict[Kind, Callable[[FigureSpec, Sequence[Result], Axes], Figure | None]] = {
-    Kind.OVER_ROUNDS: over_rounds,
-    Kind.OVER_BYTES: over_bytes,
-    Kind.AGAINST: against_axis,
-    Kind.BARS: bars,
-    Kind.COST: cost,
+_DRAW: dict[FigureKind, Callable[[FigureSpec, Sequence[CellResult], Axes], Figure | None]] = {
+    FigureKind.OVER_ROUNDS: over_rounds,
+    FigureKind.OVER_BYTES: over_bytes,
+    FigureKind.AGAINST: against_axis,
+    FigureKind.BARS: bars,
+    FigureKind.COST: cost,
 }
 
 
@@ -188,7 +191,7 @@ def _line(
     error_bars: bool = False,
     joined: bool = True,
 ) -> None:
-    style, means = look(n), [s.mean for s in stats]
+    style, means = line_style(n), [s.mean for s in stats]
     spreads = [s.sd or 0.0 for s in stats]
     low = [m - s for m, s in zip(means, spreads, strict=True)]
     high = [m + s for m, s in zip(means, spreads, strict=True)]
@@ -222,18 +225,20 @@ def _line(
 def _there(
     stats: Stats, key: tuple[Label, ...], places: Sequence[float], labels: Sequence[Label]
 ) -> tuple[list[float], list[Stat]]:
-    """Return places and figures of the labels of which something is known."""
+    """Return the positions and statistics of those labels that have values."""
     known = [(x, v) for x, v in zip(places, labels, strict=True) if (*key, v) in stats]
     return [x for x, _ in known], [stats[*key, v] for _, v in known]
 
 
-def _round_stats(spec: FigureSpec, results: Sequence[Result], axes: Axes, measure: str) -> Stats:
+def _round_stats(
+    spec: FigureSpec, results: Sequence[CellResult], axes: Axes, measure: str
+) -> Stats:
     rounds = sorted({t for result in results for t in result.measured.rounds})
     found = points(results, axes, spec, measure, rounds)
     return grouped(found, [*_panel_and_line(spec), ROUND])
 
 
-def _end_stats(spec: FigureSpec, results: Sequence[Result], axes: Axes) -> Stats:
+def _end_stats(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Stats:
     found = points(results, axes, spec, spec.measure or "", None)
     return grouped(found, [*_panel_and_line(spec), spec.x or ""])
 
@@ -249,7 +254,7 @@ def _titles(spec: FigureSpec, axes: Axes) -> list[str]:
 def _each_line(
     spec: FigureSpec, axes: Axes, panels: Sequence[Panel]
 ) -> Iterator[tuple[Panel, int, tuple[Label, ...], str]]:
-    """Yield panel, number of the line, labels of panel and line, and the line's label."""
+    """Yield the panel, the number of the line, the labels of panel and line, and its name."""
     of_panels = labels_along(spec.panels, spec, axes) if spec.panels else [None]
     of_lines = labels_along(spec.lines, spec, axes) if spec.lines else [None]
     for panel, of_panel in zip(panels, of_panels, strict=True):

@@ -1,4 +1,4 @@
-"""Figures of the masks of one cell: how similar they are, and where they lie."""
+"""Draw figures of one cell's masks: their similarity, and their principal components."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prisam_p2p.experiment.drawing import canvas, legend, look
-from prisam_p2p.experiment.masks import Announced, pair_auc, principal_components, similarity
+from prisam_p2p.experiment.figure_style import canvas, legend, line_style
+from prisam_p2p.experiment.mask_analysis import (
+    AnnouncedMasks,
+    pair_auc,
+    principal_components,
+    similarity,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,8 +20,8 @@ if TYPE_CHECKING:
 _MOST_NAMES = 40
 
 
-def similarity_matrix(announced: Announced, title: str) -> Figure:
-    """A matrix of the share of equal bits, peers ordered by group, lines between groups."""
+def similarity_matrix(announced: AnnouncedMasks, title: str) -> Figure:
+    """Draw the matrix of shares of equal bits, with peers by group and lines between groups."""
     peers, matrix = announced.peers, similarity(announced)
     off_diagonal = matrix[~np.eye(len(peers), dtype=bool)]
     figure, (panel,) = canvas([""], (4.6, 4.4))
@@ -37,14 +42,14 @@ def similarity_matrix(announced: Announced, title: str) -> Figure:
     return figure
 
 
-def components(announced: Announced, title: str) -> Figure:
-    """The compact masks' first two principal components, a look for each group in the data."""
+def components(announced: AnnouncedMasks, title: str) -> Figure:
+    """Draw the first two principal components of the compact masks, in a style per data group."""
     peers = announced.peers
     points, shares = principal_components(announced)
     figure, (panel,) = canvas([""], (4.4, 3.8))
     for n, group in enumerate(sorted({announced.groups[peer] for peer in peers})):
         mine = [i for i, peer in enumerate(peers) if announced.groups[peer] == group]
-        style = look(n)
+        style = line_style(n)
         panel.scatter(
             points[mine, 0],
             points[mine, 1],
@@ -60,6 +65,6 @@ def components(announced: Announced, title: str) -> Figure:
     return figure
 
 
-def _borders(announced: Announced) -> list[float]:
+def _borders(announced: AnnouncedMasks) -> list[float]:
     groups = [announced.groups[peer] for peer in announced.peers]
     return [i - 0.5 for i in range(1, len(groups)) if groups[i] != groups[i - 1]]

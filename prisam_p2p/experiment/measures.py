@@ -1,4 +1,4 @@
-"""A cell's measures (catalog.py), read off its run folder."""
+"""Compute a cell's measures (catalog.py) from its run folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from prisam_p2p.core.bits import unpack_bits
-from prisam_p2p.experiment.masks import Announced, pair_auc
+from prisam_p2p.experiment.mask_analysis import AnnouncedMasks, pair_auc
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import MASK, WEIGHTS
 from prisam_p2p.report.exclusions import left_out
@@ -27,19 +27,20 @@ Values = dict[str, float | None]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Attributes.
+class Measurements:
+    """The values of a run's measures.
 
-    values: measure -> value at the end of the run; None where it does not apply.
-    rounds: round -> measure -> value after it; only rounds with an evaluation.
+    Attributes:
+        values: measure -> value at the end of the run; None where it does not apply.
+        rounds: round -> measure -> value after that round, for rounds with an evaluation.
     """
 
     values: Values
     rounds: dict[int, Values]
 
 
-def measure(run: RunFolder) -> Measured:
-    """Return a completed run's measures."""
+def measure(run: RunFolder) -> Measurements:
+    """Compute the measures of a completed run."""
     summary = read_summary(run)
     rounds = _rounds(run)
     last: Values = rounds[max(rounds)] if rounds else {}
@@ -67,11 +68,11 @@ def measure(run: RunFolder) -> Measured:
         "left_out": left["masks"] + left["pulls"] if left["judged"] else None,
         "duration_s": summary["duration_s"],
     }
-    return Measured(values, rounds)
+    return Measurements(values, rounds)
 
 
 _DEPLOYS_ONLY = {"d-psgd": MOMENTS[0]}
-"""Algorithms that never deploy the better of two models, and which one they do."""
+"""Algorithms that always deploy the model of one moment, instead of the better of two."""
 
 _ACCURACIES = {
     "deployed": "deployed",
@@ -80,24 +81,25 @@ _ACCURACIES = {
 }
 
 
-def measured(cell_folder: Path) -> Measured:
-    """Return the measures of the run in a cell's folder, from measures.json if it is there."""
+def measured(cell_folder: Path) -> Measurements:
+    """Return the measures of a cell, from measures.json if it exists; else compute and write it."""
     path = cell_folder / "measures.json"
     try:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):
         kept = {}
     if kept.get("schema") == SCHEMA:
-        return Measured(kept["values"], {int(t): v for t, v in kept["rounds"].items()})
+        return Measurements(kept["values"], {int(t): v for t, v in kept["rounds"].items()})
     found = measure(RunFolder(cell_folder / "run"))
     write_whole(path, json.dumps({"schema": SCHEMA, **asdict(found)}, indent=1) + "\n")
     return found
 
 
-def announced(run: RunFolder, round_index: int | None) -> Announced | None:
-    """Return the masks that were announced in a round, the last one for None.
+def announced(run: RunFolder, round_index: int | None) -> AnnouncedMasks | None:
+    """Return the masks that were announced in a round; round None = the last one with masks.
 
-    None where no mask was, or the data has no groups: one pseudo-group then says nothing.
+    Returns:
+        None if no mask was announced in it.
     """
     by_round = _announced_by_round(run)
     if not by_round:
@@ -138,7 +140,10 @@ def _rounds(run: RunFolder) -> dict[int, Values]:
 
 
 def _deployable(moments: dict[str, Line], only: str | None) -> Line:
-    """Return what a device would deploy after this round: as `Peer.deploy`, a tie to the later."""
+    """Return the evaluation of the model that a device would deploy after this round.
+
+    As in `Peer.deploy`, a tie goes to the later model.
+    """
     if only in moments:
         return moments[only]
     ordered = [moments[moment] for moment in MOMENTS if moment in moments]
@@ -149,17 +154,17 @@ def _test(moments: dict[str, Line], moment: str) -> float | None:
     return moments[moment]["test"] if moment in moments else None
 
 
-def _announced_by_round(run: RunFolder) -> dict[int, Announced]:
+def _announced_by_round(run: RunFolder) -> dict[int, AnnouncedMasks]:
     groups = {peer: plan["group"] for peer, plan in run.plan["peers"].items()}
-    told: dict[int, dict[str, Any]] = defaultdict(dict)
+    by_round: dict[int, dict[str, Any]] = defaultdict(dict)
     n_bits = run.plan["model"]["mask_bits"]
     for peer in run.peers:
-        heralded = {line["round"] for line in run.records(peer, "announced")}
+        announced_rounds = {line["round"] for line in run.records(peer, "announced")}
         for line in run.records(peer, "masked"):
-            if line["round"] in heralded and line["similarity"]:
-                told[line["round"]][peer] = _mask(line["similarity"], n_bits)
+            if line["round"] in announced_rounds and line["similarity"]:
+                by_round[line["round"]][peer] = _mask(line["similarity"], n_bits)
     known = {peer: -1 if group is None else group for peer, group in groups.items()}
-    return {t: Announced(masks, known) for t, masks in sorted(told.items())}
+    return {t: AnnouncedMasks(masks, known) for t, masks in sorted(by_round.items())}
 
 
 def _mask(text: str, n_bits: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -168,8 +173,8 @@ def _mask(text: str, n_bits: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 
 def _mib_until(run: RunFolder) -> tuple[dict[int, float], dict[int, float]]:
-    """Return round -> MiB sent in it: all on the wire, and the payload of weights."""
-    import duckdb  # here: it takes a sixth of a second
+    """Return round -> MiB sent in it: of everything on the wire, and of weights' payload."""
+    import duckdb  # late: the import takes 0.17 s
 
     query = (
         "SELECT round, sum(wire), sum(payload) FILTER (kind = ?) FROM read_parquet(?) "

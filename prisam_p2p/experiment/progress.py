@@ -1,4 +1,4 @@
-"""Shows how far an experiment is: cells done, what runs, the time left."""
+"""Show the progress of an experiment: cells done, running cells, and the time left."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 
 @dataclass(frozen=True)
-class View:
-    """An experiment's state.
+class GridProgress:
+    """The progress of an experiment.
 
     Attributes:
-        running: name -> share of its rounds that are over.
-        left_s: seconds until all cells are done, None while nothing is known.
+        phase: "tuning" or "cells".
+        cells, done, failed: numbers of all, of finished and of failed cells.
+        running: name -> share of its rounds that are done.
+        left_s: seconds until all cells are done, None if unknown.
     """
 
     phase: str
@@ -28,7 +30,7 @@ class View:
     left_s: float | None
 
     def line(self) -> str:
-        """Return the view as one line of text."""
+        """Return running cells, failures and time left as one line."""
         parts = [f"{name} {share:.0%}" for name, share in self.running.items()]
         if self.failed:
             parts.append(f"{self.failed} failed")
@@ -41,43 +43,43 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-class Observer(Protocol):
+class GridObserver(Protocol):
     """Shows an experiment's progress."""
 
-    def show(self, view: View) -> None:
-        """Time has passed."""
+    def show(self, progress: GridProgress) -> None:
+        """Show the present progress; called about once a second."""
 
     def say(self, text: str) -> None:
-        """A cell ended, or something else happened that is worth a line."""
+        """Print a line, such as that a cell ended."""
 
     def end(self) -> None:
-        """It is over."""
+        """End the display."""
 
 
-class Lines:
-    """Writes a line to stderr for what happens."""
+class LineObserver:
+    """Writes a line to stderr for each event."""
 
     def __init__(self) -> None:
-        self._view: View | None = None
+        self._progress: GridProgress | None = None
 
-    def show(self, view: View) -> None:
-        """See Observer."""
-        self._view = view
+    def show(self, progress: GridProgress) -> None:
+        """See GridObserver."""
+        self._progress = progress
 
     def say(self, text: str) -> None:
-        """See Observer."""
+        """See GridObserver."""
         state = ""
-        if self._view:
-            state = f" [{self._view.phase} {self._view.done}/{self._view.cells}"
-            known = self._view.left_s is not None
-            state += f", {duration(self._view.left_s or 0.0)} left]" if known else "]"
+        if self._progress:
+            state = f" [{self._progress.phase} {self._progress.done}/{self._progress.cells}"
+            known = self._progress.left_s is not None
+            state += f", {duration(self._progress.left_s or 0.0)} left]" if known else "]"
         print(f"{text}{state}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """See Observer."""
+        """See GridObserver."""
 
 
-class Bar:
+class BarObserver:
     """Draws a progress bar on a terminal."""
 
     def __init__(self) -> None:
@@ -93,26 +95,26 @@ class Bar:
         self._task = self._bar.add_task("", total=None, line="")
         self._bar.start()
 
-    def show(self, view: View) -> None:
-        """See Observer."""
+    def show(self, progress: GridProgress) -> None:
+        """See GridObserver."""
         self._bar.update(
             self._task,
-            description=view.phase,
-            total=view.cells,
-            completed=view.done + view.failed,
-            line=view.line(),
+            description=progress.phase,
+            total=progress.cells,
+            completed=progress.done + progress.failed,
+            line=progress.line(),
             refresh=True,
         )
 
     def say(self, text: str) -> None:
-        """See Observer."""
+        """See GridObserver."""
         self._bar.console.print(text, markup=False, highlight=False)
 
     def end(self) -> None:
-        """See Observer."""
+        """See GridObserver."""
         self._bar.stop()
 
 
-def observer() -> Observer:
-    """Return what suits where stderr goes."""
-    return Bar() if sys.stderr.isatty() else Lines()
+def observer() -> GridObserver:
+    """Return a progress bar if stderr is a terminal, else lines of text."""
+    return BarObserver() if sys.stderr.isatty() else LineObserver()

@@ -1,4 +1,4 @@
-"""Runs cells, as many at once as cores and memory allow, and stops them cleanly when asked."""
+"""Run cells, as many at a time as cores and memory allow, and stop them cleanly on request."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 import psutil
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.experiment.admission import Need, Pending, left_s, may_start
-from prisam_p2p.experiment.child import Child, start
-from prisam_p2p.experiment.identity import Resolved
-from prisam_p2p.experiment.progress import Observer, View, duration
-from prisam_p2p.experiment.store import SOUND, CellFolder, Ending, State
+from prisam_p2p.experiment.admission import Need, may_start
+from prisam_p2p.experiment.cell_folder import SOUND, CellEnding, CellFolder, CellState
+from prisam_p2p.experiment.cell_process import CellProcess, start
+from prisam_p2p.experiment.durations import Pending, left_s
+from prisam_p2p.experiment.progress import GridObserver, GridProgress, duration
+from prisam_p2p.experiment.resolved_cell import ResolvedCell
 
 _TICK_S = 1.0
 MIB = 2**20
@@ -25,42 +26,48 @@ MIB = 2**20
 class Job:
     """A cell and its folder."""
 
-    resolved: Resolved
+    resolved: ResolvedCell
     folder: CellFolder
 
     @property
     def name(self) -> str:
-        """The cell's."""
+        """The cell's name."""
         return self.resolved.cell.name
 
     def done(self) -> bool:
-        """Whether its run is there, whole."""
-        return self.folder.state(self.resolved) is State.DONE
+        """Tell whether its run is finished."""
+        return self.folder.state(self.resolved) is CellState.DONE
 
 
 @dataclass
-class Learned:
-    """What the cells that are done tell of the others."""
+class CellHistory:
+    """Durations and memory of finished cells by kind, to predict those of other cells."""
 
     durations_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     memory_mib: dict[str, float] = field(default_factory=dict)
 
-    def add(self, ending: Ending) -> None:
-        """Take in how a cell ended."""
+    def add(self, ending: CellEnding) -> None:
+        """Add a finished cell."""
         if ending.exit_code in SOUND and not ending.resumed:
             self.durations_s[ending.kind].append(ending.wall_s)
         if ending.memory_mib is not None:
             most = max(ending.memory_mib, self.memory_mib.get(ending.kind, 0.0))
             self.memory_mib[ending.kind] = most
 
-    def need(self, resolved: Resolved) -> Need:
-        """Return what a cell takes."""
+    def need(self, resolved: ResolvedCell) -> Need:
+        """Return the resources that a cell needs."""
         return Need(resolved.busy_cores, self.memory_mib.get(resolved.kind))
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What running cells came to: names, with why for those that failed."""
+class CellOutcomes:
+    """The result of running cells.
+
+    Attributes:
+        done: names of finished cells.
+        failed: name -> reason.
+        interrupted: whether the user stopped it.
+    """
 
     done: list[str]
     failed: dict[str, str]
@@ -71,31 +78,31 @@ class Runner:
     """Runs the jobs that are not done.
 
     Args:
-        jobs: the user's word on how many at once, None: as fits.
-        stopping: tells whether the user wants it to end.
-        lock: descriptor that holds the experiment's folder.
+        jobs: the most cells at a time; None = as many as cores and memory allow.
+        stopping: tells whether the user has asked to stop.
+        lock: the descriptor that locks the experiment's folder.
     """
 
     def __init__(
         self,
         jobs: int | None,
         keep_models: bool,
-        observer: Observer,
+        observer: GridObserver,
         stopping: Callable[[], bool],
         lock: int,
     ) -> None:
         self._jobs, self._keep_models, self._lock = jobs, keep_models, lock
         self._observer, self._stopping = observer, stopping
-        self._learned = Learned()
-        self._running: list[Child] = []
+        self._learned = CellHistory()
+        self._running: list[CellProcess] = []
         self._free_mib = self._least_mib = 0.0
         self._was_alone = True
 
-    def run(self, jobs: Sequence[Job], phase: str) -> Outcome:
-        """Run what is not done of `jobs`, in their order; a failed cell does not stop the others.
+    def run(self, jobs: Sequence[Job], phase: str) -> CellOutcomes:
+        """Run those of `jobs` that are not done, in order; a failed cell does not stop the others.
 
         Raises:
-            ConfigError: a whole run of another cell is where one of these would be.
+            ConfigError: a folder holds a finished run of a different cell.
         """
         done = [job.name for job in jobs if job.done()]
         for job in jobs:
@@ -109,8 +116,8 @@ class Runner:
                 self._start_what_fits(waiting)
                 for child in self._ended():
                     name = child.resolved.cell.name
-                    if _cannot_go_on(child):
-                        self._observer.say(f"{name}: begins anew: {_last_words(child)}")
+                    if _could_not_resume(child):
+                        self._observer.say(f"{name}: starts again: {_last_line(child)}")
                         child.folder.clear()
                         waiting.insert(0, Job(child.resolved, child.folder))
                         continue
@@ -119,13 +126,13 @@ class Runner:
                         done.append(name)
                     else:
                         failed[name] = reason
-                    self._observer.show(self._view(phase, len(jobs), done, failed, waiting))
+                    self._observer.show(self._progress(phase, len(jobs), done, failed, waiting))
                     took = duration(child.elapsed_s)
                     self._observer.say(f"{name}: {reason or 'done'}, {took}")
-                self._observer.show(self._view(phase, len(jobs), done, failed, waiting))
+                self._observer.show(self._progress(phase, len(jobs), done, failed, waiting))
         finally:
             self._stop_all()
-        return Outcome(done, failed, self._stopping())
+        return CellOutcomes(done, failed, self._stopping())
 
     def _start_what_fits(self, waiting: list[Job]) -> None:
         while waiting:
@@ -140,8 +147,8 @@ class Runner:
             self._was_alone = not self._running
             self._running.append(start(job.resolved, job.folder, self._lock))
 
-    def _ended(self) -> list[Child]:
-        """Return the children that have ended, after a moment's wait for one."""
+    def _ended(self) -> list[CellProcess]:
+        """Wait for up to _TICK_S, and return the cells that have ended."""
         processes = {child.process: child for child in self._running}
         gone, _ = psutil.wait_procs(list(processes), timeout=_TICK_S)
         self._least_mib = min(self._least_mib, _available_mib())
@@ -149,17 +156,17 @@ class Runner:
         self._running = [child for child in self._running if child not in ended]
         return ended
 
-    def _close(self, child: Child) -> str | None:
-        """Note how a cell ended; return why it failed, None if it did not."""
+    def _close(self, child: CellProcess) -> str | None:
+        """Record how a cell ended; return the reason if it failed, else None."""
         code = child.process.wait()
         taken = round(self._free_mib - self._least_mib, 1) if self._was_alone else None
         took_s = round(child.elapsed_s, 3)
-        ending = Ending(child.resolved.kind, code, took_s, taken, child.resumed)
+        ending = CellEnding(child.resolved.kind, code, took_s, taken, child.resumed)
         child.folder.end(child.resolved, ending, self._keep_models)
         self._learned.add(ending)
         if code in SOUND:
             return None
-        return f"exit code {code}: {_last_words(child)}"
+        return f"exit code {code}: {_last_line(child)}"
 
     def _stop_all(self) -> None:
         for child in self._running:
@@ -168,14 +175,14 @@ class Runner:
             child.wait_or_kill()
         self._running = []
 
-    def _view(
+    def _progress(
         self,
         phase: str,
         cells: int,
         done: Sequence[str],
         failed: dict[str, str],
         waiting: Sequence[Job],
-    ) -> View:
+    ) -> GridProgress:
         shares = {child.resolved.cell.name: child.share() for child in self._running}
         pending = [
             Pending(c.resolved.kind, c.elapsed_s, shares[c.resolved.cell.name])
@@ -184,15 +191,15 @@ class Runner:
         pending += [Pending(job.resolved.kind) for job in waiting]
         at_once = max(1, len(self._running))
         rest_s = left_s(pending, self._learned.durations_s, at_once)
-        return View(phase, cells, len(done), len(failed), shares, rest_s)
+        return GridProgress(phase, cells, len(done), len(failed), shares, rest_s)
 
 
-def _cannot_go_on(child: Child) -> bool:
-    """Tell whether what a cut-off run left was refused: too little of it, or of other code."""
+def _could_not_resume(child: CellProcess) -> bool:
+    """Tell whether an interrupted run was refused, as incomplete or as made by other code."""
     return child.resumed and child.process.wait() == ConfigError.exit_code
 
 
-def _last_words(child: Child) -> str:
+def _last_line(child: CellProcess) -> str:
     return " ".join(child.folder.last_lines(1))
 
 
@@ -201,10 +208,10 @@ def _available_mib() -> float:
 
 
 def host_cores() -> int:
-    """Return the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def job_of(resolved: Resolved, out: Path) -> Job:
-    """Return a cell with its folder in `out`."""
+def job_of(resolved: ResolvedCell, out: Path) -> Job:
+    """Return the job of a cell whose folder is in `out`."""
     return Job(resolved, CellFolder(out / resolved.cell.name))

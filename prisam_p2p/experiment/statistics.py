@@ -1,4 +1,4 @@
-"""From the measures of cells to mean, spread and n over the seeds. Pure: no I/O."""
+"""Summarize the measures of cells over the seeds: mean, spread and n. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 
 from prisam_p2p.experiment.catalog import BETWEEN_METHODS, METHOD
 from prisam_p2p.experiment.cells import Labels, confined, key_of
-from prisam_p2p.experiment.measures import Measured, Values
-from prisam_p2p.experiment.outputs import ROUND, Label, Output, Relation, TableSpec
+from prisam_p2p.experiment.measures import Measurements, Values
+from prisam_p2p.experiment.output_specs import ROUND, Label, Output, Relation, TableSpec
 
 ENOUGH = 0.9
-"""Of the best method's accuracy: what a method has to reach."""
+"""The share of the best method's accuracy for the measures `.._to_90_percent`."""
 
 Axes = Mapping[str, Sequence[Label]]
 """Axis -> its labels, in the experiment's order."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one cell came to, and where its files are."""
+class CellResult:
+    """The measures of one cell, and its folder."""
 
     labels: Labels
-    measured: Measured
+    measured: Measurements
     folder: Path
 
 
@@ -40,7 +40,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Stat:
-    """Over the seeds: mean, sample standard deviation (None for n = 1), extremes, and how many."""
+    """Statistics over the seeds.
+
+    Attributes:
+        sd: sample standard deviation; None for n = 1.
+        low, high: the extremes.
+        n: number of values.
+    """
 
     mean: float
     sd: float | None
@@ -50,7 +56,7 @@ class Stat:
 
 
 def stat(values: Iterable[float | None]) -> Stat | None:
-    """Return the figures of what is known of `values`, None if nothing is."""
+    """Return the statistics of those values that are not None; None if there are none."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -59,18 +65,18 @@ def stat(values: Iterable[float | None]) -> Stat | None:
 
 
 def points(
-    results: Sequence[Result],
+    results: Sequence[CellResult],
     axes: Axes,
     output: Output,
     measure: str,
     rounds: Sequence[int] | None,
 ) -> list[Point]:
-    """Return a measure of each cell that `output.where` lets in.
+    """Return a measure's value for each cell that `output.where` admits.
 
-    A cell that has no part in an axis of the output stands at each of its labels.
+    A cell to which an axis of the output does not apply has a point at each of its labels.
 
     Args:
-        rounds: after these, with an axis round; None: at the end.
+        rounds: return the values after these rounds, with an axis round; None = at the end.
     """
     if measure in BETWEEN_METHODS:
         results = [*_with_reached(results)]
@@ -84,9 +90,9 @@ def points(
 
 
 def against(points_of: Sequence[Point], spec: TableSpec) -> list[Point]:
-    """Return each point set against that of the labels `spec.against`, of the same seed.
+    """Compare each point with its reference: that of the labels `spec.against`, by seed.
 
-    A point whose counterpart is not there has no value; the counterparts themselves are left out.
+    A point without a reference has no value. The references themselves are left out.
     """
     reference = {
         key_of({a: v for a, v in p.labels.items() if a not in spec.against}): p.value
@@ -105,7 +111,7 @@ def against(points_of: Sequence[Point], spec: TableSpec) -> list[Point]:
 
 
 def grouped(points_of: Iterable[Point], by: Sequence[str]) -> dict[tuple[Label, ...], Stat]:
-    """Return labels of the axes `by` -> figures over all points that have them."""
+    """Return labels of the axes `by` -> statistics over all points that have these labels."""
     groups: dict[tuple[Label, ...], list[float | None]] = {}
     for point in points_of:
         groups.setdefault(tuple(point.labels[axis] for axis in by), []).append(point.value)
@@ -114,7 +120,11 @@ def grouped(points_of: Iterable[Point], by: Sequence[str]) -> dict[tuple[Label, 
 
 
 def labels_along(axis: str, output: Output, axes: Axes, rounds: Sequence[int] = ()) -> list[Label]:
-    """Return the labels of an axis that an output shows, in order."""
+    """Return the labels of an axis that an output shows, in the experiment's order.
+
+    Args:
+        rounds: the labels of the axis round.
+    """
     if axis == ROUND:
         return list(rounds)
     return [label for label in axes[axis] if output.admits(axis, label)]
@@ -129,7 +139,7 @@ def _relation(value: float | None, other: float | None, relation: Relation) -> f
 
 
 def _everywhere(labels: Labels, output: Output, axes: Axes) -> Iterator[dict[str, Label]]:
-    """Yield the labels, with each label of the output's axes that the cell has no part in."""
+    """Yield a cell's labels, completed by each label of the axes that do not apply to it."""
     absent = [a for a in output.axes if a in axes and a not in labels]
     choices = [labels_along(axis, output, axes) for axis in absent]
     for combination in itertools.product(*choices):
@@ -137,7 +147,7 @@ def _everywhere(labels: Labels, output: Output, axes: Axes) -> Iterator[dict[str
 
 
 def _moments(
-    measured: Measured, rounds: Sequence[int] | None
+    measured: Measurements, rounds: Sequence[int] | None
 ) -> Iterator[tuple[dict[str, Label], Values]]:
     if rounds is None:
         yield {}, measured.values
@@ -147,17 +157,17 @@ def _moments(
             yield {ROUND: t}, measured.rounds[t]
 
 
-def _with_reached(results: Sequence[Result]) -> Iterator[Result]:
-    """Add to each cell when it reached ENOUGH of the best accuracy of its scene's methods.
+def _with_reached(results: Sequence[CellResult]) -> Iterator[CellResult]:
+    """Add to each cell when it reached ENOUGH of the best method's accuracy.
 
-    A scene: cells with the same labels but for the method, the seed among them.
+    The methods compared are the cells that differ in the label of the method alone.
     """
-    scenes: dict[frozenset[Any], list[float | None]] = {}
+    accuracies: dict[frozenset[Any], list[float | None]] = {}
     for result in results:
         accuracy = result.measured.values["accuracy_deployed"]
-        scenes.setdefault(_scene(result), []).append(accuracy)
+        accuracies.setdefault(_without_method(result), []).append(accuracy)
     for result in results:
-        known = [accuracy for accuracy in scenes[_scene(result)] if accuracy is not None]
+        known = [each for each in accuracies[_without_method(result)] if each is not None]
         t = _first_round(result, ENOUGH * max(known)) if known else None
         reached: Values = dict.fromkeys(BETWEEN_METHODS)
         if t is not None:
@@ -167,7 +177,7 @@ def _with_reached(results: Sequence[Result]) -> Iterator[Result]:
         yield replace(result, measured=replace(result.measured, values=values))
 
 
-def _first_round(result: Result, target: float) -> int | None:
+def _first_round(result: CellResult, target: float) -> int | None:
     """Return the first round after which a cell's accuracy is at least `target`."""
     for t, values in result.measured.rounds.items():
         accuracy = values["accuracy_deployed"]
@@ -176,5 +186,5 @@ def _first_round(result: Result, target: float) -> int | None:
     return None
 
 
-def _scene(result: Result) -> frozenset[Any]:
+def _without_method(result: CellResult) -> frozenset[Any]:
     return key_of({axis: v for axis, v in result.labels.items() if axis != METHOD})

@@ -1,4 +1,4 @@
-"""Tables of an experiment: Markdown for people; CSV and Parquet, a row for each figure."""
+"""Write an experiment's tables: Markdown for people, CSV and Parquet for programs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prisam_p2p.experiment.catalog import CATALOG
-from prisam_p2p.experiment.outputs import Label, Relation, TableSpec
+from prisam_p2p.experiment.output_specs import Label, Relation, TableSpec
 from prisam_p2p.experiment.statistics import (
     Axes,
-    Result,
+    CellResult,
     Stat,
     against,
     grouped,
@@ -25,11 +25,11 @@ from prisam_p2p.report.run_tables import Table
 _FIGURES = {"mean": "DOUBLE", "sd": "DOUBLE", "low": "DOUBLE", "high": "DOUBLE", "n": "BIGINT"}
 
 Stats = Mapping[str, Mapping[tuple[Label, ...], Stat]]
-"""Measure -> labels of the table's axes -> figures."""
+"""Measure -> labels of the table's axes -> statistics."""
 
 
-def stats_of(spec: TableSpec, results: Sequence[Result], axes: Axes) -> Stats:
-    """Return a table's figures."""
+def stats_of(spec: TableSpec, results: Sequence[CellResult], axes: Axes) -> Stats:
+    """Return the statistics that a table shows."""
     found = {}
     for measure in spec.measures:
         each = points(results, axes, spec, measure, spec.rounds)
@@ -38,7 +38,7 @@ def stats_of(spec: TableSpec, results: Sequence[Result], axes: Axes) -> Stats:
 
 
 def tidy(spec: TableSpec, stats: Stats) -> Table:
-    """Return a row for each measure and combination of labels: for programs."""
+    """Return the statistics in tidy form: a row for each measure and combination of labels."""
     columns = {"measure": "VARCHAR", **dict.fromkeys(spec.axes, "VARCHAR"), **_FIGURES}
     rows = [
         [measure, *map(str, labels), each.mean, each.sd, each.low, each.high, each.n]
@@ -49,7 +49,7 @@ def tidy(spec: TableSpec, stats: Stats) -> Table:
 
 
 def markdown(spec: TableSpec, stats: Stats, axes: Axes) -> str:
-    """Return the table as Markdown: mean ± sample standard deviation, and n where it differs."""
+    """Return the table as Markdown: mean ± sample standard deviation, and n if it varies."""
     counts = {each.n for by_labels in stats.values() for each in by_labels.values()}
     n = counts.pop() if len(counts) == 1 else None
     lines = [f"### {spec.title}", "", _caption(spec, n)]
@@ -70,7 +70,7 @@ def markdown(spec: TableSpec, stats: Stats, axes: Axes) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_table(spec: TableSpec, results: Sequence[Result], axes: Axes, folder: Path) -> str:
+def write_table(spec: TableSpec, results: Sequence[CellResult], axes: Axes, folder: Path) -> str:
     """Write NAME.md, NAME.csv and NAME.parquet; return the Markdown."""
     stats = stats_of(spec, results, axes)
     text = markdown(spec, stats, axes)
@@ -79,8 +79,8 @@ def write_table(spec: TableSpec, results: Sequence[Result], axes: Axes, folder: 
     return text
 
 
-def write_cells(results: Sequence[Result], axes: Axes, folder: Path) -> None:
-    """Write cells and rounds as CSV and Parquet: every measure of every cell, unaveraged."""
+def write_cells(results: Sequence[CellResult], axes: Axes, folder: Path) -> None:
+    """Write all measures of all cells as the tables cells and rounds, in CSV and Parquet."""
     names = dict.fromkeys(axes, "VARCHAR")
     by_round = {m: "DOUBLE" for m, measure in CATALOG.items() if measure.by_round}
     measures = dict.fromkeys((m for m in _at_the_end(results) if m not in axes), "DOUBLE")
@@ -94,11 +94,11 @@ def write_cells(results: Sequence[Result], axes: Axes, folder: Path) -> None:
     _write_both(Table("rounds", {**names, "round": "BIGINT", **by_round}, rounds), folder)
 
 
-def _at_the_end(results: Sequence[Result]) -> list[str]:
+def _at_the_end(results: Sequence[CellResult]) -> list[str]:
     return [m for m in CATALOG if any(m in r.measured.values for r in results)]
 
 
-def _labels(result: Result, axes: Axes) -> list[str | None]:
+def _labels(result: CellResult, axes: Axes) -> list[str | None]:
     return [str(result.labels[a]) if a in result.labels else None for a in axes]
 
 
@@ -112,8 +112,8 @@ def _caption(spec: TableSpec, n: int | None) -> str:
     parts = [f"Mean ± sample standard deviation over the seeds, {counted}."]
     if spec.against:
         labels = ", ".join(map(str, spec.against.values()))
-        sign = "less" if spec.relation is Relation.DIFFERENCE else "as a multiple of"
-        parts.append(f"Each seed's value {sign} that of {labels}.")
+        relation = "minus" if spec.relation is Relation.DIFFERENCE else "divided by"
+        parts.append(f"Each seed's value {relation} that of {labels}.")
     if spec.where:
         shown = "; ".join(f"{axis}: {_listed(label)}" for axis, label in spec.where.items())
         parts.append(f"Only {shown}.")

@@ -1,4 +1,4 @@
-"""Which candidate settings each method gets: those with the best validation accuracy. Pure."""
+"""Choose the candidate settings with the best validation accuracy, for each method. Pure."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from typing import Any
 from prisam_p2p.experiment.cells import Labels, Trial, key_of
 
 Tuned = dict[frozenset[Any], Mapping[str, Any]]
-"""`key_of` labels of the tuned axes -> chosen settings."""
+"""`key_of` labels of the tuned axes -> the chosen settings."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial and what it came to: mean validation accuracy of the deployed models, or None."""
+    """A trial and its result.
+
+    Attributes:
+        validation: mean validation accuracy of the deployed models; None if the run failed.
+    """
 
     trial: Trial
     validation: float | None
 
 
 def choose(tried: Sequence[Tried]) -> Tuned:
-    """Return the best candidate for each combination of tuned labels.
+    """Return the best candidate for each combination of labels of the tuned axes.
 
-    By validation accuracy alone, test images have no say; a tie goes to the first in the file.
-    Labels of which no trial came to anything are not there.
+    Only validation accuracy counts, not test accuracy. A tie goes to the first candidate in the
+    file. Labels without a successful trial are left out.
     """
     best: dict[frozenset[Any], Tried] = {}
     for each in tried:
@@ -37,7 +41,7 @@ def choose(tried: Sequence[Tried]) -> Tuned:
 
 
 def record(tried: Sequence[Tried], tuned: Tuned) -> list[dict[str, Any]]:
-    """Return what tuning.json holds: for each combination of labels, candidates and choice."""
+    """Return the content of tuning.json: the candidates and the choice for each combination."""
     by_key: dict[frozenset[Any], list[Tried]] = {}
     for each in tried:
         by_key.setdefault(key_of(each.trial.labels), []).append(each)

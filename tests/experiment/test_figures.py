@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hand_results import AXES, results
 
-from prisam_p2p.experiment.drawing import COLOURS, MARKERS, save
+from prisam_p2p.experiment.figure_style import COLOURS, MARKERS, save
 from prisam_p2p.experiment.figures import draw, write_figure
+from prisam_p2p.experiment.mask_analysis import AnnouncedMasks
 from prisam_p2p.experiment.mask_figures import components, similarity_matrix
-from prisam_p2p.experiment.masks import Announced
-from prisam_p2p.experiment.outputs import FigureSpec
+from prisam_p2p.experiment.output_specs import FigureSpec
 
 
 def spec(kind, **more):
@@ -18,7 +18,7 @@ def over(kind):
 
 
 def curves(panel):
-    """Lines with points; not the level of who sends nothing."""
+    """Return the lines with points, without the horizontal line of a method that sends nothing."""
     return [line for line in panel.lines if len(line.get_xdata()) > 2]
 
 
@@ -34,7 +34,7 @@ def test_over_rounds_has_a_panel_for_each_split_and_a_line_for_each_method():
     assert "n = 2 seeds" in figure.get_suptitle()
 
 
-def test_over_bytes_who_sends_nothing_is_a_level():
+def test_over_bytes_a_method_that_sends_nothing_is_a_horizontal_line():
     figure = draw(over("over-bytes"), results(), AXES)
     (panel, _) = figure.axes
     (line,) = curves(panel)
@@ -45,7 +45,7 @@ def test_over_bytes_who_sends_nothing_is_a_level():
     assert panel.get_xscale() == "log"
 
 
-def test_against_numbers_and_words():
+def test_the_x_axis_of_against_has_numbers_or_text():
     axes = {**AXES, "method": ["PRISAM"]}
     words = draw(
         spec("against", measure="accuracy_deployed", x="split", lines="method"), results(), AXES
@@ -70,7 +70,7 @@ def test_bars_have_a_bar_for_each_method_and_split():
     assert heights == pytest.approx([0.65, 0.92, 0.53, 0.85])
 
 
-def test_cost_stands_beside_one_minus_rho_squared():
+def test_cost_is_drawn_with_the_curve_of_one_minus_rho_squared():
     axes = {"seed": [0, 1], "prune_ratio": [0.5]}
     one = [r for r in results() if r.labels["method"] == "PRISAM" and r.labels["split"] == "hard"]
     for each in one:
@@ -85,7 +85,7 @@ def test_cost_stands_beside_one_minus_rho_squared():
     assert key.get_window_extent().width <= figure.bbox.width
 
 
-def test_nothing_to_show_is_no_figure(tmp_path):
+def test_without_values_there_is_no_figure(tmp_path):
     assert not write_figure(over("over-rounds"), [], AXES, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -93,7 +93,7 @@ def test_nothing_to_show_is_no_figure(tmp_path):
 def masks():
     rows = np.array([[1, 1, 0, 0], [1, 1, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1]], bool)
     peers = ["p00", "p01", "p02", "p03"]
-    return Announced(
+    return AnnouncedMasks(
         dict(zip(peers, rows, strict=True)), dict(zip(peers, (0, 0, 1, 1), strict=True))
     )
 
@@ -109,14 +109,14 @@ def test_a_mask_matrix_shows_every_pair_and_the_borders_of_groups():
     assert "pair AUC 1.000" in figure.get_suptitle()
 
 
-def test_components_have_a_look_for_each_group():
+def test_components_have_a_style_for_each_group():
     panel = components(masks(), "PCA").axes[0]
     assert [len(each.get_offsets()) for each in panel.collections] == [2, 2]
     assert "% of variance" in panel.get_xlabel()
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf"])
-def test_files_are_there_and_the_same_each_time(tmp_path, ending):
+def test_figure_files_are_written_and_reproducible(tmp_path, ending):
     found = []
     for _ in range(2):
         assert write_figure(over("over-rounds"), results(), AXES, tmp_path)
@@ -127,5 +127,5 @@ def test_files_are_there_and_the_same_each_time(tmp_path, ending):
     assert (tmp_path / f"masks.{ending}").stat().st_size > 5000
 
 
-def test_looks_are_told_apart_without_colour():
+def test_line_styles_differ_without_colour():
     assert len(set(MARKERS)) == len(MARKERS) >= len(COLOURS)

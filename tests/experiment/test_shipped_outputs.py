@@ -1,4 +1,4 @@
-"""Whatever a shipped experiment measures, its tables can be made of it."""
+"""The tables of shipped experiments can be made of any values."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import pytest
 
 from prisam_p2p.experiment.catalog import CATALOG, of_rounds
 from prisam_p2p.experiment.cells import cells_of
-from prisam_p2p.experiment.grid import load_grid
-from prisam_p2p.experiment.measures import Measured
-from prisam_p2p.experiment.statistics import Result
+from prisam_p2p.experiment.grid_file import load_grid
+from prisam_p2p.experiment.measures import Measurements
+from prisam_p2p.experiment.statistics import CellResult
 from prisam_p2p.experiment.tables import write_cells, write_table
 
 SHIPPED = sorted((Path(__file__).parents[2] / "topologies" / "experiments").glob("*/*.toml"))
@@ -16,15 +16,15 @@ GRIDS = [path for path in SHIPPED if path.parent.name in ("two-core", "paper")]
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_tables_can_be_made_of_any_measures(tmp_path, path):
+def test_tables_can_be_made_of_any_values(tmp_path, path):
     grid = load_grid(path)
     axes = {axis: [choice.label for choice in choices] for axis, choices in grid.axes.items()}
     wanted = {t for spec in grid.tables for t in spec.rounds or ()}
-    measured = Measured(
+    measured = Measurements(
         dict.fromkeys(CATALOG, 0.5), {t: dict.fromkeys(of_rounds(), 0.5) for t in {0, 1} | wanted}
     )
     cells = [cell for cell in cells_of(grid, {}, {}) if cell.labels["seed"] == axes["seed"][0]]
-    results = [Result(cell.labels, measured, Path("nowhere")) for cell in cells]
+    results = [CellResult(cell.labels, measured, Path("nowhere")) for cell in cells]
     write_cells(results, axes, tmp_path)
     for table in grid.tables:
         assert write_table(table, results, axes, tmp_path).startswith(f"### {table.title}")

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 from hand_results import AXES, results
 
-from prisam_p2p.experiment.outputs import TableSpec
+from prisam_p2p.experiment.output_specs import TableSpec
 from prisam_p2p.experiment.tables import write_cells, write_table
 
 SPEC = TableSpec(
@@ -16,8 +16,8 @@ SPEC = TableSpec(
 )
 
 
-def test_markdown_by_hand(tmp_path):
-    """Sample deviations: 0.10 and 0.04 apart: 0.0707, 0.0283; 0.06 apart: 0.0424."""
+def test_markdown_matches_a_table_by_hand(tmp_path):
+    """Values 0.10, 0.04 and 0.06 apart have sample deviations of 0.0707, 0.0283 and 0.0424."""
     text = write_table(SPEC, results(), AXES, tmp_path)
     assert text == (tmp_path / "accuracy.md").read_text()
     assert text.splitlines() == [
@@ -34,21 +34,21 @@ def test_markdown_by_hand(tmp_path):
     ]
 
 
-def test_n_stands_in_each_cell_where_it_differs(tmp_path):
+def test_n_is_in_each_cell_if_it_varies(tmp_path):
     text = write_table(SPEC, results()[1:], AXES, tmp_path)
     assert "| hard | 0.700 (1) | 0.530 ± 0.042 (2) |" in text
     assert "n in brackets" in text
 
 
-def test_differences_have_a_sign_and_no_column_of_zeros(tmp_path):
+def test_differences_have_a_sign_and_the_reference_has_no_column(tmp_path):
     spec = SPEC.model_copy(update={"against": {"method": "PRISAM"}})
     text = write_table(spec, results(), AXES, tmp_path)
     assert "| split | local |" in text
     assert "| hard | -0.120 ± 0.028 |" in text
-    assert "less that of PRISAM" in text
+    assert "minus that of PRISAM" in text
 
 
-def test_without_columns_the_measures_are(tmp_path):
+def test_without_an_axis_of_columns_the_measures_are_the_columns(tmp_path):
     spec = SPEC.model_copy(
         update={
             "columns": None,
@@ -79,7 +79,7 @@ def test_csv_and_parquet_hold_the_same_rows(tmp_path):
     assert stored[0][:1] + stored[0][2:] == pytest.approx((0.65, 0.6, 0.7, 2))
 
 
-def test_every_cell_and_round_is_there_unaveraged(tmp_path):
+def test_cells_and_rounds_are_written_without_averaging(tmp_path):
     write_cells(results(), AXES, tmp_path)
     cells = f"SELECT count(*), max(accuracy_deployed) FROM '{tmp_path / 'cells.parquet'}'"
     assert rows_of(cells) == [(8, 0.94)]

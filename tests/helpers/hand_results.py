@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from prisam_p2p.experiment.measures import Measured
-from prisam_p2p.experiment.statistics import Result
+from prisam_p2p.experiment.measures import Measurements
+from prisam_p2p.experiment.statistics import CellResult
 
 AXES = {
     "seed": [0, 1],
@@ -41,7 +41,7 @@ def result(method, split, seed, **more):
         for t, share in enumerate((0.5, 0.92, 1.0))
     }
     labels = {"seed": seed, "split": split, "method": method}
-    return Result(labels, Measured(values, rounds), Path("nowhere"))
+    return CellResult(labels, Measurements(values, rounds), Path("nowhere"))
 
 
 def results():

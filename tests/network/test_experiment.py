@@ -11,10 +11,10 @@ import sys
 import pytest
 from launching import DEADLINE_S, ROOT, alive, family, journal, prisam, round_done, wait_for
 
+from prisam_p2p.experiment.cell_folder import CellFolder
 from prisam_p2p.experiment.cells import cells_of
-from prisam_p2p.experiment.grid import load_grid
-from prisam_p2p.experiment.identity import resolve
-from prisam_p2p.experiment.store import CellFolder
+from prisam_p2p.experiment.grid_file import load_grid
+from prisam_p2p.experiment.resolved_cell import resolve
 
 pytestmark = pytest.mark.network
 
@@ -29,7 +29,7 @@ def test_smoke_goes_on_after_an_interrupt(tmp_path):
     _cut_off_too_early(first)
     code, text = prisam("experiment", SMOKE, "--out", out, "--only", "*_local")
     assert code == 0, text
-    assert "seed-0_local: begins anew: " in text
+    assert "seed-0_local: starts again: " in text
     done_at = (first / "cell.json").stat().st_mtime_ns
 
     arguments = ["experiment", str(SMOKE), "--out", str(out), "--jobs", "1"]

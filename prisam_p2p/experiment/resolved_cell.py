@@ -1,4 +1,7 @@
-"""What decides a cell's results: compared to tell whether a run that is there is this cell's."""
+"""A cell with its topology and all settings, and its identity: all that determines its results.
+
+An existing run is this cell's if their identities are equal.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,11 @@ Identity = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedCell:
     """A cell with its topology and all of its settings.
 
     Attributes:
-        busy_cores: cores that its peers can keep busy while they train.
-        kind: cells of one kind need about the same time and memory.
+        identity: all that determines its results, as JSON values.
     """
 
     cell: Cell
@@ -43,17 +45,17 @@ class Resolved:
 
     @property
     def kind(self) -> str:
-        """Cells of one kind need about the same time and memory."""
+        """A name common to cells that need about the same time and memory."""
         s = self.settings
         facts = (s.algorithm.value, s.model, s.width, s.dataset, s.images_per_peer, s.rounds)
         return " ".join(map(str, (self.topology.name, *facts, s.epochs, s.device.value)))
 
 
-def resolve(cell: Cell) -> Resolved:
-    """Return a cell with everything that decides it.
+def resolve(cell: Cell) -> ResolvedCell:
+    """Load a cell's topology and complete its settings.
 
     Raises:
-        ConfigError: its topology or its settings are wrong.
+        ConfigError: the topology or a setting is wrong.
     """
     topology = _topology(cell.topology)
     settings = resolve_settings(topology, {**cell.settings, "baseline": "none"})
@@ -64,13 +66,13 @@ def resolve(cell: Cell) -> Resolved:
         "links": _digest(sorted(sorted(edge) for edge in topology.graph.edges)),
         "faults": _digest(cell.faults.read_text()) if cell.faults else None,
     }
-    return Resolved(cell, topology, settings, identity)
+    return ResolvedCell(cell, topology, settings, identity)
 
 
 def difference(was: Identity, now: Identity) -> str | None:
-    """Return in words what decides `now` otherwise than `was`, None if nothing does.
+    """Return the first difference between two identities, in words; None if they are equal.
 
-    A setting that `was` does not know, as it is from an earlier version, counts as its default.
+    A setting that `was` lacks, because an earlier version wrote it, counts as its default.
     """
     defaults = RunSettings().model_dump(mode="json")
     before = {**defaults, **was["settings"]}

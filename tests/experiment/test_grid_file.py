@@ -1,4 +1,4 @@
-"""The file of an experiment: its cells, and what is refused."""
+"""The file of an experiment: its cells, its trials, and the input that is refused."""
 
 import re
 import tomllib
@@ -9,9 +9,9 @@ import pytest
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import CATALOG
 from prisam_p2p.experiment.cells import cells_of, key_of, trials_of
-from prisam_p2p.experiment.grid import load_grid
-from prisam_p2p.experiment.identity import resolve
-from prisam_p2p.experiment.outputs import Kind
+from prisam_p2p.experiment.grid_file import load_grid
+from prisam_p2p.experiment.output_specs import FigureKind
+from prisam_p2p.experiment.resolved_cell import resolve
 from prisam_p2p.settings import MOST_ROUNDS, RunSettings
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ def test_cells_are_the_product_and_the_first_axis_varies_slowest(grid):
     ]
 
 
-def test_a_cell_has_its_choices_over_run(grid, tmp_path):
+def test_the_values_of_axes_override_the_table_run(grid, tmp_path):
     cell = cells(grid, BASIS + AXES)[2]
     assert cell.settings == {
         "rounds": 3,
@@ -100,19 +100,19 @@ def test_a_cell_has_its_choices_over_run(grid, tmp_path):
     assert cell.faults is None
 
 
-def test_a_cell_has_no_part_in_an_axis_that_it_is_without(grid):
+def test_an_axis_does_not_apply_to_a_value_that_is_without_it(grid):
     local = cells(grid, BASIS + AXES)[1]
     assert local.labels == {"seed": 0, "method": "local, dense"}
     assert "prune_ratio" not in local.settings
 
 
-def test_the_command_line_wins_over_run_and_not_over_axes(grid):
+def test_the_command_line_overrides_the_table_run_but_no_axis(grid):
     assert {cell.settings["rounds"] for cell in cells(grid, BASIS + AXES, rounds=9)} == {9}
     with pytest.raises(ConfigError, match=r"--prune-ratio = 0\.1: expected no such option"):
         cells(grid, BASIS + AXES, prune_ratio=0.1)
 
 
-def test_files_of_an_axis(grid, tmp_path):
+def test_an_axis_may_give_topologies_and_faults(grid, tmp_path):
     text = (
         BASIS
         + '[axes]\n[[axes.churn]]\nlabel = 0\n[[axes.churn]]\nlabel = 5\nfaults = "churn.toml"'
@@ -138,7 +138,7 @@ def test_trials_are_every_candidate_at_the_other_axes_first_value(grid):
     assert trials[1].cell.settings["prune_ratio"] == 0.3
 
 
-def test_trials_evaluate_at_their_end_alone_unless_a_setting_looks_at_evaluations(grid):
+def test_trials_are_evaluated_at_their_end_alone_unless_a_setting_uses_evaluations(grid):
     for more, every in (("", MOST_ROUNDS), ("patience = 3\n", None)):
         loaded = grid(BASIS + more + AXES + TUNE)
         found = cells_of(loaded, {}, {})
@@ -147,7 +147,7 @@ def test_trials_evaluate_at_their_end_alone_unless_a_setting_looks_at_evaluation
         assert {cell.settings.get("evaluate_every") for cell in found} == {None}
 
 
-def test_what_tuning_chose_is_in_the_cells(grid):
+def test_cells_have_the_settings_that_tuning_chose(grid):
     loaded = grid(BASIS + AXES + TUNE)
     chosen = {key_of({"method": "PRISAM"}): {"learning_rate": 0.2}}
     rates = [cell.settings.get("learning_rate") for cell in cells_of(loaded, {}, chosen)]
@@ -165,7 +165,7 @@ REFUSED = [
     (BASIS + "[axes]\nseeds = [1]", "axes.seeds = .*expected a setting.*nearest is seed"),
     (BASIS + "[axes]\nseed = []", r"axes.seed = \[\]: expected at least one value"),
     (BASIS + "[axes]\nseed = [-1]", r"axes.seed\[0\] = -1: expected a number of at least 0"),
-    (BASIS + "[axes]\nseed = [1, 1]", "axes.seed = 1: expected every label once"),
+    (BASIS + "[axes]\nseed = [1, 1]", "axes.seed = 1: expected each label only once"),
     (BASIS + "[axes]\nm = [{ rounds = 2 }]", r"axes.m\[0\].label = \(missing\): expected text"),
     (
         BASIS + '[axes]\nm = [{ label = "a", algoritm = "local" }]',
@@ -179,7 +179,7 @@ REFUSED = [
         BASIS + '[axes]\nm = [{ label = "a", faults = "chrn.toml" }]',
         r"axes.m\[0\].faults = .*the nearest is churn.toml",
     ),
-    (BASIS + '[axes]\nbaseline = ["local"]', "axes.baseline.*axis method"),
+    (BASIS + '[axes]\nbaseline = ["local"]', "axes.baseline.*axis named method"),
     (BASIS.replace("net.toml", "nte.toml") + AXES, "topology = .*the nearest is net.toml"),
     (
         BASIS + AXES + '[[exclude]]\nmethod = "PRSM"',
@@ -197,11 +197,11 @@ REFUSED = [
     ),
     (
         BASIS + AXES + TABLE + 'measures = ["ari"]\nrows = ["method"]',
-        r"table\[0\].where = \(missing\): expected one value in where.prune_ratio",
+        r"table\[0\].where = \(missing\): expected one label in where.prune_ratio",
     ),
     (
         BASIS + AXES + FIGURE + 'kind = "bars"\nmeasure = "ari"',
-        r"figure\[0\].x = \(missing\): expected a value: a figure bars needs one",
+        r"figure\[0\].x = \(missing\): expected a value, which a figure bars needs",
     ),
     (
         BASIS
@@ -223,27 +223,27 @@ REFUSED = [
     (
         BASIS + AXES + '[[table]]\nname = "cells"\ntitle = "T"\nmeasures = ["ari"]\n'
         'rows = ["method", "prune_ratio"]',
-        r"table\[0\].name = 'cells': expected a name of its own",
+        r"table\[0\].name = 'cells': expected a name that is not taken",
     ),
 ]
 
 
 @pytest.mark.parametrize(("text", "words"), REFUSED, ids=range(len(REFUSED)))
-def test_refused(grid, text, words):
+def test_wrong_files_are_refused_with_what_would_be_right(grid, text, words):
     with pytest.raises(ConfigError) as caught:
         grid(text)
     assert re.search(words, str(caught.value)), str(caught.value)
 
 
-def test_two_axes_that_state_the_same_are_refused(grid):
+def test_two_axes_that_give_the_same_setting_are_refused(grid):
     text = BASIS + '[axes]\nseed = [0]\n[[axes.m]]\nlabel = "a"\nseed = 3'
-    with pytest.raises(ConfigError, match="seed in one of the axes seed and m"):
+    with pytest.raises(ConfigError, match="seed in only one of the axes seed and m"):
         cells(grid, text)
 
 
-def test_names_that_fall_together_are_refused(grid):
+def test_cells_of_the_same_name_are_refused(grid):
     text = BASIS + '[axes]\nm = [{ label = "a b" }, { label = "a-b" }]'
-    with pytest.raises(ConfigError, match="two cells are a-b"):
+    with pytest.raises(ConfigError, match="two cells would be a-b"):
         cells(grid, text)
 
 
@@ -251,7 +251,7 @@ def test_names_that_fall_together_are_refused(grid):
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_shipped_experiment_is_right(path):
+def test_a_shipped_experiment_is_valid(path):
     loaded = load_grid(path)
     found = cells_of(loaded, {}, {})
     for cell in [*found, *(trial.cell for trial in trials_of(loaded, {}, found))]:
@@ -259,7 +259,7 @@ def test_a_shipped_experiment_is_right(path):
     assert loaded.tables or loaded.figures
 
 
-def test_there_is_an_experiment_for_each_of_the_papers_in_two_sizes():
+def test_each_experiment_of_the_paper_is_shipped_in_two_sizes():
     for size in ("two-core", "paper"):
         names = " ".join(path.stem for path in GRIDS if path.parent.name == size)
         for part in (
@@ -274,7 +274,7 @@ def test_there_is_an_experiment_for_each_of_the_papers_in_two_sizes():
             assert part in names, (size, part)
 
 
-def test_shipped_experiments_name_settings_that_are_there():
+def test_shipped_experiments_use_existing_settings():
     for path in GRIDS:
         assert set(tomllib.loads(path.read_text()).get("run", {})) <= set(RunSettings.model_fields)
 
@@ -283,14 +283,14 @@ PAGE = (ROOT / "docs" / "experiments.md").read_text()
 
 
 def test_every_measure_kind_of_figure_and_shipped_file_is_documented():
-    for name in [*CATALOG, *Kind]:
+    for name in [*CATALOG, *FigureKind]:
         assert f"`{name}`" in PAGE, name
     for path in GRIDS:
         name = re.sub(r"^(fig-5-table-1)-.*", r"\1-*", path.stem)
         assert f"`{name}`" in PAGE, path
 
 
-def test_the_documented_file_is_right(grid, tmp_path):
+def test_the_documented_file_is_valid(grid, tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     text = example.replace("../networks/equal-20.toml", "net.toml")
     loaded = grid(text)

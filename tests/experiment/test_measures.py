@@ -1,11 +1,9 @@
-"""Measures of a run folder made by hand, and what masks tell of groups."""
+"""The measures of a run folder made by hand."""
 
 import json
 
-import numpy as np
 import pytest
 
-from prisam_p2p.experiment.masks import Announced, pair_auc, principal_components, similarity
 from prisam_p2p.experiment.measures import announced, measure, measured
 from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.ledger import LedgerRow
@@ -17,43 +15,9 @@ MASKS = {"a": "f0", "b": "f8", "c": "0f", "d": "1f"}
 GROUPS = {"a": 0, "b": 0, "c": 1, "d": 1}
 
 
-def of(rows, groups):
-    peers = [f"p{i}" for i in range(len(rows))]
-    masks = {peer: np.array(row, bool) for peer, row in zip(peers, rows, strict=True)}
-    return Announced(masks, dict(zip(peers, groups, strict=True)))
-
-
-def test_auc_counts_pairs_and_ties_a_half():
-    """One pair of a group with 1 of 2 bits equal; of the two others one has 1, one has 0."""
-    assert pair_auc(of([[0, 0], [0, 1], [1, 0]], [0, 0, 1])) == 0.75
-
-
-def test_auc_needs_both_kinds_of_pairs():
-    assert pair_auc(of([[0], [1]], [0, 0])) is None
-    assert pair_auc(of([[0], [1]], [0, 1])) is None
-
-
-def test_similarity_is_ordered_by_group():
-    found = similarity(of([[0, 0], [1, 1], [0, 0]], [0, 1, 0]))
-    assert found.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
-
-
-def test_components_lie_along_what_differs():
-    points, shares = principal_components(of([[0, 0, 1], [0, 0, 1], [1, 1, 1]], [0, 0, 1]))
-    assert shares == pytest.approx([1, 0])
-    assert points[0, 0] == pytest.approx(points[1, 0])
-    assert abs(points[2, 0] - points[0, 0]) == pytest.approx(np.sqrt(2))
-
-
-def test_equal_masks_lie_in_one_point():
-    points, shares = principal_components(of([[0, 1], [0, 1]], [0, 1]))
-    assert not points.any()
-    assert not shares.any()
-
-
 @pytest.fixture
 def run(tmp_path):
-    """Four peers, one round: who is better after aggregation deploys that, c does not."""
+    """Four peers and one round; all but c deploy the model after aggregation."""
     folder = tmp_path / "cell" / "run"
     (folder / "journal").mkdir(parents=True)
     peers = {p: {"group": g, "prune_ratio": 0.5} for p, g in GROUPS.items()}
@@ -119,12 +83,12 @@ def test_measures_of_a_run(run):
     assert found.values["left_out"] == 2
 
 
-def test_a_measure_that_judges_nothing_has_no_value(run):
-    run.plan["peers"] = {"e": {"group": 0}}  # a peer that met nobody
+def test_left_out_has_no_value_without_peers_to_judge(run):
+    run.plan["peers"] = {"e": {"group": 0}}  # a peer without neighbors
     assert measure(run).values["left_out"] is None
 
 
-def test_d_psgd_deploys_what_it_averaged_whatever_is_better(run):
+def test_d_psgd_deploys_the_aggregated_model_even_if_the_other_is_better(run):
     run.plan["settings"]["algorithm"] = "d-psgd"
     assert measure(run).rounds[0]["accuracy_deployed"] == pytest.approx(0.8)
 
@@ -136,7 +100,7 @@ def test_announced_masks_of_a_round(run):
     assert announced(run, 5) is None
 
 
-def test_measures_are_kept_beside_the_run(run):
+def test_measures_are_written_beside_the_run_and_read_again(run):
     cell = run.path.parent
     found = measured(cell)
     (run.path / "summary.json").unlink()

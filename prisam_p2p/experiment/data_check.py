@@ -1,4 +1,4 @@
-"""What the data of cells cannot give is found before the first of them runs."""
+"""Check, before any cell runs, that the data of all cells can be split as they need."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.experiment.identity import Resolved
+from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.learn.datasets import load_dataset
 from prisam_p2p.plan.planning import check_split, split_request
 
 
-def check_data(cells: Iterable[Resolved]) -> None:
-    """Load each dataset once, and deal it as each cell will.
+def check_data(cells: Iterable[ResolvedCell]) -> None:
+    """Load each dataset once, and split it as each cell will.
 
     Raises:
-        ConfigError: the data are not there, or cannot be dealt so; names the first such cell.
+        ConfigError: data are missing or cannot be split so; names the first such cell.
     """
     load = lru_cache(load_dataset)
     seen = set()
     for each in cells:
         s = each.settings
         source = (s.dataset, s.data_dir, s.download, s.image_size)
-        dealt = (each.topology.peer_ids, split_request(s), s.seed)
-        key = (source, dealt, s.algorithm.traits.knows_groups)
+        split = (each.topology.peer_ids, split_request(s), s.seed)
+        key = (source, split, s.algorithm.traits.knows_groups)
         if key in seen:
             continue
         seen.add(key)

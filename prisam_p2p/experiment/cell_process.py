@@ -1,4 +1,4 @@
-"""A cell's run: `prisam launch`, or `prisam resume`, as a process of its own."""
+"""Run a cell in a child process: `prisam launch`, or `prisam resume` after an interruption."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
+from prisam_p2p.experiment.cell_folder import CellFolder, CellState
 from prisam_p2p.experiment.cells import Cell
-from prisam_p2p.experiment.identity import Resolved
-from prisam_p2p.experiment.store import CellFolder, State
+from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.shipped import ROOT
 
 _PROGRAM = "from prisam_p2p.cli import main; main()"
@@ -26,7 +26,7 @@ _INTERRUPT_TIMEOUT_S = 60.0
 
 
 def launch_arguments(cell: Cell, run_dir: Path) -> list[str]:
-    """Return the arguments of `prisam` that run a cell."""
+    """Return the arguments of `prisam` that run a cell into `run_dir`."""
     faults = ["--faults", str(cell.faults)] if cell.faults else []
     options = [
         o for key, v in {**cell.settings, "baseline": "none"}.items() for o in _option(key, v)
@@ -42,14 +42,17 @@ def _option(key: str, value: Any) -> list[str]:
 
 
 @dataclass
-class Child:
-    """A cell that runs. It is in a session of its own: a terminal's Ctrl-C does not reach it.
+class CellProcess:
+    """The process of a running cell.
+
+    It has its own session, so that a terminal's Ctrl-C does not reach it.
 
     Attributes:
-        resumed: it goes on with a run that was cut off.
+        resumed: whether it resumes an interrupted run.
+        began_s: on the monotonic clock.
     """
 
-    resolved: Resolved
+    resolved: ResolvedCell
     folder: CellFolder
     process: psutil.Popen
     resumed: bool
@@ -57,11 +60,11 @@ class Child:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since it was started."""
+        """Seconds since the start."""
         return time.monotonic() - self.began_s
 
     def share(self) -> float:
-        """Return the share of its rounds that its first peer has finished."""
+        """Return the share of its rounds, in [0, 1], that its first peer has finished."""
         path = self.folder.path / "run" / "journal" / f"{self.resolved.topology.peer_ids[0]}.jsonl"
         try:
             done = path.read_bytes().count(_ROUND_IS_OVER)
@@ -70,12 +73,12 @@ class Child:
         return min(1.0, done / self.resolved.settings.rounds)
 
     def interrupt(self) -> None:
-        """Ask it to stop its peers and end."""
+        """Ask the launcher to stop its peers and end."""
         with suppress(psutil.NoSuchProcess):
             self.process.send_signal(signal.SIGINT)
 
     def wait_or_kill(self) -> None:
-        """Wait until it has ended; if it does not in time, kill all that it started."""
+        """Wait for its end; after a timeout, kill it and all processes that it started."""
         try:
             self.process.wait(_INTERRUPT_TIMEOUT_S)
         except psutil.TimeoutExpired:
@@ -85,13 +88,15 @@ class Child:
             self.process.wait(_INTERRUPT_TIMEOUT_S)
 
 
-def start(resolved: Resolved, folder: CellFolder, lock: int) -> Child:
-    """Start a cell's run, or go on with one that was cut off; what a broken one left is removed.
+def start(resolved: ResolvedCell, folder: CellFolder, lock: int) -> CellProcess:
+    """Start a cell's run, or resume an interrupted one. The remains of a failed one are removed.
 
-    It inherits the descriptor `lock`: if we are killed, nobody writes to its folder until it ends.
+    Args:
+        lock: the descriptor of `locked`. The process inherits it, so that the folder stays locked
+            until the process ends, even if this one is killed.
     """
     run_dir = folder.path / "run"
-    resumed = folder.state(resolved) is State.CUT_OFF
+    resumed = folder.state(resolved) is CellState.CUT_OFF
     if resumed:
         arguments = ["resume", str(run_dir)]
     else:
@@ -108,11 +113,11 @@ def start(resolved: Resolved, folder: CellFolder, lock: int) -> Child:
             start_new_session=True,
             pass_fds=(lock,),
         )
-    return Child(resolved, folder, process, resumed)
+    return CellProcess(resolved, folder, process, resumed)
 
 
 def _environment() -> Mapping[str, str]:
-    """Return ours, such that the child runs this code and no other that is installed."""
+    """Return this environment, with a PYTHONPATH by which the child runs this code."""
     others = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([str(ROOT), *([others] if others else [])])
     return {**os.environ, "PYTHONPATH": path}

@@ -1,4 +1,4 @@
-"""What the announced masks of a round tell of the groups in the data. Pure: no I/O."""
+"""Measure how well the announced masks of a round reflect the data groups. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Announced:
+class AnnouncedMasks:
     """The announced masks of one round.
 
     Attributes:
-        groups: of the peer in the data.
+        masks: peer -> mask, all of one length.
+        groups: peer -> data group; -1 = none.
     """
 
     masks: Mapping[str, Mask]
@@ -27,21 +28,24 @@ class Announced:
 
     @property
     def peers(self) -> list[str]:
-        """By their groups, then by their ids."""
+        """The peers that announced a mask, by group and then by id."""
         return sorted(self.masks, key=lambda peer: (self.groups[peer], peer))
 
 
-def similarity(announced: Announced) -> Matrix:
-    """Return the share of equal bits of each two masks, shape (peers, peers), in `peers` order."""
+def similarity(announced: AnnouncedMasks) -> Matrix:
+    """Return the share of equal bits of each pair of masks, shape (peers, peers), by `peers`."""
     rows = np.stack([announced.masks[peer] for peer in announced.peers])
     return np.asarray(1.0 - hamming(rows) / rows.shape[1])
 
 
-def pair_auc(announced: Announced) -> float | None:
-    """Return how well the similarity of masks tells pairs of one group from pairs of two.
+def pair_auc(announced: AnnouncedMasks) -> float | None:
+    """Return how well similarity separates pairs of the same data group from other pairs.
 
-    The probability that a pair of peers of one group has more equal bits than a pair of two groups;
-    ties count a half. 0.5: the masks say nothing. None: there are no two kinds of pairs.
+    It is the probability that a pair of the same group has more equal bits than a pair of two
+    groups, where ties count one half. At 0.5 the masks carry no information about groups.
+
+    Returns:
+        None if all pairs are of one kind.
     """
     peers = announced.peers
     upper = np.triu_indices(len(peers), k=1)
@@ -49,15 +53,17 @@ def pair_auc(announced: Announced) -> float | None:
     same = (groups[:, None] == groups[None, :])[upper]
     if same.all() or not same.any():
         return None
-    from sklearn.metrics import roc_auc_score  # here: it takes a second to import
+    from sklearn.metrics import roc_auc_score  # late: the import takes a second
 
     return float(roc_auc_score(same, similarity(announced)[upper]))
 
 
-def principal_components(announced: Announced) -> tuple[Matrix, Matrix]:
-    """Return the compact masks' first two principal components, and their shares of the variance.
+def principal_components(announced: AnnouncedMasks) -> tuple[Matrix, Matrix]:
+    """Return the first two principal components of the compact masks.
 
-    Shapes (peers, 2), in `peers` order, and (2,). Zeros where the masks have fewer dimensions.
+    Returns:
+        The points, shape (peers, 2), by `peers`, and the components' shares of the variance,
+        shape (2,). Both are zero for a component that does not exist.
     """
     _, rows = compact({f"{i:06d}": announced.masks[p] for i, p in enumerate(announced.peers)})
     centred = rows.astype(np.float64) - rows.mean(axis=0)

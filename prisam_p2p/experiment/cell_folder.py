@@ -1,7 +1,7 @@
-"""An experiment's folder: what is done, and what is not.
+"""The folder of a cell: whether its run is done, was interrupted, or is yet to do.
 
-OUT/cells/NAME/ holds a cell: run/ (its run folder), log.txt (what the launcher printed), and
-cell.json: what decides it, and once the run is over how it ended and what it took.
+OUT/cells/NAME/ has run/ (the run folder), log.txt (the launcher's output) and cell.json (the
+cell's identity and, after the run, how it ended and the resources that it used).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from prisam_p2p.errors import ConfigError, Undecided
-from prisam_p2p.experiment.identity import Resolved, difference
+from prisam_p2p.experiment.resolved_cell import ResolvedCell, difference
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.verdicts import judge
 
 _BULKY = ("state", "models")
-"""Folders of a finished run that no table needs, a model or more for every peer."""
+"""Large folders of a finished run that no table needs: a model or more for every peer."""
 
 
 SOUND = (0, Undecided.exit_code)
-"""Exit codes of a run that broke no rule that could be checked."""
+"""Exit codes of runs that failed none of the checks that could be decided."""
 
 
-class State(Enum):
-    """Of a cell."""
+class CellState(Enum):
+    """Whether a cell has to be run."""
 
     TO_DO = "to do"
     CUT_OFF = "cut off"
@@ -39,14 +39,15 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a cell's run ended, and what it took.
+class CellEnding:
+    """How a cell's run ended, and the resources that it used.
 
     Attributes:
+        kind: as in ResolvedCell.
         exit_code: the launcher's.
-        wall_s: of the command that ended it, until its summary was written.
-        memory_mib: most that the host had less while it ran; None where others ran beside it.
-        resumed: an earlier command was cut off, and this one went on with its run.
+        wall_s: duration of the last command of this run, to the end of its process.
+        memory_mib: by how much the host's free memory fell; None if other cells ran meanwhile.
+        resumed: whether the last command resumed an interrupted run.
     """
 
     kind: str
@@ -64,64 +65,64 @@ class CellFolder:
 
     @property
     def run(self) -> RunFolder:
-        """Its run folder."""
+        """The run folder."""
         return RunFolder(self.path / "run")
 
     @property
     def log(self) -> Path:
-        """What the launcher printed, for people."""
+        """The file of the launcher's output."""
         return self.path / "log.txt"
 
-    def state(self, wanted: Resolved) -> State:
-        """Return whether the run of this cell is there, whole or cut off.
+    def state(self, wanted: ResolvedCell) -> CellState:
+        """Return whether the folder has a finished or an interrupted run of this cell.
 
         Raises:
-            ConfigError: a whole run is there, but of something else than this cell.
+            ConfigError: the folder has a finished run of a different cell.
         """
         record = self._record()
         if record is None:
-            return State.TO_DO
+            return CellState.TO_DO
         other = difference(record["identity"], wanted.identity)
         if record["ending"] is None:
-            return State.TO_DO if other else self._unattended()
+            return CellState.TO_DO if other else self._interrupted_state()
         if record["ending"]["exit_code"] not in SOUND or not self._completed():
-            return State.TO_DO
+            return CellState.TO_DO
         if other:
-            right = f"a run of this cell ({other}): give another --out, or remove that folder"
+            right = f"a run of this cell ({other}); choose another --out or remove that folder"
             raise ConfigError("--out", "", str(self.path), right)
-        return State.DONE
+        return CellState.DONE
 
-    def ending(self) -> Ending | None:
-        """Return how its last run ended, None if none did."""
+    def ending(self) -> CellEnding | None:
+        """Return how the last run ended, None if there is none."""
         record = self._record()
-        return Ending(**record["ending"]) if record and record["ending"] else None
+        return CellEnding(**record["ending"]) if record and record["ending"] else None
 
-    def begin(self, resolved: Resolved) -> None:
-        """Make room for a run, which has not ended: what a broken one left is removed."""
+    def begin(self, resolved: ResolvedCell) -> None:
+        """Remove what is there and note that a run begins."""
         self.clear()
         self.path.mkdir(parents=True)
         self._write(resolved, None)
 
     def clear(self) -> None:
-        """Remove all that is there."""
+        """Remove the folder and everything in it."""
         if self.path.exists():
             shutil.rmtree(self.path)
 
-    def end(self, resolved: Resolved, ending: Ending, keep_models: bool) -> None:
-        """Note how a run ended."""
+    def end(self, resolved: ResolvedCell, ending: CellEnding, keep_models: bool) -> None:
+        """Note how a run ended; without `keep_models`, remove models and peer states."""
         if not keep_models:
             for name in _BULKY:
                 shutil.rmtree(self.path / "run" / name, ignore_errors=True)
         self._write(resolved, ending)
 
     def last_lines(self, n: int = 5) -> list[str]:
-        """Return the last of what the launcher printed."""
+        """Return the last lines of the launcher's output, none if there is none."""
         try:
             return self.log.read_text(errors="replace").splitlines()[-n:]
         except OSError:
             return []
 
-    def _write(self, resolved: Resolved, ending: Ending | None) -> None:
+    def _write(self, resolved: ResolvedCell, ending: CellEnding | None) -> None:
         record = {
             "labels": dict(resolved.cell.labels),
             "identity": resolved.identity,
@@ -136,11 +137,11 @@ class CellFolder:
             return None
         return record
 
-    def _unattended(self) -> State:
-        """Return what came of a run whose `prisam experiment` did not see its end."""
+    def _interrupted_state(self) -> CellState:
+        """Return the state of a run whose `prisam experiment` ended before it."""
         if self._completed():
-            return State.TO_DO if judge(self._summary()).broken else State.DONE
-        return State.CUT_OFF if (self.path / "run" / "plan.json").exists() else State.TO_DO
+            return CellState.TO_DO if judge(self._summary()).broken else CellState.DONE
+        return CellState.CUT_OFF if (self.path / "run" / "plan.json").exists() else CellState.TO_DO
 
     def _completed(self) -> bool:
         return bool(self._summary().get("status") == "completed")
@@ -155,12 +156,13 @@ class CellFolder:
 
 @contextmanager
 def locked(out: Path) -> Iterator[int]:
-    """Hold an experiment's folder, made if it is not there, against another `prisam experiment`.
+    """Lock an experiment's folder, which is created if needed, against other `prisam experiment`s.
 
-    Yields the descriptor that holds it.
+    Yields:
+        The descriptor that holds the lock.
 
     Raises:
-        ConfigError: another one holds it, or it cannot be made.
+        ConfigError: the folder is locked, or cannot be created.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -168,7 +170,7 @@ def locked(out: Path) -> Iterator[int]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                right = "a folder that no other prisam experiment, or a run that one left, works in"
+                right = "a folder in which no other prisam experiment, or a run of one, is at work"
                 raise ConfigError("--out", "", str(out), right) from None
             yield file.fileno()
     except NotADirectoryError as error:

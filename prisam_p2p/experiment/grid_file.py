@@ -1,6 +1,6 @@
-"""The file of an experiment (docs/experiments.md): axes, settings, and what is to come out.
+"""Read the file of an experiment (docs/experiments.md): settings, axes, tuning, tables, figures.
 
-Reads the file; what it makes of it, cells.py holds.
+cells.py derives the runs from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import METHOD, SEED
-from prisam_p2p.experiment.outputs import (
+from prisam_p2p.experiment.output_specs import (
     FigureSpec,
     Label,
     TableSpec,
@@ -27,38 +27,42 @@ from prisam_p2p.settings import RunSettings
 FILES = ("topology", "faults")
 _OWN_KEYS = ("label", "without", *FILES)
 _ALWAYS_THERE = ("cells", "rounds")
-_MADE_HERE = {
-    "baseline": "none: what is to be compared is a value of the axis method",
-    "data_dir": "none: give --data-dir, a path of this machine",
+_NOT_IN_FILES = {
+    "baseline": "no such key; compare methods by an axis named method",
+    "data_dir": "no such key; pass the option --data-dir, as the path differs between machines",
 }
 
 
 class Tune(BaseModel):
-    """The table [tune]: settings chosen by validation accuracy before the cells are run."""
+    """The table [tune]: settings to choose by validation accuracy before the cells are run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     candidates: dict[str, list[Any]] = Field(
-        min_length=1, description="Setting -> its values; every combination is tried."
+        min_length=1, description="Setting -> its values; every combination is a candidate."
     )
     per: list[str] | None = Field(
-        None, description="Axes whose every value is tuned for by itself. [all but seed]"
+        None, description="Axes whose values are tuned separately. [all but seed]"
     )
-    seed: int = Field(1000, ge=0, lt=2**32, description="Of the runs that are compared.")
+    seed: int = Field(1000, ge=0, lt=2**32, description="Seed of the tuning runs.")
 
 
 class GridFile(BaseModel):
-    """An experiment as it stands in its file."""
+    """An experiment as its file states it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    description: str = Field(min_length=1, description="What it is to find out.")
-    topology: str | None = Field(None, description="Path from this file, of every cell.")
-    faults: str | None = Field(None, description="A scenario, path from this file, of every cell.")
+    description: str = Field(min_length=1, description="The question that it answers.")
+    topology: str | None = Field(None, description="Every cell's topology, relative to this file.")
+    faults: str | None = Field(
+        None, description="Every cell's fault scenario, relative to this file."
+    )
     run: RunSettings = RunSettings()
-    axes: dict[str, list[Any]] = Field(min_length=1, description="The product of these is run.")
+    axes: dict[str, list[Any]] = Field(
+        min_length=1, description="Axis -> values; every combination is a cell."
+    )
     exclude: list[dict[str, Label | list[Label]]] = Field(
-        [], description="Axis -> label, or labels: combinations that are not run."
+        [], description="Axis -> label or labels, of combinations that are not run."
     )
     tune: Tune | None = None
     table: list[TableSpec] = []
@@ -66,13 +70,14 @@ class GridFile(BaseModel):
 
 
 @dataclass(frozen=True)
-class Choice:
+class AxisValue:
     """One value of an axis.
 
     Attributes:
-        settings: that it states; values as in JSON.
+        label: its name in tables and figures.
+        settings: that it gives; values as in JSON.
         files: "topology" or "faults" -> path.
-        without: axes that have no part in it: it is run once for all of their values.
+        without: axes that do not apply to it, so that it is run once for all of their values.
     """
 
     label: Label
@@ -83,12 +88,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Grid:
-    """An experiment, checked.
+    """An experiment, after all checks of its file.
 
     Attributes:
-        files: of every cell, as in Choice; settings: likewise.
-        axes: in the file's order.
-        candidates: what tuning chooses from: the settings of each.
+        name: of the file, without its ending.
+        files, settings: of every cell, as in AxisValue.
+        axes: axis -> values, in the file's order.
+        candidates: the settings of each candidate of tuning.
     """
 
     name: str
@@ -96,7 +102,7 @@ class Grid:
     description: str
     files: Mapping[str, Path]
     settings: Mapping[str, Any]
-    axes: Mapping[str, tuple[Choice, ...]]
+    axes: Mapping[str, tuple[AxisValue, ...]]
     tune: Tune | None
     candidates: tuple[Mapping[str, Any], ...]
     exclude: tuple[Mapping[str, Label | list[Label]], ...]
@@ -108,13 +114,13 @@ def load_grid(path: Path) -> Grid:
     """Return the experiment in the file at `path`.
 
     Raises:
-        ConfigError: it, or a path in it, is wrong.
+        ConfigError: the file cannot be read, or a key, value or path in it is wrong.
     """
     file = load_toml(path, GridFile)
     axes = {axis: _axis(axis, values, path) for axis, values in file.axes.items()}
     _check_references(file, axes, path)
     settings = _explicit(file.run)
-    _refuse_ours(settings, "run", path)
+    _refuse_options(settings, "run", path)
     return Grid(
         name=path.stem,
         path=path,
@@ -131,12 +137,19 @@ def load_grid(path: Path) -> Grid:
 
 
 def settings_of(stated: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
-    """Return settings that a table of the file states, checked, values as in JSON."""
+    """Check the settings in a table of the file, and return them with values as in JSON.
+
+    Args:
+        key: of the table, for errors.
+
+    Raises:
+        ConfigError: a setting is unknown or wrong.
+    """
     try:
         checked = validate(stated, RunSettings, str(path))
     except ConfigError as error:
         raise ConfigError(str(path), f"{key}.{error.key}", error.value, error.right) from None
-    _refuse_ours(stated, key, path)
+    _refuse_options(stated, key, path)
     return _explicit(checked)
 
 
@@ -144,13 +157,14 @@ def _explicit(settings: RunSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", include=set(settings.model_fields_set))
 
 
-def _refuse_ours(stated: Mapping[str, Any], key: str, path: Path) -> None:
-    for name, right in _MADE_HERE.items():
+def _refuse_options(stated: Mapping[str, Any], key: str, path: Path) -> None:
+    """Refuse settings that do not belong in a file."""
+    for name, right in _NOT_IN_FILES.items():
         if name in stated:
             raise ConfigError(str(path), f"{key}.{name}", str(stated[name]), right)
 
 
-def _axis(axis: str, values: list[Any], path: Path) -> tuple[Choice, ...]:
+def _axis(axis: str, values: list[Any], path: Path) -> tuple[AxisValue, ...]:
     key = f"axes.{axis}"
     if not values:
         raise ConfigError(str(path), key, values, "at least one value")
@@ -158,11 +172,11 @@ def _axis(axis: str, values: list[Any], path: Path) -> tuple[Choice, ...]:
     labels = [choice.label for choice in choices]
     for label in labels:
         if labels.count(label) > 1:
-            raise ConfigError(str(path), key, label, "every label once")
+            raise ConfigError(str(path), key, label, "each label only once")
     return choices
 
 
-def _choice(axis: str, value: Any, key: str, path: Path) -> Choice:
+def _choice(axis: str, value: Any, key: str, path: Path) -> AxisValue:
     if isinstance(value, dict):
         label = value.get("label")
         if isinstance(label, bool) or not isinstance(label, str | int | float):
@@ -174,16 +188,16 @@ def _choice(axis: str, value: Any, key: str, path: Path) -> Choice:
         stated = {name: v for name, v in value.items() if name not in _OWN_KEYS}
         named = {name: value.get(name) for name in FILES}
         files = _files(named, key, path)
-        return Choice(label, settings_of(stated, key, path), files, frozenset(without))
+        return AxisValue(label, settings_of(stated, key, path), files, frozenset(without))
     known = [*RunSettings.model_fields, *FILES]
     if axis not in known:
         right = f"a setting, topology or faults, or a list of tables; {near(axis, known)}"
         raise ConfigError(str(path), f"axes.{axis}", Told("a list of values"), right)
     if axis in FILES:
         files = _files({axis: value}, key.removesuffix(f".{axis}"), path)
-        return Choice(Path(str(value)).stem, {}, files)
+        return AxisValue(Path(str(value)).stem, {}, files)
     try:
-        return Choice(value, settings_of({axis: value}, key, path), {})
+        return AxisValue(value, settings_of({axis: value}, key, path), {})
     except ConfigError as error:
         raise ConfigError(str(path), key, error.value, error.right) from None
 
@@ -213,8 +227,10 @@ def _candidates(tune: Tune, path: Path) -> tuple[dict[str, Any], ...]:
     return tuple(combined)
 
 
-def _check_references(file: GridFile, axes: Mapping[str, tuple[Choice, ...]], path: Path) -> None:
-    """Refuse names of axes that there are not, and outputs that leave something open."""
+def _check_references(
+    file: GridFile, axes: Mapping[str, tuple[AxisValue, ...]], path: Path
+) -> None:
+    """Refuse unknown axes and labels, and tables and figures that are not fully defined."""
     sizes = {axis: len(choices) for axis, choices in axes.items()}
     named = [(f"axes.{a}", other) for a, cs in axes.items() for c in cs for other in c.without]
     named += [("tune.per", axis) for axis in (file.tune.per or [])] if file.tune else []
@@ -231,7 +247,7 @@ def _check_references(file: GridFile, axes: Mapping[str, tuple[Choice, ...]], pa
     for place, output in outputs:
         others = [o.name for p, o in outputs if type(o) is type(output) and p != place]
         if output.name in [*others, *_ALWAYS_THERE]:
-            raise ConfigError(str(path), f"{place}.name", output.name, "a name of its own")
+            raise ConfigError(str(path), f"{place}.name", output.name, "a name that is not taken")
         try:
             check_axes(output, sizes, place)
         except Misfit as misfit:
@@ -240,13 +256,13 @@ def _check_references(file: GridFile, axes: Mapping[str, tuple[Choice, ...]], pa
         if isinstance(output, TableSpec):
             _check_labels(output.against, axes, f"{place}.against", path)
         if needs_methods(output) and METHOD not in axes:
-            right = "no measure that compares methods without an axis method"
+            right = "an axis named method in this file, as this measure compares methods"
             raise ConfigError(str(path), place, output.name, right)
 
 
 def _check_labels(
     stated: Mapping[str, Label | list[Label]] | Mapping[str, Label],
-    axes: Mapping[str, tuple[Choice, ...]],
+    axes: Mapping[str, tuple[AxisValue, ...]],
     place: str,
     path: Path,
 ) -> None:
@@ -259,7 +275,7 @@ def _check_labels(
 
 
 def tuned_axes(grid: Grid) -> list[str]:
-    """Return the axes whose every value is tuned for by itself."""
+    """Return the axes whose values are tuned separately; none if the grid does not tune."""
     if grid.tune is None:
         return []
     return grid.tune.per if grid.tune.per is not None else [a for a in grid.axes if a != SEED]

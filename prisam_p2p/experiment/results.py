@@ -1,4 +1,4 @@
-"""What an experiment leaves for people: tables, figures, and results.md that shows them all."""
+"""Write an experiment's results: tables, figures, and results.md, which shows all of them."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prisam_p2p.errors import Undecided
-from prisam_p2p.experiment.drawing import save
+from prisam_p2p.experiment.cell_folder import CellFolder
+from prisam_p2p.experiment.figure_style import save
 from prisam_p2p.experiment.figures import write_figure
-from prisam_p2p.experiment.grid import Grid
+from prisam_p2p.experiment.grid_file import Grid
 from prisam_p2p.experiment.mask_figures import components, similarity_matrix
 from prisam_p2p.experiment.measures import announced
-from prisam_p2p.experiment.outputs import FigureSpec, Kind
-from prisam_p2p.experiment.statistics import Axes, Result
-from prisam_p2p.experiment.store import CellFolder
+from prisam_p2p.experiment.output_specs import FigureKind, FigureSpec
+from prisam_p2p.experiment.statistics import Axes, CellResult
 from prisam_p2p.experiment.tables import write_cells, write_table
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import read_summary
 
-_RESUMED = "cut off and gone on with, so that it sent more bytes"
-_UNDECIDED = "broke no rule that could be decided, but some could not (exit code 5)"
-_OF_MASKS = {Kind.MASK_SIMILARITY: similarity_matrix, Kind.MASK_PCA: components}
+_RESUMED = "interrupted and resumed, so that it sent more bytes"
+_UNDECIDED = "failed no check, but some checks could not be decided (exit code 5)"
+_OF_MASKS = {FigureKind.MASK_SIMILARITY: similarity_matrix, FigureKind.MASK_PCA: components}
 
 
 @dataclass(frozen=True)
 class Written:
-    """Attributes.
+    """What was written.
 
-    tables, figures: names of what was written; empty: names of what had nothing to show.
+    Attributes:
+        tables, figures: names of those that were written.
+        empty: names of figures without values to show.
     """
 
     tables: list[str]
@@ -41,11 +43,17 @@ class Written:
 def write_results(
     grid: Grid,
     out: Path,
-    results: Sequence[Result],
+    results: Sequence[CellResult],
     n_cells: int,
     failed: Mapping[str, str],
 ) -> Written:
-    """Write tables/, figures/ and results.md of the cells that are done."""
+    """Write tables/, figures/ and results.md of the finished cells.
+
+    Args:
+        out: the experiment's folder.
+        n_cells: number of all cells.
+        failed: name of a failed cell -> reason.
+    """
     axes = {axis: [choice.label for choice in choices] for axis, choices in grid.axes.items()}
     tables, figures = out / "tables", out / "figures"
     for folder in (tables, figures):
@@ -64,7 +72,9 @@ def write_results(
     )
 
 
-def _write_figure(spec: FigureSpec, results: Sequence[Result], axes: Axes, folder: Path) -> bool:
+def _write_figure(
+    spec: FigureSpec, results: Sequence[CellResult], axes: Axes, folder: Path
+) -> bool:
     if spec.kind not in _OF_MASKS:
         return write_figure(spec, results, axes, folder)
     shown = [r for r in results if all(spec.admits(a, r.labels.get(a)) for a in axes)]
@@ -75,7 +85,9 @@ def _write_figure(spec: FigureSpec, results: Sequence[Result], axes: Axes, folde
     return True
 
 
-def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mapping[str, str]) -> str:
+def _heading(
+    grid: Grid, results: Sequence[CellResult], n_cells: int, failed: Mapping[str, str]
+) -> str:
     lines = [f"# {grid.name}", "", grid.description, "", f"{len(results)} of {n_cells} cells."]
     if results:
         hosts = Counter(_host(result) for result in results)
@@ -97,20 +109,20 @@ def _heading(grid: Grid, results: Sequence[Result], n_cells: int, failed: Mappin
     return "\n".join(lines) + "\n"
 
 
-def _checks(results: Sequence[Result]) -> list[str]:
-    """Return in how many cells each check holds, and in how many it had nothing to judge."""
+def _checks(results: Sequence[CellResult]) -> list[str]:
+    """Return the number of cells by check and verdict, as lines of Markdown."""
     verdicts: dict[str, Counter[str]] = {}
     for result in results:
         for each in read_summary(RunFolder(result.folder / "run")).get("checks", []):
             verdicts.setdefault(each["check"], Counter())[each["verdict"]] += 1
-    told = [
+    parts = [
         f"{check} ({', '.join(f'{verdict} in {n}' for verdict, n in found.most_common())})"
         for check, found in verdicts.items()
     ]
-    return ["", f"Checks, by cells: {', '.join(told)}."] if told else []
+    return ["", f"Checks, by cells: {', '.join(parts)}."] if parts else []
 
 
-def _host(result: Result) -> str:
+def _host(result: CellResult) -> str:
     host = RunFolder(result.folder / "run").plan["host"]
     torch = host["versions"].get("torch", "?")
     commit, _, dirty = (host["git_commit"] or "no checkout").partition("-")

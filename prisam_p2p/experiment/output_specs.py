@@ -1,4 +1,4 @@
-"""What is to come out of an experiment: its tables and figures, as its file names them.
+"""The specifications of tables and figures in an experiment's file, and their checks.
 
 Pure: no I/O.
 """
@@ -15,22 +15,22 @@ from prisam_p2p.experiment.catalog import BETWEEN_METHODS, CATALOG, SEED, of_rou
 from prisam_p2p.plan.toml_file import MISSING, Misfit, near
 
 Label = str | int | float
-"""How a value of an axis is called."""
+"""The name of an axis's value."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
 ROUND = "round"
-"""The axis that a table or a figure over rounds has besides."""
+"""The additional axis of a table or a figure over rounds."""
 
 
 class Relation(StrEnum):
-    """How a value stands to the one it is set against."""
+    """How a value is compared with its reference."""
 
     DIFFERENCE = "difference"
     RATIO = "ratio"
 
 
-class Kind(StrEnum):
+class FigureKind(StrEnum):
     """The kinds of figures."""
 
     OVER_ROUNDS = "over-rounds"
@@ -42,41 +42,41 @@ class Kind(StrEnum):
     MASK_PCA = "mask-pca"
 
 
-# Keys that a kind of figure needs, and those that it may have besides.
-_KEYS: dict[Kind, tuple[set[str], set[str]]] = {
-    Kind.OVER_ROUNDS: ({"measure", "lines"}, {"panels"}),
-    Kind.OVER_BYTES: ({"measure", "lines"}, {"panels"}),
-    Kind.AGAINST: ({"measure", "x"}, {"lines", "panels", "x_label"}),
-    Kind.BARS: ({"measure", "x"}, {"lines", "panels", "x_label"}),
-    Kind.COST: ({"x"}, {"x_label"}),
-    Kind.MASK_SIMILARITY: (set(), {ROUND}),
-    Kind.MASK_PCA: (set(), {ROUND}),
+# The keys that a kind of figure needs, and those that are optional.
+_KEYS: dict[FigureKind, tuple[set[str], set[str]]] = {
+    FigureKind.OVER_ROUNDS: ({"measure", "lines"}, {"panels"}),
+    FigureKind.OVER_BYTES: ({"measure", "lines"}, {"panels"}),
+    FigureKind.AGAINST: ({"measure", "x"}, {"lines", "panels", "x_label"}),
+    FigureKind.BARS: ({"measure", "x"}, {"lines", "panels", "x_label"}),
+    FigureKind.COST: ({"x"}, {"x_label"}),
+    FigureKind.MASK_SIMILARITY: (set(), {ROUND}),
+    FigureKind.MASK_PCA: (set(), {ROUND}),
 }
 _OPTIONAL = ("measure", "x", "x_label", "lines", "panels", ROUND)
 
 
 class Output(BaseModel):
-    """What tables and figures have in common."""
+    """The common part of tables and figures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: FileName = Field(description="Of its files, without an ending.")
-    title: str = Field(min_length=1, description="In a line, for people.")
+    name: FileName = Field(description="Name of its files, without an ending.")
+    title: str = Field(min_length=1, description="Title, one line.")
     where: dict[str, Label | list[Label]] = Field(
-        {}, description="Axis -> the label, or labels, that it is confined to."
+        {}, description="Axis -> label or labels; other cells are not used."
     )
 
     @property
     def axes(self) -> list[str]:
-        """The axes that it is spread out over."""
+        """The axes whose labels are shown separately."""
         return []
 
     def pinned(self) -> set[str]:
-        """Return the axes that are confined to one label."""
+        """Return the axes that `where` confines to one label."""
         return {axis for axis, label in self.where.items() if not isinstance(label, list)}
 
     def admits(self, axis: str, label: Label | None) -> bool:
-        """Tell whether `where` lets a cell with this label in; None: it has no part in the axis."""
+        """Tell whether `where` admits a cell with this label; None = the axis does not apply."""
         wanted = self.where.get(axis)
         if wanted is None or label is None:
             return True
@@ -86,16 +86,20 @@ class Output(BaseModel):
 class TableSpec(Output):
     """A table: a row for each combination of labels of `rows`, a column for each of `columns`."""
 
-    measures: list[str] = Field(min_length=1, description="What is shown, one table below another.")
-    rows: list[str] = Field(min_length=1, description="Axes.")
-    columns: str | None = Field(None, description="An axis; without one, the measures are.")
+    measures: list[str] = Field(min_length=1, description="Measures to show.")
+    rows: list[str] = Field(min_length=1, description="Axes whose combinations are the rows.")
+    columns: str | None = Field(
+        None, description="The axis whose labels are the columns. [measures are the columns]"
+    )
     rounds: list[Annotated[int, Field(ge=0)]] | None = Field(
-        None, description="After these rounds; there is an axis round then. [at the end]"
+        None, description="Show the values after these rounds, as an axis round. [at the end]"
     )
     against: dict[str, Label] = Field(
-        {}, description="Show each value against that of this label, seed by seed."
+        {}, description="Axis -> label of the reference: compare each value with it, by seed."
     )
-    relation: Relation = Field(Relation.DIFFERENCE, description="How it stands to that one.")
+    relation: Relation = Field(
+        Relation.DIFFERENCE, description="Show differences or ratios to the reference."
+    )
 
     @property
     def axes(self) -> list[str]:
@@ -107,20 +111,20 @@ class TableSpec(Output):
         for measure in self.measures:
             _check_measure("measures", measure, by_round=self.rounds is not None)
         if (ROUND in self.axes) != (self.rounds is not None):
-            raise Misfit("rounds", self.rounds, "a list of rounds, and round among rows or columns")
+            raise Misfit("rounds", self.rounds, "a list of rounds, with round in rows or columns")
         return self
 
 
 class FigureSpec(Output):
-    """A figure."""
+    """A figure; its kind determines which of the keys it has."""
 
-    kind: Kind
-    measure: str | None = Field(None, description="What is shown.")
-    x: str | None = Field(None, description="An axis: its labels from left to right.")
-    x_label: str | None = Field(None, description="What the x axis is, with its unit. [x]")
-    lines: str | None = Field(None, description="An axis: a line, or a bar, for each label.")
-    panels: str | None = Field(None, description="An axis: a panel for each label.")
-    round: int | None = Field(None, ge=0, description="Whose masks are shown. [the last]")
+    kind: FigureKind
+    measure: str | None = Field(None, description="The measure to show.")
+    x: str | None = Field(None, description="The axis whose labels are on the x axis.")
+    x_label: str | None = Field(None, description="Title of the x axis, with its unit. [x]")
+    lines: str | None = Field(None, description="The axis with a line, or a bar, per label.")
+    panels: str | None = Field(None, description="The axis with a panel per label.")
+    round: int | None = Field(None, ge=0, description="The round of the masks. [the last]")
 
     @property
     def axes(self) -> list[str]:
@@ -133,41 +137,43 @@ class FigureSpec(Output):
         for key in _OPTIONAL:
             value = getattr(self, key)
             if value is None and key in needed:
-                raise Misfit(key, MISSING, f"a value: a figure {self.kind.value} needs one")
+                raise Misfit(key, MISSING, f"a value, which a figure {self.kind.value} needs")
             if value is not None and key not in needed | possible:
-                right = f"no such key in a figure {self.kind.value}"
+                right = f"no such key for a figure {self.kind.value}"
                 raise Misfit(key, value, right)
-        over = self.kind in (Kind.OVER_ROUNDS, Kind.OVER_BYTES)
+        over = self.kind in (FigureKind.OVER_ROUNDS, FigureKind.OVER_BYTES)
         if self.measure is not None:
             _check_measure("measure", self.measure, by_round=over)
         return self
 
 
 def check_axes(output: Output, sizes: dict[str, int], place: str) -> None:
-    """Refuse an output that leaves open which cells a number is made of.
+    """Check that it is defined which cells each number of an output is made of.
 
     Args:
-        sizes: axis -> how many values it has.
-        place: of the output in its file.
+        sizes: axis -> number of its values.
+        place: of the output in its file, for errors.
 
     Raises:
-        Misfit: an axis is unknown; or has several values and is neither spread out nor confined.
+        Misfit: an axis is unknown; or it has several values, is not shown, and is not confined to
+            one of them.
     """
     rounds = {ROUND} if isinstance(output, TableSpec) else set()
     pinned = [*output.where, *getattr(output, "against", {})]
     for axis in [*(a for a in output.axes if a not in rounds), *pinned]:
         if axis not in sizes:
             raise Misfit(place, axis, f"an axis; {near(axis, sizes)}")
-    summed_up = {SEED} if _is_summed_up(output) else set()
+    averaged = {SEED} if _averages_seeds(output) else set()
     for axis, size in sizes.items():
-        if size > 1 and axis not in {*output.axes, *output.pinned(), *summed_up}:
-            right = f"one value in where.{axis}, or {axis} as an axis of it"
+        if size > 1 and axis not in {*output.axes, *output.pinned(), *averaged}:
+            right = f"one label in where.{axis}, or {axis} among the axes that are shown"
             raise Misfit(f"{place}.where", MISSING, right)
 
 
-def _is_summed_up(output: Output) -> bool:
+def _averages_seeds(output: Output) -> bool:
     return not (
-        isinstance(output, FigureSpec) and output.kind in (Kind.MASK_SIMILARITY, Kind.MASK_PCA)
+        isinstance(output, FigureSpec)
+        and output.kind in (FigureKind.MASK_SIMILARITY, FigureKind.MASK_PCA)
     )
 
 
@@ -179,6 +185,6 @@ def _check_measure(key: str, measure: str, by_round: bool) -> None:
 
 
 def needs_methods(output: TableSpec | FigureSpec) -> bool:
-    """Tell whether it shows a measure that compares methods."""
+    """Tell whether `output` shows a measure that compares methods."""
     shown = output.measures if isinstance(output, TableSpec) else [output.measure]
     return any(measure in BETWEEN_METHODS for measure in shown)

@@ -1,4 +1,4 @@
-"""How all figures look: fonts, colours that colour-blind readers can tell apart, files."""
+"""The common style of all figures: fonts, colours for colour-blind readers, layout and files."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prisam_p2p.experiment.outputs import Label
+from prisam_p2p.experiment.output_specs import Label
 from prisam_p2p.measure.files import written_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
     from matplotlib.figure import Figure
 
-# matplotlib is imported where it is used: it takes a second.
+# matplotlib is imported in the functions that use it, because the import takes a second.
 
-# Okabe and Ito, "Color Universal Design", 2008; yellow, too pale for lines, is left out.
+# Okabe and Ito, "Color Universal Design", 2008, without yellow, which is too pale for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 MARKERS = "osD^vP*X<>"
 DASHES = ("-", "--", "-.", ":")
@@ -36,17 +36,17 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """Of one line: colour, marker and dashes all tell it from the others."""
+class LineStyle:
+    """The style of one line: colour, marker and dashes, so that colour is not needed alone."""
 
     colour: str
     marker: str
     dashes: str
 
 
-def look(index: int) -> Look:
-    """Return the look of the line of this number."""
-    return Look(
+def line_style(index: int) -> LineStyle:
+    """Return the style of the line of this number, from 0."""
+    return LineStyle(
         COLOURS[index % len(COLOURS)],
         MARKERS[index % len(MARKERS)],
         DASHES[index // len(COLOURS) % len(DASHES)],
@@ -56,7 +56,11 @@ def look(index: int) -> Look:
 def canvas(
     titles: Sequence[str], inches: tuple[float, float] = PANEL_INCHES
 ) -> tuple[Figure, list[Panel]]:
-    """Return a figure with a panel for each title, at most four side by side."""
+    """Return a figure with a panel for each title, at most four in a row.
+
+    Args:
+        inches: width and height of a panel.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -76,7 +80,7 @@ def canvas(
 
 
 def plain_log(panel: Panel) -> None:
-    """Make the x axis logarithmic, with whole numbers beside its ticks at 1, 2, 5, 10, .."""
+    """Make the x axis logarithmic, with ticks at 1, 2, 5, 10, .. and plain numbers beside them."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     panel.set_xscale("log")
@@ -86,7 +90,7 @@ def plain_log(panel: Panel) -> None:
 
 
 def legend(figure: Figure, panel: Panel) -> None:
-    """Put one legend below all panels, if there is more than one thing to tell apart."""
+    """Put one legend below all panels, unless it would have a single entry."""
     handles, labels = panel.get_legend_handles_labels()
     if len(labels) < 2:
         return
@@ -100,7 +104,11 @@ def legend(figure: Figure, panel: Panel) -> None:
 
 
 def spread_note(figure: Figure, title: str, counts: set[int]) -> None:
-    """Put the title above all panels, and below it what the spread is and how many seeds."""
+    """Put the title above all panels, with a note on the spread and the number of seeds.
+
+    Args:
+        counts: numbers of seeds over the figure's values.
+    """
     n = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     note = (
         f"mean ± sample standard deviation over n = {n} seeds" if max(counts) > 1 else "n = 1 seed"
@@ -109,7 +117,7 @@ def spread_note(figure: Figure, title: str, counts: set[int]) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write NAME.png and NAME.pdf, whole or not at all; the same figure gives the same bytes."""
+    """Write NAME.png and NAME.pdf, atomically; the same figure gives the same bytes."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):
@@ -119,12 +127,15 @@ def save(figure: Figure, folder: Path, name: str) -> None:
 
 
 def number(label: Label) -> float | None:
-    """Return a label as a number, None if it is a word."""
+    """Return a label as a number, None if it is text."""
     return None if isinstance(label, str) else float(label)
 
 
 def positions(labels: Sequence[Label]) -> tuple[list[float], bool]:
-    """Return where labels stand on an axis, and whether as numbers: words stand at 0, 1, 2, .."""
+    """Return the positions of labels on an axis, and whether they are the labels' own values.
+
+    If a label is text, the positions are 0, 1, 2, ..
+    """
     numbers = [number(label) for label in labels]
     known = [each for each in numbers if each is not None]
     if len(known) == len(labels):
