@@ -1,4 +1,4 @@
-"""Start a network of peers: `python launch.py --help` (the same as `prisam launch`)."""
+"""Start a network of peers, as `prisam launch` does: `python launch.py --help`."""
 
 from prisam_p2p.cli import launch
 

@@ -1,11 +1,11 @@
-"""What it costs to be a network of processes: against the same training in one plain loop.
+"""Measure the overhead of a network of processes over the same training in one plain loop.
 
-python benchmarks/cost.py [--repeats N] [--format json]
+    python benchmarks/cost.py [--repeats N] [--format json]
 
-Both sides run in turn, as whole processes (imports included), on random images of CIFAR-10's
-shape (times do not depend on what they show). CPU is that of the whole process tree, as the
-kernel accounts it when the last process is reaped. PSS is the largest sum over the tree seen in
-samples 0.25 s apart, in runs of their own: looking takes a third of a core.
+Both sides run alternately, as whole processes (imports included), on random images of CIFAR-10's
+shape, as times do not depend on the content. CPU time is that of the whole process tree, by the
+kernel's accounting of reaped children. PSS is the largest sum over the tree in samples 0.25 s
+apart; it is measured in separate runs, because sampling takes a third of a core.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import psutil
 
 HERE = Path(__file__).parent
 PLAIN = {"plain": "contiguous", "plain channels last": "channels-last"}
-"""The loop as it is commonly written, and with the memory format that the peers use."""
+"""The loop as it is usually written, and with the memory format that the peers use."""
 
 
 def images(path: Path) -> None:
@@ -41,7 +41,7 @@ def images(path: Path) -> None:
 
 
 def measure(command: list[str], memory: bool) -> dict[str, float]:
-    """Run `command`; return wall s and CPU s of its whole tree, or the peak PSS of it in MB."""
+    """Run `command`; return its wall time and CPU time in s, or its peak PSS in MB."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

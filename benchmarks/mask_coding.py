@@ -1,7 +1,7 @@
-"""How long the three codings of a mask are, and how long they take, on one core.
+"""Measure the size and the time of the three codings of a mask, on one core.
 
-Masks have the bits of VGG-11 and a seeded random set of ones; changes flip random bits, half
-of them ones. Deflate is zlib's level 9 without a header, of the packed flips or mask. Run it:
+Masks have as many bits as VGG-11's and a seeded random set of ones; changes flip random bits, half
+of them ones. Deflate is zlib's level 9 without a header, of the packed flips or mask. Usage:
 
     python benchmarks/mask_coding.py --repeats 30
 """
@@ -37,7 +37,7 @@ def random_mask(rng: np.random.Generator, density: float) -> Mask:
 
 
 def flipped(rng: np.random.Generator, mask: Mask, flips: int) -> Mask:
-    """Return `mask` with flips // 2 of its ones dropped and the other flips entered."""
+    """Return `mask` with flips // 2 of its ones cleared and the other flips set."""
     changed = mask.copy()
     changed[rng.permutation(np.flatnonzero(mask))[: flips // 2]] = False
     changed[rng.permutation(np.flatnonzero(~mask))[: flips - flips // 2]] = True
@@ -45,13 +45,13 @@ def flipped(rng: np.random.Generator, mask: Mask, flips: int) -> Mask:
 
 
 def deflated(mask: Mask) -> int:
-    """Return the length of the packed bits as deflate writes them."""
+    """Return the length in bytes of the packed bits, compressed by deflate."""
     deflate = zlib.compressobj(9, wbits=-15)
     return len(deflate.compress(pack_bits(mask)) + deflate.flush())
 
 
 def times(call: Callable[[], object], repeats: int) -> tuple[str, str]:
-    """Return median and quartiles of a call's milliseconds."""
+    """Return the median and the quartiles of a call's duration in milliseconds."""
     taken = []
     for _ in range(repeats):
         begun = time.perf_counter()
@@ -62,7 +62,7 @@ def times(call: Callable[[], object], repeats: int) -> tuple[str, str]:
 
 
 def row(name: str, mask: Mask, base: Mask | None, repeats: int) -> tuple[str, ...]:
-    """Return the cells of one mask."""
+    """Return the table cells of one mask."""
     coding, payload = encode_mask(mask, base)
     encode = times(lambda: encode_mask(mask, base), repeats)
     decode = times(lambda: decode_mask(coding, payload, mask.size, base), repeats)
@@ -73,7 +73,7 @@ def row(name: str, mask: Mask, base: Mask | None, repeats: int) -> tuple[str, ..
 @click.command()
 @click.option("--repeats", default=30, show_default=True, type=click.IntRange(2), help="Calls.")
 def main(repeats: int) -> None:
-    """Print bytes and times of masks without a base, and of changes of a mask of density 0.5."""
+    """Print bytes and times of whole masks, and of changes to a mask of density 0.5."""
     rng = np.random.default_rng(0)
     table = Table()
     for column in COLUMNS:

@@ -1,4 +1,4 @@
-"""What channels-last tensors save in a training step: their CPU time over contiguous ones'.
+"""Compare the CPU time of a training step on channels-last and on contiguous tensors.
 
 python benchmarks/memory_format.py [--repeats N] [--format json]
 """
@@ -30,7 +30,7 @@ FORMATS = {"contiguous": torch.contiguous_format, "channels last": torch.channel
 
 
 def stepper(name: str, shape: tuple[int, int, int], batch: int, layout: torch.memory_format):
-    """Return what makes one training step and returns its CPU seconds."""
+    """Return a function that makes one training step and returns its CPU time in seconds."""
     net = build(Architecture(name, 1.0, 10, shape), 0).to(memory_format=layout)
     images = torch.randn(batch, *shape).to(memory_format=layout)
     labels = torch.arange(batch) % 10
@@ -47,10 +47,10 @@ def stepper(name: str, shape: tuple[int, int, int], batch: int, layout: torch.me
 
 
 @click.command()
-@click.option("--repeats", default=15, help="Steps of each, in turn. [15]")
+@click.option("--repeats", default=15, help="Steps in each format, alternately. [15]")
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
 def main(repeats: int, output: str) -> None:
-    """Compare the two memory formats, one thread, interleaved."""
+    """Compare the two memory formats in one thread, with alternating steps."""
     torch.set_num_threads(1)
     rows = []
     for name, shape, batch in CASES:

@@ -1,7 +1,8 @@
-"""What the cost benchmark compares with: the same training in one process, one thread, no network.
+"""The baseline of the cost benchmark: the same training in one process, one thread, no network.
 
-12 models, 120 of 150 images each for training, 2 epochs a round, each averaged with its 4
-neighbors', 5 rounds, and one evaluation of both moments at the end: benchmarks/cost.toml by hand.
+It does by hand what benchmarks/cost.toml describes: 12 models with 120 of 150 images each for
+training, 2 epochs a round, each model averaged with those of its 4 neighbors, 5 rounds, and one
+evaluation before and one after the last averaging.
 """
 
 from __future__ import annotations

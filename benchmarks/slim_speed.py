@@ -1,6 +1,7 @@
-"""How much faster a slim network answers, on one thread: forward time as a ratio to dense.
+"""Measure the forward time of slim networks as a ratio to the dense one, in one thread.
 
-Dense and slim are timed in turns, so that a machine that slows down slows all of them. Run it:
+Dense and slim networks are timed alternately, so that a machine that slows down slows all of
+them. Usage:
 
     python benchmarks/slim_speed.py --repeats 30
 """
@@ -33,7 +34,7 @@ BATCHES = (1, 32)
 
 
 class Row(TypedDict):
-    """One model, batch and prune ratio; times of a forward pass of the whole batch."""
+    """One model, batch and prune ratio; times are those of a forward pass of the whole batch."""
 
     model: str
     batch: int
@@ -46,7 +47,7 @@ class Row(TypedDict):
 
 
 def random_mask(layout: Layout, rho: float) -> Mask:
-    """Keep a random n - floor(rho * n) channels of each set of n, one at least."""
+    """Return a mask that keeps n - floor(rho * n) random channels of each set of n, at least 1."""
     rng = np.random.default_rng(0)
     mask = np.zeros(layout.n_bits, np.bool_)
     for span in layout.spans:
@@ -58,7 +59,7 @@ def random_mask(layout: Layout, rho: float) -> Mask:
 def times_ms(
     nets: Mapping[float, nn.Module], images: torch.Tensor, repeats: int
 ) -> dict[float, list[float]]:
-    """Return the milliseconds of each network's forward passes, measured in turns."""
+    """Return the milliseconds of each network's forward passes, measured alternately."""
     times: dict[float, list[float]] = {rho: [] for rho in nets}
     with torch.inference_mode():
         for repeat in range(repeats + 3):
@@ -66,13 +67,13 @@ def times_ms(
                 begun = time.perf_counter()
                 net(images)
                 elapsed_ms = (time.perf_counter() - begun) * 1e3
-                if repeat >= 3:  # the first passes warm caches up
+                if repeat >= 3:  # the first passes warm up caches
                     times[rho].append(elapsed_ms)
     return times
 
 
 def measure(model: str, repeats: int) -> list[Row]:
-    """Return a row for each batch and ratio of one model on 32x32 images, 10 classes."""
+    """Return a row for each batch and ratio of one model, on 32x32 images and 10 classes."""
     asked = Architecture(model, 1.0, 10, (3, 32, 32))
     layout = layout_of(asked)
     dense = weights_of(build(asked, 0), layout.full_mask())
@@ -101,13 +102,13 @@ def measure(model: str, repeats: int) -> list[Row]:
 
 
 def hardware() -> str:
-    """Name the processor, as Linux does, and torch."""
+    """Return the names of the processor, as Linux gives it, and of torch's version."""
     name = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
             name = next(line.split(":")[1].strip() for line in cpuinfo if "model name" in line)
     except (OSError, StopIteration):
-        pass  # no Linux, or an ARM processor: the machine's name will do
+        pass  # not Linux, or an ARM processor: use the machine's name
     return f"{name}, 1 thread, torch {torch.__version__}"
 
 

@@ -1,11 +1,11 @@
-"""An independent witness of the ledger: tshark captures a run, and both must say the same.
+"""Check the ledger against an independent capture of the same run by tshark.
 
     python benchmarks/witness.py [--rounds N] [--format json]
 
-Runs 4 peers while tshark (Debian's package) captures their loopback addresses. For each directed
-pair of addresses it sums how far each TCP stream's sequence numbers went, which is what was
-sent once; the run's ledger says what the stream bytes of that link are. Exit code 0: equal to
-the byte; 1: not; 2: tshark is missing or may not capture here.
+This runs 4 peers while tshark (Debian's package) captures their loopback addresses. For each
+directed pair of addresses, the range of each TCP stream's sequence numbers gives the bytes that
+were sent, without retransmissions; they must equal the ledger's stream bytes of that link. Exit
+code 0: equal to the byte; 1: different; 2: tshark is missing or may not capture here.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ Link = tuple[str, str]
 
 
 class CannotCapture(Exception):
-    """tshark is not there, or not allowed to."""
+    """tshark is not installed, may not capture, or has lost packets."""
 
 
 @contextmanager
 def capturing(path: Path) -> Iterator[None]:
-    """Capture the heads of all loopback TCP segments into `path`."""
+    """Capture the headers of all loopback TCP segments into `path` while the block runs."""
     if shutil.which("tshark") is None:
         raise CannotCapture("tshark is not installed")
     command = ["tshark", "-q", "-i", "lo", "-s", "128", "-B", "256", "-w", str(path)]
@@ -66,13 +66,13 @@ def capturing(path: Path) -> Iterator[None]:
         wait_until_seen(path, child)
     finally:
         child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=TIMEOUT_S)
-    if " dropped" in said and " 0 dropped" not in said:
-        raise CannotCapture(f"tshark lost packets: {said.strip().splitlines()[-1]}")
+        _, errors = child.communicate(timeout=TIMEOUT_S)
+    if " dropped" in errors and " 0 dropped" not in errors:
+        raise CannotCapture(f"tshark lost packets: {errors.strip().splitlines()[-1]}")
 
 
 def wait_until_seen(path: Path, child: subprocess.Popen[str]) -> None:
-    """Send bytes over loopback until the capture has grown by them."""
+    """Send bytes over loopback until they appear in the capture."""
     before = path.stat().st_size if path.exists() else 0
     deadline = time.monotonic() + TIMEOUT_S
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -85,7 +85,7 @@ def wait_until_seen(path: Path, child: subprocess.Popen[str]) -> None:
 
 
 def streams_by_tshark(path: Path) -> dict[Link, int]:
-    """Return sender and receiver address -> stream bytes, over all their connections."""
+    """Return (sender address, receiver address) -> stream bytes over all connections."""
     fields = ("tcp.stream", "ip.src", "ip.dst", "tcp.seq", "tcp.len")
     command = ["tshark", "-r", str(path), "-Y", "tcp.len > 0", "-T", "fields"]
     for field in fields:
@@ -94,7 +94,7 @@ def streams_by_tshark(path: Path) -> dict[Link, int]:
     ends: defaultdict[tuple[str, str, str], int] = defaultdict(int)
     for line in printed.splitlines():
         stream, source, to, sequence, length = line.split("\t")
-        # Relative numbers: the SYN is 0, the first byte 1.
+        # tshark prints relative numbers: the SYN is 0 and the first byte 1.
         key = stream, source, to
         ends[key] = max(ends[key], int(sequence) + int(length) - 1)
     totals: defaultdict[Link, int] = defaultdict(int)
@@ -104,7 +104,7 @@ def streams_by_tshark(path: Path) -> dict[Link, int]:
 
 
 def streams_by_ledger(run: RunFolder) -> dict[Link, int]:
-    """Return the same from the run's ledger."""
+    """Return (sender address, receiver address) -> stream bytes of the run's ledger."""
     addresses = {}
     for peer in run.peers:
         started = run.last(peer, "started")
@@ -133,18 +133,19 @@ def main(rounds: int, output: str) -> None:
             click.echo(f"cannot capture: {error}", err=True)
             sys.exit(CANNOT)
         seen = streams_by_tshark(folder / "lo.pcapng")
-        said = streams_by_ledger(RunFolder(folder / "run"))
+        recorded = streams_by_ledger(RunFolder(folder / "run"))
     links = [
         {"from": a, "to": b, "ledger": n, "tshark": seen.get((a, b), 0)}
-        for (a, b), n in sorted(said.items())
+        for (a, b), n in sorted(recorded.items())
     ]
     different = [link for link in links if link["ledger"] != link["tshark"]]
     if output == "json":
         click.echo(json.dumps({"links": links, "different": different}))
     else:
         for link in links:
-            click.echo(f"{link['from']} -> {link['to']}: {link['ledger']:,} {link['tshark']:,}")
-        click.echo("different" if different else f"the same on {len(links)} links, to the byte")
+            counts = f"ledger {link['ledger']:,} B, tshark {link['tshark']:,} B"
+            click.echo(f"{link['from']} -> {link['to']}: {counts}")
+        click.echo("different" if different else f"equal on {len(links)} links, to the byte")
     sys.exit(1 if different else 0)
 
 
