@@ -19,7 +19,7 @@ from typing import Any
 from pyroute2.netlink.exceptions import NetlinkError
 
 from prisam_p2p.netns.bridge import Endpoint, PeerNamespace, build, enter_namespace
-from prisam_p2p.netns.link_table import LinkTable
+from prisam_p2p.netns.link_controller import LinkController
 from prisam_p2p.netns.netlink import SOCK_DIAG
 from prisam_p2p.system import sock_diag
 from prisam_p2p.system.isolated import error_text
@@ -45,11 +45,11 @@ def main(line: socket.socket) -> None:
                 write_line(line, {"failed": error_text(error)})
 
 
-def _build(line: socket.socket, order: dict[str, Any]) -> LinkTable:
+def _build(line: socket.socket, order: dict[str, Any]) -> LinkController:
     user_fd = _enter_user_namespace(order["own_user"])
     endpoints = [Endpoint(*each) for each in order["peers"]]
     bridge, namespaces = build(endpoints, order["congestions"])
-    links = LinkTable(namespaces, bridge.netem)
+    links = LinkController(namespaces, bridge.netem)
     for namespace in namespaces:
         _hand_over(line, namespace)
     descriptors = () if user_fd is None else (user_fd,)

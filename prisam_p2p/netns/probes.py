@@ -81,7 +81,7 @@ def nftables() -> str:
 
 def nfqueue() -> str:
     """Delay packets in a process of ours."""
-    from prisam_p2p.netns.link_table import queue_rule
+    from prisam_p2p.netns.link_controller import queue_rule
     from prisam_p2p.netns.nfqueue import open_queues
     from prisam_p2p.netns.nft import Firewall
 

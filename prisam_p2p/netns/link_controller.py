@@ -1,4 +1,4 @@
-"""The state of every directed link, kept and changed by the holder process."""
+"""Apply link states to the namespaces and count their effects, in the holder process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Key = tuple[int, int]
 NETEM, NFQUEUE = "netem", "nfqueue"
 
 
-class LinkTable:
-    """All directed links between the peers; clear at first.
+class LinkController:
+    """Sets and counts the state of all directed links between the peers; clear at first.
 
     Args:
         peers: their namespaces.
