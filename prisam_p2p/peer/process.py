@@ -203,7 +203,9 @@ class _Process:
     def _connect(self) -> None:
         """Connect to the neighbors of the roster, and report that this is done."""
         roster = self._known.merge(self._control.expect(Roster, timeout_s=ORDER_TIMEOUT_S))
-        if self._network:
+        if self._network and self._transport:
+            for entry in roster:  # an address or a key may be newer than the spec's
+                self._transport.update_neighbor(entry)
             neighbors = {entry.peer: (entry.address, entry.port) for entry in roster}
             patience_s = self._spec.settings.ready_timeout_s
             if self._incarnation.late:  # some neighbors may be gone for good

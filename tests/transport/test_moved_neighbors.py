@@ -98,6 +98,17 @@ def test_a_pull_goes_on_at_the_new_place(net):
     assert later.traffic("out", "a")["weights"][1] < pull.fetched_bytes
 
 
+def test_a_key_that_is_newer_than_the_own_ones_is_used_from_the_first_connection_on(net):
+    a, b = net.end("a", ["b"], keys=KEYS["a"]), net.end("b", ["a"], keys=NEW_B)
+    a.transport.update_neighbor(entry(b, 0, NEW_B))
+    a.transport.connect({"b": b.endpoint})
+    b.transport.connect({"a": a.endpoint})
+    for end in (a, b):
+        end.wait(events.Joined)
+        end.wait(events.Welcomed)
+    exchange(a, b, 0)
+
+
 def test_an_update_that_says_nothing_new_leaves_connections_alone(net):
     a, b = met(net, secured=True)
     a.transport.update_neighbor(entry(b, 0, KEYS["b"]))
