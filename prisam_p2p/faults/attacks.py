@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prisam_p2p.faults.scenario.attacks import AttackFault, ScaledFault
+from prisam_p2p.faults.scenario.peer_faults import AttackFault, ScaledFault
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The table of fault kinds: one row holds everything that other code asks about a kind. Pure.
 
-To add a kind: a model of its parameters (models/), an act (acts/), a row here and a row in
+To add a kind: a model of its parameters (scenario/), an act (acts/), a row here and a row in
 docs/faults.md. An attack has its row in attacks.py.
 """
 
@@ -14,10 +14,13 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, create_model
 
 from prisam_p2p.faults.attacks import ATTACKS, Attack
-from prisam_p2p.faults.scenario import links, messages, processes
+from prisam_p2p.faults.scenario import link_faults, peer_faults
 from prisam_p2p.faults.scenario.fault import Fault
 from prisam_p2p.faults.scenario.timing import ScenarioTable
 from prisam_p2p.plan.link_properties import LinkState
+
+LinkEffect = Callable[[Mapping[str, JsonValue], float], LinkState]
+"""(parameters, seconds since it was applied) -> what it does to a link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,7 @@ class FaultKind:
         suspends_process: a peer's process is suspended until the heal.
         starts_absent: a peer has no process before it is applied.
         attack: a Byzantine process takes the peer's place until the heal; None = it stays honest.
-        link_effect: (parameters, seconds since applied) -> its effect on its links; None = it is
-            not applied to links.
+        link_effect: its effect on its links; None = it is not applied to links.
         cuts_links: no packet passes its links until the heal.
         needs_victim: without evidence it is unknown whether it works: perhaps there was nothing,
             such as a message, that it could hit.
@@ -46,7 +48,7 @@ class FaultKind:
     suspends_process: bool = False
     starts_absent: bool = False
     attack: Attack | None = None
-    link_effect: Callable[[Mapping[str, JsonValue], float], LinkState] | None = None
+    link_effect: LinkEffect | None = None
     cuts_links: bool = False
     needs_victim: bool = False
     unproven: str = "no evidence that it bit at "
@@ -73,63 +75,64 @@ class FaultKind:
 
 
 _ACTS = "prisam_p2p.faults.acts"
+_KILL, _TERMINATE = f"{_ACTS}.lifecycle:Kill", f"{_ACTS}.lifecycle:Terminate"
+
+
+def _of_links(model: type[Fault], link_effect: LinkEffect, cuts_links: bool = False) -> FaultKind:
+    return FaultKind(
+        model,
+        f"{_ACTS}.traffic:DisturbLinks",
+        link_effect=link_effect,
+        cuts_links=cuts_links,
+        needs_victim=True,
+    )
+
+
+def _of_messages(model: type[Fault]) -> FaultKind:
+    return FaultKind(model, f"{_ACTS}.traffic:DisturbMessages", needs_victim=True)
+
+
+def _attack(attack: Attack) -> FaultKind:
+    return FaultKind(attack.model, f"{_ACTS}.byzantine:ReplacePeer", attack=attack)
+
 
 KINDS: dict[str, FaultKind] = {
-    "kill": FaultKind(processes.EndFault, f"{_ACTS}.lifecycle:Kill", ends_process=True),
-    "term": FaultKind(processes.EndFault, f"{_ACTS}.lifecycle:Terminate", ends_process=True),
-    "leave": FaultKind(processes.EndFault, f"{_ACTS}.lifecycle:Terminate", ends_process=True),
+    "kill": FaultKind(peer_faults.EndFault, _KILL, ends_process=True),
+    "term": FaultKind(peer_faults.EndFault, _TERMINATE, ends_process=True),
+    "leave": FaultKind(peer_faults.EndFault, _TERMINATE, ends_process=True),
+    "restart": FaultKind(peer_faults.RestartFault, _KILL, ends_process=True),
     "pause": FaultKind(
-        processes.PauseFault,
+        peer_faults.PauseFault,
         f"{_ACTS}.lifecycle:Suspend",
         suspends_process=True,
         needs_victim=True,
     ),
-    "restart": FaultKind(processes.RestartFault, f"{_ACTS}.lifecycle:Kill", ends_process=True),
-    "join": FaultKind(processes.JoinFault, f"{_ACTS}.lifecycle:Join", starts_absent=True),
-    "slow": FaultKind(processes.SlowFault, f"{_ACTS}.slowing:SlowDown"),
+    "join": FaultKind(peer_faults.JoinFault, f"{_ACTS}.lifecycle:Join", starts_absent=True),
+    "slow": FaultKind(peer_faults.SlowFault, f"{_ACTS}.slowing:SlowDown"),
     "memory": FaultKind(
-        processes.MemoryFault,
+        peer_faults.MemoryFault,
         f"{_ACTS}.memory:LimitMemory",
         needs_victim=True,
         unproven="it stayed within its limit: ",
     ),
     "full-disk": FaultKind(
-        processes.DiskFault,
+        peer_faults.DiskFault,
         f"{_ACTS}.storage:FillDisk",
         needs_victim=True,
         unproven="no state was to be written: ",
     ),
-    **{
-        name: FaultKind(
-            model,
-            f"{_ACTS}.traffic:DisturbLinks",
-            link_effect=effect,
-            cuts_links=cuts,
-            needs_victim=True,
-        )
-        for name, model, effect, cuts in (
-            ("cut", links.CutFault, links.cut_effect, True),
-            ("flap", links.FlapFault, links.flap_effect, False),
-            ("shape", links.ShapeFault, links.shape_effect, False),
-            ("partition", links.PartitionFault, links.silence_effect, True),
-            ("isolate", links.IsolateFault, links.silence_effect, True),
-        )
-    },
-    **{
-        name: FaultKind(model, f"{_ACTS}.traffic:DisturbMessages", needs_victim=True)
-        for name, model in (
-            ("drop", messages.MessageFault),
-            ("duplicate", messages.MessageFault),
-            ("reorder", messages.MessageFault),
-            ("hold", messages.MessageFault),
-            ("corrupt", messages.MessageFault),
-            ("delay", messages.DelayFault),
-        )
-    },
-    **{
-        name: FaultKind(attack.model, f"{_ACTS}.byzantine:ReplacePeer", attack=attack)
-        for name, attack in ATTACKS.items()
-    },
+    "cut": _of_links(link_faults.CutFault, link_faults.cut_effect, cuts_links=True),
+    "flap": _of_links(link_faults.FlapFault, link_faults.flap_effect),
+    "shape": _of_links(link_faults.ShapeFault, link_faults.shape_effect),
+    "partition": _of_links(link_faults.PartitionFault, link_faults.silence_effect, cuts_links=True),
+    "isolate": _of_links(link_faults.IsolateFault, link_faults.silence_effect, cuts_links=True),
+    "drop": _of_messages(peer_faults.MessageFault),
+    "delay": _of_messages(peer_faults.DelayFault),
+    "duplicate": _of_messages(peer_faults.MessageFault),
+    "reorder": _of_messages(peer_faults.MessageFault),
+    "hold": _of_messages(peer_faults.MessageFault),
+    "corrupt": _of_messages(peer_faults.MessageFault),
+    **{name: _attack(attack) for name, attack in ATTACKS.items()},
 }
 """Kind of fault -> its row."""
 
@@ -142,6 +145,6 @@ def parameters_model(model: type[Fault]) -> type[BaseModel]:
         for name, field in model.model_fields.items()
         if name in model.parameter_names()
     }
-    if model is links.PartitionFault:
+    if model is link_faults.PartitionFault:
         fields["groups"] = (list[list[str]], ...)
     return create_model(f"ParametersOf{model.__name__}", __base__=ScenarioTable, **fields)

@@ -26,7 +26,7 @@ from prisam_p2p.faults.fault_plan import (
 )
 from prisam_p2p.faults.kinds import KINDS, FaultKind
 from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
-from prisam_p2p.faults.scenario.links import CutFault, PartitionFault
+from prisam_p2p.faults.scenario.link_faults import CutFault, PartitionFault
 from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Told
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from prisam_p2p.faults.compiler.resolve_peers import KeyPath, resolve_peers
 from prisam_p2p.faults.compiler.targets import Targets
-from prisam_p2p.faults.scenario.links import PartitionFault
+from prisam_p2p.faults.scenario.link_faults import PartitionFault
 from prisam_p2p.faults.scenario.selectors import LinkSelector, Selector
 from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Told

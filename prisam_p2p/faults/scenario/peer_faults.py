@@ -1,14 +1,21 @@
-"""Faults of processes, their memory and storage. After Jepsen's nemeses: kill, pause, disk."""
+"""Faults of peers: of their processes, memory and storage, of their messages, and attacks.
+
+Those of processes are Jepsen's nemeses: kill, pause, disk. The attacks are those of the literature
+on Byzantine learning: scaled, sign-flipped and copied updates. What each one does stands in
+faults/attacks.py.
+"""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from prisam_p2p.control.spec import Source
 from prisam_p2p.faults.scenario.fault import OnPeers
 from prisam_p2p.plan.toml_file import Misfit, Told
+
+# -- processes -------------------------------------------------------------------------
 
 
 class EndFault(OnPeers):
@@ -82,3 +89,48 @@ class MemoryFault(OnPeers):
 
 class DiskFault(OnPeers):
     """The peer's checkpoint cannot be written: no space is left."""
+
+
+# -- messages --------------------------------------------------------------------------
+
+
+class MessageFault(OnPeers):
+    """Applies to messages that the peers send: lost, duplicated, reordered, held or damaged.
+
+    Attributes:
+        message: what the messages carry.
+        probability: of being hit, for each message.
+        limit: the most messages that are hit; None = no limit.
+    """
+
+    message: Literal["mask", "request", "weights"]
+    probability: float = Field(1.0, gt=0, le=1)
+    limit: int | None = Field(None, ge=1)
+
+
+class DelayFault(MessageFault):
+    """The messages are sent `ms` milliseconds late."""
+
+    ms: float = Field(gt=0)
+
+
+# -- attacks ---------------------------------------------------------------------------
+
+
+class AttackFault(OnPeers):
+    """An attack without parameters: the peer is Byzantine from its trigger or from the start on."""
+
+    FOR_GOOD = True
+    FROM_THE_START = True
+
+
+class ScaledFault(AttackFault):
+    """The peer offers `factor` times the parameters that it trained."""
+
+    factor: float = Field(10.0)
+
+    @model_validator(mode="after")
+    def _is_an_attack(self) -> Self:
+        if self.factor == 1:
+            raise Misfit("factor", self.factor, "a factor other than 1")
+        return self
