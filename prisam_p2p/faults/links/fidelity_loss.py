@@ -5,7 +5,7 @@ from __future__ import annotations
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan, Occurrence
-from prisam_p2p.faults.links.loopback_link_faults import cannot
+from prisam_p2p.faults.links.loopback_link_faults import why_not_on_loopback
 from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice
 from prisam_p2p.plan.plan import Plan
 
@@ -40,7 +40,7 @@ def check_links(faults: FaultPlan, choice: NetworkChoice, where: str) -> None:
         ConfigError: the network is loopback, and a fault is about segments, packets or rates.
     """
     for each in _on_links(faults) if choice.network == LOOPBACK else ():
-        if why := cannot(each):
+        if why := why_not_on_loopback(each):
             right = f"--network namespaces (here it is loopback, {choice.reason}): {why}"
             raise ConfigError(where, each.id, each.kind, right)
 

@@ -19,7 +19,7 @@ from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 _BASE = "links"
 
 
-def cannot(occurrence: Occurrence) -> str | None:
+def why_not_on_loopback(occurrence: Occurrence) -> str | None:
     """Return why a fault of links cannot be applied on loopback; None = it can."""
     wanted = effect(occurrence)
     if wanted.cut in ("reject", "reset"):
