@@ -1,6 +1,6 @@
-"""What a peer's first round begins with: W0, the state it left, or its freshest neighbor's weights.
+"""What a process's first round begins with: W0, a saved state, or a neighbor's latest weights.
 
-docs/decisions/0020-survival.md says what each is good for.
+docs/decisions/0020-survival.md says when each is of use.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.round_book import reached_by_half
 
 MOST_DONORS = 3
-"""So many neighbors are asked for weights; one that is gone costs a pull's timeouts."""
+"""At most this many neighbors are asked for weights; each that is gone costs a timeout."""
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where a peer begins.
+    """Where a process begins.
 
     Attributes:
         weights: None = W0.
-        round_index: to begin with.
-        progress: of the state that `weights` are from, None where they are not.
-        donor: whose weights these are, None where they are nobody's.
+        round_index: its first round.
+        progress: of the saved state that `weights` are from; None if they are from elsewhere.
+        donor: the neighbor that `weights` are from; None if they are from elsewhere.
     """
 
     weights: Weights | None
@@ -40,7 +40,7 @@ class Beginning:
 
     @property
     def source(self) -> Source:
-        """Where the weights are from."""
+        """Where the weights are from: fresh (W0), state or neighbor."""
         if self.weights is None:
             return "fresh"
         return "neighbor" if self.donor else "state"
@@ -49,10 +49,10 @@ class Beginning:
 def begin(
     spec: PeerSpec, incarnation: Incarnation, layout: Layout, neighbors: Neighbors | None
 ) -> Beginning:
-    """Return what `incarnation` asks for, or the next best: its state, then W0.
+    """Return what `incarnation` asks for or, where that is not to be had, its state, then W0.
 
     Raises:
-        ConfigError: its state is not of this run.
+        ConfigError: the saved state is of another run.
     """
     latest = neighbors.latest_rounds() if neighbors and incarnation.late else {}
     if incarnation.source == "neighbor" and neighbors:
@@ -68,9 +68,9 @@ def begin(
 
 
 def by_freshness(latest: Mapping[str, int], rng: np.random.Generator) -> list[str]:
-    """Return the neighbors in the order in which to ask them: the latest round first.
+    """Return the neighbors in the order in which to ask them for weights: latest round first.
 
-    Equals are drawn, so that peers that come back together do not all ask the same one.
+    Ties are in random order, so that peers that come back together ask different neighbors.
     """
     drawn = [str(neighbor) for neighbor in rng.permutation(sorted(latest))]
     return sorted(drawn, key=lambda neighbor: -latest[neighbor])
@@ -93,7 +93,7 @@ def _from_neighbor(
 
 
 def _at_own_ratio(spec: PeerSpec, layout: Layout, pulled: Weights) -> Weights:
-    """Return a donor's weights, pruned to this device; entries have one density on all devices."""
+    """Return a donor's weights at this device's prune ratio; entrywise masks have one density."""
     if isinstance(layout, EntryLayout):
         return pulled
     return prune(layout, widen(layout, pulled), pulled.mask, spec.device.prune_ratio)
@@ -102,6 +102,6 @@ def _at_own_ratio(spec: PeerSpec, layout: Layout, pulled: Weights) -> Weights:
 def _round(
     spec: PeerSpec, incarnation: Incarnation, latest: Mapping[str, int], least: int = 0
 ) -> int:
-    """Return the round in which the neighbors are, not before `least`, the last one at most."""
+    """Return the round that half of the neighbors have reached, within `least` and the last one."""
     there = reached_by_half(latest.values())
     return min(max(there, least, incarnation.first_round), spec.settings.rounds - 1)

@@ -1,4 +1,4 @@
-"""What a peer leaves behind: its personalized model."""
+"""Saves the model that a peer ends with, and journals what was deployed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def save_deployed(peer: Peer, architecture: Architecture, journal: Journal) -> N
         "test_accuracy": str(deployed.accuracy.test),
     }
     layout, weights = peer.layout, deployed.weights
-    if isinstance(layout, EntryLayout):  # no layer is smaller: zeros stand where nothing is kept
+    if isinstance(layout, EntryLayout):  # pruned entries are zeros: no layer gets smaller
         weights, layout = network_of(layout, weights), layout.network
     save_personalized(peer.spec.model_path, architecture, layout, weights, extra)
     journal.write(

@@ -1,4 +1,4 @@
-"""How good a peer's models are by its own held-out images: what it deploys, when it is done."""
+"""A peer's evaluations on its held-out images: they decide what it deploys, and when it stops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prisam_p2p.settings import RunSettings
 
 @dataclass(frozen=True)
 class Deployment:
-    """The model a device ends with, and which moment of the last round it is from."""
+    """The model that a device ends with, and the moment of the last round that it is from."""
 
     moment: str
     prune_ratio: float
@@ -24,12 +24,12 @@ class Evaluations:
     """A peer's evaluations so far.
 
     Args:
-        final_moment: the moment that ends a round: its validation accuracy is followed.
+        final_moment: the moment that ends a round; `validations` holds its accuracies.
 
     Attributes:
-        accuracy: moment -> the last one measured.
-        validations: accuracy at the end of each round that was evaluated, a process before
-            this one's included.
+        accuracy: moment -> its latest accuracy.
+        validations: validation accuracy at the end of each evaluated round, those of earlier
+            processes included.
     """
 
     def __init__(self, settings: RunSettings, final_moment: str) -> None:
@@ -53,14 +53,14 @@ class Evaluations:
         return self.validations[-1] < max(self.validations) - margin
 
     def has_converged(self, loss: float | None) -> bool:
-        """Tell whether the training loss, or the validations of late, say that it is enough."""
+        """Tell whether the training loss reached its target, or validations stopped rising."""
         s = self._settings
         loss_reached = s.target_loss is not None and (loss is not None and loss <= s.target_loss)
         stale = len(self.validations) - 1 - self.validations.index(max(self.validations))
         return loss_reached or (s.patience is not None and stale >= s.patience)
 
     def best(self, candidates: Mapping[str, Weights]) -> str:
-        """Return the moment whose model is better on validation images; a tie goes to the last.
+        """Return the moment whose model is best on the validation images; ties go to the last.
 
         One rule for every algorithm: docs/decisions/0006-deployment-rule.md.
         """

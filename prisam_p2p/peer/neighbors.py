@@ -1,4 +1,4 @@
-"""A peer's neighbors as the loop sees them: announce, hear, pull; every wait has a deadline."""
+"""A peer's neighbors as the loop sees them: announce, hear, pull. Every wait has a deadline."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ _ANSWER_S = 5.0
 """The transport's thread tells the end of a pull at its deadline; this is time to spare."""
 
 _LAST_MASKS_S = 1.0
-"""For masks that were sent already; who is in its first round has none to send."""
+"""Time for last masks to arrive; a neighbor in its first round has none to send."""
 
 _QUIET_S = 0.3
-"""Who has heard nothing for so long has heard what was on its way."""
+"""After this long without an event, everything that was sent has arrived."""
 
 _MOST_SENDERS = 1000
-"""Strangers may call themselves anything; so many names are counted one by one."""
+"""At most this many senders are counted by name, because strangers may use any name."""
 
 
 class Neighbors:
-    """Turns the transport's events into what a round needs, and journals who was left out.
+    """Turns the transport's events into what a round needs, and journals which peers were missing.
 
     Args:
-        book: decides over masks.
-        deadline: says how long they are waited for.
-        inbox: where the transport puts events; a StopAsked in it raises Stopped from any wait.
+        book: decides which masks count.
+        deadline: decides how long a round waits for masks.
+        inbox: where the transport puts events; a StopAsked raises Stopped from any wait.
+        pull_deadline_s: longest duration of the pulls of one round.
 
     Attributes:
-        broken: the transport's thread died; what it still had to read was not counted.
+        broken: the transport's thread died, and messages that it had not read are not counted.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Neighbors:
         self._turned: Counter[tuple[str, str]] = Counter()
 
     def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
-        """Say Hello to every neighbor in `roster` and wait until each way is open."""
+        """Connect to every neighbor in `roster`, and wait until each has connected too."""
         self._unwelcomed, self._unjoined = set(roster), set(roster)
         self._book.leave_all_but(roster, "is not there yet")
         self._transport.connect(roster)
@@ -88,13 +89,13 @@ class Neighbors:
         """Offer `weights` and send `mask` to every neighbor."""
         snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
         n_bytes, digest = len(snapshot.buffer), snapshot.offer.digest.hex()
-        # Before anybody can have them: this process may be killed at any moment.
+        # Journalled before anyone can pull: this process may be killed at any moment.
         self._journal.write(records.Offered(round_index, n_bytes, digest))
         self._offered[round_index] = n_bytes
         self._transport.announce(RoundMask(round_index, mask), snapshot)
 
     def hear(self, round_index: int) -> dict[str, PackedMask]:
-        """Return the neighbors' masks of this round; who misses the deadline is journalled."""
+        """Return neighbor -> its mask of this round, ascending; journal the missing ones."""
         book, deadline, began_s = self._book, self._deadline, time.monotonic()
         book.open(round_index)
         deadline.open(round_index, began_s)
@@ -113,7 +114,7 @@ class Neighbors:
     def pull(
         self, round_index: int, donors: Sequence[str], wanted: Mask | None
     ) -> dict[str, Weights]:
-        """Return the weights of the donors that delivered; the others are journalled.
+        """Return donor -> its weights, ascending, of those that delivered; journal the others.
 
         The transport decides when a pull is over (transport/pull_manager.py).
 
@@ -130,22 +131,26 @@ class Neighbors:
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
 
     def reject(self, round_index: int, donor: str, check: str, detail: str) -> None:
-        """Journal that what a donor gave, in this round's pull, is left out of the round."""
+        """Journal that weights pulled in this round are not used.
+
+        Args:
+            check: the check that they failed: digest, shape, finite or norm.
+        """
         fetched = self._fetched.get(donor, 0)
         self._journal.write(records.Rejected(round_index, donor, check, detail, fetched))
 
     def latest_rounds(self) -> dict[str, int]:
-        """Return neighbor -> the latest round that it announced a mask of, of those who are there.
+        """Return connected neighbor -> the latest round that it announced, if it announced any.
 
-        A neighbor sends its last mask with its Welcome; they are given a moment to arrive.
+        A neighbor sends its last mask after its Welcome: this waits a moment for them.
         """
         latest = self._book.latest
         self._wait(lambda: self._book.present() <= latest().keys(), _LAST_MASKS_S)
         return {n: t for n, t in latest().items() if n in self._book.present()}
 
     def reached(self) -> int:
-        """Return the latest round that half of the neighbors who are there announced by now."""
-        self._wait(lambda: False, 0)  # what has come is taken in
+        """Return the latest round that half of the connected neighbors have announced."""
+        self._wait(lambda: False, 0)  # process the events that are here
         latest = self._book.latest()
         return reached_by_half([latest.get(n, 0) for n in self._book.present()])
 
@@ -154,25 +159,32 @@ class Neighbors:
         self._transport.say_bye(round_index)
 
     def bytes_out(self) -> int:
-        """Return payload and header bytes that were sent so far."""
+        """Return how many bytes of payload and headers were sent so far."""
         return self._transport.bytes_out()
 
     def write_traffic(self, round_index: int, final: bool = False) -> None:
-        """Journal the counts that changed since the last time; `final`: nothing will follow."""
+        """Journal the traffic counts that changed since the last call.
+
+        Args:
+            final: no traffic will follow.
+        """
         self._journal.write(records.Traffic(round_index, final, self._transport.traffic()))
 
     def peak_mbit_s(self) -> tuple[float, float]:
-        """Return the most weights that went up, and came down, in any one second."""
+        """Return the most weights (sent, asked for) in any one second, Mbit/s."""
         return self._transport.peak_mbit_s()
 
     def serve_until(self, done: Callable[[], bool], timeout_s: float) -> None:
-        """Answer requests until `done`; neighbors may still pull the last weights."""
+        """Wait until `done`; meanwhile, neighbors may pull the last weights."""
         self._wait(done, timeout_s)
 
     def settle(self, neighbors: Collection[str], timeout_s: float) -> bool:
-        """Wait until the ways to and from these neighbors are open, and nothing more arrives.
+        """Wait until these neighbors are connected both ways, and no more events arrive.
 
-        At the end of a run with faults: connections that these broke come back, and bring masks.
+        At the end of a run with faults, broken connections come back and bring masks.
+
+        Returns:
+            Whether all these neighbors are connected.
         """
 
         def open_to_all() -> bool:
@@ -192,7 +204,7 @@ class Neighbors:
         self._wait_until(enough, lambda: ends_s)
 
     def _wait_until(self, enough: Callable[[], bool], ends_s: Callable[[], float]) -> None:
-        """Take events in until `enough`, or until `ends_s`, which they may change."""
+        """Process events until `enough`, or until the time `ends_s`, which events may change."""
         while not enough():
             try:
                 self._take_in(self._inbox.get(ends_s() - time.monotonic()))
@@ -242,7 +254,7 @@ class Neighbors:
             case events.StopAsked():
                 raise Stopped("told to stop")
             case events.OrderCame():
-                pass  # woke the wait
+                pass  # its purpose was to end a wait
 
     def _finish_pull(self, event: events.PullDone) -> None:
         pull = event.pull
@@ -272,5 +284,6 @@ class Neighbors:
             sender = OTHERS
         before = self._turned[sender, verdict]
         count = self._turned[sender, verdict] = before + n
-        if count.bit_length() > before.bit_length():  # a flood does not fill the disk
+        # Only the 1st, 2nd, 4th, ..: a flood must not fill the disk.
+        if count.bit_length() > before.bit_length():
             self._journal.write(records.Turned(sender, verdict, reason, count))

@@ -1,6 +1,6 @@
-"""Who said what, in which round: what is accepted, and who is still waited for.
+"""Records each neighbor's masks by round: which are accepted, and which are still awaited.
 
-Pure: messages in, verdicts out. No socket, no clock: deadlines are the caller's.
+Pure: masks in, verdicts out. No socket and no clock: deadlines are the caller's.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from enum import StrEnum
 from prisam_p2p.core.bits import PackedMask
 
 MAX_EARLY = 4
-"""Masks of coming rounds that are kept for a neighbor that is ahead; further ones are refused."""
+"""Masks of later rounds that are kept for each neighbor; further ones are rejected."""
 
 
 class Verdict(StrEnum):
-    """What the book makes of a mask. All but ACCEPTED and EARLY are turned away and counted."""
+    """How the book judges a mask. All but ACCEPTED and EARLY are rejected and counted."""
 
     ACCEPTED = "accepted"
     EARLY = "early"
@@ -27,10 +27,10 @@ class Verdict(StrEnum):
 
 
 def reached_by_half(latest: Collection[int]) -> int:
-    """Return the latest round that half of the neighbors reached; 0 without any.
+    """Return the latest round that at least half of the neighbors have reached; 0 without any.
 
     Args:
-        latest: of each neighbor, its latest round. One alone that lies moves nobody.
+        latest: each neighbor's latest round. A single false one changes little.
     """
     return sorted(latest)[len(latest) // 2] if latest else 0
 
@@ -41,8 +41,8 @@ class RoundBook:
     A neighbor that is missing is an absent key, never an exception.
 
     Args:
-        neighbors: whose masks count.
-        n_bits: of every similarity mask of the run.
+        neighbors: masks of other peers are rejected.
+        n_bits: length of every mask of the run.
     """
 
     def __init__(self, neighbors: Iterable[str], n_bits: int) -> None:
@@ -54,14 +54,18 @@ class RoundBook:
         self._finished: set[str] = set()
 
     def open(self, round_index: int) -> None:
-        """Begin a round; what came early for it counts, what was older is forgotten."""
+        """Begin a round: masks that came early for it count, older ones are forgotten.
+
+        Raises:
+            ValueError: the round is before the current one.
+        """
         if round_index < self._round:
             raise ValueError(f"round {round_index} after {self._round}")
         self._round = round_index
         self._masks = {t: heard for t, heard in self._masks.items() if t >= round_index}
 
     def receive(self, sender: str, round_index: int, mask: PackedMask) -> Verdict:
-        """Enter a mask and say what became of it."""
+        """Judge a mask, and keep it if it is accepted or early."""
         if sender not in self._neighbors:
             return Verdict.STRANGER
         if mask.n_bits != self._n_bits:
@@ -76,47 +80,51 @@ class RoundBook:
         return Verdict.ACCEPTED if round_index == self._round else Verdict.EARLY
 
     def latest(self) -> dict[str, int]:
-        """Return neighbor -> the latest round of which its mask is here, if there is one."""
+        """Return neighbor -> the latest round of which its mask is here; others are absent."""
         return {sender: t for t in sorted(self._masks) for sender in self._masks[t]}
 
     def present(self) -> set[str]:
-        """Return the neighbors that are there."""
+        """Return the neighbors that have not left."""
         return set(self._neighbors - self._gone.keys())
 
     def leave(self, neighbor: str, reason: str) -> None:
-        """Wait for `neighbor` no more."""
+        """Stop waiting for `neighbor`; the first reason counts."""
         self._gone.setdefault(neighbor, reason)
 
     def leave_all_but(self, present: Iterable[str], reason: str) -> None:
-        """Wait for no other neighbor than those who are `present`."""
+        """Stop waiting for all neighbors that are not `present`."""
         for neighbor in self._neighbors.difference(present):
             self.leave(neighbor, reason)
 
     def finish(self, neighbor: str, reason: str) -> None:
-        """Wait for `neighbor` no more, though it may connect again: it said goodbye."""
+        """Stop waiting for `neighbor` for good: it said goodbye, though it may connect again."""
         self._finished.add(neighbor)
         self.leave(neighbor, reason)
 
     def join(self, neighbor: str) -> None:
-        """Wait for `neighbor` again, unless it is done."""
+        """Wait for `neighbor` again, unless it said goodbye."""
         if neighbor not in self._finished:
             self._gone.pop(neighbor, None)
 
     def masks(self) -> dict[str, PackedMask]:
-        """Return the masks of this round by sender, ascending."""
+        """Return sender -> its mask of this round, ascending."""
         return dict(sorted(self._masks.get(self._round, {}).items()))
 
     def awaited(self) -> set[str]:
-        """Return the neighbors whose mask of this round can still come.
+        """Return the neighbors whose mask of this round can still arrive.
 
-        One whose later mask is here already will not send this round's: a connection delivers
-        in order.
+        A neighbor whose later mask is here will not send this round's: connections deliver in
+        order.
         """
         heard = self._masks.get(self._round, {})
         return {p for p in self._neighbors - heard.keys() - self._gone.keys() if not self._ahead(p)}
 
     def missing(self, otherwise: str) -> dict[str, str]:
-        """Return why each neighbor without a mask has none: it left, is ahead, or `otherwise`."""
+        """Return neighbor -> why its mask of this round is missing.
+
+        Args:
+            otherwise: the reason if it neither left nor is past this round.
+        """
         absent = sorted(self._neighbors - self._masks.get(self._round, {}).keys())
         return {
             p: self._gone.get(p) or ("is past this round" if self._ahead(p) else otherwise)

@@ -1,12 +1,12 @@
-"""Until when a round waits for masks, learned from how long earlier rounds took.
+"""How long a round waits for masks, estimated from the lengths of earlier rounds.
 
 Pure: time comes in as a number.
 
-A round's *length* is from the end of the wait before it to its last mask. It is not one mask's
-arrival: peers that share a host train in turns, so the masks of a round come spread over all of
-it, in another order each time, and a slow device is always last. When the last mask is here is what
-stays the same from round to round. A process's first round has no wait before it, thus no length:
-who is the last to announce finds all masks there. docs/decisions/0020-survival.md.
+A round's *length* is the time from the end of the previous wait to the round's last mask. Single
+arrivals would not do: peers that share a host train in turns, so the masks of a round arrive spread
+over all of it, each time in another order. The arrival of the last mask is what stays the same. A
+process's first round has no length, because no wait precedes it: a peer that announces last finds
+all masks there. docs/decisions/0020-survival.md.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from dataclasses import dataclass, field
 from statistics import median
 
 KEPT_ROUNDS = 8
-"""So many rounds are remembered: a network that changes is soon known again."""
+"""Lengths of this many rounds count, so that the deadline follows a network that changes."""
 
 
 MIN_MARGIN_S = 10.0
-"""Margin beyond the median, at least: shorter ones cut off peers whenever the host is busy."""
+"""Least margin beyond the median: shorter ones cut off peers whenever the host is busy."""
 
 QUORUM = 0.5
-"""A deadline counts only once this share of the masks is here. With fewer, the slow one may be
-this peer, or its network."""
+"""The deadline applies only once this share of the masks is here. With fewer, this peer or its
+network may be the slow one."""
 
 
 @dataclass(frozen=True)
 class DeadlineRule:
-    """What a deadline follows from.
+    """The numbers that a deadline follows from: median + k x MAD of the lengths, within bounds.
 
     Attributes:
-        cap_s: of any wait; it holds alone while there is no length, or where k is 0.
-        k: median absolute deviations beyond the median.
-        floor_s: beyond the median at least; so long is any wait, too.
-        quorum: before this share of the masks is here, the cap holds.
+        cap_s: longest wait; it alone applies while no length is known, or if k is 0.
+        k: how many median absolute deviations (MAD) beyond the median.
+        floor_s: minimum margin beyond the median, and minimum wait.
+        quorum: the cap applies until this share of the masks is here.
     """
 
     cap_s: float
@@ -46,7 +46,7 @@ class DeadlineRule:
 
 @dataclass
 class _Round:
-    """A round as its deadline sees it; `given_up`: whose masks could still have come."""
+    """What the deadline knows of a round; `given_up`: neighbors whose mask could still arrive."""
 
     began_s: float
     length_s: float | None = None
@@ -64,16 +64,16 @@ class RoundDeadline:
         self._rounds: dict[int, _Round] = {}
 
     def open(self, round_index: int, now_s: float) -> None:
-        """The wait for a round's masks begins."""
+        """Begin the wait for a round's masks."""
         self._now, self._opened_s = round_index, now_s
         self._rounds = {t: r for t, r in self._rounds.items() if t >= round_index - KEPT_ROUNDS}
         if self._closed_s is not None:
             self._rounds[round_index] = _Round(self._closed_s)
 
     def arrived(self, neighbor: str, round_index: int, now_s: float) -> None:
-        """A mask is here: of the open round, or late, of one that gave its sender up.
+        """Note that a mask arrived, of the open round or of one that gave its sender up.
 
-        Late masks count, or a network that became slow would never be waited for again.
+        Late masks count: otherwise the deadline would not follow a network that became slow.
         """
         each = self._rounds.get(round_index)
         if each and (round_index == self._now or neighbor in each.given_up):
@@ -81,13 +81,17 @@ class RoundDeadline:
             each.length_s = max(now_s - each.began_s, each.length_s or 0.0)
 
     def close(self, given_up: Collection[str], now_s: float) -> None:
-        """The wait is over; the masks of `given_up` could still have come."""
+        """End the wait; the masks of `given_up` could still have arrived."""
         self._closed_s = now_s
         if each := self._rounds.get(self._now):
             each.given_up = set(given_up)
 
     def wait_s(self, here: int, awaited: int) -> float:
-        """Return how long to wait from `open` on, with so many masks here and to come."""
+        """Return how long to wait, counted from `open`.
+
+        Args:
+            here, awaited: number of masks that arrived, and that can still arrive.
+        """
         limits, lengths = self._limits, self._lengths_s()
         if not (limits.k and lengths) or here < limits.quorum * (here + awaited):
             return limits.cap_s
@@ -97,7 +101,7 @@ class RoundDeadline:
         return min(limits.cap_s, max(left_s, limits.floor_s))
 
     def reason(self, here: int, awaited: int) -> str:
-        """Return in words why a mask that has not come is not waited for any longer."""
+        """Return in words why the wait for the missing masks ended."""
         wait_s = self.wait_s(here, awaited)
         if wait_s >= self._limits.cap_s:
             return f"no mask within {wait_s:g} s"
@@ -113,7 +117,7 @@ class RoundDeadline:
         return [each.length_s for each in earlier if each.length_s is not None]
 
     def _least_margin_s(self, middle_s: float) -> float:
-        """A round may take twice the usual: one that trains the union has more to train."""
+        """Return the least margin: a round that trains the union may take twice as long."""
         return max(self._limits.floor_s, middle_s)
 
 

@@ -1,9 +1,9 @@
-"""Processes of one host take turns at computing: as many at a time as there are cores.
+"""Turns at computing: as many processes of a host compute at a time as there are cores.
 
-Twelve trainings at once on two cores take as long as two at a time six times over, and thrash
-the caches and hold the memory of twelve (docs/decisions/0010-turns.md has the figures). A turn
-is a courtesy, never a lock: it ends with its process, however that ends, and nobody waits
-longer than `PATIENCE_S` for one, so a peer that is stopped in its turn holds nobody up for good.
+Twelve trainings at once on two cores take as long as two at a time, but thrash the caches and need
+the memory of twelve (docs/decisions/0010-turns.md has the figures). A turn is advisory: it ends
+with its process, however that ends, and a process waits at most `PATIENCE_S` for one. So a peer
+that is stopped during its turn does not block the others.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from contextlib import contextmanager
 
 PATIENCE_S = 10.0
 _LOOK_EVERY_S = (0.01, 0.05)
-"""At first, and after a second: many waiters would else keep a core busy with looking."""
+"""Poll interval in the first second, and after it: many waiters would keep a core busy."""
 
 
 class Turns:
-    """Turns at `slots` byte ranges of a file that all the run's processes have open.
+    """Turns are locks on `slots` bytes of a file that all processes of the run have open.
 
     Args:
-        fd: the file's descriptor, None = no turns.
-        sleep: waits so many seconds, or raises where the process is to stop.
+        fd: the file's descriptor; None = no turns.
+        sleep: waits for this many seconds; raises if the process is told to stop.
     """
 
     def __init__(self, fd: int | None, slots: int, sleep: Callable[[float], None]) -> None:
@@ -31,7 +31,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a free slot, at most `PATIENCE_S`, and hold it inside the block."""
+        """Hold a slot inside the block; wait for one first, for at most `PATIENCE_S`."""
         slot = self._take()
         try:
             yield
@@ -40,7 +40,7 @@ class Turns:
                 fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, slot)
 
     def _take(self) -> int | None:
-        """Return the slot that was free, or None without one."""
+        """Return the slot that was taken, or None if none was free in time."""
         began = time.monotonic()
         while self._fd is not None and time.monotonic() - began < PATIENCE_S:
             for slot in range(self._slots):

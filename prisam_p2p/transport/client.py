@@ -1,4 +1,4 @@
-"""A peer as the one that connects: DEALERs hear the neighbors' masks and pull their weights."""
+"""The connecting side of a peer: DEALERs that receive neighbors' masks and pull their weights."""
 
 from __future__ import annotations
 
@@ -18,16 +18,11 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.context import MESSAGES_PER_TURN, Endpoint, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
+from prisam_p2p.transport.messenger import descriptor_of, receive
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience, PullManager
-from prisam_p2p.transport.sockets import (
-    Socket,
-    connect_dealer,
-    descriptor_of,
-    news,
-    receive,
-)
+from prisam_p2p.transport.sockets import Socket, connect_dealer, news
 from prisam_p2p.transport.zap import why
 from prisam_p2p.wire.codec import Frame
 from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver
@@ -48,12 +43,13 @@ from prisam_p2p.wire.messages import (
 
 @dataclass(eq=False)
 class _Line:
-    """A DEALER to one neighbor's ROUTER, through all its connections.
+    """A DEALER to one neighbor's ROUTER. ZeroMQ may open several TCP connections in turn.
 
     Attributes:
         now: the latest connection.
-        welcomed: the neighbor welcomed us on it.
-        lost: a connection ended, and no other was welcome since.
+        welcomed: whether the neighbor sent a Welcome on it.
+        lost: whether a connection ended and no Welcome came since.
+        greeted_s: when the last Hello was sent; infinity if none waits for an answer.
     """
 
     neighbor: str
@@ -68,7 +64,7 @@ class _Line:
     happened: deque[tuple[int, int]] = field(default_factory=deque)
 
     def has_ended(self, descriptor: int) -> bool:
-        """Tell whether the connection of a descriptor is gone that was just opened."""
+        """Tell whether the connection that was just opened at `descriptor` has already ended."""
         self.happened.extend(news(self.monitor))
         return (zmq.EVENT_DISCONNECTED, descriptor) in self.happened
 
@@ -78,7 +74,7 @@ class Client:
 
     Args:
         down: the device's download rate.
-        most_bits: of a mask.
+        most_bits: longer masks are rejected.
     """
 
     def __init__(
@@ -133,15 +129,15 @@ class Client:
                 self._pulls.open(pull.donor, now)
                 if self._lines[pull.donor, Channel.CONTROL].lost:
                     self._pulls.donor_silent(pull.donor, now)
-            elif pull.donor in self._gone:  # since it announced
+            elif pull.donor in self._gone:  # it left after it announced
                 self._pulls.donor_gone(pull.donor, now)
             if line is None:
                 self._open(pull.donor, Channel.BULK)
-            elif not line.welcomed:  # refused, or not answered, when it was asked last
+            elif not line.welcomed:  # its last Hello was refused or not answered
                 self._greet_when_writable(line)
 
     def greet_again(self, unanswered_s: float) -> None:
-        """Say Hello to who did not welcome us for so long: it, or the answer, was lost."""
+        """Repeat each Hello that was not answered for this long: it, or its answer, was lost."""
         before_s = time.monotonic() - unanswered_s
         for line in self._lines.values():
             there = line.now is not None and not line.now.gone
@@ -149,14 +145,14 @@ class Client:
                 self._greet_when_writable(line)
 
     def neighbor_gone(self, neighbor: str) -> None:
-        """Take note that a neighbor closed its own connection to us."""
+        """Note that a neighbor closed its connection to this peer."""
         self._gone.add(neighbor)
         line = self._lines.get((neighbor, Channel.BULK))
-        if line is None or not line.welcomed:  # else that connection tells for itself
+        if line is None or not line.welcomed:  # otherwise that connection's own end is reported
             self._pulls.donor_gone(neighbor, time.monotonic())
 
     def close(self, linger_ms: int) -> None:
-        """Close the sockets, once what was handed over is sent, or `linger_ms` have passed."""
+        """Close the sockets, after sending what was handed over, for at most `linger_ms`."""
         for line in self._lines.values():
             self._close_line(line, linger_ms)
 
@@ -199,7 +195,7 @@ class Client:
                     )
                     line.connections[descriptor] = line.now
                 case zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                    # What was said on the connection before does not count.
+                    # Each connection begins with its own Hello.
                     self._greet_when_writable(line)
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                     self._messenger.reject(line.neighbor, *why(descriptor))
@@ -238,7 +234,7 @@ class Client:
                 frames = receive(line.socket)
             except zmq.Again:
                 return
-            self._on_monitor(line, 0)  # what came by a connection comes after its opening
+            self._on_monitor(line, 0)  # a connection's opening is reported before its messages
             connection = line.connections.get(descriptor_of(frames[0]), line.now)
             assert connection is not None
             with contextlib.suppress(WireError):  # counted, dropped
@@ -250,11 +246,12 @@ class Client:
 
     def _hear(self, line: _Line, message: Message) -> None:
         neighbor = line.neighbor
-        if self._lines.get((neighbor, line.channel)) is not line:  # delayed by a rule
+        # A message fault may have delayed it.
+        if self._lines.get((neighbor, line.channel)) is not line:
             self._messenger.reject(neighbor, "stale", "by a connection that was replaced")
             return
         if isinstance(message, Refuse):
-            line.greeted_s = math.inf  # it was answered
+            line.greeted_s = math.inf  # the Hello was answered
         match message, line.channel:
             case Welcome(), Channel.CONTROL:
                 line.welcomed, line.lost = True, False
@@ -295,7 +292,7 @@ class Client:
 
     def _ask(self, donor: str, request: Message) -> bool:
         line = self._lines[donor, Channel.BULK]
-        return line.welcomed and self._send(line, request)  # a new connection starts with Hello
+        return line.welcomed and self._send(line, request)  # a new connection begins with a Hello
 
     def _send(self, line: _Line, message: Message) -> bool:
         if line.now is None:
@@ -307,6 +304,6 @@ class Client:
     def _put(line: _Line, frames: Sequence[Frame]) -> bool:
         try:
             line.socket.send_multipart(frames, zmq.DONTWAIT)
-        except zmq.Again:  # not connected: IMMEDIATE queues nothing
+        except zmq.Again:  # not connected: with IMMEDIATE, ZeroMQ queues nothing
             return False
         return True

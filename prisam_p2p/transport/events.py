@@ -1,4 +1,4 @@
-"""What the transport tells the loop, in the order in which it happened."""
+"""What the transport reports to the loop, in the order in which it happened."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from prisam_p2p.wire.mask_stream import RoundMask
 
 @dataclass(frozen=True, slots=True)
 class Welcomed:
-    """A neighbor answered our Hello: its announcements will reach us."""
+    """A neighbor answered this peer's Hello: its announcements will arrive here."""
 
     neighbor: str
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A neighbor said Hello and was welcomed: our announcements will reach it."""
+    """A neighbor's Hello was answered by a Welcome: this peer's announcements will reach it."""
 
     neighbor: str
     incarnation: int
@@ -25,7 +25,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A neighbor's connection is gone, it refused us, or (`for_good`) it said goodbye."""
+    """A neighbor's connection ended, it refused this peer, or (`for_good`) it said goodbye."""
 
     neighbor: str
     reason: str
@@ -34,7 +34,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Our control connection to a neighbor is gone; ZeroMQ opens another when it can."""
+    """The control connection to a neighbor ended; ZeroMQ opens another when it can."""
 
     neighbor: str
 
@@ -49,7 +49,7 @@ class MaskHeard:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceDone:
-    """Our mask of a round was handed to ZeroMQ for some neighbors, and could not be for others."""
+    """This peer's mask of a round was handed to ZeroMQ for the neighbors `reached`."""
 
     round_index: int
     reached: list[str]
@@ -58,7 +58,7 @@ class AnnounceDone:
 
 @dataclass(frozen=True, slots=True)
 class PullDone:
-    """Every byte of a pull is here."""
+    """Every byte of a pull has arrived."""
 
     pull: Pull
     wall_s: float
@@ -69,7 +69,7 @@ class PullLost:
     """A pull ended without its weights.
 
     Attributes:
-        check: that the donor failed: shape; "" where it is not the donor's word that was wrong.
+        check: the check that the donor's answer failed (shape); "" if it failed none.
     """
 
     donor: str
@@ -89,7 +89,7 @@ class MessageRejected:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The transport's thread died: a bug of ours; the peer cannot go on."""
+    """The transport's thread died, which is a bug; the peer cannot continue."""
 
     error: str
 
@@ -101,7 +101,7 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True)
 class OrderCame:
-    """The launcher wrote: look whether a wait is over."""
+    """The launcher sent an order: a wait may be over."""
 
 
 Event = (

@@ -22,11 +22,15 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.delayed_messages import DelayedMessages
 from prisam_p2p.transport.message_faults import MessageFaults, damaged
+from prisam_p2p.transport.sockets import Socket
 from prisam_p2p.wire.codec import Frame, decode, encode, kind_of
 from prisam_p2p.wire.messages import Message
 
 Put = Callable[[list[Frame]], bool]
 """Hands frames to ZeroMQ; False where it does not take them."""
+
+_MOST_FRAMES = 4
+"""One more than any message of ours has, routing id included: it is then no message."""
 
 _Handle = Callable[[Message], None]
 _Go = Callable[..., bool | None]
@@ -151,6 +155,43 @@ class Messenger:
             self.reject(sender, "malformed", str(error))
         else:
             handle(left)
+
+
+# -- frames ----------------------------------------------------------------------------
+
+
+def receive(socket: Socket) -> list[zmq.Frame]:
+    """Return the frames of the next message, at most `_MOST_FRAMES`.
+
+    ZeroMQ bounds the bytes of a frame but not the number of frames, each of which costs 600 bytes
+    in Python.
+
+    Raises:
+        zmq.Again: there is none.
+    """
+    frame = socket.recv(zmq.DONTWAIT, copy=False)
+    frames = [frame]
+    while frame.more:
+        frame = socket.recv(zmq.DONTWAIT, copy=False)
+        if len(frames) < _MOST_FRAMES:
+            frames.append(frame)
+    return frames
+
+
+def descriptor_of(frame: zmq.Frame) -> int | None:
+    """Return the descriptor of the connection that `frame` came by; None for ZMTP 1 and 2."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return None
+
+
+def owner_of(frame: zmq.Frame) -> str:
+    """Return the neighbor whose key opened the connection of `frame`; "" = without keys."""
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""
 
 
 # -- rejected messages -----------------------------------------------------------------

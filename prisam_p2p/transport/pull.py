@@ -1,8 +1,8 @@
-"""One pull of a peer's weights: what to ask for next, and what came of it.
+"""One pull of a peer's weights: its requests, and the checks on what arrives. Pure.
 
-Pure. The requester asks for a window of chunks at a time (its credit), so a donor never sends
-more than was asked for. A chunk is named by content address and offset: after an interruption
-the pull goes on where it was, if the donor still offers the same bytes.
+The requester asks for a window of chunks at a time (its credit), so a donor never sends more than
+was asked for. A chunk is identified by digest and offset: after an interruption the pull continues
+where it was, if the donor still offers the same bytes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Answer = WeightsOffer | Chunk | Unavailable
 
 
 class Unfit(WireError):
-    """What a donor offers, or gave, fails a check on receipt.
+    """A donor's offer or weights failed a check on receipt.
 
     Args:
         check: digest, shape or finite.
@@ -53,8 +53,11 @@ class Pull:
 
     Args:
         chunk_bytes: length of a chunk; `WINDOW_CHUNKS` of them are asked for ahead.
-        wanted: what this peer keeps, where it wants nothing else (an overlap pull).
-        held: returns the buffer of a digest that was fetched before and is still here.
+        wanted: the mask of channels to fetch (an overlap pull); None = all.
+        held: returns the buffer of a digest, if it was fetched before and is still here.
+
+    Attributes:
+        fetched_bytes: bytes of chunks received, those before an interruption included.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class Pull:
         self._have = 0
 
     def first_request(self) -> WeightsRequest:
-        """Return what opens the pull, or takes it up again after an interruption."""
+        """Return the request that opens the pull, or resumes it after an interruption."""
         self._offer_due = True
         if self._wanted is None:
             return WeightsRequest(self.round_index)
@@ -85,22 +88,22 @@ class Pull:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of the whole buffer, 0 until the offer is here."""
+        """Bytes of the whole buffer; 0 before the offer."""
         return len(self._buffer)
 
     @property
     def buffer(self) -> memoryview:
-        """What arrived, whole once the pull is `done`."""
+        """The bytes that arrived; complete once the pull is `done`."""
         return self._buffer
 
     @property
     def digest(self) -> bytes:
-        """Content address that the donor named, empty until the offer is here."""
+        """The donor's digest of the buffer; empty before the offer."""
         return self._offer.digest if self._offer else b""
 
     @property
     def done(self) -> bool:
-        """Whether every byte is here."""
+        """Whether every byte has arrived."""
         return self._offer is not None and self._have == len(self._buffer)
 
     @property
@@ -114,7 +117,7 @@ class Pull:
 
     @property
     def waits_for_bytes(self) -> bool:
-        """Whether something was asked for that is not here yet."""
+        """Whether an answer of the donor is outstanding."""
         return self._offer_due or self._asked > self._have
 
     def next_request(self) -> ChunkRequest:
@@ -125,7 +128,7 @@ class Pull:
         return request
 
     def expects(self, message: Answer) -> bool:
-        """Tell whether `message` is about this pull, and not a late answer to an earlier one."""
+        """Tell whether `message` answers this pull, not an earlier one."""
         match message:
             case WeightsOffer(round_index):
                 return round_index == self.round_index
@@ -134,11 +137,11 @@ class Pull:
         return True
 
     def receive(self, message: Answer) -> None:
-        """Take an answer in.
+        """Process an answer of the donor.
 
         Raises:
-            WireError: it does not fit what was asked for; the pull is lost. Unfit: it is of another
-                shape than it must be.
+            Unfit: the answer has the wrong shape; the pull is lost.
+            WireError: it does not answer the last request; the pull is lost.
         """
         match message:
             case WeightsOffer():
@@ -147,7 +150,7 @@ class Pull:
                 end = min(self._have + self._chunk_bytes, len(self._buffer))
                 told = f"a chunk of {len(data)} bytes at {offset}: not the next one"
                 if offset != self._have:
-                    raise WireError(told)  # one was lost, perhaps
+                    raise WireError(told)  # an earlier chunk may have been lost
                 if offset + len(data) != end:
                     raise Unfit("shape", f"{told}, which has {end - offset}")
                 self._buffer[offset:end] = data
@@ -167,7 +170,7 @@ class Pull:
         if self._wanted is not None and (mask & ~self._wanted).any():
             raise Unfit("shape", "an offer of channels that were not asked for")
         self._offer_due = False
-        if self._offer == offer:  # the same bytes as before the interruption: go on
+        if self._offer == offer:  # the same bytes as before the interruption: continue
             self._asked = self._have
             return
         self._offer = offer
@@ -182,7 +185,7 @@ class Pull:
         """Return the weights that arrived.
 
         Raises:
-            Unfit: the buffer is not what the offer's digest says, or holds a NaN or an infinity,
+            Unfit: the buffer has another digest than the offer, or holds a NaN or an infinity,
                 which averaging would spread through the group.
         """
         assert self._offer is not None
@@ -197,9 +200,12 @@ class Pull:
 
 
 def _room(n_bytes: int) -> memoryview:
-    """Return memory that nothing has touched: to fill it with zeros first takes as long as a pull.
+    """Return uninitialized memory: filling it with zeros would take as long as a pull.
 
-    Large rooms are mapped by themselves, in huge pages where the system has them.
+    Large buffers are mapped on their own, in huge pages where the system has them.
+
+    Raises:
+        MemoryError: the device has no memory for it.
     """
     if n_bytes < _LARGE_BYTES or not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.empty(n_bytes, np.uint8).data

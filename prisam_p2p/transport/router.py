@@ -13,14 +13,8 @@ from prisam_p2p.errors import WireError
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.context import MESSAGES_PER_TURN, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
-from prisam_p2p.transport.sockets import (
-    bind_router,
-    descriptor_of,
-    news,
-    owner_of,
-    receive,
-    watch_router,
-)
+from prisam_p2p.transport.messenger import descriptor_of, owner_of, receive
+from prisam_p2p.transport.sockets import bind_router, news, watch_router
 from prisam_p2p.transport.zap import SILENT, ZapGate, why
 from prisam_p2p.wire.codec import Frame, decode
 from prisam_p2p.wire.messages import Chunk, Hello, Message

@@ -16,10 +16,6 @@ Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
 
 
-_MOST_FRAMES = 4
-"""One more than any message of ours has, routing id included: it is then no message."""
-
-
 @dataclass(frozen=True)
 class SocketLimits:
     """Bounds that follow from the run.
@@ -87,24 +83,6 @@ def readable(socket: Socket) -> bool:
     return bool(int(socket.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
-def receive(socket: Socket) -> list[zmq.Frame]:
-    """Return the frames of the next message, at most `_MOST_FRAMES`.
-
-    ZeroMQ bounds the bytes of a frame but not the number of frames, each of which costs 600 bytes
-    in Python.
-
-    Raises:
-        zmq.Again: there is none.
-    """
-    frame = socket.recv(zmq.DONTWAIT, copy=False)
-    frames = [frame]
-    while frame.more:
-        frame = socket.recv(zmq.DONTWAIT, copy=False)
-        if len(frames) < _MOST_FRAMES:
-            frames.append(frame)
-    return frames
-
-
 def connect_dealer(
     context: Context,
     channel: Channel,
@@ -144,22 +122,6 @@ def connect_dealer(
         dealer.set(zmq.TCP_KEEPALIVE_INTVL, 1)  # s, until `kernel_silence_ms` are over
     dealer.connect(f"tcp://{source}:0;{to[0]}:{to[1]}")
     return dealer, monitor
-
-
-def descriptor_of(frame: zmq.Frame) -> int | None:
-    """Return the descriptor of the connection that `frame` came by; None for ZMTP 1 and 2."""
-    try:
-        return int(frame.get(zmq.SRCFD))
-    except zmq.ZMQError:
-        return None
-
-
-def owner_of(frame: zmq.Frame) -> str:
-    """Return the neighbor whose key opened the connection of `frame`; "" = without keys."""
-    try:
-        return str(frame.get("User-Id"))
-    except zmq.ZMQError:
-        return ""
 
 
 def _common(socket: Socket, limits: SocketLimits, largest_frame: int, keys: Keys | None) -> None:

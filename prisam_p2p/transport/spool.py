@@ -1,4 +1,4 @@
-"""What was pulled last from each donor, on disk: the same bytes are not pulled twice."""
+"""Keeps what was pulled last from each donor on disk, so that equal bytes are pulled once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import IO
 
 
 class Spool:
-    """Buffers by donor, in files without a name: nothing is left behind.
+    """Buffers by donor, in unnamed temporary files, of which nothing is left behind.
 
     Args:
-        limit_bytes: so many are kept in all; a buffer that does not fit is not.
+        limit_bytes: bytes kept in all; a buffer that does not fit is not kept.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -19,15 +19,15 @@ class Spool:
         self._kept: dict[str, tuple[bytes, int, IO[bytes]]] = {}
 
     def put(self, donor: str, digest: bytes, buffer: bytes | memoryview) -> None:
-        """Keep `buffer` in place of what `donor` gave before."""
+        """Keep `buffer` in place of the donor's previous one."""
         before = self._kept.get(donor)
         if before and before[0] == digest:
             return
         others = sum(n for name, (_, n, _) in self._kept.items() if name != donor)
         if others + len(buffer) > self._limit_bytes:
             return
-        self._kept.pop(donor, None)  # nothing of it counts while it is written over
-        with contextlib.suppress(OSError):  # no room on disk: it will be fetched again
+        self._kept.pop(donor, None)  # an incomplete buffer must not be found
+        with contextlib.suppress(OSError):  # the disk is full: the buffer will be fetched again
             file = before[2] if before else _nameless_file()
             file.seek(0)
             file.truncate()
@@ -35,7 +35,7 @@ class Spool:
             self._kept[donor] = (digest, len(buffer), file)
 
     def get(self, donor: str, digest: bytes) -> memoryview | None:
-        """Return the buffer with this digest that `donor` gave last, if it is here."""
+        """Return a copy of the donor's buffer, if it has this digest."""
         kept = self._kept.get(donor)
         if kept is None or kept[0] != digest:
             return None
@@ -44,7 +44,7 @@ class Spool:
         return buffer if len(buffer) == kept[1] else None
 
     def close(self) -> None:
-        """Let all go."""
+        """Delete all buffers."""
         for _, _, file in self._kept.values():
             file.close()
         self._kept.clear()

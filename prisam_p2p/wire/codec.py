@@ -1,7 +1,7 @@
-"""Messages to frames and back; the canonical encoding, and nothing else, is accepted.
+"""Encodes messages as frames and decodes them; accepts only the canonical encoding.
 
-Frame 0 is a msgpack array [version, kind, *fields]. Bulk bytes follow as a frame of their own:
-never copied into msgpack, and their cost on the wire is their length plus ZMTP framing.
+Frame 0 is a msgpack array [version, kind, *fields]. Bulk bytes follow in a frame of their own: they
+are not copied into msgpack, and cost their length plus ZMTP framing on the wire.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ def encode(message: Message) -> list[Frame]:
 
 
 def decode(frames: Frames) -> Message:
-    """Return the message in `frames`. Raise WireError, and nothing else."""
+    """Return the message in `frames`.
+
+    Raises:
+        WireError: they are not the canonical encoding of a message. Nothing else is raised.
+    """
     if not frames:
         raise WireError("no frames")
     if len(frames[0]) > MAX_HEADER_BYTES:
@@ -121,7 +125,7 @@ def _header(kind: Kind, *fields: int | str | bytes) -> bytes:
 
 
 def _bulk(data: bytes) -> list[Frame]:
-    """Return the second frame; there is none where it would be empty."""
+    """Return the second frame, or none if it would be empty."""
     return [data] if data else []
 
 

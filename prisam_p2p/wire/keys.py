@@ -1,4 +1,4 @@
-"""The keys by which the peers of a run know each other. A pair is made for each run and peer.
+"""The keys by which the peers of a run identify each other: one pair per run and peer.
 
 The launcher makes them. A peer gets its own pair and its neighbors' public keys in its spec, over
 the socket it was started with, and nowhere else: no file, command line or environment has a
@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
 
 
 class Keys(BaseModel):
-    """What one peer has to prove who it is, and to know its neighbors by; keys are Z85 text.
+    """The keys of one peer, Z85 text: its own pair, and its neighbors' public keys.
 
     Attributes:
-        public, secret: its own.
+        public, secret: its own pair.
         neighbors: peer -> its public key.
     """
 
-    # An error of validation would print what it found wrong, into a log.
+    # Otherwise a validation error would print the keys into a log.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     public: str

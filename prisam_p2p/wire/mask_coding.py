@@ -1,8 +1,8 @@
-"""Masks as the bytes of a message, in the shortest of three codings.
+"""Codes a mask as the bytes of a message, in the shortest of three codings.
 
-PACKED needs nothing, CHANGES a mask that both sides hold, DENSITY a mask of mostly ones or
-mostly zeros. Within one coding a mask has exactly one payload; all others are refused.
-The last two write a number big-endian in as few bytes as hold it: none for zero.
+PACKED is the bits themselves. CHANGES needs a mask that both sides hold. DENSITY is short for masks
+of mostly ones or mostly zeros. Within one coding a mask has exactly one payload; any other payload
+is refused. CHANGES and DENSITY are numbers, big-endian, in the fewest bytes: zero takes none.
 docs/decisions/0014-mask-coding.md has sizes and times.
 """
 
@@ -18,11 +18,11 @@ from prisam_p2p.core.layout import Mask
 from prisam_p2p.wire.subsets import index_of, least_bytes, positions_of
 
 MAX_NUMBER_BYTES = 512
-"""Longer numbers are neither sent nor read: their time grows with n_bits times their length."""
+"""Longer numbers are neither sent nor read: coding time grows with n_bits times their length."""
 
 
 class Coding(IntEnum):
-    """Numbers on the wire. Never renumber one.
+    """The coding of a mask, as a number on the wire. Never renumber one.
 
     PACKED: the packed bits (core/bits.py).
     CHANGES: the index (wire/subsets.py) of the set of bits that differ from the base.
@@ -38,10 +38,10 @@ class Coding(IntEnum):
 def encode_mask(mask: Mask, base: Mask | None) -> tuple[Coding, bytes]:
     """Return the shortest coding of `mask`, shape (n_bits,), and its payload.
 
-    Ties go to the lower number; an unchanged mask is (CHANGES, b"").
+    Ties go to the coding of the lower number; an unchanged mask is (CHANGES, b"").
 
     Args:
-        base: a mask that the receiver is known to hold, shape (n_bits,); None if there is none.
+        base: a mask that the receiver holds, shape (n_bits,); None if it holds none.
 
     Raises:
         ValueError: the mask has no bits, or the base has another shape.
@@ -51,7 +51,7 @@ def encode_mask(mask: Mask, base: Mask | None) -> tuple[Coding, bytes]:
     if base is not None:
         sets[Coding.CHANGES] = mask != _required(base, mask.size)
     bounds = [(least_bytes(mask.size, _count(chosen)), coding) for coding, chosen in sets.items()]
-    for least, coding in sorted(bounds):  # the likely winner first: exact lengths cost time
+    for least, coding in sorted(bounds):  # likely shortest first: exact lengths cost time
         if least <= MAX_NUMBER_BYTES and (least, coding) < (len(payload), best):
             other = encode_as(coding, mask, base)
             if len(other) <= MAX_NUMBER_BYTES and (len(other), coding) < (len(payload), best):
@@ -60,7 +60,7 @@ def encode_mask(mask: Mask, base: Mask | None) -> tuple[Coding, bytes]:
 
 
 def encode_as(coding: Coding, mask: Mask, base: Mask | None) -> bytes:
-    """Return the payload of `mask` in this coding, even where it is longer than PACKED.
+    """Return the payload of `mask` in this coding, even if PACKED is shorter.
 
     Raises:
         ValueError: the mask has no bits; CHANGES without a base, or one of another shape.
@@ -83,7 +83,7 @@ def decode_mask(
 ) -> Mask:
     """Return the mask in `payload`, shape (n_bits,), as a new array; memory is O(n_bits).
 
-    A coding that is not the shortest is accepted: the choice is the sender's.
+    The coding need not be the shortest: the sender chooses.
 
     Raises:
         ValueError: no mask of `n_bits` has this payload in this coding (an index out of range,
@@ -107,7 +107,7 @@ def decode_mask(
 
 
 def _minority(mask: Mask) -> tuple[Mask, bool]:
-    """Return the ones or, if they are more than half, the zeros; and whether they are."""
+    """Return the ones, or the zeros if more than half are ones; and whether these are zeros."""
     mostly_ones = 2 * _count(mask) > mask.size
     return (~mask if mostly_ones else mask), mostly_ones
 

@@ -1,7 +1,7 @@
-"""Every message a peer can send. An invalid one cannot be built.
+"""Every message that a peer can send. An invalid message cannot be built.
 
-Adding a message takes a class, a Kind, one case in codec.encode, one in codec.decode, a golden
-vector and rows in the refusal table.
+A new message needs a class, a Kind, a case in codec.encode and in codec.decode, a golden vector and
+rows in the refusal table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PEER_ID = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 class Kind(IntEnum):
-    """Numbers on the wire. Never renumber one; never reuse a retired one."""
+    """The kind of a message, as a number on the wire. Never renumber one or reuse a retired one."""
 
     HELLO = 1
     WELCOME = 2
@@ -38,14 +38,14 @@ class Kind(IntEnum):
 
 
 class Channel(IntEnum):
-    """What a connection is for: small messages that must not wait, or weights."""
+    """What a connection carries: small messages that must not wait, or weights."""
 
     CONTROL = 0
     BULK = 1
 
 
 class WireDtype(IntEnum):
-    """Floats of a flat buffer, little-endian."""
+    """Type of the floats in a flat buffer, little-endian."""
 
     FLOAT32 = 0
     FLOAT16 = 1
@@ -53,14 +53,14 @@ class WireDtype(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Opens a connection: who I am, and what I can exchange weights with.
+    """Opens a connection: names the sender, and what it can exchange weights with.
 
     Attributes:
         run_id: 8 bytes, the same for all peers of a run.
         peer_id: 1-32 characters of a-z 0-9 _ -.
         incarnation: 0 for a peer's first process, one more after each restart.
-        w0_digest, layout_digest: 16 bytes each; masks of networks that started elsewhere
-            carry no group information, weights of another layout no meaning.
+        w0_digest, layout_digest: 16 bytes each. Masks of models with other initial weights say
+            nothing about groups; weights of another layout cannot be averaged.
     """
 
     run_id: bytes
@@ -80,7 +80,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Answers a Hello that fits: announcements follow, requests are served."""
+    """Accepts a Hello: announcements follow, and requests are served."""
 
     incarnation: int
 
@@ -90,7 +90,7 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answers a Hello that does not fit, and anything sent before a Welcome."""
+    """Refuses a Hello that does not fit, and any message sent before a Welcome."""
 
     reason: str
 
@@ -104,12 +104,12 @@ class MaskAnnounce:
 
     Attributes:
         round_index: the sender's round, from 0.
-        n_bits: bits of the mask, the same on every peer of the run; 0 where the run's algorithm
-            has no masks: only that the round's weights are offered.
+        n_bits: length of the mask, the same on every peer of the run; 0 if the algorithm has no
+            masks: the message then says only that weights of the round are offered.
         bits: as `coding` says (mask_coding.py); PACKED: ceil(n_bits / 8) bytes, bit 0 in the
             high bit of byte 0, padding bits zero.
-        base_gap: CHANGES only: they are changes to the mask of so many rounds before.
-        check: CHANGES only: `mask_check` of the mask that must come out.
+        base_gap: CHANGES only: the base is the mask of this many rounds before.
+        check: CHANGES only: `mask_check` of the mask that must result.
     """
 
     round_index: int
@@ -129,12 +129,12 @@ class MaskAnnounce:
         if self.coding is Coding.CHANGES:
             _base(self.round_index, self.base_gap, self.check)
         elif self.base_gap or self.check:
-            raise ValueError("a base for what has none")
+            raise ValueError("a base, but no changes")
 
 
 @dataclass(frozen=True, slots=True)
 class MaskRequest:
-    """Answers changes to a mask that the receiver does not hold: send the whole mask."""
+    """Asks for the whole mask, because the base of the changes is not here."""
 
     round_index: int
 
@@ -144,11 +144,11 @@ class MaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class WeightsRequest:
-    """Asks a chosen peer what it offers of one round.
+    """Asks a chosen peer for its offer of one round.
 
     Attributes:
-        n_bits, bits: the requester's structure mask where it wants only what it keeps itself
-            (an overlap pull); 0 and empty where it wants all.
+        n_bits, bits: the requester's structure mask, packed, if it wants only the channels that
+            it keeps itself (an overlap pull); 0 and empty if it wants all.
     """
 
     round_index: int
@@ -163,11 +163,12 @@ class WeightsRequest:
 
 @dataclass(frozen=True, slots=True)
 class WeightsOffer:
-    """Names a snapshot: its structure mask, from which the flat buffer's layout follows.
+    """Describes a snapshot by its digest and its structure mask, which gives the buffer's layout.
 
     Attributes:
         digest: 16 bytes of xxh3-128 over the flat buffer.
-        dtype: of the buffer's floats.
+        n_bits, bits: the structure mask, packed.
+        dtype: type of the buffer's floats.
     """
 
     round_index: int
@@ -212,7 +213,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Answers a request for a round (or a snapshot) that the sender does not hold."""
+    """Answers a request for a round or a snapshot that the sender does not have.
+
+    Attributes:
+        round_index: the sender's latest round.
+    """
 
     round_index: int
 
@@ -222,7 +227,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Answers a WeightsRequest while enough others are served: ask again after `retry_ms`."""
+    """Answers a WeightsRequest while all upload slots are taken: ask again after `retry_ms`."""
 
     retry_ms: int
 
@@ -232,7 +237,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The sender takes part in no round from `round_index` on."""
+    """Says that the sender takes part in no round from `round_index` on."""
 
     round_index: int
 
@@ -261,7 +266,7 @@ def _require(holds: bool, otherwise: str) -> None:
         raise ValueError(otherwise)
 
 
-# Built for every message: their reasons are put together only where they are needed.
+# Every message runs these checks, so their texts are built only on failure.
 
 
 def _round(round_index: int) -> None:

@@ -1,7 +1,7 @@
-"""Sets of positions as numbers: the enumerative code, the shortest for sets equally likely.
+"""Codes sets of positions as numbers: the enumerative code, shortest if sets are equally likely.
 
-All subsets of n positions stand in one line: smaller sets first, sets of one size by their
-rank in the combinatorial number system. A set's index in that line is its code.
+All subsets of n positions are ordered by size, then by their rank in the combinatorial number
+system. The code of a set is its index in that order.
 
 Source: T. M. Cover, "Enumerative source encoding", IEEE Trans. Information Theory 19(1), 1973;
     why this one: docs/decisions/0014-mask-coding.md.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from itertools import count
 
 FEW_TO_RANK, FEW_TO_FIND = 128, 24
-"""Up to so many positions, math.comb for each is faster than walking along all n."""
+"""Up to this many positions, math.comb for each is faster than a walk along all n."""
 
 
 def index_of(positions: Sequence[int], n: int) -> int:
@@ -34,7 +34,7 @@ def positions_of(index: int, n: int, most: int) -> list[int]:
     """Return the set at `index`, ascending: the inverse of `index_of`.
 
     Raises:
-        ValueError: the line of subsets of range(n) of at most `most` <= n positions is shorter.
+        ValueError: the set at `index` has more than `most` positions; `most` <= n.
     """
     size, choices = 0, 1
     while index >= choices:
@@ -47,9 +47,9 @@ def positions_of(index: int, n: int, most: int) -> list[int]:
 
 
 def least_bytes(n: int, size: int) -> int:
-    """Return a lower bound, cheap and close, of the bytes of the index of a set of `size`.
+    """Return a cheap, close lower bound of the bytes of the index of a set of `size` positions.
 
-    The smaller sets come first: among them C(n, size - 1), or those of n // 2 if fewer.
+    All smaller sets precede it: among them C(n, size - 1), or C(n, n // 2) if that size is less.
     """
     if size == 0:
         return 0
@@ -68,7 +68,7 @@ def _count_smaller(n: int, size: int) -> int:
 
 
 def _rank_along(positions: Sequence[int]) -> int:
-    """Return sum(C(p, i + 1) for the i-th position p), each from the one before."""
+    """Return sum(C(p, i + 1) for the i-th position p), each term from the one before."""
     rank, place, choices = 0, 0, 1
     for taken, position in enumerate(positions):
         while place < position:
@@ -104,8 +104,8 @@ def _unranked(rank: int, n: int, size: int, choices: int) -> list[int]:
 def _highest(rank: int, below: int, size: int) -> int:
     """Return the highest place under `below` with C(place, size) <= rank.
 
-    C(place, size) is near (place - (size - 1) / 2) ** size / size!: a guess from there is a step
-    or two off.
+    C(place, size) is close to (place - (size - 1) / 2) ** size / size!, so a guess from it is a
+    step or two off.
     """
     if rank == 0:
         return size - 1

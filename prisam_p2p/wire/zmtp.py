@@ -1,7 +1,7 @@
-"""What ZeroMQ adds to our frames on a TCP connection. Pure: numbers in, numbers out.
+"""The bytes that ZeroMQ adds to frames on a TCP connection. Pure: numbers in, numbers out.
 
 Sources: ZMTP 3.1, https://rfc.zeromq.org/spec/37/, and CurveZMQ, https://rfc.zeromq.org/spec/26/.
-Each figure was also read off a socket under libzmq 4.3.5 (tests/wire/test_zmtp.py does so again).
+Each number was also measured on a socket under libzmq 4.3.5; tests/wire/test_zmtp.py repeats that.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _PING, _PONG = 5 + 2, 5
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What one of ZMTP's security mechanisms puts on a connection; all in bytes.
+    """The bytes that one of ZMTP's security mechanisms adds to a connection.
 
     Attributes:
-        name: plain (ZMTP's NULL) or curve, as the setting `security` and the journal say.
-        client_handshake, server_handshake: what each side sends before its first message.
-        box: added to the body of every frame, commands included.
+        name: plain (ZMTP's NULL) or curve, as in the setting `security` and in the journal.
+        client_handshake, server_handshake: sent by each side before its first message.
+        box: added to the body of every frame, including commands.
     """
 
     name: str
@@ -49,11 +49,11 @@ class Mechanism:
     box: int
 
     def frame_overhead(self, n_bytes: int) -> int:
-        """Return the bytes that a frame of `n_bytes` has beside them: its head, and the box."""
+        """Return the bytes that are added to a frame of `n_bytes`: its head and the box."""
         return self.box + _head(n_bytes + self.box)
 
     def framing(self, sizes: Sequence[int]) -> int:
-        """Return the bytes that ZMTP adds to a message of frames of `sizes` bytes."""
+        """Return the bytes that ZMTP adds to a message whose frames have these `sizes`."""
         return sum(self.frame_overhead(n) for n in sizes)
 
     @property
