@@ -16,8 +16,8 @@ from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
 from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice, choose_network
-from prisam_p2p.plan.plan import Plan, read_plan
-from prisam_p2p.plan.planning import Prepared, prepare, topology_of
+from prisam_p2p.plan.plan import Plan, read_plan, topology_of
+from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.toml_file import no_such_file
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.system.process_limits import allow_many_files

@@ -29,8 +29,8 @@ from prisam_p2p.launch.run import (
 )
 from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_of
-from prisam_p2p.plan.plan import Plan, read_plan
-from prisam_p2p.plan.planning import Prepared, prepare, topology_of
+from prisam_p2p.plan.plan import Plan, read_plan, topology_of
+from prisam_p2p.plan.planning import Prepared, prepare
 
 
 def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> Launched:

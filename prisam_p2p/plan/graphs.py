@@ -1,6 +1,7 @@
-"""The links of a topology: drawn by a generator, listed, or read from a graph file.
+"""The table [links] of a topology, and the graph that it describes.
 
-networkx draws and reads; a graph that is not connected, or names a stranger, is refused.
+Links are generated, listed, or read from a graph file, by networkx. A graph that is not connected,
+or that names an unknown peer, is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from prisam_p2p.plan.toml_file import MISSING, Misfit, Told, no_such_file
 
 
 class Generator(StrEnum):
-    """How networkx draws the links; the names that follow are the parameters."""
+    """How networkx generates the links. Comments name the parameters."""
 
     FULL = "full"
     RING = "ring"
@@ -29,27 +30,27 @@ class Generator(StrEnum):
     ERDOS_RENYI = "erdos-renyi"  # probability
 
 
-class Links(LinkProperties):
-    """The table [links]: a generator, a list of edges or a file; links run both ways.
+class LinksTable(LinkProperties):
+    """The table [links]: a generator, a list of edges or a file. Links run both ways.
 
-    And what all of them are like, each way (`LinkProperties`).
+    Its `LinkProperties` apply to every link, in each direction.
     """
 
-    generator: Generator | None = Field(None, description="Draw the links.")
-    degree: int | None = Field(None, ge=1, description="Links of a peer.")
-    rewire: float | None = Field(None, ge=0, le=1, description="Share of links that are moved.")
-    probability: float | None = Field(None, gt=0, le=1, description="Chance that a link is there.")
+    generator: Generator | None = Field(None, description="Generate the links.")
+    degree: int | None = Field(None, ge=1, description="Number of links of a peer.")
+    rewire: float | None = Field(None, ge=0, le=1, description="Fraction of links rewired.")
+    probability: float | None = Field(None, gt=0, le=1, description="Probability of each link.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the generator.")
     edges: list[tuple[str, str]] | None = Field(None, description="Or: pairs of peers.")
     file: str | None = Field(
-        None, description="Or: a .graphml or .edgelist file, its path from the topology's folder."
+        None, description="Or: a .graphml or .edgelist file, relative to the topology's folder."
     )
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> Self:
         ways = [key for key in ("generator", "edges", "file") if getattr(self, key) is not None]
         if not ways:
-            right = f"one of {', '.join(Generator)}; or edges, or file, in its place"
+            right = f"one of {', '.join(Generator)}; or edges or file instead"
             raise Misfit("generator", MISSING, right)
         if len(ways) > 1:
             raise Misfit(ways[1], getattr(self, ways[1]), f"no {ways[1]} beside {ways[0]}")
@@ -68,9 +69,17 @@ class Links(LinkProperties):
 
 
 def graph_of(
-    links: Links, peer_ids: tuple[str, ...], drawn: nx.Graph | None, where: str
+    links: LinksTable, peer_ids: tuple[str, ...], drawn: nx.Graph | None, where: str
 ) -> nx.Graph:
-    """Return the frozen graph over `peer_ids`, connected, or raise ConfigError."""
+    """Return the graph over `peer_ids`, frozen.
+
+    Args:
+        drawn: the graph that `read_graph` read, if links.file names one.
+        where: the topology's file, for errors.
+
+    Raises:
+        ConfigError: an edge is wrong, or the graph is not connected.
+    """
     graph = nx.Graph()
     graph.add_nodes_from(peer_ids)
     if links.generator is not None:
@@ -95,12 +104,12 @@ def graph_of(
 def _checked(
     edges: Iterable[tuple[str, str]], peer_ids: tuple[str, ...], where: str, key: str
 ) -> list[tuple[str, str]]:
-    """Return the edges: between known and different peers, no pair twice."""
+    """Return the edges. Refuse unknown peers, self-loops and pairs given twice."""
     known, seen = set(peer_ids), set[frozenset[str]]()
     for a, b in edges:
         for end in (a, b):
             if end not in known:
-                raise ConfigError(where, key, end, a_peer(peer_ids))
+                raise ConfigError(where, key, end, one_of_peers(peer_ids))
         if a == b:
             raise ConfigError(where, key, (a, b), "two different peers")
         if frozenset((a, b)) in seen:
@@ -110,7 +119,11 @@ def _checked(
 
 
 def read_graph(name: str, path: Path) -> nx.Graph:
-    """Return the undirected graph in the file `name` beside the topology at `path`."""
+    """Return the undirected graph in the file `name`, relative to the topology at `path`.
+
+    Raises:
+        ConfigError: there is no such file, it cannot be read, or its graph is directed.
+    """
     file, where, key = path.parent / name, str(path), "links.file"
     readers = {".graphml": nx.read_graphml, ".edgelist": nx.read_edgelist}
     if file.suffix not in readers:
@@ -128,9 +141,9 @@ def read_graph(name: str, path: Path) -> nx.Graph:
 
 
 def _generated(
-    generator: Generator, links: Links, peer_ids: tuple[str, ...], where: str
+    generator: Generator, links: LinksTable, peer_ids: tuple[str, ...], where: str
 ) -> list[tuple[str, str]]:
-    """Return the edges that the generator draws, between peers in place of numbers."""
+    """Return the edges that the generator draws, as pairs of peers."""
     draw, _ = _GENERATORS[generator]
     try:
         graph = draw(len(peer_ids), links)
@@ -139,46 +152,46 @@ def _generated(
     return [(peer_ids[a], peer_ids[b]) for a, b in graph.edges()]
 
 
-def _full(n: int, links: Links) -> nx.Graph:
+def _full(n: int, links: LinksTable) -> nx.Graph:
     return nx.complete_graph(n)
 
 
-def _ring(n: int, links: Links) -> nx.Graph:
+def _ring(n: int, links: LinksTable) -> nx.Graph:
     return nx.cycle_graph(n)
 
 
-def _star(n: int, links: Links) -> nx.Graph:
-    """Return the star with the first peer in the middle."""
+def _star(n: int, links: LinksTable) -> nx.Graph:
+    """Return a star whose center is the first peer."""
     return nx.star_graph(n - 1)
 
 
-def _k_regular(n: int, links: Links) -> nx.Graph:
+def _k_regular(n: int, links: LinksTable) -> nx.Graph:
     degree = _degree(n, links)
     if n * degree % 2:
-        raise Misfit("degree", degree, f"an even number: {n} peers is odd")
+        raise Misfit("degree", degree, f"an even number, as {n} peers is odd")
     return nx.random_regular_graph(degree, n, seed=links.seed)
 
 
-def _small_world(n: int, links: Links) -> nx.Graph:
+def _small_world(n: int, links: LinksTable) -> nx.Graph:
     degree = _degree(n, links)
     if degree % 2:
         raise Misfit("degree", degree, "an even number: half on each side of the ring")
     return nx.watts_strogatz_graph(n, degree, links.rewire, seed=links.seed)
 
 
-def _erdos_renyi(n: int, links: Links) -> nx.Graph:
+def _erdos_renyi(n: int, links: LinksTable) -> nx.Graph:
     return nx.gnp_random_graph(n, links.probability, seed=links.seed)
 
 
-def _degree(n: int, links: Links) -> int:
+def _degree(n: int, links: LinksTable) -> int:
     degree = links.degree or 0
     if degree >= n:
         raise Misfit("degree", degree, f"a number below the {n} peers")
     return degree
 
 
-# Generator -> what draws n peers, and the parameters that it needs.
-_GENERATORS: dict[Generator, tuple[Callable[[int, Links], nx.Graph], tuple[str, ...]]] = {
+# Generator -> function that draws the graph of n peers, and the parameters that it needs.
+_GENERATORS: dict[Generator, tuple[Callable[[int, LinksTable], nx.Graph], tuple[str, ...]]] = {
     Generator.FULL: (_full, ()),
     Generator.RING: (_ring, ()),
     Generator.STAR: (_star, ()),
@@ -188,5 +201,5 @@ _GENERATORS: dict[Generator, tuple[Callable[[int, Links], nx.Graph], tuple[str, 
 }
 
 
-def a_peer(peer_ids: tuple[str, ...]) -> str:
+def one_of_peers(peer_ids: tuple[str, ...]) -> str:
     return f"one of the {len(peer_ids)} peers {peer_ids[0]} ... {peer_ids[-1]}"

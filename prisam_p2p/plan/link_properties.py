@@ -1,6 +1,6 @@
-"""What the links of a topology carry: a rate, a delay, a loss; for all of them, and for some.
+"""Rate, delay, jitter and loss of links, and the state of a link while a network runs.
 
-In a topology's file: keys of [links] are for every link, a table [[link]] is for one.
+In a topology, keys of [links] apply to every link, and a table [[link]] to one.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.toml_file import MISSING, Misfit
 
 Link = tuple[str, str]
-"""The ids of the peer that sends and of the peer that receives."""
+"""Ids of the sending and of the receiving peer."""
 
 Cut = Literal["drop", "reject", "reset"]
-"""How a link carries nothing: silently; with an RST for every segment; or, besides, with an RST at
-once for the connections that there are."""
+"""How a cut link treats packets: it drops them; it answers every segment with an RST; or it also
+resets the open connections at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """One direction of a link; as it is made, it is a link without any fault.
+    """State of one direction of a link. The default is a link without limits or faults.
 
     Attributes:
-        rate_mbit_s: 10**6 bits of Ethernet frames a second; None = no limit.
+        rate_mbit_s: limit in 10**6 bits of Ethernet frames per second; None = no limit.
         delay_ms: added to every packet.
-        jitter_ms: the delay varies by up to so much both ways, evenly; packets keep their order.
-        loss: chance that a packet is lost, each for itself.
-        cut: how it carries nothing; None = it carries.
+        jitter_ms: the delay is drawn evenly from delay_ms ± jitter_ms; packets keep their order.
+        loss: probability that a packet is lost, independent of the others.
+        cut: how the link is cut; None = it is not.
 
     Raises:
-        ValueError: out of bounds.
+        ValueError: a value is out of bounds.
     """
 
     rate_mbit_s: float | None = None
@@ -57,29 +57,29 @@ CLEAR = LinkState()
 
 
 class LinkProperties(BaseModel):
-    """What a directed link is like; what is left out is as if there were nothing between."""
+    """Properties of a directed link. What is left out is not emulated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rate_mbit_s: float | None = Field(None, gt=0, description="At most so many Mbit a second.")
-    delay_ms: float | None = Field(None, ge=0, le=60_000, description="One way, each packet.")
+    rate_mbit_s: float | None = Field(None, gt=0, description="Highest rate, in Mbit/s.")
+    delay_ms: float | None = Field(None, ge=0, le=60_000, description="One-way delay of a packet.")
     jitter_ms: float | None = Field(
-        None, ge=0, le=60_000, description="The delay varies by up to so much both ways."
+        None, ge=0, le=60_000, description="The delay varies by up to this, up and down."
     )
-    loss: float | None = Field(None, ge=0, lt=1, description="Chance that a packet is lost.")
+    loss: float | None = Field(None, ge=0, lt=1, description="Probability that a packet is lost.")
 
     def given(self) -> dict[str, float]:
-        """Return the properties that are stated, by name."""
+        """Return the properties that are set, by name."""
         values = {name: getattr(self, name) for name in LinkProperties.model_fields}
         return {name: value for name, value in values.items() if value is not None}
 
 
-class LinkTable(LinkProperties):
-    """A table [[link]]: what one link has instead of what [links] says."""
+class LinkOverride(LinkProperties):
+    """A table [[link]]: the properties of one link that differ from those in [links]."""
 
     from_: str = Field(alias="from", description="The peer at one end.")
     to: str = Field(description="The peer at the other end.")
-    both_ways: bool = Field(True, description="The way back is the same.")
+    both_ways: bool = Field(True, description="Apply to the other direction too.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -90,12 +90,17 @@ class LinkTable(LinkProperties):
 
 
 def link_states(
-    everywhere: LinkProperties, tables: Sequence[LinkTable], graph: nx.Graph, where: str
+    everywhere: LinkProperties, tables: Sequence[LinkOverride], graph: nx.Graph, where: str
 ) -> dict[Link, LinkState]:
-    """Return each directed link's state, but for those that are clear; ascending.
+    """Return directed link -> state, sorted, without the links that are clear.
+
+    Args:
+        everywhere: properties of all links.
+        tables: properties of single links.
+        where: the topology's file, for errors.
 
     Raises:
-        ConfigError: a table is of no link, or a second one of a link.
+        ConfigError: a table names no link, or a direction that another table has.
     """
     links = sorted(way for a, b in graph.edges() for way in ((a, b), (b, a)))
     given = {link: everywhere.given() for link in links}
@@ -107,7 +112,7 @@ def link_states(
                 right = f"a link of the topology, such as {' to '.join(links[0])}"
                 raise ConfigError(where, f"link[{i}]", " to ".join(link), right)
             if link in named:
-                right = "every direction once; both_ways = false says one way"
+                right = "every direction once; both_ways = false applies to one direction"
                 raise ConfigError(where, f"link[{i}]", " to ".join(link), right)
             named.add(link)
             given[link] = {**given[link], **table.given()}
@@ -115,8 +120,8 @@ def link_states(
     return {link: state for link, state in states.items() if state != CLEAR}
 
 
-def by_name(states: Mapping[Link, LinkState]) -> dict[str, LinkProperties]:
-    """Return the states as a plan has them: "p00->p01" -> properties."""
+def properties_by_name(states: Mapping[Link, LinkState]) -> dict[str, LinkProperties]:
+    """Return "p00->p01" -> properties, as plan.json has them."""
     return {
         "->".join(link): LinkProperties(
             **{name: getattr(state, name) for name in LinkProperties.model_fields}
@@ -125,13 +130,13 @@ def by_name(states: Mapping[Link, LinkState]) -> dict[str, LinkProperties]:
     }
 
 
-def from_names(
+def states_from_names(
     links: Mapping[str, LinkProperties], known: Iterable[Link], where: str
 ) -> dict[Link, LinkState]:
-    """Return what `by_name` was given.
+    """Return directed link -> state from plan.json's names: the reverse of `properties_by_name`.
 
     Raises:
-        ConfigError: a name is of no link in `known`.
+        ConfigError: a name is not a link in `known`.
     """
     ways = {"->".join(link): link for link in known}
     for name in sorted(links.keys() - ways.keys()):

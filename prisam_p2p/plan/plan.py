@@ -1,16 +1,19 @@
-"""The plan: a whole run, resolved. What plan.json holds, and all that is needed to run again."""
+"""The plan of a run: everything that decides it. plan.json holds it, and can be run again."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import networkx as nx
 from pydantic import BaseModel, ConfigDict
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.plan.link_properties import Link, LinkProperties, LinkState, from_names
+from prisam_p2p.plan.link_properties import Link, LinkProperties, LinkState, states_from_names
 from prisam_p2p.plan.profile import DeviceProfile
 from prisam_p2p.plan.toml_file import validate
+from prisam_p2p.plan.topology import PEER_ID, Topology
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.system.host import HostFacts
 
@@ -21,9 +24,9 @@ class PeerPlan(BaseModel):
     """One peer of a plan.
 
     Attributes:
-        least_prune_ratio: the smallest on the grid that fits the device's budgets.
-        parameters, n_bytes, macs: counted, of the slim model at `prune_ratio`.
-        group: of the peer in the data, None where the split has no groups.
+        least_prune_ratio: the smallest ratio of the grid that fits the device's budgets.
+        parameters, n_bytes, macs: of the slim model at `prune_ratio`.
+        group: the peer's group in the data, None where the split has no groups.
         classes: training and validation images per class.
     """
 
@@ -41,10 +44,10 @@ class PeerPlan(BaseModel):
 
 
 class ModelPlan(BaseModel):
-    """The dense model, what budgets that are shares refer to, and how it sees images.
+    """The dense model, which budgets given as shares refer to, and how it scales images.
 
     Attributes:
-        mean, std: per channel; pixels in [0, 1] less the mean, divided by std.
+        mean, std: per channel; a pixel in [0, 1] becomes (pixel - mean) / std.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,11 +67,11 @@ class Plan(BaseModel):
     """Everything that decides a run.
 
     Attributes:
-        topology: name of the topology; peers and links stand in `peers`.
+        topology: name of the topology; its peers and links are in `peers`.
         similarity_ratio: prune ratio of the announced masks, common to all peers.
         clusters: k of K-means.
-        links: "FROM->TO" -> what that directed link is like; the others are clear.
-        fan_in: peers that a baseline averages with in a round, where it draws or ranks them.
+        links: "FROM->TO" -> properties of that directed link; the others have no limits.
+        fan_in: models that a baseline averages in a round, where it draws or ranks peers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,23 +88,23 @@ class Plan(BaseModel):
     host: HostFacts
 
     def directed_links(self) -> list[Link]:
-        """Return every link each way, ascending."""
+        """Return all links in both directions, sorted."""
         return sorted((peer, n) for peer, plan in self.peers.items() for n in plan.neighbors)
 
     def link_states(self) -> dict[Link, LinkState]:
-        """Return what the links that are not clear are like.
+        """Return the state of each link in `links`.
 
         Raises:
-            ConfigError: one of them is no link.
+            ConfigError: a name in `links` is not a link between neighbors.
         """
-        return from_names(self.links, self.directed_links(), "plan.json")
+        return states_from_names(self.links, self.directed_links(), "plan.json")
 
 
 def read_plan(path: Path) -> Plan:
     """Return the plan in a run folder's plan.json.
 
     Raises:
-        ConfigError: it is no plan.
+        ConfigError: the file is missing, or is not a plan of this version.
     """
     try:
         data = json.loads(path.read_text())
@@ -110,3 +113,32 @@ def read_plan(path: Path) -> Plan:
     if not isinstance(data, dict):
         raise ConfigError(str(path), "", type(data).__name__, "the plan.json of a run")
     return validate(data, Plan, str(path))
+
+
+def topology_of(plan: Plan, path: Path) -> Topology:
+    """Return the topology of an earlier run, with the plan's settings as its [run].
+
+    Args:
+        path: of plan.json, for errors.
+
+    Raises:
+        ConfigError: a peer's id is malformed, or a neighbor is not a peer.
+    """
+    for peer, each in plan.peers.items():
+        if not re.fullmatch(PEER_ID, peer):
+            raise ConfigError(str(path), "peers", peer, f"text that matches {PEER_ID}")
+        for neighbor in set(each.neighbors) - plan.peers.keys():
+            raise ConfigError(str(path), f"peers.{peer}.neighbors", neighbor, "one of the peers")
+    graph = nx.Graph()
+    graph.add_nodes_from(plan.peers)
+    graph.add_edges_from((p, n) for p, each in plan.peers.items() for n in each.neighbors)
+    return Topology(
+        name=plan.topology,
+        path=path,
+        description="",
+        peer_ids=tuple(sorted(plan.peers)),
+        profiles={peer: each.profile for peer, each in plan.peers.items()},
+        graph=nx.freeze(graph),
+        run=plan.settings.model_dump(),
+        links=states_from_names(plan.links, plan.directed_links(), str(path)),
+    )

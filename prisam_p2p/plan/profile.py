@@ -1,58 +1,65 @@
-"""Device profiles: what a class of real devices can compute, hold and send.
+"""Device profiles: what a class of real devices can compute, store and send.
 
-One TOML file per class in peers/; the file's name is the profile's.
+Each class is a TOML file in peers/, named like the profile. Its budgets decide the prune ratio.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prisam_p2p.core.budget import GRID, Budget, Cost, smallest_ratio
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.toml_file import Misfit, near, read_toml, validate
 
+MIB = 2**20
+
 
 class DeviceProfile(BaseModel):
-    """A device's budgets. None is: unlimited, or not stated.
+    """A device's budgets. None means unlimited, or not given.
 
     The model's budgets (storage, MACs) decide the device's prune ratio rho; the others throttle
-    the process that plays the device.
+    the process that emulates the device.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(description="The file's name without .toml; not a key of the file.")
-    description: str = Field(min_length=1, description="The device, in a line.")
-    source: str = Field(min_length=1, description="Where the figures come from; what is a guess.")
+    name: str = Field(description="Name of the file without .toml; not a key of the file.")
+    description: str = Field(min_length=1, description="The device, in one line.")
+    source: str = Field(min_length=1, description="Where the figures are from; which are guesses.")
 
     speed: float = Field(
-        1.0, gt=0, le=1, description="Speed of a training step, a share of a core of this host."
+        1.0,
+        gt=0,
+        le=1,
+        description="Speed of training, as a share of one core of this host.",
     )
     threads: int = Field(1, ge=1, le=1024, description="Threads that a training step uses.")
     memory_mib: int | None = Field(
-        None, ge=1, description="MiB that a peer may use beyond what importing torch takes."
+        None, ge=1, description="MiB that a peer may use in addition to what importing torch takes."
     )
 
-    storage_mib: float | None = Field(None, gt=0, description="MiB of the stored model, at most.")
+    storage_mib: float | None = Field(None, gt=0, description="Largest stored model, in MiB.")
     storage_share: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Bytes of the stored model, at most, as a share of the dense one's.",
+        description="Largest stored model, as a share of the dense model's bytes.",
     )
-    macs: int | None = Field(None, ge=1, description="MACs of one inference, at most.")
+    macs: int | None = Field(None, ge=1, description="Most MACs of one inference.")
     macs_share: float | None = Field(
-        None, gt=0, le=1, description="MACs, at most, as a share of the dense model's."
+        None, gt=0, le=1, description="Most MACs of one inference, as a share of the dense model's."
     )
     prune_ratio: float | None = Field(
-        None, ge=0, lt=1, description="rho itself. [the smallest that fits the budgets]"
+        None, ge=0, lt=1, description="rho itself, in place of the smallest that fits the budgets."
     )
 
-    up_mbit_s: float | None = Field(None, gt=0, description="Mbit/s that the device can send.")
-    down_mbit_s: float | None = Field(None, gt=0, description="Mbit/s that it can receive.")
+    up_mbit_s: float | None = Field(None, gt=0, description="Mbit/s that the device sends at most.")
+    down_mbit_s: float | None = Field(None, gt=0, description="Mbit/s that it receives at most.")
 
     @model_validator(mode="after")
     def _one_budget_of_a_kind(self) -> Self:
@@ -61,6 +68,48 @@ class DeviceProfile(BaseModel):
             if value is not None and getattr(self, absolute) is not None:
                 raise Misfit(share, value, f"either {share} or {absolute}, not both")
         return self
+
+    def budget(self, dense: Cost) -> Budget:
+        """Return the limits of a model on this device; shares are of `dense`."""
+        n_bytes: float | None = None
+        if self.storage_mib is not None:
+            n_bytes = self.storage_mib * MIB
+        elif self.storage_share is not None:
+            n_bytes = self.storage_share * dense.n_bytes
+        share = self.macs_share
+        return Budget(n_bytes, share * dense.macs if share is not None else self.macs)
+
+
+def device_prune_ratio(
+    profile: DeviceProfile, asked: float | None, cost_at: Callable[[float], Cost]
+) -> tuple[float, float]:
+    """Return the least prune ratio that fits the device's budgets, and the one that it gets.
+
+    Args:
+        asked: --prune-ratio; it wins over the profile's own ratio, which wins over the least.
+        cost_at: prune ratio -> cost of the slim model.
+
+    Raises:
+        ConfigError: no ratio fits the budgets, or the one asked for is too low.
+    """
+    budget = profile.budget(cost_at(0.0))
+    least = smallest_ratio(budget, cost_at)
+    if least is None:
+        smallest = cost_at(GRID[-1])
+        right = (
+            f"a budget that the model pruned by {GRID[-1]} fits "
+            f"({smallest.n_bytes / MIB:.3f} MiB, {smallest.macs} MACs)"
+        )
+        raise ConfigError(f"device profile {profile.name}", "storage, macs", budget, right)
+    if asked is not None:
+        where, key, ratio = "--prune-ratio", "", asked
+    elif profile.prune_ratio is not None:
+        where, key, ratio = f"device profile {profile.name}", "prune_ratio", profile.prune_ratio
+    else:
+        return least, least
+    if not budget.fits(cost_at(ratio)):
+        raise ConfigError(where, key, ratio, f"at least {least} to fit {profile.name}'s budget")
+    return least, ratio
 
 
 def list_profiles(folder: Path) -> list[str]:
@@ -74,26 +123,27 @@ def load_profile(
     """Return the profile of this name in `folder`, or the one in the file at this path.
 
     Args:
-        named_in: file and key that name it, for the error where it is not there.
+        named_in: file and key that name the profile, for the error if there is none.
 
     Raises:
-        ConfigError: there is no such profile (the nearest are named), or its file is wrong.
+        ConfigError: there is no such profile (the error names the nearest), or its file is wrong.
     """
     path = Path(name_or_path) if is_path(name_or_path) else folder / f"{name_or_path}.toml"
     if not is_path(name_or_path) and not path.exists():
         raise _unknown_profile(name_or_path, folder, named_in or (str(folder), ""))
     data = read_toml(path)
     if "name" in data:
-        raise ConfigError(str(path), "name", data["name"], "no such key: the file's name is it")
+        right = "no such key: the profile is named like its file"
+        raise ConfigError(str(path), "name", data["name"], right)
     return validate({"name": path.stem, **data}, DeviceProfile, str(path))
 
 
 def is_path(name_or_path: str) -> bool:
-    """Tell a path (it ends in .toml, or has a separator in it) from a profile's name."""
+    """Tell whether it is a path (ends in .toml, or contains a separator) and not a name."""
     return name_or_path.endswith(".toml") or os.sep in name_or_path
 
 
 def _unknown_profile(name: str, folder: Path, named_in: tuple[str, str]) -> ConfigError:
     names = list_profiles(folder)
-    right = f"a device profile; {near(name, names)}" if names else "a folder with profiles"
+    right = f"a device profile; {near(name, names)}" if names else "a folder with device profiles"
     return ConfigError(*named_in, name, right)

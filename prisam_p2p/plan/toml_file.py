@@ -1,6 +1,6 @@
-"""From a TOML file to a pydantic model, and from every problem with it to one ConfigError.
+"""Reads a TOML file into a pydantic model, and turns the first problem into a ConfigError.
 
-Reads files; writes none. Knows nothing of what the files are about.
+It does not depend on what the files describe.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Told(str):
-    """Words that stand for a value which cannot be shown; printed in brackets, not in quotes."""
+    """Words in place of a value that cannot be shown. Errors print them in brackets, not quotes."""
 
     __slots__ = ()
 
@@ -34,11 +34,11 @@ MISSING = Told("missing")
 
 
 class Misfit(ValueError):
-    """What a model's validator raises when values contradict each other.
+    """Raised by a validator of a model when values contradict each other.
 
     Args:
         key: the key to change, relative to the model.
-        value: what stands there, MISSING for nothing.
+        value: the value of the key, MISSING if there is none.
         right: what would be right, as the rest of the sentence "expected ...".
     """
 
@@ -74,13 +74,13 @@ def load_toml(path: Path, model: type[Model]) -> Model:
     """Return the file at `path` as a `model`.
 
     Raises:
-        ConfigError: the file is missing, unreadable or no TOML, or is not what `model` asks for.
+        ConfigError: the file is missing, unreadable or not TOML, or does not fit `model`.
     """
     return validate(read_toml(path), model, str(path))
 
 
 def read_toml(path: Path) -> dict[str, object]:
-    """Return the tables of the file at `path`, as they stand. Raise ConfigError like load_toml."""
+    """Return the tables of the file at `path`, not validated. Raises ConfigError like load_toml."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -97,9 +97,10 @@ def read_toml(path: Path) -> dict[str, object]:
 
 
 def validate(data: Mapping[str, object], model: type[Model], where: str) -> Model:
-    """Return `data` as a `model`; a bool is no int, "3" is no 3, and 3 is a fine 3.0.
+    """Return `data` as a `model`. true is not an integer, "3" is not 3, but 3 is accepted as 3.0.
 
-    JSON's rules are what a text file needs: strict, yet enums and paths come as strings.
+    It is validated as JSON because a text file needs JSON's rules: strict, but enums and paths are
+    strings.
     """
     try:
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
@@ -110,12 +111,12 @@ def validate(data: Mapping[str, object], model: type[Model], where: str) -> Mode
 def config_error_from(
     error: ValidationError, where: str, model: type[BaseModel] | None = None
 ) -> ConfigError:
-    """Return the most telling problem in `error`: an unknown key explains a missing one.
+    """Return the most useful problem in `error`: an unknown key comes before a missing one.
 
     Args:
-        error: what pydantic found.
+        error: the problems that pydantic found.
         where: the file or the command-line option that holds the values.
-        model: what was asked for, to name the nearest known key.
+        model: the model that was validated, to name the nearest known key.
     """
     first = min(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
     key, value, kind = _dotted(first["loc"]), first["input"], first["type"]
@@ -132,7 +133,7 @@ def config_error_from(
 
 
 def no_such_file(where: str, key: str, path: Path) -> ConfigError:
-    """Return the error for a `path` where there is no file, with the nearest names beside it."""
+    """Return the error for a missing file at `path`; it names the nearest files in its folder."""
     folder = path.parent
     names = sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
     right = f"a file; {near(path.name, names)} in {folder}" if names else "a file in a folder"
@@ -187,7 +188,7 @@ def _dotted(loc: Iterable[int | str]) -> str:
 
 
 def _refuse_unknown_kinds(value: object, key: str, where: str) -> None:
-    """Refuse what TOML can say and no model of ours wants: dates, infinities, not-a-number."""
+    """Refuse values that TOML allows but no model uses: dates, infinities and not-a-number."""
     if isinstance(value, dict):
         for name, inner in value.items():
             _refuse_unknown_kinds(inner, f"{key}.{name}".removeprefix("."), where)
@@ -195,6 +196,6 @@ def _refuse_unknown_kinds(value: object, key: str, where: str) -> None:
         for index, inner in enumerate(value):
             _refuse_unknown_kinds(inner, f"{key}[{index}]", where)
     elif not isinstance(value, bool | int | float | str):
-        raise ConfigError(where, key, Told(str(value)), "no date or time; text needs quotes")
+        raise ConfigError(where, key, Told(str(value)), "no date or time; put text in quotes")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(where, key, value, "a finite number")

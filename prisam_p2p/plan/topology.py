@@ -1,6 +1,6 @@
-"""Topologies: who is in the network, on which device, linked to whom, and the run's settings.
+"""Topologies: the peers of a network, their devices, their links, and settings of the run.
 
-A TOML file in topologies/ with the tables [peers], [links], [[link]] and [run].
+A topology is a TOML file with the tables [peers], [links], [[link]] and [run].
 """
 
 from __future__ import annotations
@@ -16,39 +16,33 @@ import networkx as nx
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.plan.graphs import Links, a_peer, graph_of, read_graph
-from prisam_p2p.plan.link_properties import Link, LinkState, LinkTable, link_states
+from prisam_p2p.plan.graphs import LinksTable, graph_of, one_of_peers, read_graph
+from prisam_p2p.plan.link_properties import Link, LinkOverride, LinkState, link_states
 from prisam_p2p.plan.profile import DeviceProfile, is_path, load_profile
-from prisam_p2p.plan.toml_file import (
-    MISSING,
-    Misfit,
-    Told,
-    load_toml,
-    validate,
-)
+from prisam_p2p.plan.toml_file import MISSING, Misfit, Told, load_toml, validate
 from prisam_p2p.settings import RunSettings
 
 PEER_ID = r"^[a-z0-9_-]{1,32}$"
 RESERVED = frozenset({"launcher", "kernel"})
-"""Journals of these names are not a peer's."""
+"""Names of journals that do not belong to a peer."""
 
 PeerId = Annotated[str, StringConstraints(pattern=PEER_ID)]
 
 
-class Peers(BaseModel):
+class PeersTable(BaseModel):
     """The table [peers]."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    count: int | None = Field(None, ge=2, le=10_000, description="Peers, named p00, p01, ...")
-    ids: list[PeerId] | None = Field(None, min_length=2, description="Or: their names.")
+    count: int | None = Field(None, ge=2, le=10_000, description="PeersTable, named p00, p01, ...")
+    ids: list[PeerId] | None = Field(None, min_length=2, description="Or: their ids.")
     profiles: list[str] | None = Field(
-        None, min_length=1, description="Device profiles, dealt in turn to the sorted peers."
+        None, min_length=1, description="Device profiles, assigned to the sorted peers in turn."
     )
     counts: dict[str, Annotated[int, Field(ge=1)]] | None = Field(
-        None, min_length=1, description="Or: how many peers have each, spread evenly over them."
+        None, min_length=1, description="Or: profile -> number of peers, spread evenly."
     )
-    exceptions: dict[str, str] = Field({}, description="Peer -> device profile, the last word.")
+    exceptions: dict[str, str] = Field({}, description="Peer -> profile; overrides the others.")
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> Self:
@@ -59,7 +53,7 @@ class Peers(BaseModel):
         if self.profiles is None and self.counts is None:
             raise Misfit("profiles", MISSING, "a list of device profiles, or a table counts")
         for peer in RESERVED & set(self.ids or ()):
-            raise Misfit("ids", peer, "another name: that journal is the launcher's")
+            raise Misfit("ids", peer, "another id: the launcher writes a journal of that name")
         for peer, times in Counter(self.ids).items():
             if times > 1:
                 raise Misfit("ids", peer, "every peer once")
@@ -67,30 +61,30 @@ class Peers(BaseModel):
 
 
 class TopologyFile(BaseModel):
-    """A topology as it stands in its file."""
+    """The contents of a topology's file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     description: str = ""
-    peers: Peers
-    links: Links
-    link: list[LinkTable] = []
+    peers: PeersTable
+    links: LinksTable
+    link: list[LinkOverride] = []
     run: RunSettings = RunSettings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topology:
-    """A network, checked: connected, no peer linked to itself.
+    """A valid network: connected, and no peer is linked to itself.
 
     Attributes:
         name: the file's name without .toml.
         path: the file.
-        description: what it is, for people.
-        peer_ids: sorted; a cluster split's groups are blocks of this order.
-        profiles: peer -> its device.
-        graph: networkx.Graph over the peers, frozen; an edge is a link each way.
-        run: the settings that the file states, by their names in RunSettings, validated.
-        links: directed link -> what it is like, but for those between whose ends nothing is.
+        description: a line for people.
+        peer_ids: sorted; the groups of a cluster split are blocks in this order.
+        profiles: peer -> its device profile.
+        graph: frozen networkx.Graph over the peers; an edge is a link in both directions.
+        run: setting -> value, for the settings that the file gives; validated.
+        links: directed link -> state, for links with a rate, delay, jitter or loss.
     """
 
     name: str
@@ -104,17 +98,20 @@ class Topology:
 
 
 def load_topology(path: Path, peers_folder: Path) -> Topology:
-    """Return the topology in the file at `path`; profiles are names in `peers_folder` or paths.
+    """Return the topology in the file at `path`.
+
+    Args:
+        peers_folder: where device profiles given by name are.
 
     Raises:
-        ConfigError: the file, a file that it names, or the network they describe is wrong.
+        ConfigError: the file, a file that it names, or the network that they describe is wrong.
     """
     file = load_toml(path, TopologyFile)
     drawn = read_graph(file.links.file, path) if file.links.file is not None else None
     peer_ids = _peer_ids(file.peers, drawn, path)
     graph = graph_of(file.links, peer_ids, drawn, str(path))
-    names = _dealt(file.peers, peer_ids, str(path))
-    loaded = {name: _profile(name, path, peers_folder) for name in sorted(set(names.values()))}
+    names = _profile_names(file.peers, peer_ids, str(path))
+    loaded = {name: _load_profile(name, path, peers_folder) for name in sorted(set(names.values()))}
     return Topology(
         name=path.stem,
         path=path,
@@ -128,14 +125,14 @@ def load_topology(path: Path, peers_folder: Path) -> Topology:
 
 
 def resolve_settings(topology: Topology, overrides: Mapping[str, object]) -> RunSettings:
-    """Return the run's settings: the defaults, under [run], under the command line.
+    """Return the settings of a run.
 
     Args:
-        topology: its [run] holds over the defaults.
-        overrides: setting -> value given on the command line; None is: not given.
+        topology: its [run] overrides the defaults.
+        overrides: setting -> value of the command line, which overrides [run]; None = not given.
 
     Raises:
-        ConfigError: an override is wrong; it is named as its option (--images-per-peer).
+        ConfigError: an override is wrong; the error names its option (--images-per-peer).
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
@@ -145,8 +142,8 @@ def resolve_settings(topology: Topology, overrides: Mapping[str, object]) -> Run
         raise ConfigError(option, "", error.value, error.right) from None
 
 
-def _peer_ids(peers: Peers, drawn: nx.Graph | None, path: Path) -> tuple[str, ...]:
-    """Return the sorted peers: as given, else as many as counted, else the graph file's nodes."""
+def _peer_ids(peers: PeersTable, drawn: nx.Graph | None, path: Path) -> tuple[str, ...]:
+    """Return the sorted ids: those given, or p00, p01, .., or the nodes of the graph file."""
     if peers.ids is not None:
         return tuple(sorted(peers.ids))
     if peers.count is not None:
@@ -158,31 +155,31 @@ def _peer_ids(peers: Peers, drawn: nx.Graph | None, path: Path) -> tuple[str, ..
 
 
 class _Nodes(BaseModel):
-    """The nodes of a graph file, as peers."""
+    """The nodes of a graph file, checked as ids of peers."""
 
     nodes: tuple[PeerId, ...] = Field(min_length=2)
 
 
-def _dealt(peers: Peers, peer_ids: tuple[str, ...], where: str) -> dict[str, str]:
-    """Return peer -> name of its profile."""
+def _profile_names(peers: PeersTable, peer_ids: tuple[str, ...], where: str) -> dict[str, str]:
+    """Return peer -> name of its device profile."""
     for peer in peers.exceptions:
         if peer not in peer_ids:
-            raise ConfigError(where, "peers.exceptions", peer, a_peer(peer_ids))
-    deck = itertools.cycle(peers.profiles or _spread(peers.counts or {}))
+            raise ConfigError(where, "peers.exceptions", peer, one_of_peers(peer_ids))
+    names = itertools.cycle(peers.profiles or _spread_evenly(peers.counts or {}))
     total = sum((peers.counts or {}).values())
     if peers.counts and total != len(peer_ids):
         right = f"counts that add up to the {len(peer_ids)} peers"
         raise ConfigError(where, "peers.counts", Told(f"{total} in all"), right)
-    return {**dict(zip(peer_ids, deck, strict=False)), **peers.exceptions}
+    return {**dict(zip(peer_ids, names, strict=False)), **peers.exceptions}
 
 
-def _spread(counts: Mapping[str, int]) -> list[str]:
-    """Return the names, each as often as counted, each spread evenly over the whole."""
+def _spread_evenly(counts: Mapping[str, int]) -> list[str]:
+    """Return a list with each name as often as counted, spread evenly over the list."""
     places = [((i + 0.5) / n, name) for name, n in counts.items() for i in range(n)]
     return [name for _, name in sorted(places, key=lambda place: place[0])]
 
 
-def _profile(name: str, path: Path, peers_folder: Path) -> DeviceProfile:
-    """Return a profile by its name, or by its path from the topology's folder."""
+def _load_profile(name: str, path: Path, peers_folder: Path) -> DeviceProfile:
+    """Return the profile of this name, or in the file at this path from the topology's folder."""
     beside = str(path.parent / name) if is_path(name) else name
     return load_profile(beside, peers_folder, named_in=(str(path), "peers.profiles"))

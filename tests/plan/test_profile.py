@@ -65,7 +65,7 @@ def test_an_unknown_profile_is_answered_with_the_nearest():
 
 
 def test_a_folder_without_profiles_says_so(tmp_path):
-    with pytest.raises(ConfigError, match="expected a folder with profiles"):
+    with pytest.raises(ConfigError, match="expected a folder with device profiles"):
         load_profile("laptop", tmp_path)
 
 
@@ -74,7 +74,10 @@ def test_a_folder_without_profiles_says_so(tmp_path):
     [
         ("", r"description = \(missing\): "),
         ('description = "d"', r"source = \(missing\): "),
-        (ABOUT + 'name = "x"', r"name = 'x': expected no such key: the file's name is it$"),
+        (
+            ABOUT + 'name = "x"',
+            r"name = 'x': expected no such key: the profile is named like its file$",
+        ),
         (ABOUT + "sped = 1", r"sped = 1: expected a known key; the nearest is speed"),
         (ABOUT + "speed = 0", r"speed = 0: expected a number above 0"),
         (ABOUT + "speed = 1.5", r"speed = 1\.5: expected a number of at most 1"),

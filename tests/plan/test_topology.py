@@ -5,7 +5,7 @@ import pytest
 
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.plan.link_properties import LinkState, by_name, from_names
+from prisam_p2p.plan.link_properties import LinkState, properties_by_name, states_from_names
 from prisam_p2p.plan.topology import load_topology, resolve_settings
 from prisam_p2p.settings import RunSettings
 
@@ -242,7 +242,10 @@ def test_refusals_of_peers_and_settings(tmp_path, text, message):
             'generator = "k-regular"\ndegree = 5',
             r"links\.degree = 5: expected a number below the 5",
         ),
-        ('generator = "k-regular"\ndegree = 3', r"links\.degree = 3: expected an even number: 5"),
+        (
+            'generator = "k-regular"\ndegree = 3',
+            r"links\.degree = 3: expected an even number, as 5 peers is odd",
+        ),
         ('generator = "k-regular"\ndegree = 0', r"links\.degree = 0: expected a number of at lea"),
         (
             'generator = "small-world"\ndegree = 3\nrewire = 0.1',
@@ -360,11 +363,11 @@ def test_all_links_are_so_each_way_and_some_are_otherwise(tmp_path):
 
 def test_a_plan_repeats_the_links(tmp_path):
     topology = far(tmp_path, "jitter_ms = 1\n", 'from = "bob"\nto = "eve"\nrate_mbit_s = 2')
-    names = by_name(topology.links)
+    names = properties_by_name(topology.links)
     assert names["bob->eve"].given() == {"rate_mbit_s": 2, "delay_ms": 0, "jitter_ms": 1, "loss": 0}
-    assert from_names(names, topology.links, "plan.json") == topology.links
+    assert states_from_names(names, topology.links, "plan.json") == topology.links
     with pytest.raises(ConfigError, match="links = 'alice->bob': expected a link of the run"):
-        from_names(names, [], "plan.json")
+        states_from_names(names, [], "plan.json")
 
 
 @pytest.mark.parametrize(

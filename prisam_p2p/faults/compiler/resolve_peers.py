@@ -11,7 +11,7 @@ import numpy as np
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.compiler.targets import Targets
 from prisam_p2p.faults.scenario.selectors import Selector
-from prisam_p2p.plan.graphs import a_peer
+from prisam_p2p.plan.graphs import one_of_peers
 from prisam_p2p.plan.toml_file import Told, near
 
 
@@ -101,7 +101,7 @@ def _among(selector: Selector, targets: Targets, path: KeyPath) -> set[str]:
 def _known(peers: Sequence[str], targets: Targets, path: KeyPath, key: str) -> Sequence[str]:
     for peer in peers:
         if peer not in targets.peers:
-            raise path.error(key, peer, a_peer(targets.peers))
+            raise path.error(key, peer, one_of_peers(targets.peers))
     return peers
 
 
