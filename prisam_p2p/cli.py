@@ -70,7 +70,7 @@ class Command(GroupedCommand):
             sys.exit(EXIT_INTERRUPTED)
 
 
-class Group(click.Group):
+class Commands(click.Group):
     """Holds Commands, and lists them under headings."""
 
     command_class = Command
@@ -84,7 +84,7 @@ class Group(click.Group):
                 formatter.write_dl(rows)
 
 
-@click.group(cls=Group)
+@click.group(cls=Commands)
 @click.version_option(__version__)
 def main() -> None:
     """PRISAM on real processes: personalized decentralized federated learning, emulated.
