@@ -21,9 +21,9 @@ _FORMAT = click.option(
 
 @click.group()
 def bench() -> None:
-    """Measure the wire on this machine: how fast it is, and what discovery costs.
+    """Measure the wire on this machine: its speed, and the cost of discovery.
 
-    Ratios of one run each, both sides in turns; close other programs first.
+    Each ratio is of one run that measures both sides in turns. Close other programs first.
     """
 
 
@@ -33,7 +33,7 @@ def bench() -> None:
 @click.option("--repeats", type=click.IntRange(min=1), default=9, help="Of each figure. [9]")
 @_FORMAT
 def wire(model: str, classes: int, repeats: int, output: str) -> None:
-    """Compare pulls with raw TCP, masks with bare pyzmq and with cosines; and weigh metering."""
+    """Compare pulls with raw TCP, and masks with bare pyzmq and cosines; measure the metering."""
     from prisam_p2p.bench.wire import wire_speed
 
     rows = wire_speed(model, classes, repeats, DEFAULT_TOPOLOGY, PEERS)

@@ -1,4 +1,4 @@
-"""Comparing one peer with 199 others: by masks, and by the cosine of whole weights."""
+"""The CPU time of comparing a peer with 199 others: by masks, and by cosines of whole weights."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How many times the masks are cheaper."""
+        """CPU time by cosines, divided by that by masks."""
         return self.cosine_s / self.masks_s
 
 
 def compare(mask_bytes: int, parameters: int, repeats: int) -> Comparison:
-    """Measure both on random data: what they cost does not depend on it."""
+    """Measure both on random data; their cost does not depend on the data."""
     rng = np.random.default_rng(0)
     own, *others = (rng.bytes(mask_bytes) for _ in range(OTHERS + 1))
     mine, theirs = rng.standard_normal((2, parameters), np.float32)

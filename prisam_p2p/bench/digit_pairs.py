@@ -1,6 +1,6 @@
-"""A task of a hundred classes from scikit-learn's digits: two of them side by side, 00 to 99.
+"""A dataset of a hundred classes: two of scikit-learn's digits side by side, 00 to 99.
 
-For a network of a hundred classes trained for real where CIFAR-100 is not at hand.
+It trains a network of a hundred classes where CIFAR-100 is not at hand.
 """
 
 from __future__ import annotations

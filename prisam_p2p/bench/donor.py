@@ -1,4 +1,4 @@
-"""The other end of a benchmark, in a process of its own: a peer that has weights to give."""
+"""The donor of a benchmark, in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN_ID, W0 = b"benchrun", bytes(16)
 
 
 def transport_of(peer: str, address: str, layout: Layout, keys: Keys | None = None) -> Transport:
-    """Return a peer's transport as a run would make it."""
+    """Return a peer's transport, made as in a run."""
     use_one_heap()
     neighbor = REQUESTER if peer == DONOR else DONOR
     how = TransportSettings(1024 * 1024, Patience(60, 0, 0), Rates(), spool_bytes=0)
@@ -51,7 +51,7 @@ def dense_weights(layout: Layout) -> Weights:
 
 
 def main(address: str, model: str, classes: int) -> None:
-    """Offer dense weights of round 0 until the input ends; its first line says what keys."""
+    """Offer dense weights of round 0 until the input ends; its first line holds the keys."""
     keys = json.loads(sys.stdin.readline())["keys"]
     layout = layout_of(Architecture(model, 1.0, classes, (3, 32, 32)))
     transport = transport_of(DONOR, address, layout, keys and Keys.model_validate(keys))

@@ -1,4 +1,4 @@
-"""How many masks a second pass between two processes, beside bare pyzmq with the same sizes."""
+"""Masks per second between two processes, beside bare pyzmq with messages of the same sizes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _rate(
 
 
 def _receive_ours(dealer: Socket, rounds: int) -> float:
-    """Return the seconds from the first message on: then the sender is under way."""
+    """Return the seconds since the first message, at which the sender is under way."""
     messenger, receiver = Messenger(Inbox(), TrafficCounter()), MaskReceiver(most_bits=2**16)
     connection, began = TcpConnection(0, "client", "", ""), 0.0
     dealer.send(b"")

@@ -17,11 +17,11 @@ from prisam_p2p.wire.mask_stream import MaskSender, RoundMask
 LIMITS = SocketLimits(heartbeat_ms=600_000, largest_request=1024, largest_reply=1024)
 TIMEOUT_MS = 60_000
 NEIGHBORS = [f"p{i:02}" for i in range(100)]
-"""One process stands for all of them: each mask is sent, and taken in, once for each."""
+"""Neighbors that one process stands for: each mask is sent and received once for each."""
 
 
 def masks(n_bits: int, n: int, flips: int) -> list[PackedMask]:
-    """Return packed masks, each with `flips` changes to the one before."""
+    """Return packed masks, each with `flips` bits other than the one before."""
     rng = np.random.default_rng(0)
     mask = rng.random(n_bits) < 0.5
     packed = []
@@ -43,14 +43,14 @@ def send_ours(router: Socket, to: bytes, packed: list[PackedMask], whole: bool) 
 
 
 def send_bare(router: Socket, to: bytes, sizes: list[int], n: int) -> None:
-    """Send as many messages of frames of these sizes."""
+    """Send the same number of messages, with frames of these sizes."""
     frames = [to, *(bytes(size) for size in sizes)]
     for _ in range(n):
         router.send_multipart(frames)
 
 
 def main(address: str, n_bits: int) -> None:
-    """Send what each line of the input asks for."""
+    """Send the masks or messages that each line of the input asks for."""
     context: zmq.Context[Socket] = zmq.Context()
     router, port = bind_router(context, address, 0, LIMITS)
     router.set(zmq.SNDTIMEO, TIMEOUT_MS)

@@ -1,4 +1,4 @@
-"""What counting costs: the share of a run's CPU time that goes into its own byte counts."""
+"""The share of a run's CPU time that goes into counting its bytes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Metering:
 
     @property
     def share(self) -> float:
-        """Metering's share of the run."""
+        """Share of the run's CPU time."""
         parts = self.counting_cpu_s + self.writing_cpu_s + self.kernel_watch_cpu_s
         return parts / self.run_cpu_s
 
 
 def metering(topology: Path, peers_folder: Path, rounds: int) -> Metering:
-    """Run `topology`; multiply what it counted and wrote by what one count and one line cost."""
+    """Run `topology`; multiply its counts and lines by the CPU time of one count and one line."""
     with tempfile.TemporaryDirectory(prefix="prisam-bench-") as folder:
         run_dir = Path(folder) / "run"
         values = {"rounds": rounds, "baseline": "none"}

@@ -1,4 +1,4 @@
-"""Child processes of a benchmark: one says on a line that it is ready, and ends with its input."""
+"""Child processes of a benchmark: each reports a line when it is ready, and ends with its input."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Child:
         """Return its next message.
 
         Raises:
-            LaunchError: none came in time, or it ended.
+            LaunchError: no message came in time, or the process ended.
         """
         assert self._process.stdout
         name = self._process.args[-1] if isinstance(self._process.args, list) else "child"

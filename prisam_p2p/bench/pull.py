@@ -1,4 +1,4 @@
-"""A pull of a dense model between two processes: how fast it is, and what it costs on the wire."""
+"""A pull of a dense model between two processes: its speed, and its bytes on the wire."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def pull_speed(model: str, classes: int, repeats: int) -> PullSpeed:
 def pull_wire_bytes(model: str, classes: int) -> tuple[int, int]:
     """Return (payload bytes, Ethernet bytes) of one pull of a dense model.
 
-    Requests, ACKs and the opening of the bulk connection are in it; streams are the kernel's,
-    segments modelled for an MTU of 1500 (docs/ledger.md).
+    Requests, ACKs and the opening of the bulk connection are included. Streams are the kernel's,
+    segments are modelled for an MTU of 1500 (docs/ledger.md).
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.jsonl"

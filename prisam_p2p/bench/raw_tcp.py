@@ -1,4 +1,4 @@
-"""The yardstick of a pull: the same bytes by sendall and recv_into, from process to process."""
+"""What a pull is compared with: the same bytes by sendall and recv_into, between two processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 
 def fetch(endpoint: tuple[str, int], n_bytes: int) -> float:
-    """Return the seconds from asking until the bytes are in memory that was not there before."""
+    """Return the seconds from the request until the bytes are in newly allocated memory."""
     with socket.create_connection(endpoint, timeout=60) as connection:
         began, have = time.perf_counter(), 0
         connection.sendall(b"?")
@@ -23,7 +23,7 @@ def fetch(endpoint: tuple[str, int], n_bytes: int) -> float:
 
 
 def main(address: str, n_bytes: int) -> None:
-    """Serve `n_bytes` to whoever asks, until the input ends."""
+    """Serve `n_bytes` to each connection, until the input ends."""
     data = bytes(n_bytes)
     with socket.create_server((address, 0)) as server:
         print(json.dumps({"port": server.getsockname()[1]}), flush=True)

@@ -1,4 +1,4 @@
-"""What keys cost: the same pull with and without, in turns."""
+"""The cost of encryption: the same pull over plain and secured connections, in turns."""
 
 from __future__ import annotations
 

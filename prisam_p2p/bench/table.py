@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Prints a benchmark's table."""
 
 from __future__ import annotations
 

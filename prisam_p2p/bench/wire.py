@@ -1,4 +1,4 @@
-"""How fast the wire is: our code path beside the yardstick, each a ratio measured in one run."""
+"""The speed of the wire: our code beside a reference, each a ratio measured in one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MASK_ROUNDS, _METERED_ROUNDS = 50, 12
 
 @dataclass(frozen=True)
 class WireRow:
-    """One figure of ours beside its yardstick; `aim` is what the ratio should be."""
+    """One figure of ours beside its reference; `aim` is the ratio that we want."""
 
     what: str
     ours: float
@@ -32,7 +32,7 @@ class WireRow:
 def wire_speed(
     model: str, classes: int, repeats: int, topology: Path, peers_folder: Path
 ) -> list[WireRow]:
-    """Measure all of it, one after the other."""
+    """Measure every figure, one after the other."""
     layout = layout_of(Architecture(model, 1.0, classes, (3, 32, 32)))
     pull = pull_speed(model, classes, repeats)
     what = f"pull of {pull.n_bytes / 1e6:.1f} MB beside raw TCP"

@@ -1,1 +1,1 @@
-"""What a process writes down: typed records, an append-only journal, traffic counts."""
+"""What a process records: typed records, an append-only journal, traffic counts."""

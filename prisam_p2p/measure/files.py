@@ -1,4 +1,4 @@
-"""Write files so that nobody ever sees half of one."""
+"""Writes files atomically: a reader sees the old file or the new one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, and rename it to `path`: the old file or the new one, no part."""
+    """Yield a path to write to, and rename it to `path` at the end."""
     beside = path_beside(path, os.getpid())
     try:
         yield beside
         beside.replace(path)
     finally:
-        if not beside.is_symlink():  # who put one there says where it leads, and takes it away
+        if not beside.is_symlink():  # a full-disk fault put it there, and removes it
             beside.unlink(missing_ok=True)
 
 
 def path_beside(path: Path, pid: int) -> Path:
-    """Return where process `pid` writes what is to become `path`."""
+    """Return the temporary path at which process `pid` writes `path`."""
     return path.with_name(f".{path.name}.{pid}.part")
 
 

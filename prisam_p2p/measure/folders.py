@@ -1,4 +1,4 @@
-"""What lies in a run folder beside its journals: names that launcher and report agree on."""
+"""Names of files in a run folder that the launcher writes and the report reads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 FAULTS = "faults.json"
 """The fault plan of a run."""
 TWIN = "twin"
-"""The run folder of the same plan without its faults."""
+"""The run folder of the control run: the same plan without faults."""
 _BASELINE = "baseline-"
 
 
 def baseline_folder(run_dir: Path, algorithm: str) -> Path:
-    """Return where the run folder of a baseline lies, or is to lie."""
+    """Return the path of a baseline's run folder."""
     return run_dir / f"{_BASELINE}{algorithm}"
 
 

@@ -1,4 +1,4 @@
-"""The append-only file of one process: a record a line, on disk before the next step."""
+"""The append-only file of one process: one record a line, written before the next step."""
 
 from __future__ import annotations
 

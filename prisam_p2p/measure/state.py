@@ -1,9 +1,9 @@
-"""What a peer must know to go on after a restart: written whole after each round.
+"""The state from which a restarted peer continues, written atomically after each round.
 
-The state of the round before stays beside it: when a whole run goes on, all peers go on from the
-same round, and some had ended one more than others (docs/decisions/0020-survival.md).
+The state of the round before is kept: when a whole run is resumed, all peers continue from the
+same round, and some had finished one more than others (docs/decisions/0020-survival.md).
 Random draws follow from (seed, peer, round) and a fresh optimizer begins each round, so weights,
-masks and a few numbers are all there is.
+masks and a few numbers are the whole state.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Progress(pydantic.BaseModel):
     """The numbers of a peer's state.
 
     Attributes:
-        rounds_done: the round to begin with.
+        rounds_done: finished rounds, which is also the next round.
         affinity: peer -> (sum of mask similarities, rounds heard).
         validations: accuracy at the end of each round that was evaluated.
         layout: digest of the network's layout, hexadecimal.
@@ -46,10 +46,10 @@ class Progress(pydantic.BaseModel):
 
 
 def save_state(path: Path, weights: Weights, progress: Progress) -> None:
-    """Write what the next round begins with, and keep what this one began with.
+    """Write the state for the next round, and keep the one before.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: it cannot be written; the earlier states are kept.
     """
     arrays = {  # ascontiguousarray makes a scalar an array of one
         f"w.{name}": np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()
@@ -62,10 +62,10 @@ def save_state(path: Path, weights: Weights, progress: Progress) -> None:
 
 
 def kept_states(path: Path) -> dict[int, Path]:
-    """Return round to begin with -> file, of what was written to `path`.
+    """Return next round -> file, of the states written to `path`.
 
     Raises:
-        ConfigError: a file is none.
+        ConfigError: a file is no state.
     """
     files = [each for each in (_before(path), path) if each.exists()]
     return {_progress(each).rounds_done: each for each in files}

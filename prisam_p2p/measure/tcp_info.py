@@ -37,7 +37,7 @@ TCP_INFO_BYTES = 216
 SOCK_DIAG_BY_FAMILY = 20
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 
-_CARRIED = (1, 4, 5, 8, 9, 11)  # states of sockets that are, or were, connected
+_CARRIED = (1, 4, 5, 8, 9, 11)  # states of sockets that are or were connected
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
 _DIAG_MSG = 72
@@ -53,7 +53,7 @@ class TcpInfo:
     Attributes:
         sent: stream bytes sent, retransmitted ones included; SYN and FIN are not in it.
         retransmitted: of these, bytes that were sent again.
-        received: stream bytes received in order; 1 more once the other end's FIN was.
+        received: stream bytes received in order; 1 more after the other end's FIN.
         segs_out, segs_in: segments, empty ones included; a server's SYN-ACK is not in `segs_out`.
         data_segs_out, data_segs_in: of these, segments with data.
     """
@@ -70,7 +70,7 @@ class TcpInfo:
 
 @dataclass(frozen=True, slots=True)
 class DiagSocket:
-    """One socket as sock_diag tells of it: its own end, the other, and its figures."""
+    """One socket as sock_diag reports it: its own end, the other end, and its figures."""
 
     ends: Ends
     info: TcpInfo

@@ -1,7 +1,7 @@
-"""Bytes that a peer handed to, and took from, the transport: per connection, kind and round.
+"""Bytes that a peer sent and received: by connection, kind and round.
 
 payload = mask bits or weight bytes; header = our frames around them; framing = what ZMTP adds to
-the frames. What a connection itself costs (handshake, heartbeats, TCP) is the ledger's to find:
+the frames. The ledger adds the bytes of connections themselves (handshake, heartbeats, TCP):
 docs/ledger.md.
 """
 
@@ -76,13 +76,13 @@ class TrafficCounter:
         count.header += own - payload
         count.framing += added
         count.segments += segments(own + added)
-        count.messages += 1  # last: a reader that comes before sees that there is more
+        count.messages += 1  # last, so that a reader that comes before still sees a change
 
     def changed_rows(self) -> list[Row]:
         """Return the rows (`Row`) that changed since the last call: cumulative counts, sorted."""
         rows: list[Row] = []
         for key, count in sorted(self._counts.copy().items()):
-            messages = count.messages  # first: what is added from here on makes another row
+            messages = count.messages  # first, so that what is added from now on gives another row
             if self._written.get(key) != messages:
                 self._written[key] = messages
                 numbers = (messages, count.payload, count.header, count.framing)

@@ -1,1 +1,1 @@
-"""From a run folder to checks and tables. Reads what a run left; starts nothing."""
+"""From a run folder to checks, verdicts and tables. Reads run folders; starts no process."""

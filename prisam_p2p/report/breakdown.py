@@ -17,7 +17,7 @@ _SUMS = {**dict.fromkeys(SUMMED, "BIGINT"), "wire_share": "DOUBLE"}
 
 
 def by_kind(ledger: Ledger) -> Table:
-    """Return a row for each kind, also for those that nobody sent, in the order of KINDS."""
+    """Return a row for each kind, in the order of KINDS; zeros for a kind that was not sent."""
     sums = dict.fromkeys(((kind,) for kind in KINDS), (0,) * len(SUMMED))
     sums |= _grouped(ledger.rows, lambda row: (row.kind,))
     return _table("kind", {"kind": "VARCHAR"}, sums.items())
@@ -37,7 +37,7 @@ def by_round(ledger: Ledger) -> Table:
 
 
 def by_peer(ledger: Ledger) -> Table:
-    """Return a row for each peer: what it sent, and what came to it; most sent first."""
+    """Return a row for each peer: bytes sent and received; the peer that sent most first."""
     out = _grouped(ledger.rows, lambda row: (row.sender,))
     into = _grouped(ledger.rows, lambda row: (row.receiver,))
     nothing = (0,) * len(SUMMED)
@@ -75,7 +75,7 @@ def by_layer(ledger: Ledger) -> Table:
 
 
 def layers_of(ledger: Ledger) -> list[Layer]:
-    """Return the layers, innermost first; "cut off" only where connections were."""
+    """Return the layers, innermost first; "cut off" only if a connection was cut."""
     entries = [entry for _, entry in ledger.entries]
     count = total(c for e in entries for c in e.explained.direction.counts.values())
     inner = [

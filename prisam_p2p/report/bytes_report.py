@@ -1,4 +1,4 @@
-"""What `prisam bytes` says of a run."""
+"""The report of `prisam bytes`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def report_bytes(run: RunFolder, by: str | None, top: int, output: str, out: Pat
     """Print, or write to `out`, where a run's bytes went.
 
     Args:
-        by: one breakdown alone, of BREAKDOWNS; None = all that there is to say, of which csv and
-            parquet take the kinds.
-        top: so many links, and peers, are listed.
+        by: one of BREAKDOWNS; None: the whole report, of which csv and parquet hold the
+            breakdown by kind.
+        top: number of links, and of peers, that are listed.
 
     Raises:
-        ConfigError: no run folder; Parquet and no file.
+        ConfigError: this is no run folder, or Parquet is asked for without a file.
     """
     needs_a_file(output, out)
     ledger = make_ledger(run)

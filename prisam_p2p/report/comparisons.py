@@ -1,7 +1,7 @@
 """What other protocols would have sent in this run, and what discovery by masks saves.
 
-Their bytes are computed, not measured: weights in chunks as ours, on a connection that is open
-already, each chunk with its header and framing, full segments and one ACK for every other.
+Their bytes are computed, not measured: weights in chunks as in the run, on an open connection, each
+chunk with its header and framing, in full segments, one ACK for two of them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from prisam_p2p.wire.zmtp import PLAIN, Mechanism
 
 @dataclass(frozen=True)
 class Sent:
-    """Bytes: payload, and what it costs on the wire, ACKs of the other direction included."""
+    """Bytes of the payload, and on the wire, ACKs of the other direction included."""
 
     payload: int
     wire: int
 
 
 def transfer(n_bytes: int, chunk_bytes: int, mechanism: Mechanism = PLAIN) -> Sent:
-    """Return what `n_bytes` of weights cost in chunks of `chunk_bytes`, requests left out."""
+    """Return the bytes of `n_bytes` of weights in chunks of `chunk_bytes`, without requests."""
     stream = sum(
         _chunk_stream(min(chunk_bytes, n_bytes - offset), offset, mechanism)
         for offset in range(0, n_bytes, chunk_bytes)
@@ -39,7 +39,7 @@ def transfer(n_bytes: int, chunk_bytes: int, mechanism: Mechanism = PLAIN) -> Se
 
 
 def compare_protocols(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
-    """Return the comparisons of `prisam bytes`; docs/ledger.md defines them. Ratios null: no masks.
+    """Return the comparisons of `prisam bytes` (docs/ledger.md). Ratios are null without masks.
 
     push_everything: every peer's snapshot to every neighbor that its mask reached, every round;
     beside all bytes of the run. exact_similarity: the dense weights instead, to find similar
@@ -75,7 +75,7 @@ def compare_protocols(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
 
 
 def _announced(run: RunFolder) -> Counter[int]:
-    """Return bytes of a snapshot -> how many neighbors' copies of it a push would have sent."""
+    """Return bytes of a snapshot -> number of copies that a push to neighbors would have sent."""
     copies: Counter[int] = Counter()
     for peer in run.peers:
         for line in run.records(peer, "announced"):

@@ -1,7 +1,7 @@
-"""What the peers themselves say of their connections: one end of each, as their journals have it.
+"""Each end of a connection, as the journal of its peer has it.
 
-A journal holds one process after another where a peer was restarted: connection numbers and
-counts begin anew with each `started` record.
+The journal of a restarted peer holds one process after another: connection numbers and counts
+begin anew with each `started` record.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class End:
     """One end of a TCP connection.
 
     Attributes:
-        peer: whose end it is; number: its own number of the connection.
+        peer: the owner of this end; number: its number of the connection.
         side: client (a DEALER) or server (a ROUTER).
         client, server: the two addresses, host:port.
-        neighbor: who is at the other end, "" = a stranger.
-        heartbeat_ms: between two PINGs of the client, 0 = none.
+        neighbor: the peer at the other end; "": a stranger.
+        heartbeat_ms: interval of the client's PINGs; 0: none.
         security: plain or curve.
         t_s: when it was recorded.
         final: its counts are complete: the peer closed it in order.
@@ -57,7 +57,7 @@ class Process:
     """One process of a peer: what it recorded of its connections.
 
     Attributes:
-        started_s: since when it ran.
+        started_s: when it started, seconds since the run began.
         final: it closed its sockets in order, and counted until then.
         connections: its number -> its record.
         counts: (number, direction) -> (kind, round) -> counts.
@@ -70,7 +70,7 @@ class Process:
     counts: dict[tuple[int, str], dict[Key, Count]] = field(default_factory=dict)
 
     def take_in(self, line: Line) -> None:
-        """Note one record of the journal."""
+        """Add one record of the journal."""
         if line["record"] == "connection":
             self.connections[line["connection"]] = line
         elif line["record"] == "traffic":
@@ -99,11 +99,11 @@ class Process:
 
     @property
     def has_unknown(self) -> bool:
-        """It had a connection whose addresses it does not know."""
+        """Whether it had a connection that was gone before its addresses could be read."""
         return any(UNKNOWN in (x["client"], x["server"]) for x in self.connections.values())
 
     def unrecorded(self) -> dict[int, list[Count]]:
-        """Return the counts of connections that it has no record of: there should be none."""
+        """Return the counts of connections without a record; there should be none."""
         found: dict[int, list[Count]] = {}
         for (number, _), counts in self.counts.items():
             if number not in self.connections:
@@ -118,7 +118,7 @@ class Process:
 
 
 def processes(run: RunFolder, peer: str) -> list[Process]:
-    """Return a peer's processes in their order; at least one, which may have said nothing."""
+    """Return a peer's processes in order; at least one, which may have recorded nothing."""
     found: list[Process] = []
     for line in run.journals[peer]:
         starts = line["record"] == "started"

@@ -1,4 +1,4 @@
-"""The table of connections: a row for each direction, docs/sql.md says what its columns mean."""
+"""The table of connections, a row for each direction; docs/sql.md describes its columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prisam_p2p.report.ledger import Entry, Ledger
 
 @dataclass(frozen=True)
 class ConnectionRow:
-    """One direction of a connection; what is unknown of a foreign one is "", 0 or null."""
+    """One direction of a connection; unknown figures of a foreign one are "", 0 or null."""
 
     client: str
     server: str

@@ -1,4 +1,4 @@
-"""An embedded DuckDB: tables in, one query's answer out; it can reach no file and no network."""
+"""Answers one query over tables, in an embedded DuckDB that can reach no file and no network."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def select_to_parquet(tables: Iterable[Table], query: str, path: Path) -> None:
 
 @contextmanager
 def _query(database: DuckDBPyConnection, query: str, files: Sequence[Path]) -> Iterator[None]:
-    """Let `query` be run, able to reach `files` and nothing else; say in a line what is wrong."""
+    """Check `query`, and let it reach `files` and nothing else; turn its errors into a line."""
     import duckdb
 
     try:
@@ -89,7 +89,7 @@ def _query(database: DuckDBPyConnection, query: str, files: Sequence[Path]) -> I
 
 
 def _load(database: DuckDBPyConnection, table: Table, path: Path) -> None:
-    """Create a table by way of a file of JSON lines: DuckDB reads those fast."""
+    """Create a table from a file of JSON lines, which DuckDB reads fast."""
     with path.open("w") as file:
         for row in table.rows:
             file.write(json.dumps(dict(zip(table.columns, row, strict=True))) + "\n")
@@ -102,7 +102,7 @@ def _load(database: DuckDBPyConnection, table: Table, path: Path) -> None:
 
 
 def _lock(database: DuckDBPyConnection, paths: Sequence[Path]) -> None:
-    """Let queries reach nothing but `paths` from here on."""
+    """Let queries reach nothing but `paths` from now on."""
     listed = ", ".join(f"'{_escaped(path)}'" for path in paths)
     database.execute(f"SET allowed_paths = [{listed}]")
     database.execute("SET enable_external_access = false")
@@ -119,7 +119,7 @@ def _copy(database: DuckDBPyConnection, source: str, path: Path) -> None:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` that takes its place at the end, unless there was an error."""
+    """Yield a path that is renamed to `path` at the end, unless there was an error."""
     part = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
@@ -146,7 +146,8 @@ def answer(run: RunFolder, query: str, output: str, out: Path | None) -> None:
     """Print, or write to `out`, the answer to a query over a run's tables (docs/sql.md).
 
     Raises:
-        ConfigError: no run folder; not one SELECT, or a wrong one; Parquet and no file.
+        ConfigError: this is no run folder; the query is not one valid SELECT; or Parquet is asked
+            for without a file.
     """
     needs_a_file(output, out)
     tables = run_tables(run, make_ledger(run))

@@ -16,7 +16,7 @@ _NO_BOUND: Final = 2**62
 
 @dataclass(frozen=True)
 class Stream:
-    """Stream bytes that the kernel says were sent, and received (None = it does not say)."""
+    """Stream bytes that the kernel reports as sent, and as received; None: not reported."""
 
     sent: int
     received: int | None
@@ -24,7 +24,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction of a connection: what one end counted out, the other in, and the kernel.
+    """One direction of a connection: the counts of its sender, its receiver and the kernel.
 
     Attributes:
         side: of the sender, client or server.
@@ -32,8 +32,8 @@ class Direction:
         sender_final, receiver_final: whether these counts are complete.
         at_sender, at_receiver: the kernel's sockets.
         cut: bytes may have been lost on the way.
-        handshake: bytes that a whole handshake has.
-        beat_bytes: of a heartbeat of this side; 0 where there are none.
+        handshake: bytes of a whole handshake.
+        beat_bytes: bytes of a heartbeat of this side; 0: there are none.
     """
 
     side: Side
@@ -66,9 +66,9 @@ class Direction:
         return self.sent if self.basis in ("sender", "last-sender") else self.received
 
     def streams(self) -> list[Stream]:
-        """Return what the kernel's figures can mean: a FIN that was received is no stream byte.
+        """Return the possible meanings of the kernel's figures: a received FIN is no stream byte.
 
-        One answer, but for two where only the receiver's figures are there.
+        Two if only the receiver's figures are there, else one.
         """
         sent = self.at_sender.stream if self.at_sender else None
         came = self.at_receiver.received if self.at_receiver else None
@@ -83,7 +83,7 @@ class Direction:
     def late(self, stream: Stream) -> int:
         """Return the bytes of a heartbeat that was on its way when the other end closed.
 
-        Ends close in order, but not in the same instant, and libzmq's timers do not know.
+        Both ends close in order, but not at the same instant: libzmq may send one in between.
         """
         if self.cut or stream.received is None:
             return 0
@@ -91,7 +91,7 @@ class Direction:
         return way if way == self.beat_bytes else 0
 
     def accounts(self, stream: Stream, largest: int) -> list[Account]:
-        """Return every account that there is of this direction, none without complete counts."""
+        """Return an account for each end's complete counts; without any, one of the last counts."""
         sent, received = counted(self.sent), counted(self.received)
         if self.basis.startswith("last"):
             lack = sent if self.basis == "last-sender" else 0
@@ -111,7 +111,7 @@ class Direction:
         return accounts
 
     def _shaken(self, stream: int) -> int:
-        """Return the bytes of the handshake in a stream: it may have ended within it."""
+        """Return the bytes of the handshake in a stream, which may have ended during it."""
         return min(self.handshake, stream)
 
 

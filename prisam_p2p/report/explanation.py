@@ -17,7 +17,7 @@ _BEYOND_A_CHUNK = 2048
 
 @dataclass(frozen=True)
 class Explained:
-    """A direction, explained. All in bytes, but for `heartbeats`.
+    """A direction, explained. All figures but `heartbeats` are bytes.
 
     With the counts of `direction.basis` as messages,
     stream = messages + handshake + heartbeat_bytes + torn + in_flight - unsent   (receiver's), or
@@ -25,14 +25,14 @@ class Explained:
     stream = messages + handshake + uncounted - unsent         (neither is complete).
 
     Attributes:
-        source: kernel, or model: `stream` is then messages and handshake.
+        source: kernel, or model (then `stream` is messages and handshake).
         stream: bytes sent, each counted once.
-        received: of these, at the other end.
-        heartbeats: PINGs or PONGs.
-        torn: of a message of which the receiver's end has a part only.
+        received: of these, bytes that arrived at the other end.
+        heartbeats: number of PINGs or PONGs.
+        torn: bytes of a message of which only a part arrived.
         unsent: counted by the sender, never in the stream.
         in_flight: sent, never received.
-        uncounted: after the last counts that either end wrote down.
+        uncounted: sent after the last counts that either end wrote.
         unexplained: 0, or the check fails.
     """
 
@@ -67,7 +67,7 @@ def largest_message(chunk_kib: int) -> int:
 
 
 def explain(connection: JoinedConnection, largest: int) -> tuple[Explained, Explained]:
-    """Return client to server, and back.
+    """Return both directions explained: client to server, and back.
 
     Args:
         largest: `largest_message` of the run.
@@ -134,7 +134,7 @@ def _explain_direction(
 
 
 def _disagreement(direction: Direction) -> int:
-    """Return by how many bytes the ends' counts differ, kind by kind; both are complete."""
+    """Return the bytes by which the ends' complete counts differ, summed over the kinds."""
     sent, received = stream_by_kind(direction.sent), stream_by_kind(direction.received)
     return sum(abs(sent[kind] - received[kind]) for kind in sent)
 

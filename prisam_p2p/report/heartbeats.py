@@ -1,8 +1,8 @@
-"""How many heartbeats a connection carried: libzmq does not tell, so it follows from the stream.
+"""How many heartbeats a connection carried: libzmq does not report it, so the stream must show it.
 
-What is left of a stream when its messages and the handshake are taken off must be a whole number
-of PINGs one way and of PONGs the other, as many PONGs as PINGs or a few less (the last ones were
-not answered before the end), and not more PINGs than fit the connection's life.
+A stream without its messages and handshake must be a whole number of PINGs one way and of PONGs the
+other, with as many PONGs as PINGs or a few fewer (the last PINGs were not answered before the end),
+and no more PINGs than fit into the connection's life.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Account:
     """One reading of a direction: the kernel's stream less the handshake less one end's messages.
 
     Attributes:
-        residue: bytes; all of them heartbeats, if nothing was lost.
-        excess: so many bytes more can be explained (a message cut off).
-        lack: so many bytes less can be explained (messages that never left).
-        in_flight: so many bytes less, too: heartbeats that were sent and never arrived.
+        residue: bytes that are left; all of them heartbeats if nothing was lost.
+        excess: bytes beyond the heartbeats that can be explained (part of a message).
+        lack: missing bytes that can be explained (messages that never left).
+        in_flight: more missing bytes that can be explained (heartbeats that never arrived).
     """
 
     residue: int
@@ -33,7 +33,7 @@ class Account:
     in_flight: int = 0
 
     def rest(self, heartbeat_bytes: int) -> int:
-        """Return what is left beside `heartbeat_bytes`; below 0: so much is missing."""
+        """Return the bytes left without `heartbeat_bytes`; negative: missing bytes."""
         return self.residue - heartbeat_bytes
 
     def unexplained(self, heartbeat_bytes: int) -> int:
@@ -51,18 +51,18 @@ class Heartbeats:
 
 
 def most_pings(heartbeat_ms: int, life_s: float) -> int:
-    """Return how many PINGs fit a connection's life; 0 where it has no heartbeats."""
+    """Return how many PINGs fit into a connection's life; 0 if it has no heartbeats."""
     return int(life_s * 1000 / heartbeat_ms) + SLACK_PINGS if heartbeat_ms else 0
 
 
 def find_heartbeats(
     there: Sequence[Account], back: Sequence[Account], most: int, mechanism: Mechanism
 ) -> Heartbeats:
-    """Return the numbers that explain most; of these, the ones with the least lost.
+    """Return the numbers that leave the fewest bytes unexplained, and then the fewest lost.
 
     Args:
         there, back: accounts of client to server, and of server to client.
-        most: PINGs.
+        most: largest number of PINGs.
     """
     candidates = _candidates(there, back, most, mechanism)
     return min(candidates, key=lambda h: _cost(h, there, back, mechanism))
@@ -71,7 +71,7 @@ def find_heartbeats(
 def _candidates(
     there: Sequence[Account], back: Sequence[Account], most: int, mechanism: Mechanism
 ) -> Iterator[Heartbeats]:
-    """Yield the pairs near what each account says by itself."""
+    """Yield the pairs near the numbers that each account alone suggests."""
     near = {0}
     for account in there:
         near |= {account.residue // mechanism.ping_bytes + d for d in (-1, 0, 1)}

@@ -1,4 +1,4 @@
-"""Both ends of every connection, and what the kernel counted for each, joined by addresses."""
+"""Every connection: both its ends and the kernel's figures for each, joined by addresses."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class JoinedConnection:
 
     Attributes:
         client_address, server_address: host:port.
-        client_end, server_end: what each peer recorded; None = nothing (it was killed before).
-        client_peer, server_peer: who they are; "" = a stranger.
-        client_final, server_final: the peer closed its sockets in order; what it did not record
-            then did not happen.
-        client_socket, server_socket: the kernel's figures; None = it gave none.
-        replaced: the same two peers opened another one later, for the same channel.
+        client_end, server_end: records of each peer; None: it has none (it was killed before).
+        client_peer, server_peer: peer ids; "": a stranger.
+        client_final, server_final: the peer closed its sockets in order, so its records are
+            complete.
+        client_socket, server_socket: the kernel's figures; None: it gave none.
+        replaced: the same two peers opened another connection for this channel later.
     """
 
     client_address: str
@@ -56,7 +56,7 @@ class JoinedConnection:
 
     @property
     def given_up(self) -> bool:
-        """A kernel sent bytes again, and the other never had them: the way between was cut."""
+        """A kernel sent bytes again that the other never received: the link was cut."""
         there, here = self.client_socket, self.server_socket
         if there is None or here is None:
             return False
@@ -66,18 +66,18 @@ class JoinedConnection:
 
     @property
     def measured(self) -> bool:
-        """The kernel gave figures for at least one end: that is both directions."""
+        """The kernel gave figures for at least one end, which cover both directions."""
         return self.client_socket is not None or self.server_socket is not None
 
     @property
     def heartbeat_ms(self) -> int:
-        """Between two PINGs of the client, 0 = none."""
+        """Interval of the client's PINGs; 0: none."""
         end = self.client_end or self.server_end
         return end.heartbeat_ms if end else 0
 
     @property
     def mechanism(self) -> Mechanism:
-        """What secured it."""
+        """What secured the connection."""
         end = self.client_end or self.server_end
         return MECHANISMS[end.security] if end else PLAIN
 
@@ -121,7 +121,7 @@ def _connections(
     processes: Mapping[str, Sequence[Process]],
     kernel: KernelFigures,
 ) -> list[JoinedConnection]:
-    """Return the connections of one address pair: one, but for a port that was used again."""
+    """Return the connections of one address pair: more than one if a port was used again."""
     clients = sorted((e for e in ends if e.side == CLIENT), key=lambda e: e.t_s)
     servers = sorted((e for e in ends if e.side != CLIENT), key=lambda e: e.t_s)
     count = max(len(clients), len(servers))
@@ -158,7 +158,7 @@ def _connection(
 
 
 def _final(end: End | None, other: End | None, processes: Sequence[Process]) -> bool:
-    """Tell whether an end's counts are complete; of a missing end, whether it had no cause."""
+    """Tell whether an end's counts are complete; of a missing end: whether there were none."""
     if end is not None:
         return end.final
     assert other is not None
@@ -167,7 +167,7 @@ def _final(end: End | None, other: End | None, processes: Sequence[Process]) -> 
 
 
 def _unknown(end: End) -> JoinedConnection:
-    """Return a connection that was gone before its addresses could be read: not to be joined."""
+    """Return a connection that cannot be joined: it was gone before its addresses could be read."""
     at_client = end.side == CLIENT
     return JoinedConnection(
         end.client,
@@ -191,7 +191,7 @@ def _mark_replaced(connections: Sequence[JoinedConnection]) -> list[JoinedConnec
 
 
 def _unrecorded(recorded: Mapping[Pair, object], kernel: KernelFigures) -> list[JoinedConnection]:
-    """Return what only the kernel knows of; which end opened it, it does not say."""
+    """Return the connections that only the kernel knows, which does not report who opened them."""
     found: dict[Pair, JoinedConnection] = {}
     for pair, sockets in kernel.sockets.items():
         other = pair[::-1]

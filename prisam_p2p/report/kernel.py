@@ -21,7 +21,7 @@ class KernelSocket:
         t_s: when they were written: at, or soon after, its end.
         local, remote: host:port.
         sent: stream bytes, those sent again included; retransmitted: those sent again.
-        received: 1 more than the stream where the other end's FIN was seen.
+        received: stream bytes received, 1 more after the other end's FIN.
     """
 
     t_s: float
@@ -45,7 +45,7 @@ class KernelSocket:
 class KernelFigures:
     """Attributes.
 
-    available: whether the kernel told at all.
+    available: whether the kernel reported at all.
     mtu: of the interface between the peers; beyond 1500, segments must be modelled.
     sockets: (local, remote) -> sockets of these addresses, in the order of their ends.
     """
@@ -56,9 +56,9 @@ class KernelFigures:
 
 
 def read_kernel(run: RunFolder) -> KernelFigures:
-    """Return the kernel's final figures; none where it gave none.
+    """Return the kernel's final figures; empty if it gave none.
 
-    A "dump" (a look at a socket before its end) is left out: it may lack the last bytes.
+    Figures of a socket before its end ("dump") are left out: they may lack the last bytes.
     """
     sockets: defaultdict[Pair, list[KernelSocket]] = defaultdict(list)
     watch: Line = {"available": False}

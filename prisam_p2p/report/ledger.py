@@ -29,7 +29,7 @@ _BULK = "bulk"
 class LedgerRow:
     """Messages of one kind that went from one peer to another in one round; bytes.
 
-    `round` is that of the peer who counted, -1 before its first announcement. stream = payload +
+    `round` is that of the peer that counted, -1 before its first announcement. stream = payload +
     header + framing; `segments`: the fewest of 1448 bytes, each message alone; `wire`: stream and
     this row's share of everything else on the wire; `source` of that, the least certain one.
     """
@@ -50,7 +50,7 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Entry:
-    """One direction of a connection: explained, and what it costs."""
+    """One direction of a connection: its bytes explained, and its bytes on the wire."""
 
     explained: Explained
     cost: WireCost
@@ -83,7 +83,7 @@ class Ledger:
 
 
 def make_ledger(run: RunFolder) -> Ledger:
-    """Return the ledger of a run folder, whatever its run came to."""
+    """Return the ledger of a run folder, also of a run that was killed."""
     kernel = read_kernel(run)
     by_peer = {peer: processes(run, peer) for peer in run.peers}
     ours, foreign = join(by_peer, kernel)

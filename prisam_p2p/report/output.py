@@ -1,4 +1,4 @@
-"""Tables for people and for programs: printed, or written whole to a file."""
+"""Tables for people and for programs: printed, or written to a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBERS = ("BIGINT", "DOUBLE", "INTEGER", "HUGEINT", "DECIMAL")
 
 
 def needs_a_file(output: str, out: Path | None) -> None:
-    """Refuse a binary format that nobody said where to write.
+    """Refuse a binary format without a file to write to.
 
     Raises:
         ConfigError: Parquet without --out.

@@ -1,4 +1,4 @@
-"""What a run left in its folder, read back."""
+"""Reads a run folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def twin(self) -> RunFolder | None:
-        """The same run without its faults, where that was run, too."""
+        """The control run (the same plan without faults); None if there was none."""
         path = self.path / TWIN
         return RunFolder(path) if (path / "plan.json").exists() else None
 
@@ -50,12 +50,12 @@ class RunFolder:
 
     @cached_property
     def journals(self) -> dict[str, list[Line]]:
-        """Peer (and "launcher") -> its records, in the order written; empty where none are."""
+        """Peer (and "launcher") -> its records, in the order written."""
         return {name: list(self._lines(name)) for name in [*self.peers, "launcher"]}
 
     @cached_property
     def kernel(self) -> list[Line]:
-        """What the launcher wrote of the kernel's TCP sockets; empty where nothing is."""
+        """The launcher's records of the kernel's TCP sockets."""
         return list(self._lines("kernel"))
 
     def records(self, peer: str, kind: str) -> list[Line]:
@@ -68,11 +68,11 @@ class RunFolder:
         return found[-1] if found else None
 
     def ended(self) -> Line | None:
-        """Return the launcher's last word, None where its last launch did not come to it."""
+        """Return `run_ended` of the last launch; None if it did not end in order."""
         return self._since("launcher", "run_started", "run_ended")
 
     def finished(self, peer: str) -> Line | None:
-        """Return the last word of a peer's last process, None where it did not come to it."""
+        """Return `finished` of a peer's last process; None if it did not end in order."""
         return self._since(peer, "started", "finished")
 
     def _since(self, name: str, beginning: str, kind: str) -> Line | None:

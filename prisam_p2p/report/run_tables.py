@@ -23,7 +23,7 @@ class Table:
     """Attributes.
 
     columns: name -> SQL type (DuckDB's).
-    rows: a value for each column; what is JSON in SQL is a dict or list here.
+    rows: a value for each column; a dict or list where the SQL type is JSON.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Table:
 
 @dataclass(frozen=True)
 class PeerRow:
-    """What the plan says of a peer."""
+    """The plan of a peer."""
 
     peer: str
     profile: str
@@ -65,7 +65,7 @@ def ledger_tables(ledger: Ledger) -> list[Table]:
 
 
 def run_tables(run: RunFolder, ledger: Ledger) -> list[Table]:
-    """Return every table of docs/sql.md; one without rows is there, and empty."""
+    """Return every table of docs/sql.md, also those without rows."""
     journal = [
         _record_table(run, each)
         for each in typing.get_args(records.Record)
@@ -76,12 +76,12 @@ def run_tables(run: RunFolder, ledger: Ledger) -> list[Table]:
 
 
 def record_name(record: type) -> str:
-    """Return a record's name in the journals, which is its table's: trained, pull_failed."""
+    """Return a record's name in the journals, and of its table: trained, pull_failed."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", record.__name__).lower()
 
 
 def _record_table(run: RunFolder, record: type) -> Table:
-    """Return all records of one kind; `peer` is whose journal it is, or whom the record names."""
+    """Return all records of one kind; `peer` owns the journal, or is named by the record."""
     name = record_name(record)
     columns = {"peer": "VARCHAR", "t_s": "DOUBLE", **columns_of(record)}
     lines = [

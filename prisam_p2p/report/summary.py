@@ -1,4 +1,4 @@
-"""summary.json: a run in one file, made from what its processes wrote down."""
+"""summary.json: the result of a run in one file, made from its journals."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_summary(run: RunFolder) -> dict[str, Any]:
 
 
 def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
-    """Return the summary of a run folder, whatever its run came to."""
+    """Return the summary of a run folder, also of a run that was killed."""
     settings = run.plan["settings"]
     ended = run.ended()
     ready = run.last("launcher", "all_ready")
@@ -122,7 +122,7 @@ def _bytes(ledger: Ledger) -> dict[str, dict[str, int]]:
 
 
 def _moved(run: RunFolder, peer: str) -> dict[str, dict[str, dict[str, int]]]:
-    """Return in and out -> kind -> what a peer itself counted, all of its processes together."""
+    """Return in and out -> kind -> the counts of a peer, all its processes together."""
     found = processes(run, peer)
     return {way: _kinds(each for p in found for each in p.moved(way)) for way in (IN, OUT)}
 
@@ -140,7 +140,7 @@ def _kinds(moved: Iterable[tuple[str, Count]]) -> dict[str, dict[str, int]]:
 
 
 def rounds_done(run: RunFolder, peer: str) -> int:
-    """Return the rounds that a peer finished; of one that was killed, those it counted."""
+    """Return the rounds that a peer finished; of a killed peer, those in its traffic records."""
     finished = run.finished(peer)
     if finished:
         return int(finished["rounds"])
@@ -148,7 +148,7 @@ def rounds_done(run: RunFolder, peer: str) -> int:
 
 
 def _asked_and_achieved(run: RunFolder, peer: str) -> dict[str, Any]:
-    """Return what the device's profile asks for beside what the run came to."""
+    """Return the budgets of the device's profile beside what the run achieved."""
     plan, profile = run.plan["peers"][peer], run.plan["peers"][peer]["profile"]
     trained = run.records(peer, "trained")
     cpu_s, wall_s = (sum(line[key] for line in trained) for key in ("cpu_s", "wall_s"))

@@ -27,11 +27,11 @@ def print_summary(
     model: dict[str, Any],
     baseline: dict[str, Any] | None,
 ) -> None:
-    """Print a row for every peer and what they come to together.
+    """Print a row for every peer, and the totals.
 
     Args:
         model: the plan's dense model.
-        baseline: summary of the run beside it, if there was one.
+        baseline: summary of the baseline's run, if there was one.
     """
     wide = console.width >= _WIDE
     rows = [_row(peer, result, model, baseline, wide) for peer, result in summary["peers"].items()]

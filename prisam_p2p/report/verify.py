@@ -1,4 +1,4 @@
-"""Are two runs the same? Masks, groups, chosen peers and final weights, compared exactly."""
+"""Compares two runs exactly: masks, groups, chosen peers, averages, accuracy, final weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two runs part: the first differing record of one peer in one aspect."""
+    """The first record in which two runs differ, of one peer in one aspect."""
 
     aspect: str
     peer: str
@@ -35,10 +35,10 @@ class Difference:
 
 
 def compare(one: RunFolder, other: RunFolder) -> list[Difference]:
-    """Return the first difference of each peer in each aspect; none = the same run twice.
+    """Return the first difference of each peer in each aspect; none: the runs are the same.
 
     Raises:
-        ConfigError: a run left nothing to compare.
+        ConfigError: a run has no record to compare.
     """
     for run in (one, other):
         if not any(compared(run).values()):
@@ -56,7 +56,7 @@ def compare(one: RunFolder, other: RunFolder) -> list[Difference]:
 
 
 def compared(*runs: RunFolder) -> dict[str, int]:
-    """Return aspect -> how many records a comparison looks at, of the run that has the most."""
+    """Return aspect -> number of records compared, of the run that has most."""
     return {
         aspect: max(sum(len(run.records(peer, record)) for peer in run.peers) for run in runs)
         for aspect, (record, _) in _ASPECTS.items()
@@ -69,7 +69,7 @@ def not_judged(counts: Mapping[str, int]) -> list[str]:
 
 
 def outcome(differences: Sequence[Difference], counts: Mapping[str, int]) -> str:
-    """Return in a line what a comparison came to, and which aspects it had no record of."""
+    """Return the outcome of a comparison in a line, with the aspects that have no record."""
     told = ", ".join(f"{n} {aspect}" for aspect, n in counts.items() if n)
     nothing = ", ".join(not_judged(counts))
     line = f"{'different' if differences else 'the same'}: {told}"
@@ -77,7 +77,7 @@ def outcome(differences: Sequence[Difference], counts: Mapping[str, int]) -> str
 
 
 def _values(run: RunFolder, peer: str, record: str, fields: tuple[str, ...]) -> list[Line]:
-    """Return the values of each round; of one that was begun again, as it was done last."""
+    """Return the values of each round; of a round that was repeated, those of the last time."""
     lines = run.records(peer, record) if peer in run.peers else []
     last = {(line.get("round"), "round" in line and line.get("moment")): line for line in lines}
     return [{field: line[field] for field in fields} for line in last.values()]

@@ -1,4 +1,4 @@
-"""What a direction of a connection costs on Ethernet, and what each message's share of it is."""
+"""Bytes of a connection's direction on Ethernet, and the share of each message."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ client; FIN and the ACK of the other's FIN of a server."""
 
 @dataclass(frozen=True)
 class WireCost:
-    """A direction on the wire, with the segments without data that its bytes called forth.
+    """A direction on the wire, with the segments without data that its bytes caused.
 
     Attributes:
         source: kernel; kernel+model (segments modelled for an MTU of 1500); model.
         retransmitted: bytes sent again.
-        data_segments: with data, this way.
-        pure_segments: without data, the other way: ACKs, SYN, FIN.
-        bytes: stream, retransmitted, headers of all these segments, and what a SYN has more.
+        data_segments: segments with data in this direction.
+        pure_segments: segments without data in the other: ACKs, SYN, FIN.
+        bytes: stream, retransmitted bytes, headers of all these segments, extra bytes of a SYN.
     """
 
     source: str
@@ -44,7 +44,7 @@ def wire_cost(explained: Explained, bulk: bool, mtu: int) -> WireCost:
     """Return what a direction costs.
 
     Args:
-        bulk: large transfers go this way: the server's direction of a bulk connection.
+        bulk: whether large transfers go this way (the server's direction of a bulk connection).
         mtu: of the interface that the kernel counted on.
     """
     if explained.source == MODEL:
@@ -62,7 +62,7 @@ def counted_cost(
     bulk: bool,
     mtu: int,
 ) -> WireCost:
-    """Return what a direction costs of which the kernel counted one end at least.
+    """Return the cost of a direction of which the kernel counted at least one end.
 
     Args:
         out, back: the sender's socket, and the receiver's.
@@ -79,7 +79,7 @@ def counted_cost(
 
 
 def share_out(overhead: int, weights: Sequence[int]) -> list[int]:
-    """Return `overhead` in whole parts in proportion to `weights`; they add up to it.
+    """Share out `overhead` in proportion to `weights`, in whole parts that add up to it.
 
     Largest remainders get the odd bytes, the first of equal ones first; all to the first part
     where no weight is above 0.
@@ -118,7 +118,7 @@ def _data_segments(out: KernelSocket | None, back: KernelSocket | None) -> int:
 def _pure_segments(out: KernelSocket | None, back: KernelSocket | None, side: Side) -> int:
     """Return the receiver's segments without data.
 
-    By the sender's count where the receiver's is not there: it sees a server's SYN-ACK, which
+    By the sender's count if the receiver's is missing: the sender sees a server's SYN-ACK, which
     the server's own socket does not count, and does not see a client's SYN.
     """
     if back:

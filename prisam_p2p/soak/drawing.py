@@ -1,7 +1,7 @@
 """Random scenarios of kills, restarts, pauses and cuts: text of a TOML file, from a seed. Pure.
 
-Half of the faults have a round and phase, and race with nothing; the others go by the clock and
-hit whatever is going on.
+Half of the faults have a round and phase, so that they race with nothing. The others are timed by
+the clock, and hit whatever is going on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from prisam_p2p.faults.scenario.timing import PHASES
 
 _LATEST_S = 1.5
-"""Faults by the clock come so soon after the rounds began: a run takes longer, so they all fire."""
+"""Latest time of a fault by the clock, after the rounds began: every run takes longer."""
 
 Lines = dict[str, str]
 
@@ -22,7 +22,7 @@ def draw_scenario(seed: int, cycle: int, rounds: int, with_links: bool) -> str:
     """Return a scenario of 2 to 6 faults for a run of at least three rounds.
 
     Args:
-        cycle: another one, another draw.
+        cycle: number of the run; each has a draw of its own.
         with_links: the network can cut links.
     """
     rng = np.random.default_rng([seed, cycle])

@@ -1,4 +1,4 @@
-"""What this process holds, and what it left running: whatever is more afterwards has leaked."""
+"""Processes, descriptors, threads and namespaces that this program holds, to find leaked ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Held:
-    """What is held at one moment.
+    """What this program holds at one moment.
 
     Attributes:
         processes: descendants of this process, by pid; all of them once it adopts orphans.

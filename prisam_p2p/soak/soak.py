@@ -26,7 +26,7 @@ from prisam_p2p.soak.leaks import Held, held, uncounted
 from prisam_p2p.system.process_limits import adopt_orphans
 
 CYCLE_TIMEOUT_S = 300.0
-"""A run that is not over by then hangs."""
+"""A run that takes longer counts as hung."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _run(
     """Launch; return whether it hung, and why it failed.
 
     Raises:
-        KeyboardInterrupt: somebody asked the launcher to stop.
+        KeyboardInterrupt: the user stopped the launcher.
     """
     try:
         with _alarm(CYCLE_TIMEOUT_S) as rang:
@@ -173,7 +173,7 @@ def _summarize(run_dir: Path) -> None:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[list[float]]:
-    """Ask the launcher to stop, as Ctrl-C would, when the time is up; then note that it is."""
+    """After `seconds`, stop the launcher as Ctrl-C would; the list then holds them."""
     rang: list[float] = []
 
     def ring(_number: int, _frame: object) -> None:
