@@ -58,8 +58,8 @@ def compare(one: RunFolder, other: RunFolder) -> list[Difference]:
 def compared(*runs: RunFolder) -> dict[str, int]:
     """Return aspect -> number of records compared, of the run that has most."""
     return {
-        aspect: max(sum(len(run.records(peer, record)) for peer in run.peers) for run in runs)
-        for aspect, (record, _) in _ASPECTS.items()
+        aspect: max(_count(run, record, fields) for run in runs)
+        for aspect, (record, fields) in _ASPECTS.items()
     }
 
 
@@ -74,6 +74,12 @@ def outcome(differences: Sequence[Difference], counts: Mapping[str, int]) -> str
     nothing = ", ".join(not_judged(counts))
     line = f"{'different' if differences else 'the same'}: {told}"
     return f"{line}; {NOT_JUDGED}: {nothing}" if nothing else line
+
+
+def _count(run: RunFolder, record: str, fields: tuple[str, ...]) -> int:
+    """Return the number of records with something in these fields: top-m finds no labels."""
+    lines = [line for peer in run.peers for line in run.records(peer, record)]
+    return sum(any(line[field] for field in fields if field != "round") for line in lines)
 
 
 def _values(run: RunFolder, peer: str, record: str, fields: tuple[str, ...]) -> list[Line]:

@@ -3,16 +3,12 @@
 import json
 
 import pytest
-from launching import SMALL, asked, journal, launch, topology
+from control_runs import EIGHT, contained, finished, is_the_control_run_before, records
+from launching import asked, launch, topology
 
 pytestmark = pytest.mark.network
 
 PEERS = [f"p{i:02d}" for i in range(8)]
-EIGHT = (
-    SMALL.replace("count = 6", "count = 8")
-    .replace("rounds = 3", "rounds = 4\nprune_ratio = 0.3")
-    .replace("groups = 2", "groups = 1")  # so that everybody pulls from everybody
-)
 
 
 def run_with(folder, options, *faults):
@@ -23,8 +19,6 @@ def run_with(folder, options, *faults):
     code, _, err = launch(net, "--run-dir", run, "--faults", path, "--quiet", *options)
     assert code == 0, err
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["closure"]["unexplained_bytes"] == 0
-    assert {each["state"] for each in summary["peers"].values()} == {"completed"}
     assert {f["fault"]: f["verdict"] for f in faults_of(summary)} == dict.fromkeys(
         (name for name, *_ in faults), "true"
     )
@@ -41,15 +35,13 @@ def faults_of(summary):
     return [{**each, "fault": each["id"].partition("#")[0]} for each in summary["faults"]]
 
 
-def records(run, peer, name):
-    return [x for x in journal(run, peer) if x["record"] == name]
-
-
 def others(*attackers):
     return [peer for peer in PEERS if peer not in attackers]
 
 
-def test_attacks_that_checks_notice_are_named_by_all_and_averaged_by_none(tmp_path):
+def test_attacks_that_checks_notice_are_named_by_all_and_averaged_by_none(
+    tmp_path, control_of_eight
+):
     run, summary = run_with(
         tmp_path,
         ("--pull-timeout-s", "30"),
@@ -61,7 +53,19 @@ def test_attacks_that_checks_notice_are_named_by_all_and_averaged_by_none(tmp_pa
     assert {tuple(each["peers"] + each["named_by"]) for each in faults_of(summary)} == {
         (peer, *others(peer)) for peer in ("p01", "p02", "p03", "p04")
     }
-    for peer in others("p01", "p02", "p03", "p04"):
+    byzantine = ("p01", "p02", "p03", "p04")
+    is_the_control_run_before(run, control_of_eight, 1)  # each journal has the truth
+    contained(summary, control_of_eight, *byzantine)
+    gave = [
+        each["peers"]["p03"]["bytes"]["out"]["weights"]["payload"]
+        for each in (summary, control_of_eight.summary)
+    ]
+    assert gave[0] == 0 < gave[1]
+    for peer in others(*byzantine):
+        assert records(control_of_eight.path, peer, "rejected") == []
+        assert records(control_of_eight.path, peer, "pull_failed") == []
+        without = [x["members"] for x in records(control_of_eight.path, peer, "aggregated")]
+        assert without == [PEERS] * 4
         rejected = {(x["donor"], x["check"], x["round"]) for x in records(run, peer, "rejected")}
         assert rejected == {("p01", "finite", t) for t in (0, 1)} | {
             (donor, check, t)
@@ -70,7 +74,7 @@ def test_attacks_that_checks_notice_are_named_by_all_and_averaged_by_none(tmp_pa
         }
         assert {x["donor"] for x in records(run, peer, "pull_failed")} == {"p03"}
         members = [x["members"] for x in records(run, peer, "aggregated")]
-        assert members[0] == members[1] == others("p01", "p02", "p03", "p04")
+        assert members[0] == members[1] == others(*byzantine)
         assert "p01" in members[3]  # an honest process took its place again
     shapes = {x["detail"][:10] for x in records(run, "p00", "rejected") if x["check"] == "shape"}
     assert shapes == {"a structur", "a chunk of"}
@@ -80,7 +84,7 @@ def test_attacks_that_checks_notice_are_named_by_all_and_averaged_by_none(tmp_pa
     assert "rejected on receipt: p01 by 7 peers (finite 14), p02 by 7 peers (norm 28), " in out
 
 
-def test_false_claims_are_rejected_and_false_masks_do_no_harm(tmp_path):
+def test_false_claims_are_rejected_and_false_masks_do_no_harm(tmp_path, control_of_eight):
     at = "at = { round = 1, phase = 'train' }"
     run, summary = run_with(
         tmp_path,
@@ -93,6 +97,9 @@ def test_false_claims_are_rejected_and_false_masks_do_no_harm(tmp_path):
         ("slow", "slow-serving", "p06", "at = { round = 3, phase = 'train' }"),
         ("contrary", "sign-flipped", "p07"),
     )
+    is_the_control_run_before(run, control_of_eight, 1)  # each journal has the truth
+    finished(summary)  # turned signs pass every check, and cost accuracy
+    assert records(control_of_eight.path, "p00", "turned") == []
     named = {each["fault"]: each["named_by"] for each in faults_of(summary)}
     assert {*others("p03", "p04", "p05")} <= {*named["repeater"]}
     assert {*others("p04", "p05")} <= {*named["spoofer"]}
@@ -109,4 +116,4 @@ def test_false_claims_are_rejected_and_false_masks_do_no_harm(tmp_path):
         assert "p06" not in records(run, peer, "aggregated")[3]["members"]
         assert records(run, peer, "rejected") == []
     own = [x["similarity"] for x in records(run, "p01", "masked")]
-    assert len(own) == 4  # its journal has the truth, like any other's
+    assert len(own) == 4

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from control_runs import records
 from launching import SMALL, asked, journal, launch, launcher, topology, wait_for
 
 from prisam_p2p.system import sock_diag
@@ -23,37 +24,62 @@ def summary_of(run):
     return json.loads((run / "summary.json").read_text())
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        (),
-        ("--wire-dtype", "float16"),
-        ("--pull", "overlap", "--prune-ratio", "0.5"),
-        ("--similarity-layers", "last-2"),
-    ],
-    ids=lambda options: " ".join(options) or "as it is",
-)
-def test_every_byte_is_explained(tmp_path, options):
-    run = tmp_path / "run"
-    code, _, err = launch(topology(tmp_path, FOUR), "--run-dir", run, "--quiet", *options)
+@pytest.fixture
+def as_it_is(control_of):
+    """Return the run of four peers without options."""
+    return control_of("four", FOUR)
+
+
+def run_with(folder, *options):
+    """Return a run of four peers and its summary; every byte of it is explained."""
+    run = folder / "run"
+    code, _, err = launch(topology(folder, FOUR), "--run-dir", run, "--quiet", *options)
     assert (code, err) == (0, "")
-    closure = summary_of(run)["closure"]
-    assert closure["source"] == "kernel"
-    assert closure["connections"] >= 4 * 3
+    summary = summary_of(run)
+    every_byte_is_explained(summary)
+    return run, summary
+
+
+def every_byte_is_explained(summary):
+    closure = summary["closure"]
+    assert (closure["verdict"], closure["source"]) == ("true", "kernel")
+    assert closure["judged_connections"] == closure["connections"] >= 4 * 3
     assert (closure["unexplained_bytes"], closure["failures"]) == (0, [])
     assert closure["torn_bytes"] == closure["unsent_bytes"] == closure["in_flight_bytes"] == 0
 
 
-def test_float16_halves_the_bytes(tmp_path):
-    sent = {}
-    for dtype in ("float32", "float16"):
-        run = tmp_path / dtype
-        code, _, err = launch(
-            topology(tmp_path, FOUR), "--run-dir", run, "--quiet", "--wire-dtype", dtype
-        )
-        assert (code, err) == (0, "")
-        sent[dtype] = summary_of(run)["bytes"]["weights"]["payload"]
-    assert 0.5 <= sent["float16"] / sent["float32"] < 0.51  # counters keep their width
+def payload(summary, kind):
+    return summary["bytes"][kind]["payload"]
+
+
+def test_a_run_as_it_is(as_it_is):
+    every_byte_is_explained(as_it_is.summary)
+
+
+def test_float16_halves_the_weights(tmp_path, as_it_is):
+    _, summary = run_with(tmp_path, "--wire-dtype", "float16")
+    share = payload(summary, "weights") / payload(as_it_is.summary, "weights")
+    assert 0.5 <= share < 0.51  # counters keep their width
+
+
+def test_an_overlap_is_less_than_what_is_offered(tmp_path, as_it_is):
+    run, summary = run_with(tmp_path, "--pull", "overlap", "--prune-ratio", "0.5")
+    peers = list(summary["peers"])
+    offered = {(p, x["round"]): x["n_bytes"] for p in peers for x in records(run, p, "offered")}
+    pulled = [
+        (x["n_bytes"], offered[x["donor"], x["round"]])
+        for p in peers
+        for x in records(run, p, "pulled")
+    ]
+    assert len(pulled) == 4 * 3  # one other in a group of two, for three rounds
+    assert all(part <= whole for part, whole in pulled)
+    assert sum(part for part, _ in pulled) < sum(whole for _, whole in pulled)
+    assert payload(summary, "weights") < payload(as_it_is.summary, "weights")
+
+
+def test_masks_of_two_layers_have_fewer_bytes(tmp_path, as_it_is):
+    _, summary = run_with(tmp_path, "--similarity-layers", "last-2")
+    assert 0 < payload(summary, "mask") < payload(as_it_is.summary, "mask")
 
 
 def test_a_donor_killed_in_the_middle_of_a_pull_leaves_nothing_unexplained(tmp_path):

@@ -135,6 +135,13 @@ def test_an_aspect_that_neither_run_has_is_not_judged(run):
     assert outcome([], counts).endswith("4 accuracy, 1 final weights; not judged: masks")
 
 
+def test_groups_without_labels_are_not_judged(run):
+    """As of top-m, and of baselines that do not cluster."""
+    chosen = {3: records.Grouped(0, {}, ["b"]), 9: records.Grouped(1, {}, ["b"])}
+    one = run("one", chosen, peers=["b"])
+    assert not_judged(compared(one)) == ["groups"]
+
+
 def test_what_one_run_alone_has_is_compared(run):
     one, other = run("one", {1: None, 7: None}, peers=["b"]), run("other", peers=["b"])
     assert compared(one, other)["masks"] == 2
