@@ -38,7 +38,7 @@ class RunFolder:
         return plan
 
     @property
-    def twin(self) -> RunFolder | None:
+    def control_run(self) -> RunFolder | None:
         """The control run (the same plan without faults); None if there was none."""
         path = self.path / TWIN
         return RunFolder(path) if (path / "plan.json").exists() else None

@@ -78,8 +78,8 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         "rejected": rejections(run),
         "left_out": left_out(run),
         "checks": checks_json(run_checks(run)),
-        "faults": faults_json(fault_verdicts(run, run.twin)),
-        "twin": _deployed(run.twin) if run.twin else None,
+        "faults": faults_json(fault_verdicts(run, run.control_run)),
+        "twin": _deployed(run.control_run) if run.control_run else None,
     }
 
 

@@ -104,7 +104,7 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
         )
     if summary["twin"] is not None:
         gain = _gain(accuracy["deployed"], summary["twin"])
-        lines.append(f"without the faults: {_figure(summary['twin'])} deployed; change {gain}")
+        lines.append(f"control run (no faults): {_figure(summary['twin'])} deployed; change {gain}")
     ari = summary["grouping"]["ari_by_round"]
     if ari:
         lines.append(
