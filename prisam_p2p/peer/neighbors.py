@@ -71,7 +71,7 @@ class Neighbors:
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
         self._fetched: dict[str, int] = {}
-        self._turned: Counter[tuple[str, str]] = Counter()
+        self._rejections: Counter[tuple[str, str]] = Counter()
 
     def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
         """Connect to every neighbor in `roster`, and wait until each has connected too."""
@@ -124,7 +124,7 @@ class Neighbors:
         self._pulls, self._fetched = {}, {}
         self._transport.pull(donors, round_index, wanted, self._pull_deadline_s)
         self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s + _ANSWER_S)
-        for donor in set(donors) - self._pulls.keys():
+        for donor in sorted(set(donors) - self._pulls.keys()):
             reason = f"the transport told no end within {self._pull_deadline_s + _ANSWER_S:g} s"
             self._journal.write(records.PullFailed(round_index, donor, reason))
         arrived, self._pulls = self._pulls, {}
@@ -280,10 +280,10 @@ class Neighbors:
         )
 
     def _reject(self, sender: str, verdict: str, reason: str, n: int = 1) -> None:
-        if len(self._turned) >= _MOST_SENDERS and (sender, verdict) not in self._turned:
+        if len(self._rejections) >= _MOST_SENDERS and (sender, verdict) not in self._rejections:
             sender = OTHERS
-        before = self._turned[sender, verdict]
-        count = self._turned[sender, verdict] = before + n
+        before = self._rejections[sender, verdict]
+        count = self._rejections[sender, verdict] = before + n
         # Only the 1st, 2nd, 4th, ..: a flood must not fill the disk.
         if count.bit_length() > before.bit_length():
             self._journal.write(records.Turned(sender, verdict, reason, count))

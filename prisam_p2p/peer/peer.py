@@ -69,7 +69,7 @@ class Peer:
         self.group: list[str] = [spec.peer_id]
         self.deployment: Deployment | None = None
         self._w0, self._neighbors_if_any, self._journal = w0, neighbors, journal
-        self._sleep, self._report, self._leave_barrier = sleep, report, wait_at_barrier
+        self._sleep, self._report, self._await_release = sleep, report, wait_at_barrier
         self._first = 0
         self._turns = Turns(spec.turns_fd, spec.cores, sleep)
         self.announced = PackedMask(0, b"")
@@ -339,7 +339,7 @@ class Peer:
         """Wait for the launcher, if a fault is planned for this moment."""
         if (t, phase) in self.spec.barriers:
             self._report(AtBarrier(t, phase))
-            self._leave_barrier()
+            self._await_release()
 
     @property
     def _neighbors(self) -> Neighbors:
