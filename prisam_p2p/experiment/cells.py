@@ -160,16 +160,16 @@ def _cell(grid: Grid, chosen: Mapping[str, AxisValue], more: Mapping[str, Any], 
 
 
 def _check_overrides(grid: Grid, overrides: Mapping[str, Any]) -> None:
-    taken = {key: axis for axis, cs in grid.axes.items() for c in cs for key in c.settings}
+    taken = {key: f"the axis {a}" for a, cs in grid.axes.items() for c in cs for key in c.settings}
     for key in {key for candidate in grid.candidates for key in candidate}:
         if key in taken:
-            right = f"a setting that no axis has; the axis {taken[key]} has this one"
+            right = f"a setting that no axis gives, while {taken[key]} gives this one"
             raise ConfigError(str(grid.path), "tune.candidates", key, right)
         taken[key] = "[tune]"
     for key in overrides:
         if key in taken:
             option = f"--{key.replace('_', '-')}"
-            right = f"no such option, as {taken[key]} in {grid.path} gives this setting"
+            right = f"no {option}, as {taken[key]} in {grid.path} gives this setting"
             raise ConfigError(option, "", overrides[key], right)
 
 

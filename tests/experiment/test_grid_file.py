@@ -108,7 +108,7 @@ def test_an_axis_does_not_apply_to_a_value_that_is_without_it(grid):
 
 def test_the_command_line_overrides_the_table_run_but_no_axis(grid):
     assert {cell.settings["rounds"] for cell in cells(grid, BASIS + AXES, rounds=9)} == {9}
-    with pytest.raises(ConfigError, match=r"--prune-ratio = 0\.1: expected no such option"):
+    with pytest.raises(ConfigError, match=r"--prune-ratio = 0\.1: expected no --prune-ratio, as"):
         cells(grid, BASIS + AXES, prune_ratio=0.1)
 
 
