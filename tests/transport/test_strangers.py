@@ -153,15 +153,15 @@ def test_a_neighbor_announces_only_through_its_own_router(net, message, name):
 
 def test_an_oversize_frame_ends_its_senders_connection_only(net):
     a, b = alone_with_b(net)
-    rude = net.raw()
-    watch = rude.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-    rude.connect(a)
-    rude.send(greeting("c"))
-    assert rude.answer() == Welcome(0)
-    rude.send(bytes(1025))  # a mask of LAYOUT is shorter
+    stranger = net.raw()
+    watch = stranger.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    stranger.connect(a)
+    stranger.send(greeting("c"))
+    assert stranger.answer() == Welcome(0)
+    stranger.send(bytes(1025))  # a mask of LAYOUT is shorter
     assert watch.poll(DEADLINE_S * 1000)
     assert recv_monitor_message(watch)["event"] == zmq.EVENT_DISCONNECTED
-    rude.socket.disable_monitor()
+    stranger.socket.disable_monitor()
     watch.close()
     assert a.wait(events.Left).neighbor == "c"
     still_answers(a, b)
