@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prisam_p2p.core.similarity import distances
+from prisam_p2p.core.grouping import distances
 
 OTHERS = 199
 

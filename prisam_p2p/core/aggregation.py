@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from prisam_p2p.core.layout import Array, Layout, Mask, TensorLayout, Weights
+from prisam_p2p.core.layout import Array, Layout, Mask, PeerId, TensorLayout, Weights
 from prisam_p2p.core.robust import median_over_retainers, trimmed_mean_over_retainers
-from prisam_p2p.core.similarity import PeerId
 from prisam_p2p.settings import Aggregation
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from prisam_p2p.core.layout import Array, Layout, Weights, narrow
-from prisam_p2p.core.similarity import PeerId
+from prisam_p2p.core.layout import Array, Layout, PeerId, Weights, narrow
 
 
 def norm_ratios(layout: Layout, own: Weights, pulled: Mapping[PeerId, Weights]) -> dict[str, float]:

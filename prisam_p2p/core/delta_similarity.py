@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prisam_p2p.core.grouping import Groups, kmeans_of
-from prisam_p2p.core.layout import Layout, Weights
-from prisam_p2p.core.similarity import PeerId
+from prisam_p2p.core.layout import Layout, PeerId, Weights
 
 
 def delta_cosines(

@@ -1,20 +1,20 @@
-"""Group peers by their masks; each peer does so by itself, from the masks it has heard.
+"""Group peers by the distances of their masks, which stand for those of their data.
 
+Each peer does so by itself, from the masks it has heard (PRISAM, Algorithm 1, steps 2 and 3).
 Peers that heard the same masks find the same groups without a central server: ids are sorted, and
-the clustering is seeded by (run seed, round) alone (PRISAM, section IV-B, Algorithm 1 step 3).
+the clustering is seeded by (run seed, round) alone (PRISAM, section IV-B).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from prisam_p2p.core.bits import PackedMask
-from prisam_p2p.core.layout import Mask
-from prisam_p2p.core.similarity import PeerId, compact, distances, hamming
+from prisam_p2p.core.layout import PeerId
 
 Labels = dict[PeerId, int]
 Affinity = dict[PeerId, tuple[float, int]]
@@ -42,6 +42,52 @@ class Groups:
         return tuple(sorted(p for p, other in self.labels.items() if other == label))
 
 
+def compact(
+    masks: Mapping[PeerId, PackedMask],
+) -> tuple[tuple[PeerId, ...], npt.NDArray[np.bool_]]:
+    """Drop every bit in which all masks agree (Algorithm 1, step 2).
+
+    Returns:
+        The peers in ascending order, and their compact masks, shape (peers, bits left).
+        Identical masks leave no bit.
+
+    Raises:
+        ValueError: there are no masks, or their lengths differ.
+    """
+    if not masks:
+        raise ValueError("no masks")
+    peers = tuple(sorted(masks))
+    if len({masks[peer].n_bits for peer in peers}) > 1:
+        raise ValueError("masks of different lengths")
+    rows = np.stack([masks[peer].unpack() for peer in peers])
+    return peers, rows[:, rows.any(axis=0) & ~rows.all(axis=0)]
+
+
+def hamming(rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return the pairwise Hamming distances.
+
+    Args:
+        rows: masks, shape (peers, bits).
+
+    Returns:
+        Shape (peers, peers), symmetric, zero diagonal; exact below 2**24 bits.
+    """
+    signs = rows.astype(np.float32) * 2 - 1
+    agreeing_minus_differing = np.rint(signs @ signs.T).astype(np.int64)
+    return np.asarray((rows.shape[1] - agreeing_minus_differing) // 2, np.int64)
+
+
+def distances(own: bytes, others: Sequence[bytes]) -> npt.NDArray[np.int64]:
+    """Return the Hamming distance of each of `others` from `own`, shape (len(others),).
+
+    Args:
+        own, others: packed masks (core/bits.py) of one length, as they arrive on the wire.
+    """
+    rows = np.frombuffer(b"".join(others), np.uint8).reshape(len(others), len(own))
+    differing = np.bitwise_count(rows ^ np.frombuffer(own, np.uint8))
+    return np.asarray(differing.sum(axis=1, dtype=np.int64))
+
+
 def kmeans(masks: Mapping[PeerId, PackedMask], k: int, seed: int, round_index: int) -> Groups:
     """Cluster masks into at most `k` groups by K-means++ with 10 starts, on their compact bits.
 
@@ -56,7 +102,7 @@ def kmeans(masks: Mapping[PeerId, PackedMask], k: int, seed: int, round_index: i
     Raises:
         ValueError: there are no masks, or their lengths differ.
     """
-    peers, rows = compact(_unpacked(masks))
+    peers, rows = compact(masks)
     return kmeans_of(peers, rows.astype(np.float64), k, seed, round_index)
 
 
@@ -97,7 +143,7 @@ def dbscan(masks: Mapping[PeerId, PackedMask], eps: float) -> Groups:
     """
     from sklearn.cluster import DBSCAN
 
-    peers, rows = compact(_unpacked(masks))
+    peers, rows = compact(masks)
     if rows.shape[1] == 0:
         return _numbered(peers, [0] * len(peers))
     model = DBSCAN(eps=eps * rows.shape[1], min_samples=2, metric="precomputed")
@@ -138,10 +184,6 @@ def top_m(history: Affinity, me: PeerId, heard: Collection[PeerId], m: int) -> t
 
     nearest = sorted((p for p in heard if p != me), key=distance)[:m]
     return tuple(sorted([me, *nearest]))
-
-
-def _unpacked(masks: Mapping[PeerId, PackedMask]) -> dict[PeerId, Mask]:
-    return {peer: mask.unpack() for peer, mask in masks.items()}
 
 
 def _numbered(peers: tuple[PeerId, ...], labels: list[int]) -> Groups:

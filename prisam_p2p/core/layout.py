@@ -23,6 +23,7 @@ import numpy.typing as npt
 import xxhash
 
 Mask = npt.NDArray[np.bool_]
+PeerId = str
 Array = npt.NDArray[np.generic]
 State = Mapping[str, Array]
 """Tensor name -> array, in the layout's order; in full or slim shapes, as each use states."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from prisam_p2p.core.layout import Array, Layout, TensorLayout, Weights
-from prisam_p2p.core.similarity import PeerId
+from prisam_p2p.core.layout import Array, Layout, PeerId, TensorLayout, Weights
 
 
 def metropolis_weights(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from prisam_p2p.core.similarity import PeerId
+from prisam_p2p.core.layout import PeerId
 
 Trials = dict[PeerId, tuple[float, int]]
 """Peer -> (times among the best minus the times expected by chance, times tried)."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from prisam_p2p.core.bits import PackedMask
+from prisam_p2p.core.grouping import compact, hamming
 from prisam_p2p.core.layout import Mask
-from prisam_p2p.core.similarity import compact, hamming
 
 Matrix = npt.NDArray[np.float64]
 
@@ -65,7 +66,8 @@ def principal_components(announced: AnnouncedMasks) -> tuple[Matrix, Matrix]:
         The points, shape (peers, 2), by `peers`, and the components' shares of the variance,
         shape (2,). Both are zero for a component that does not exist.
     """
-    _, rows = compact({f"{i:06d}": announced.masks[p] for i, p in enumerate(announced.peers)})
+    in_order = (PackedMask.pack(announced.masks[peer]) for peer in announced.peers)
+    _, rows = compact({f"{i:06d}": mask for i, mask in enumerate(in_order)})
     centred = rows.astype(np.float64) - rows.mean(axis=0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     points, shares = np.zeros((len(rows), 2)), np.zeros(2)

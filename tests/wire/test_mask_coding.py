@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.wire.mask_coding import (
+    FEW_TO_FIND,
+    FEW_TO_RANK,
     MAX_NUMBER_BYTES,
     Coding,
     decode_mask,
     encode_as,
     encode_mask,
+    index_of,
+    least_bytes,
+    positions_of,
 )
-from prisam_p2p.wire.subsets import FEW_TO_FIND, FEW_TO_RANK, index_of, least_bytes, positions_of
 
 PACKED, CHANGES, DENSITY = Coding
 VGG11 = 2752

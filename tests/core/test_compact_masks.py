@@ -1,11 +1,17 @@
+import hand_layouts
 import numpy as np
 import pytest
-from hand_layouts import mask_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from prisam_p2p.core.similarity import compact, hamming
+from prisam_p2p.core.bits import PackedMask
+from prisam_p2p.core.grouping import compact, hamming
+
+
+def mask_of(bits):
+    return PackedMask.pack(hand_layouts.mask_of(bits))
+
 
 mask_tables = hnp.arrays(np.bool_, st.tuples(st.integers(1, 6), st.integers(0, 20)))
 
@@ -24,7 +30,7 @@ def test_identical_masks_leave_no_bit():
 
 @given(mask_tables)
 def test_compaction_keeps_every_distance(table):
-    peers, rows = compact({f"p{i}": row for i, row in enumerate(table)})
+    peers, rows = compact({f"p{i}": PackedMask.pack(row) for i, row in enumerate(table)})
     assert hamming(rows).tolist() == hamming(table).tolist()
     assert len(peers) == len(rows) == len(table)
     assert all(0 < column.sum() < len(rows) for column in rows.T)
