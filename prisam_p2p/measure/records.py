@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 AS_PLANNED = " as planned"
-"""Ends the final state of a peer that a fault took away for good (`RunEnded`)."""
+"""Suffix of the final state of a peer that a fault took away for good (`RunEnded`)."""
 
 GUARDED = "the guard: as many are down as may be"
-"""Why a fault that the clock, a transfer or another fault triggers is not done."""
+"""Reason of a `FaultMissed` that the guard caused, at run time."""
 
 SAID_BYE = "left before round "
-"""Begins the reason why a neighbor that said Bye is missing (`Heard`): it meant to go."""
+"""Prefix of the reason why a neighbor is missing that said Bye (`Heard`): it left on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A later process of a peer: the round its state was at, and the one it goes on with.
+    """A later process of a peer: the round of its state, and the round with which it continues.
 
     `source` of its weights: state, neighbor (`donor`) or fresh (W0).
     """
@@ -54,7 +54,7 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """After `round` this peer goes on with `next_round`, where half of its neighbors are by now."""
+    """After `round` this peer skips to `next_round`, which half of its neighbors have reached."""
 
     round: int
     next_round: int
@@ -89,7 +89,7 @@ class Masked:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """From here on, these weights are given to who asks for those of the round."""
+    """From now on, a peer that requests the weights of this round gets these."""
 
     round: int
     n_bytes: int
@@ -98,7 +98,7 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """The similarity mask went out to the neighbors that could be reached.
+    """The similarity mask was sent to the neighbors that could be reached.
 
     `n_bytes` is of the weights that are offered with it.
     """
@@ -111,9 +111,9 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The wait for the neighbors' masks is over; `missing` says who was left out, and why.
+    """The wait for the neighbors' masks ended; `missing`: neighbor -> why its mask is missing.
 
-    It would have lasted `deadline_s` at most.
+    The wait could have taken `deadline_s` at most.
     """
 
     round: int
@@ -156,9 +156,9 @@ class PullFailed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What a chosen peer gave fails a check on receipt; it is left out of this round.
+    """The weights of a chosen peer failed a check on receipt; it is left out of this round.
 
-    `fetched_bytes`: of weights that came whole, and for nothing.
+    `fetched_bytes`: of weights that arrived whole and were thrown away.
     """
 
     round: int
@@ -205,7 +205,7 @@ class GuardActed:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A message was not accepted: a stranger's, stale, malformed, ..
+    """A message was rejected: a stranger's, stale, malformed, ..
 
     `count` of this sender and verdict so far; written at the first, and when 2, 4, 8, .. are
     reached or passed.
@@ -219,7 +219,7 @@ class Turned:
 
 @dataclass(frozen=True, slots=True)
 class NeighborLeft:
-    """A neighbor's connection is gone, or it said goodbye."""
+    """A neighbor's connection closed, or it said Bye."""
 
     neighbor: str
     reason: str
@@ -272,7 +272,7 @@ class TransferStopped:
 
 @dataclass(frozen=True, slots=True)
 class StateNotWritten:
-    """What the next round begins with could not be stored; what was stored before still is."""
+    """The state for the next round could not be stored; the earlier one is kept."""
 
     round: int
     reason: str
@@ -290,7 +290,7 @@ class MemoryExceeded:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The model this device ends with: the better of the two on its validation images."""
+    """The model that this device keeps: the better of the two on its validation images."""
 
     moment: str
     validation: float
@@ -304,7 +304,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class PolicyActed:
-    """A rule about messages on their way was removed: what it was about, and what it touched."""
+    """A rule of message faults was removed: messages that matched it, and that it acted on."""
 
     id: str
     matched: int
@@ -330,7 +330,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The launcher has the run folder and begins to start processes; `launches` were before."""
+    """The launcher made the run folder and starts processes; `launches`: number of earlier ones."""
 
     run_id: str
     algorithm: str
@@ -341,7 +341,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class NetworkMade:
-    """What lies between the peers of this run."""
+    """The network between the peers of this run."""
 
     kind: str
     reason: str
@@ -371,7 +371,7 @@ class AllReady:
 
 @dataclass(frozen=True, slots=True)
 class PeerEnded:
-    """A peer process is gone."""
+    """A peer process ended."""
 
     peer: str
     pid: int
@@ -380,7 +380,7 @@ class PeerEnded:
 
 @dataclass(frozen=True, slots=True)
 class FaultApplied:
-    """The launcher did at one peer what an occurrence of a fault says, so late."""
+    """The launcher applied an occurrence of a fault at one peer, `late_s` after its time."""
 
     fault: str
     kind: str
@@ -390,7 +390,7 @@ class FaultApplied:
 
 @dataclass(frozen=True, slots=True)
 class FaultMissed:
-    """A fault was due at a peer, and there was nobody to do it to, or the guard forbade it."""
+    """A fault was due at a peer and not applied: the peer was down, or the guard forbade it."""
 
     fault: str
     peer: str
@@ -411,7 +411,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """No peer had reported anything for far too long: those that were not done were ended."""
+    """The watchdog ended the peers that were not done: no peer had reported for far too long."""
 
     peers: list[str]
     silent_s: float
@@ -419,7 +419,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class FaultVerified:
-    """Evidence that a fault bit at a peer."""
+    """Evidence that a fault had its effect at a peer."""
 
     fault: str
     peer: str
@@ -465,7 +465,7 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The last line of kernel.jsonl: whether the kernel told of its sockets, and what was lost."""
+    """The last line of kernel.jsonl: whether the kernel reported its sockets, and how often not."""
 
     available: bool
     reason: str
