@@ -205,10 +205,8 @@ def classes_of(run: Path) -> dict[str, list[int]]:
     return {peer: each["classes"] for peer, each in plan["peers"].items()}
 
 
-def test_after_training_trains_the_union_and_dbscan_with_a_wide_radius_finds_one_group(
-    run, tmp_path
-):
-    options = "--prune-order after-training --grouping dbscan --dbscan-eps 1"
+def test_after_training_trains_the_union_and_a_wide_dbscan_finds_one_group(run, tmp_path):
+    options = "--prune-order after-training --grouping dbscan --dbscan-eps 1 --evaluate-every 2"
     other, summary = variant(run, tmp_path, options)
     for peer in HALVED:
         slim, union = (values(each, "trained", "parameters")[peer] for each in (run, other))
@@ -218,14 +216,17 @@ def test_after_training_trains_the_union_and_dbscan_with_a_wide_radius_finds_one
         group == IDS for groups in values(other, "grouped", "group").values() for group in groups
     )
     assert summary["grouping"]["chosen_in_group"] == pytest.approx(2 / 5)
+    for rounds in values(other, "evaluated", "round").values():
+        assert rounds == [1, 1, 2, 2]  # the second, and the last
 
 
-def test_top_m_chooses_m_and_the_masks_of_two_layers_have_their_bits_alone(run, tmp_path):
-    options = "--grouping top-m --top-m 3 --similarity-layers last-2"
+def test_top_m_chooses_m_masks_have_two_layers_and_iid_data_all_classes(run, tmp_path):
+    options = "--grouping top-m --top-m 3 --similarity-layers last-2 --split iid"
     other, summary = variant(run, tmp_path, options)
     for peer, lines in records(other, "grouped").items():
         assert [(x["labels"], len(x["group"])) for x in lines] == [({}, 1 + 3)] * ROUNDS, peer
-    assert summary["grouping"]["ari"] is None
+    assert all(min(mine) >= 2 and max(mine) <= 3 for mine in classes_of(other).values())
+    assert {peer["data_group"] for peer in summary["peers"].values()} == {None}
     announced = {bits for each in values(other, "masked", "similarity").values() for bits in each}
     assert {len(bytes.fromhex(bits)) for bits in announced} == {(64 + 64) // 8}
 
@@ -290,14 +291,6 @@ def test_another_model_and_a_split_by_group_that_is_not_even(run, tmp_path):
         assert len({n for n in mine if n}) > 1  # a pathological split has as many of each
         for mate in (each for each in classes if groups[each] == groups[peer]):
             assert max(abs(a - b) for a, b in zip(mine, classes[mate], strict=True)) <= 1
-
-
-def test_iid_data_have_all_classes_and_every_second_round_is_evaluated(run, tmp_path):
-    other, summary = variant(run, tmp_path, "--split iid --evaluate-every 2")
-    assert all(min(mine) >= 2 and max(mine) <= 3 for mine in classes_of(other).values())
-    assert {peer["data_group"] for peer in summary["peers"].values()} == {None}
-    for rounds in values(other, "evaluated", "round").values():
-        assert rounds == [1, 1, 2, 2]  # the second, and the last
 
 
 def test_a_dirichlet_split_gives_each_peer_a_mixture_of_its_own(run, tmp_path):
