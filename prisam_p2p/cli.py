@@ -1,11 +1,11 @@
-"""Commands: parse, call, exit code. Nothing is decided here."""
+"""The commands: each parses its options, calls one function and sets the exit code."""
 
 from __future__ import annotations
 
 import os
 
-# One thread a process, before NumPy and torch are imported: peers share the cores, and a warm
-# process that ran a thread pool could not be forked.
+# Set before NumPy and torch are imported. One thread per process, because peers share the cores and
+# a process with a thread pool could not be forked.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
@@ -41,6 +41,7 @@ _output = option_in(
     default="table",
     help="Print the results as a table, or summary.json with the run's path. [table]",
 )
+_TABLE_OR_JSON = click.Choice(["table", "json"])
 _FORMATS = click.Choice(["table", "json", "csv", "parquet"])
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -48,13 +49,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _COMMANDS = {
     "Run": ("launch", "resume", "experiment", "soak"),
     "Look at a run": ("summary", "bytes", "sql", "verify"),
-    "Look before a run": ("plan", "doctor", "bench"),
+    "Before a run": ("plan", "doctor", "bench"),
 }
 """How `prisam --help` lists the commands."""
 
 
 class Command(GroupedCommand):
-    """Ends with the exit code of a PrisamError, and one line instead of a traceback."""
+    """Turns a PrisamError into its exit code and one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """See click."""
@@ -71,7 +72,7 @@ class Command(GroupedCommand):
 
 
 class Commands(click.Group):
-    """Holds Commands, and lists them under headings."""
+    """Holds our commands, and lists them under headings."""
 
     command_class = Command
 
@@ -231,7 +232,9 @@ def _conclude(launched: Launched, quiet: bool, output: str) -> None:
     required=True,
     help="Scenario (topologies/faults/*.toml), or a run's faults.json.",
 )
-@option_in("Output", "--format", "output", type=click.Choice(["table", "json"]), default="table")
+@option_in(
+    "Output", "--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]"
+)
 @settings_options
 def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
     """Print which faults a scenario would inject into a network, when and where. Starts nothing.
@@ -252,7 +255,7 @@ def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+@click.option("--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]")
 def summary(run: Path, output: str) -> None:
     """Print a run's results. Writes its summary.json anew, also for a run that was killed.
 
@@ -276,7 +279,7 @@ def summary(run: Path, output: str) -> None:
 @click.option(
     "--top", type=click.IntRange(min=1), default=10, help="Number of links or peers to list. [10]"
 )
-@click.option("--format", "output", type=_FORMATS, default="table", help="[table]")
+@click.option("--format", "output", type=_FORMATS, default="table", help="Output. [table]")
 @click.option("--out", type=_FILE, help="File to write; required for parquet. [print]")
 def bytes_(run: Path, by: str | None, top: int, output: str, out: Path | None) -> None:
     """Show a run's bytes by kind, layer, link and round, and what other methods would send.
@@ -294,7 +297,7 @@ def bytes_(run: Path, by: str | None, top: int, output: str, out: Path | None) -
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("query")
-@click.option("--format", "output", type=_FORMATS, default="table", help="[table]")
+@click.option("--format", "output", type=_FORMATS, default="table", help="Output. [table]")
 @click.option("--out", type=_FILE, help="File to write; required for parquet. [print]")
 def sql(run: Path, query: str, output: str, out: Path | None) -> None:
     """Answer QUERY, one SELECT over a run's journals and ledger. docs/sql.md has the tables.
@@ -310,7 +313,9 @@ def sql(run: Path, query: str, output: str, out: Path | None) -> None:
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("run2", type=click.Path(path_type=Path))
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output. [text]"
+)
 def verify(run: Path, run2: Path, output: str) -> None:
     """Compare two runs: masks, groups, chosen peers and final weights. Exit 4 if they differ.
 
@@ -334,7 +339,7 @@ def verify(run: Path, run2: Path, output: str) -> None:
 
 
 @main.command()
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+@click.option("--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]")
 def doctor(output: str) -> None:
     """Test what network emulation this machine can do, and measure one link: docs/network.md.
 

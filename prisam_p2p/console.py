@@ -1,4 +1,4 @@
-"""Where tables for people are printed."""
+"""The console that tables are printed to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.console import Console
 
 _WIDTH = 130
-"""Columns where the output is no terminal."""
+"""Columns if the output is not a terminal."""
 
 
 def console(file: TextIO | None = None) -> Console:

@@ -1,4 +1,4 @@
-"""Every error a user can meet, and the exit code each one ends the program with.
+"""The errors that users can meet, each with the exit code of the program.
 
 `ValueError` and `TypeError` are not here: they mean a bug in this project.
 """
@@ -20,8 +20,8 @@ class ConfigError(PrisamError):
 
     Args:
         where: the file or the command-line option that holds the value.
-        key: dotted path of the key in that file, "" for the file as a whole.
-        value: what stands there.
+        key: dotted path of the key in that file; "" for the file or option as a whole.
+        value: the wrong value.
         right: what would be right, as the rest of the sentence "expected ...".
     """
 
@@ -34,7 +34,7 @@ class ConfigError(PrisamError):
 
 
 class LaunchError(PrisamError):
-    """A process of the run did not start; `last_lines` is the end of what it wrote."""
+    """A process of the run did not start; `last_lines` is the end of its output."""
 
     exit_code = 3
 
@@ -51,7 +51,7 @@ class CheckFailed(PrisamError):
 
 
 class Undecided(PrisamError):
-    """A finished run broke no invariant that could be checked, but not all could."""
+    """A finished run broke no invariant, but not all of them could be checked."""
 
     exit_code = 5
 

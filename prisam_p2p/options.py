@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from prisam_p2p.settings import REMOVED, RENAMED, Group, RunSettings, about
+from prisam_p2p.settings import REMOVED, RENAMED, Heading, RunSettings, about
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,7 +82,7 @@ class GroupedCommand(click.Command):
 
 def _place(heading: str) -> int:
     """Return where a heading stands: a command's own headings come first."""
-    order = (*Group, "Faults", "Output", _UNGROUPED)
+    order = (*Heading, "Faults", "Output", _UNGROUPED)
     return order.index(heading) if heading in order else -1
 
 

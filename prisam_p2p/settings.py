@@ -112,7 +112,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-class Group(StrEnum):
+class Heading(StrEnum):
     """The headings under which settings stand in help and in docs/settings.md, in this order."""
 
     RUN = "Run"
@@ -134,13 +134,13 @@ class About:
         unset: what holds where the default is None; a choice can be set to it, too.
     """
 
-    group: Group
+    group: Heading
     common: bool = False
     unset: str = ""
 
 
 def _setting(
-    group: Group,
+    group: Heading,
     default: Any,
     description: str,
     *,
@@ -156,7 +156,7 @@ def _setting(
 def about(field: FieldInfo) -> About:
     """Return what a field of RunSettings says of itself."""
     extra: Any = field.json_schema_extra
-    return About(Group(extra["group"]), extra["common"], extra["unset"])
+    return About(Heading(extra["group"]), extra["common"], extra["unset"])
 
 
 RENAMED: Mapping[str, str] = {
@@ -205,42 +205,42 @@ class RunSettings(BaseModel):
     """Key that earlier versions had -> what the refusal says is right."""
 
     algorithm: Algorithm = _setting(
-        Group.RUN,
+        Heading.RUN,
         Algorithm.PRISAM,
         f"What every peer does in a round (docs/baselines.md): {', '.join(Algorithm)}.",
         common=True,
     )
     baseline: Baseline = _setting(
-        Group.RUN,
+        Heading.RUN,
         None,
         "Also run this algorithm (or none) on the same peers and data, and compare.",
         common=True,
         unset=NO_BASELINE,
     )
-    rounds: int = _setting(Group.RUN, 12, "Number of rounds.", common=True, ge=1, le=MOST_ROUNDS)
+    rounds: int = _setting(Heading.RUN, 12, "Number of rounds.", common=True, ge=1, le=MOST_ROUNDS)
     seed: int = _setting(
-        Group.RUN, 0, "Seed of everything random in the run.", common=True, ge=0, lt=2**32
+        Heading.RUN, 0, "Seed of everything random in the run.", common=True, ge=0, lt=2**32
     )
     target_loss: float | None = _setting(
-        Group.RUN,
+        Heading.RUN,
         None,
         "A peer finishes early when its training loss is at most this.",
         unset="off",
         gt=0,
     )
     patience: int | None = _setting(
-        Group.RUN,
+        Heading.RUN,
         None,
         "A peer finishes early after this many evaluations without a better validation accuracy.",
         unset="off",
         ge=1,
     )
     evaluate_every: int = _setting(
-        Group.RUN, 1, "Rounds between evaluations; the last round is always evaluated.", ge=1
+        Heading.RUN, 1, "Rounds between evaluations; the last round is always evaluated.", ge=1
     )
 
     dataset: str = _setting(
-        Group.DATA,
+        Heading.DATA,
         "digits",
         "digits, fashion-mnist, cifar10, cifar100, svhn, folder (images in train/CLASS/ and "
         "test/CLASS/ of --data-dir), or the path of an .npz file with x_train, y_train, x_test, "
@@ -248,13 +248,13 @@ class RunSettings(BaseModel):
         common=True,
     )
     data_dir: Path | None = _setting(
-        Group.DATA, None, "Directory of the dataset's files.", common=True, unset="none"
+        Heading.DATA, None, "Directory of the dataset's files.", common=True, unset="none"
     )
     download: bool = _setting(
-        Group.DATA, False, "Let torchvision download a missing dataset into --data-dir."
+        Heading.DATA, False, "Let torchvision download a missing dataset into --data-dir."
     )
     image_size: int | None = _setting(
-        Group.DATA,
+        Heading.DATA,
         None,
         "Resize images to this width and height in pixels.",
         unset="the dataset's",
@@ -262,72 +262,76 @@ class RunSettings(BaseModel):
         le=1024,
     )
     split: Split = _setting(
-        Group.DATA,
+        Heading.DATA,
         Split.CLUSTER_PATHOLOGICAL,
         "How the images are partitioned over the peers. In a cluster split, groups of peers have "
         "similar data.",
         common=True,
     )
-    groups: int = _setting(Group.DATA, 3, "Number of groups of a cluster split.", ge=1, le=10_000)
+    groups: int = _setting(Heading.DATA, 3, "Number of groups of a cluster split.", ge=1, le=10_000)
     classes_per_group: int = _setting(
-        Group.DATA,
+        Heading.DATA,
         4,
         "Classes of a group in a cluster-pathological split, of a peer in a pathological one.",
         ge=1,
     )
     alpha: float = _setting(
-        Group.DATA,
+        Heading.DATA,
         0.2,
         "Concentration parameter of a Dirichlet split; lower values give more skewed data.",
         gt=0,
     )
     images_per_peer: int = _setting(
-        Group.DATA,
+        Heading.DATA,
         40,
         "Images of a peer for training; a fifth of them is held out for validation.",
         ge=8,
     )
     test_images_per_peer: int = _setting(
-        Group.DATA, 150, "Upper bound on the test images of a peer.", ge=1
+        Heading.DATA, 150, "Upper bound on the test images of a peer.", ge=1
     )
 
     model: str = _setting(
-        Group.MODEL,
+        Heading.MODEL,
         "vgg-s",
         "vgg-s, vgg11, resnet20, resnet18, or the name of a torchvision classifier with "
         "BatchNorm layers (torchvision:resnet18 where both have that name).",
         common=True,
     )
     width: float = _setting(
-        Group.MODEL,
+        Heading.MODEL,
         1.0,
         "Multiplies the channels of our own models (not of torchvision's).",
         gt=0,
         le=16,
     )
     initial_weights: InitialWeights = _setting(
-        Group.MODEL,
+        Heading.MODEL,
         InitialWeights.COMMON,
         "All peers begin with the same W0 (common, the method), or each with its own: a negative "
         "control, because masks then say nothing about the data.",
     )
-    epochs: int = _setting(Group.MODEL, 2, "Passes over the local data in a round.", ge=1)
+    epochs: int = _setting(Heading.MODEL, 2, "Passes over the local data in a round.", ge=1)
     warmup_epochs: int = _setting(
-        Group.MODEL, 3, "Passes over the local data before the first mask.", ge=1
+        Heading.MODEL, 3, "Passes over the local data before the first mask.", ge=1
     )
-    batch_size: int = _setting(Group.MODEL, 16, "Images in a training step.", ge=4)
-    learning_rate: float = _setting(Group.MODEL, 0.05, "Learning rate of SGD in round 0.", gt=0)
+    batch_size: int = _setting(Heading.MODEL, 16, "Images in a training step.", ge=4)
+    learning_rate: float = _setting(Heading.MODEL, 0.05, "Learning rate of SGD in round 0.", gt=0)
     lr_decay: float = _setting(
-        Group.MODEL, 0.9, "The learning rate is multiplied by this after every round.", gt=0, le=1
+        Heading.MODEL,
+        0.9,
+        "The learning rate is multiplied by this after every round.",
+        gt=0,
+        le=1,
     )
-    momentum: float = _setting(Group.MODEL, 0.9, "Momentum of SGD.", ge=0, lt=1)
+    momentum: float = _setting(Heading.MODEL, 0.9, "Momentum of SGD.", ge=0, lt=1)
     gamma_l1: float = _setting(
-        Group.MODEL, 0.0, "Weight of the L1 penalty on BatchNorm gammas (lambda).", ge=0
+        Heading.MODEL, 0.0, "Weight of the L1 penalty on BatchNorm gammas (lambda).", ge=0
     )
-    device: Device = _setting(Group.MODEL, Device.CPU, "What trains: the CPU or a GPU.")
+    device: Device = _setting(Heading.MODEL, Device.CPU, "What trains: the CPU or a GPU.")
 
     prune_ratio: float | None = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         None,
         "rho of every peer: the fraction of channels that it drops.",
         common=True,
@@ -336,20 +340,20 @@ class RunSettings(BaseModel):
         lt=1,
     )
     prune_order: PruneOrder = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         PruneOrder.AFTER_AGGREGATION,
         "Prune after aggregation and train the slim model, or train the union of the group's "
         "channels and prune after training (Algorithm 1 to the letter).",
     )
     regrowth_every: int = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         5,
         "With after-aggregation: train the union of the group's channels in every round whose "
         "number is a multiple of this, so that dropped channels can return; 0 = never.",
         ge=0,
     )
     accuracy_guard: float | None = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         None,
         "Lower rho by 0.05, within the device's budget, when validation accuracy is this much "
         "below its best.",
@@ -358,43 +362,43 @@ class RunSettings(BaseModel):
         le=1,
     )
     grouping: Grouping = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         Grouping.KMEANS,
         "How a peer finds its group among the masks of its neighbors.",
     )
     clusters: int | None = _setting(
-        Group.METHOD, None, "k of K-means.", unset="the number of groups in the data", ge=1
+        Heading.METHOD, None, "k of K-means.", unset="the number of groups in the data", ge=1
     )
     dbscan_eps: float = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         0.3,
         "Radius of DBSCAN, as a fraction of the announced mask's bits.",
         gt=0,
         le=1,
     )
     top_m: int = _setting(
-        Group.METHOD, 4, "Number of most similar neighbors that top-m chooses.", ge=1
+        Heading.METHOD, 4, "Number of most similar neighbors that top-m chooses.", ge=1
     )
     aggregation: Aggregation = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         Aggregation.MEAN,
         "How the group's values of a weight become one: mean (the paper), or median or "
         "trimmed-mean, which tolerate a minority of Byzantine peers.",
     )
     norm_limit: float = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         3.0,
         "A donor is left out of the round if the norm of its weights is above this factor times "
         "the group's median, or below the median divided by it. 1e9 = never.",
         gt=1,
     )
     similarity_layers: SimilarityLayers = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         "all",
         "Layers whose mask bits are announced: all, or last-N (last-3: fewer bytes).",
     )
     similarity_ratio: float | None = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         None,
         "Prune ratio of the announced masks, the same on all peers.",
         unset="the largest rho; 0.5 if no peer prunes",
@@ -402,39 +406,39 @@ class RunSettings(BaseModel):
         lt=1,
     )
     bn_recalibration: bool = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         True,
         "After aggregation, compute BatchNorm statistics anew in one pass over the local data.",
     )
     wire_dtype: Dtype = _setting(
-        Group.METHOD, Dtype.FLOAT32, "Type of weights on the wire; float16 halves the bytes."
+        Heading.METHOD, Dtype.FLOAT32, "Type of weights on the wire; float16 halves the bytes."
     )
     pull: PullPart = _setting(
-        Group.METHOD,
+        Heading.METHOD,
         PullPart.WHOLE,
         "Pull a donor's whole slim model, or only the channels that both models keep (then no "
         "channel returns from the group).",
     )
 
     fan_in: int | None = _setting(
-        Group.BASELINES,
+        Heading.BASELINES,
         None,
         "Models that a peer averages in a round, where the baseline draws or ranks peers.",
         unset="mean group size - 1",
         ge=1,
     )
     density: float = _setting(
-        Group.BASELINES, 0.5, "Fraction of the weights that dis-pfl-erk keeps.", gt=0, le=1
+        Heading.BASELINES, 0.5, "Fraction of the weights that dis-pfl-erk keeps.", gt=0, le=1
     )
     pens_sampled: int | None = _setting(
-        Group.BASELINES,
+        Heading.BASELINES,
         None,
         "Models that pens pulls and tries in a round.",
         unset="5 times --fan-in",
         ge=1,
     )
     pens_rounds: int | None = _setting(
-        Group.BASELINES,
+        Heading.BASELINES,
         None,
         "Rounds in which pens tries models.",
         unset="half of the rounds",
@@ -442,7 +446,7 @@ class RunSettings(BaseModel):
     )
 
     network: NetworkKind = _setting(
-        Group.NETWORK,
+        Heading.NETWORK,
         NetworkKind.AUTO,
         "loopback: plain TCP on one host. namespaces: a network namespace for each peer, with "
         "real rates and link faults; needs no root (see prisam doctor). auto: namespaces if links "
@@ -450,35 +454,35 @@ class RunSettings(BaseModel):
         common=True,
     )
     security: Security = _setting(
-        Group.NETWORK,
+        Heading.NETWORK,
         Security.AUTO,
         "plain: connections are not encrypted. curve: they are, and only the keys of neighbors "
         "may connect. auto: curve if a peer is on another machine.",
     )
     chunk_kib: int = _setting(
-        Group.NETWORK, 1024, "Size of the chunks in which weights are sent.", ge=256, le=1024
+        Heading.NETWORK, 1024, "Size of the chunks in which weights are sent.", ge=256, le=1024
     )
     start: Start = _setting(
-        Group.NETWORK,
+        Heading.NETWORK,
         Start.ZYGOTE,
         "Start peers by forking a process that has loaded torch (zygote), or as fresh "
         "interpreters (spawn).",
     )
     turns: bool = _setting(
-        Group.NETWORK,
+        Heading.NETWORK,
         True,
         "At most as many full-speed devices train at a time as the host has cores: less memory "
         "and CPU time, the same results.",
     )
 
     ready_timeout_s: float = _setting(
-        Group.TIMING, 120.0, "Time limit for all peers to start and connect.", gt=0
+        Heading.TIMING, 120.0, "Time limit for all peers to start and connect.", gt=0
     )
     round_timeout_s: float = _setting(
-        Group.TIMING, 120.0, "Longest wait for the masks of the neighbors in a round.", gt=0
+        Heading.TIMING, 120.0, "Longest wait for the masks of the neighbors in a round.", gt=0
     )
     round_deadline_k: float = _setting(
-        Group.TIMING,
+        Heading.TIMING,
         6.0,
         "A shorter wait for masks, learned from earlier rounds: deadline = median + k x MAD "
         "(median absolute deviation). Higher values tolerate slower rounds; 0 = wait up to "
@@ -486,20 +490,20 @@ class RunSettings(BaseModel):
         ge=0,
     )
     pull_timeout_s: float = _setting(
-        Group.TIMING, 60.0, "A pull fails after this time without progress.", gt=0
+        Heading.TIMING, 60.0, "A pull fails after this time without progress.", gt=0
     )
     pull_deadline_s: float = _setting(
-        Group.TIMING, 600.0, "Longest duration of all pulls of a round together.", gt=0
+        Heading.TIMING, 600.0, "Longest duration of all pulls of a round together.", gt=0
     )
     reconnect_timeout_s: float = _setting(
-        Group.TIMING,
+        Heading.TIMING,
         5.0,
         "A pull whose donor lost its connection waits this long for the donor to reconnect, and "
         "then continues where it stopped.",
         ge=0,
     )
     heartbeat_s: float = _setting(
-        Group.TIMING,
+        Heading.TIMING,
         1.0,
         "Interval between heartbeats to a neighbor, at least 0.1 s per neighbor. A neighbor that "
         "misses three is treated as gone until it answers. Raise it where the host is so busy "

@@ -12,7 +12,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from prisam_p2p.options import choices, default_text, option_name, plain_type
-from prisam_p2p.settings import Group, RunSettings, about
+from prisam_p2p.settings import Heading, RunSettings, about
 
 _TOP = """# Settings
 
@@ -39,7 +39,7 @@ def settings_page() -> str:
 
 
 def _groups() -> Iterator[str]:
-    for group in Group:
+    for group in Heading:
         yield f"## {group}\n"
         yield "| option | TOML key | default | unit, values | meaning |"
         yield "|---|---|---|---|---|"

@@ -1,4 +1,4 @@
-"""Where the topologies and device profiles of a checkout are."""
+"""Paths of the topologies and device profiles in the repository."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from prisam_p2p.cli import main
 from prisam_p2p.options import option_name
-from prisam_p2p.settings import REMOVED, RENAMED, Group, RunSettings, about
+from prisam_p2p.settings import REMOVED, RENAMED, Heading, RunSettings, about
 
 FIELDS = RunSettings.model_fields
 WITH_SETTINGS = ["launch", "plan", "soak", "experiment"]
@@ -40,7 +40,7 @@ def test_the_short_help_of_launch_is_half_of_the_full_one_at_most():
 
 def test_the_full_help_needs_no_argument_and_has_every_group_once():
     headings = re.findall(r"^(\w.*):$", shown("plan", "--help-all"), re.MULTILINE)
-    assert [each for each in headings if each in list(Group)] == list(Group)
+    assert [each for each in headings if each in list(Heading)] == list(Heading)
 
 
 def test_every_command_is_listed_and_has_an_example():

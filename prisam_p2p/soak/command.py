@@ -31,10 +31,17 @@ _DEFAULTS = {"rounds": 8, "network": "loopback"}
     type=click.Path(path_type=Path),
     help="Folder for runs that failed; must not exist. [runs/soak-TIME]",
 )
-@option_in("Output", "--format", "output", type=click.Choice(["table", "json"]), default="table")
+@option_in(
+    "Output",
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="Output. [table]",
+)
 @settings_options
 def soak(topology: Path, minutes: float, out: Path | None, output: str, **given: Any) -> None:
-    """Run after run with random kills, restarts, pauses and link cuts, all drawn from --seed.
+    """Do run after run with random kills, restarts, pauses and link cuts, drawn from --seed.
 
     Each run must end, break no rule and leave nothing behind. Links are cut only with
     --network namespaces.
