@@ -13,6 +13,7 @@ from transports import (
 )
 
 from prisam_p2p.control.messages import RosterEntry
+from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
 from prisam_p2p.transport.sessions import Session, Sessions
 from prisam_p2p.transport.zap import make_keys
@@ -25,6 +26,14 @@ NEW_B = make_keys({"b": ""})["b"].model_copy(update={"neighbors": KEYS["b"].neig
 
 def entry(end, incarnation, keys=None):
     return RosterEntry(end.peer, *end.endpoint, incarnation, keys.public if keys else None)
+
+
+def take_up(a, update):
+    """Return once a has taken the update up: a key that it does not know yet is denied for good."""
+    done = Inbox()
+    a.transport.update_neighbor(update)
+    a.transport._io.call(lambda: done.put(None))
+    done.get(DEADLINE_S)
 
 
 def exchange(a, b, round_index):
@@ -56,8 +65,8 @@ def test_a_neighbor_that_comes_back_elsewhere_is_heard_and_pulled_from_again(net
     new_keys = NEW_B if secured else None
     later = net.end("b", ["a"], incarnation=1, keys=new_keys)
     assert later.endpoint != b.endpoint
+    take_up(a, entry(later, 1, new_keys))
     later.transport.connect({"a": a.endpoint})
-    a.transport.update_neighbor(entry(later, 1, new_keys))
     a.wait(events.Welcomed, neighbor="b")
     assert a.wait(events.Joined, neighbor="b").incarnation == 1
     exchange(a, later, 1)
@@ -102,6 +111,7 @@ def test_a_key_that_is_newer_than_the_own_ones_is_used_from_the_first_connection
     a, b = net.end("a", ["b"], keys=KEYS["a"]), net.end("b", ["a"], keys=NEW_B)
     a.transport.update_neighbor(entry(b, 0, NEW_B))
     a.transport.connect({"b": b.endpoint})
+    take_up(a, entry(b, 0, NEW_B))
     b.transport.connect({"a": a.endpoint})
     for end in (a, b):
         end.wait(events.Joined)
