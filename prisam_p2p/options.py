@@ -20,6 +20,8 @@ _UNGROUPED = "Options"
 _CHOICES_IN_METAVAR = 5
 """More of them do not fit into the left column of help."""
 
+_RENAMED_OPTIONS = {**RENAMED, "twin": "control_run"}
+
 
 class GroupedOption(click.Option):
     """An option that help lists under a heading; the short help leaves it out if not `common`."""
@@ -53,8 +55,8 @@ class GroupedCommand(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             old = error.option_name.removeprefix("--").replace("-", "_")
-            if old in RENAMED:
-                now = f"It is now {option_name(RENAMED[old])!r}."
+            if new := _RENAMED_OPTIONS.get(old):
+                now = f"It is now {option_name(new)!r}."
             elif old in REMOVED:
                 now = f"It was one, and is fixed: {REMOVED[old]}."
             else:

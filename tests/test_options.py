@@ -51,6 +51,12 @@ def test_every_command_is_listed_and_has_an_example():
         assert f"Example: prisam {name} " in shown(name, "--help"), name
 
 
+def test_the_old_name_of_the_control_run_is_refused_with_its_new_name():
+    done = CliRunner().invoke(main, ["launch", "--twin"])
+    assert done.exit_code == 2
+    assert "'--control-run'" in done.output
+
+
 @pytest.mark.parametrize("old", RENAMED)
 def test_a_renamed_option_is_refused_with_its_new_name(old):
     done = CliRunner().invoke(main, ["launch", option_name(old), "1"])

@@ -110,11 +110,11 @@ def test_a_message(copy, tmp_path):
 FIRST_NEIGHBOR = '''
 """First neighbor: average with the neighbor whose name comes first. Source: CONTRIBUTING.md."""
 
+from prisam_p2p.peer.baseline_peer import BaselinePeer
 from prisam_p2p.peer.baselines.dense import dense_rounds
-from prisam_p2p.peer.peer import Peer
 
 
-def first_neighbor(me: Peer) -> None:
+def first_neighbor(me: BaselinePeer) -> None:
     """Average whole models with one neighbor, the same in every round."""
     me.deploy(dense_rounds(me, choose=lambda me, t: sorted(me.spec.neighbors)[:1]))
 '''
@@ -133,7 +133,7 @@ def test_a_baseline(copy, tmp_path):
     copy.insert("algorithms.py", "    PENS = ", row)
     loops = "peer/baselines/__init__.py"
     imported = "from prisam_p2p.peer.baselines.first_neighbor import first_neighbor\n"
-    copy.insert(loops, "from prisam_p2p.peer.peer import Peer\n", imported)
+    copy.insert(loops, "\nLOOPS: ", imported)
     copy.insert(loops, "    Algorithm.PENS", "    Algorithm.FIRST_NEIGHBOR: first_neighbor,\n")
 
     run = tmp_path / "run"

@@ -61,6 +61,11 @@ class Rates:
     down_bytes_s: float | None = None
 
 
+SERVE_AT_ONCE = 4
+"""A donor that serves few requesters at a time finishes each early. With one at a time, a slow
+requester would hold up all the others (docs/decisions/0011-pulls.md)."""
+
+
 @dataclass(frozen=True)
 class TransportSettings:
     """How weights are exchanged.
@@ -77,7 +82,7 @@ class TransportSettings:
     chunk_bytes: int
     patience: Patience
     rates: Rates
-    serve_at_once: int = 4
+    serve_at_once: int = SERVE_AT_ONCE
     spool_bytes: int = 256 * 2**20
     message_fault_seed: int = 0
     heartbeat_s: float = 1.0
