@@ -34,7 +34,7 @@ class ConfigError(PrisamError):
 
 
 class LaunchError(PrisamError):
-    """A process of the run did not start; `last_lines` is the end of its output."""
+    """A process did not start, or the launcher cannot go on with it; `last_lines`: its output."""
 
     exit_code = 3
 

@@ -116,7 +116,7 @@ def two_peers(model: str, classes: int, secured: bool = False) -> Iterator[tuple
 
 def pull_once(requester: Transport) -> events.PullDone:
     """Pull the dense weights of round 0."""
-    requester.pull([DONOR], 0)
+    requester.pull([DONOR], 0, None, _TIMEOUT_S)
     return _wait(requester, events.PullDone)
 
 

@@ -12,7 +12,7 @@ Stream = tuple[Way, str, str]
 """Direction, neighbor, and what the messages carry (mask, request, weights, hello, control)."""
 
 Action = Literal["drop", "delay", "duplicate", "reorder", "hold", "corrupt"]
-_MOST_MS = 600_000.0
+LONGEST_DELAY_MS = 600_000.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Rule:
         _require(self.message in (None, "mask", "request", "weights"), f"message {self.message!r}")
         _require(0 < self.probability <= 1, f"probability {self.probability}")
         _require(self.limit is None or self.limit >= 1, f"limit {self.limit}")
-        _require(0 <= self.delay_ms <= _MOST_MS, f"delay {self.delay_ms} ms")
-        _require(0 <= self.jitter_ms <= _MOST_MS, f"jitter {self.jitter_ms} ms")
+        _require(0 <= self.delay_ms <= LONGEST_DELAY_MS, f"delay {self.delay_ms} ms")
+        _require(0 <= self.jitter_ms <= LONGEST_DELAY_MS, f"jitter {self.jitter_ms} ms")
         has_delay = self.delay_ms + self.jitter_ms > 0
         _require(has_delay or self.action != "delay", "`delay` needs delay_ms or jitter_ms")
         _require(not has_delay or self.action == "delay", f"delay or jitter of {self.action!r}")

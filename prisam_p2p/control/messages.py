@@ -121,7 +121,7 @@ class SettleConnections(_Checked):
 
 @dataclass(frozen=True, slots=True)
 class Exit(_Checked):
-    """All peers are done: end in good order."""
+    """All peers are done: shut down cleanly."""
 
 
 Order: TypeAlias = (
@@ -151,7 +151,7 @@ class Ready(_Checked):
 
 @dataclass(frozen=True, slots=True)
 class RoundsBegun(_Checked):
-    """The process begins with this round; not 0 where it continues an earlier process."""
+    """The process begins with this round; not 0 if it joins late or follows an earlier process."""
 
     round_index: Round
 

@@ -1,4 +1,4 @@
-"""Group peers by the distances of their masks, which stand for those of their data.
+"""Group peers by mask distance, a proxy for how different their data are.
 
 Each peer does so by itself, from the masks it has heard (PRISAM, Algorithm 1, steps 2 and 3).
 Peers that heard the same masks find the same groups without a central server: ids are sorted, and

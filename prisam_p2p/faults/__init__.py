@@ -5,7 +5,7 @@
     in a run, how: acts/ (signals, limits, orders to peers), links/ (the state of links)
 
 All is pure (time is a number, randomness comes from seeds) but acts/ and links/, which change
-processes and links, and run_faults.py, which reads files.
+processes and links, and the functions that read a scenario or a faults.json.
 
 kinds.py is the table of all kinds, attacks.py the table of attacks.
 """

@@ -1,6 +1,6 @@
 """The table of attacks: what each Byzantine peer does, and what honest peers must make of it. Pure.
 
-A Byzantine peer is built from the real peer's parts, with one part replaced by a class of the
+A Byzantine peer is built from the real peer's parts, with some parts replaced by a class of the
 package byzantine. To add an attack: that class, a row here and a row in docs/faults.md.
 """
 

@@ -101,7 +101,7 @@ class Injector:
                 self.firings.note_healed(firing, now_s)
 
     def on_report(self, peer: str, report: Report, now_s: float) -> None:
-        """A peer reports what may be evidence, also for the firings of a fault at other peers."""
+        """Handle a peer's report, which may be evidence for firings at any peer."""
         if self._links:
             self._links.on_report(report)
         for firing in self.firings:

@@ -37,8 +37,8 @@ class FaultKind:
         attack: a Byzantine process takes the peer's place until the heal; None = it stays honest.
         link_effect: its effect on its links; None = it is not applied to links.
         cuts_links: no packet passes its links until the heal.
-        needs_victim: without evidence it is unknown whether it works: perhaps there was nothing,
-            such as a message, that it could hit.
+        needs_victim: missing evidence is inconclusive: there may have been nothing to hit, such as
+            a message.
         unproven: the verdict's words where evidence is missing, completed by the peers' names.
     """
 

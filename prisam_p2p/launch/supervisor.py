@@ -121,7 +121,8 @@ class Supervisor:
             self._phase = "stopping"
             self._processes.signal_all(signal.SIGTERM)
             self._processes.signal_all(signal.SIGCONT)  # a stopped process would not notice
-            self._await_exits()
+            with suppress(LaunchError):  # the run was interrupted, whatever a peer says now
+                self._await_exits()
             raise
         finally:
             self._display.end()

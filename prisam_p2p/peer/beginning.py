@@ -49,7 +49,7 @@ class Beginning:
 def begin(
     spec: PeerSpec, incarnation: Incarnation, layout: Layout, neighbors: Neighbors | None
 ) -> Beginning:
-    """Return what `incarnation` asks for or, where that is not to be had, its state, then W0.
+    """Return what `incarnation` asks for; if that is unavailable, its saved state, then W0.
 
     Raises:
         ConfigError: the saved state is of another run.

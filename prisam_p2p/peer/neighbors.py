@@ -25,7 +25,7 @@ from prisam_p2p.wire.mask_stream import RoundMask
 from prisam_p2p.wire.messages import WireDtype
 
 _ANSWER_S = 5.0
-"""The transport's thread tells the end of a pull at its deadline; this is time to spare."""
+"""The transport's thread reports the end of a pull by its deadline; this is slack."""
 
 _LAST_MASKS_S = 1.0
 """Time for last masks to arrive; a neighbor in its first round has none to send."""
@@ -123,9 +123,14 @@ class Neighbors:
         """
         self._pulls, self._fetched = {}, {}
         self._transport.pull(donors, round_index, wanted, self._pull_deadline_s)
-        self._wait(lambda: len(self._pulls) == len(donors), self._pull_deadline_s + _ANSWER_S)
+
+        def all_over() -> bool:
+            return set(donors) <= self._pulls.keys()
+
+        self._wait(all_over, self._pull_deadline_s)
+        self._wait(all_over, _ANSWER_S)  # anew: this process may have been suspended meanwhile
         for donor in sorted(set(donors) - self._pulls.keys()):
-            reason = f"the transport told no end within {self._pull_deadline_s + _ANSWER_S:g} s"
+            reason = f"the transport reported no end within {self._pull_deadline_s + _ANSWER_S:g} s"
             self._journal.write(records.PullFailed(round_index, donor, reason))
         arrived, self._pulls = self._pulls, {}
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}

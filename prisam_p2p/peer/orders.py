@@ -6,7 +6,7 @@ The thread that reads the control line obeys them; the peer's own thread takes n
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from prisam_p2p.control.line import ControlLine
 from prisam_p2p.control.messages import (
@@ -29,11 +29,15 @@ from prisam_p2p.transport.upload_stops import StopReached
 class KnownRoster:
     """The newest entry of each neighbor, whichever order of messages brought it. Thread-safe.
 
-    An update may come before the roster is read: the reading thread handles it at once.
+    An update may come before the roster is read: the reading thread handles it at once. Entries are
+    taken up under the lock, so that an older one is never taken up after a newer one.
+
+    Args:
+        take_up: takes each entry that is newer than what was known of its neighbor.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, take_up: Callable[[RosterEntry], None]) -> None:
+        self._take_up, self._lock = take_up, threading.Lock()
         self._known: dict[str, tuple[int, RosterEntry]] = {}
 
     def merge(self, roster: Roster) -> list[RosterEntry]:
@@ -43,26 +47,15 @@ class KnownRoster:
                 self._take_in(roster.version, entry)
             return [entry for _, (_, entry) in sorted(self._known.items())]
 
-    def update(self, update: RosterUpdate) -> bool:
-        """Take an update in; return whether it is newer than what was known of the neighbor."""
+    def update(self, update: RosterUpdate) -> None:
+        """Take an update in: a neighbor that comes up, or moves, after this peer has connected."""
         with self._lock:
-            return self._take_in(update.version, update.entry)
+            self._take_in(update.version, update.entry)
 
-    def _take_in(self, version: int, entry: RosterEntry) -> bool:
-        newer = entry.peer not in self._known or version > self._known[entry.peer][0]
-        if newer:
+    def _take_in(self, version: int, entry: RosterEntry) -> None:
+        if entry.peer not in self._known or version > self._known[entry.peer][0]:
             self._known[entry.peer] = (version, entry)
-        return newer
-
-
-def follow_roster(control: ControlLine, transport: Transport, known: KnownRoster) -> None:
-    """Connect to neighbors that come up, or move, after this peer has connected."""
-
-    def take_in(update: RosterUpdate) -> None:
-        if known.update(update):
-            transport.update_neighbor(update.entry)
-
-    control.handle(RosterUpdate, take_in)
+            self._take_up(entry)
 
 
 def obey_rules(control: ControlLine, transport: Transport, journal: Journal) -> None:

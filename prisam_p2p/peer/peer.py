@@ -81,10 +81,11 @@ class Peer:
         self._evaluations = Evaluations(spec.settings, final_moment)
 
     def begin(self) -> tuple[Weights, int]:
-        """Return the weights and the round to begin with: W0 and 0 for a peer's first process.
+        """Return the weights and the round to begin with: W0 and 0 at the start of a run.
 
-        A later process begins with the state that the one before left, or with a neighbor's
-        weights, in the round that its neighbors have reached (beginning.py).
+        A peer that joins late begins in the round that its neighbors have reached. A process that
+        follows another one begins with the state that the one before left, or with a neighbor's
+        weights (beginning.py).
         """
         start = begin(self.spec, self._incarnation, self.layout, self._neighbors_if_any)
         self.rounds_done = start.round_index

@@ -24,6 +24,8 @@ from prisam_p2p.control.messages import (
     Ready,
     Report,
     Roster,
+    RosterEntry,
+    RosterUpdate,
     SettleConnections,
     StartRounds,
 )
@@ -40,7 +42,7 @@ from prisam_p2p.peer.baseline_peer import BaselinePeer
 from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.components import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.deployment import save_deployed
-from prisam_p2p.peer.orders import KnownRoster, follow_roster, hold_transfers, obey_rules
+from prisam_p2p.peer.orders import KnownRoster, hold_transfers, obey_rules
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.system.process_limits import (
@@ -53,8 +55,8 @@ from prisam_p2p.system.setns import enter
 from prisam_p2p.transport import events
 
 ORDER_TIMEOUT_S = 86_400.0
-"""For a launcher that is suspended; one that dies ends this process (`ControlLine`). Long, because
-a peer that is done serves the others until all are done."""
+"""Long enough to survive a suspended launcher and to wait for the slowest peer. If the launcher
+dies, `ControlLine` ends this process at once."""
 
 REJOIN_TIMEOUT_S = 5.0
 """A peer that starts late begins without the neighbors that it is not connected to by then."""
@@ -120,7 +122,6 @@ class _Process:
     ) -> None:
         self._spec, self._incarnation = spec, incarnation
         self._control, self._journal = control, journal
-        self._known = KnownRoster()
         self._meter = MemoryMeter()
         s = spec.settings
         self._architecture = Architecture(s.model, s.width, spec.n_classes, spec.image_shape)
@@ -134,6 +135,7 @@ class _Process:
         self._network, self._transport = make_network(
             spec, incarnation, layout, common, inbox, journal, parts
         )
+        self._known = KnownRoster(self._take_up)
         self._peer = BaselinePeer(
             spec,
             incarnation,
@@ -153,7 +155,7 @@ class _Process:
             self._transport.close()
 
     def play(self) -> None:
-        """Do everything that the process is for."""
+        """Run the peer from start-up to its last record."""
         self._come_up()
         outcome = self._run()
         if outcome.state == "completed":
@@ -180,8 +182,12 @@ class _Process:
         if transport:
             obey_rules(self._control, transport, self._journal)
             hold_transfers(spec.stops, self._control, transport, self._journal)
-            follow_roster(self._control, transport, self._known)
+            self._control.handle(RosterUpdate, self._known.update)
         self._control.send(ProcessUp(port))
+
+    def _take_up(self, entry: RosterEntry) -> None:
+        if self._transport:
+            self._transport.update_neighbor(entry)
 
     def _run(self) -> PeerOutcome:
         """Wait for the start, then run the algorithm within the device's memory."""
@@ -203,9 +209,7 @@ class _Process:
     def _connect(self) -> None:
         """Connect to the neighbors of the roster, and report that this is done."""
         roster = self._known.merge(self._control.expect(Roster, timeout_s=ORDER_TIMEOUT_S))
-        if self._network and self._transport:
-            for entry in roster:  # an address or a key may be newer than the spec's
-                self._transport.update_neighbor(entry)
+        if self._network:
             neighbors = {entry.peer: (entry.address, entry.port) for entry in roster}
             patience_s = self._spec.settings.ready_timeout_s
             if self._incarnation.late:  # some neighbors may be gone for good

@@ -1,7 +1,6 @@
 """What peers went on without: masks and pulls that no fault explains, and weights they rejected.
 
-A run with the former depended on how fast its processes were: another one may come to something
-else.
+If any mask or pull was missed, the result depended on timing, and a rerun may differ.
 """
 
 from __future__ import annotations

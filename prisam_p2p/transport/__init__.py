@@ -1,1 +1,1 @@
-"""How peers talk: the only room that knows ZeroMQ, with the pure rules of what its sockets do."""
+"""How peers talk: the ZeroMQ sockets of a peer, and the pure rules of what they do."""

@@ -1,7 +1,8 @@
 """The pulls in progress: what each donor is asked for, and how each pull ends.
 
-Every end of a pull is decided here: it is done, its donor is lost, too slow or failed a check, or
-the round's deadline for pulls has passed. Pure: time comes in as a number.
+Whether a pull is over is decided here: every byte has arrived; its donor is lost, is too slow,
+refused, or sent what does not fit; or the round's deadline for pulls has passed. (The content of
+weights that arrived whole is checked afterwards, by `Pull.weights`.) Pure: time is a number.
 """
 
 from __future__ import annotations

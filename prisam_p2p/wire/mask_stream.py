@@ -1,4 +1,4 @@
-"""Sends only the changes of a mask, by keeping track of which mask each neighbor holds. Pure.
+"""Codes a mask for each neighbor in the fewest bytes: whole, or as changes to the last. Pure.
 
 A connection delivers in order: when a neighbor reads a message, it has read all that was sent on
 the connection before. So changes are relative to the last mask sent on the same connection, and

@@ -55,7 +55,7 @@ def test_a_transport_that_tells_no_end_holds_nobody_up_for_good(made, monkeypatc
     monkeypatch.setattr(neighbors, "_ANSWER_S", -7.5)
     made.tells[:] = [events.PullLost("c", 3, "connection closed")]
     assert made.neighbors.pull(3, ["b", "c", "d"], None) == {}
-    reason = "the transport told no end within 0 s"
+    reason = "the transport reported no end within 0 s"
     assert made.written == [
         records.PullFailed(3, "c", "connection closed"),
         records.PullFailed(3, "b", reason),

@@ -81,7 +81,7 @@ class World:
         self.pulls.donor_gone(donor, self.now_s)
 
     def after(self, seconds):
-        """Let time pass, and wake the pulls where they asked for it, as the reactor does."""
+        """Let time pass, and wake the pulls where they asked for it, as the IO thread does."""
         end_s = self.now_s + seconds
         while self.next_s is not None and self.now_s + self.next_s < end_s:
             self.now_s = min(end_s, self.now_s + max(self.next_s, 0.001))

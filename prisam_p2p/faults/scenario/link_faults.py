@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from prisam_p2p.control.message_rule import LONGEST_DELAY_MS
 from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
 from prisam_p2p.faults.scenario.selectors import Selector, Sides
 from prisam_p2p.plan.link_properties import CLEAR, LinkState
@@ -42,8 +43,8 @@ class ShapeFault(OnLinks):
     """A rate limit, added delay and jitter, and packet loss with probability `loss`."""
 
     rate_mbit_s: float | None = Field(None, gt=0)
-    delay_ms: float | None = Field(None, gt=0)
-    jitter_ms: float | None = Field(None, gt=0)
+    delay_ms: float | None = Field(None, gt=0, le=LONGEST_DELAY_MS)
+    jitter_ms: float | None = Field(None, gt=0, le=LONGEST_DELAY_MS)
     loss: float | None = Field(None, gt=0, le=1)
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from prisam_p2p.control.message_rule import LONGEST_DELAY_MS
 from prisam_p2p.control.spec import Source
 from prisam_p2p.faults.scenario.fault import OnPeers
 from prisam_p2p.plan.toml_file import Misfit, Told
@@ -111,7 +112,7 @@ class MessageFault(OnPeers):
 class DelayFault(MessageFault):
     """The messages are sent `ms` milliseconds late."""
 
-    ms: float = Field(gt=0)
+    ms: float = Field(gt=0, le=LONGEST_DELAY_MS)
 
 
 # -- attacks ---------------------------------------------------------------------------
