@@ -21,36 +21,39 @@ pytestmark = pytest.mark.network
 SMOKE = ROOT / "topologies" / "experiments" / "two-core" / "smoke.toml"
 PRISAM = "from prisam_p2p.cli import main; main()"
 PEERS = [f"p{i:02d}" for i in range(8)]
+ROUNDS = 24
+"""Rounds enough for an interrupt after the first one to find the run still going."""
 
 
 def test_smoke_goes_on_after_an_interrupt(tmp_path):
     out = tmp_path / "out"
     first, second = (out / "cells" / f"seed-0_{method}" for method in ("local", "prisam"))
     _cut_off_too_early(first)
-    code, text = prisam("experiment", SMOKE, "--out", out, "--only", "*_local")
+    code, text = prisam("experiment", SMOKE, "--rounds", ROUNDS, "--out", out, "--only", "*_local")
     assert code == 0, text
     assert "seed-0_local: starts again: " in text
     done_at = (first / "cell.json").stat().st_mtime_ns
 
-    arguments = ["experiment", str(SMOKE), "--out", str(out), "--jobs", "1"]
+    arguments = ["experiment", SMOKE, "--rounds", ROUNDS, "--out", out, "--jobs", 1]
     (out / "results.md").unlink()
     with subprocess.Popen(
-        [sys.executable, "-c", PRISAM, *arguments],
+        [sys.executable, "-c", PRISAM, *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     ) as process:
-        wait_for("round 0 of the second cell", round_done(second / "run", PEERS, 0))
-        processes = family(process.pid)
-        assert len(processes) > 2
+        wait_for("the peers of the second cell", lambda: _all_ready(second / "run"))
+        processes = family(process.pid)  # before round 0: it takes as long as some rounds
+        assert len(processes) > len(PEERS)
+        wait_for("round 0 of the second cell", round_done(second / "run", PEERS[:1], 0))
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE_S) == 130
     wait_for("end of all processes", lambda: not alive(processes))
     assert not (out / "results.md").exists()
     trained = [line for line in journal(second / "run", "p00") if line["record"] == "trained"]
 
-    code, text = prisam("experiment", SMOKE, "--out", out)
+    code, text = prisam("experiment", SMOKE, "--rounds", ROUNDS, "--out", out)
     assert code == 0, text
     assert (first / "cell.json").stat().st_mtime_ns == done_at, "a cell that was done ran again"
     ending = json.loads((second / "cell.json").read_text())["ending"]
@@ -69,9 +72,17 @@ def test_smoke_goes_on_after_an_interrupt(tmp_path):
         assert {(out / "figures" / f"{name}{e}").exists() for e in (".png", ".pdf")} == {True}
 
 
+def _all_ready(run):
+    return any(line["record"] == "all_ready" for line in journal(run, "launcher"))
+
+
 def _cut_off_too_early(folder):
     """Leave what an experiment leaves that was killed while its first cell came up."""
-    cell = next(cell for cell in cells_of(load_grid(SMOKE), {}, {}) if cell.name == folder.name)
+    cell = next(
+        cell
+        for cell in cells_of(load_grid(SMOKE), {"rounds": ROUNDS}, {})
+        if cell.name == folder.name
+    )
     CellFolder(folder).begin(resolve(cell))
     (folder / "run").mkdir()
     (folder / "run" / "plan.json").write_text("{}")

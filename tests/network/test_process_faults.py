@@ -129,7 +129,7 @@ def test_who_needs_more_memory_is_out_and_who_does_not_was_not_bitten(tmp_path, 
         assert state == "died with -6 as planned"
     contained(summary, control, "p03")
     is_the_control_run_before(run, control, 1)
-    assert {2, 3, 4} <= set(heard_missing(run, "p04", "p03"))
+    assert 4 in heard_missing(run, "p04", "p03")  # one MiB may last for a round or two
     assert heard_missing(control.path, "p04", "p03") == []
     for each in (run, control.path):
         assert len(records(each, "p04", "trained")) == 5  # of the other, which has enough
