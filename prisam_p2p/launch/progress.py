@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Column
 
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.launch.peer_process import PeerProcess
@@ -22,60 +23,96 @@ class ProgressView:
     """How far a run is.
 
     Attributes:
-        phase: what the launcher waits for.
-        peers_ready, peers: number of peers that are connected, and of all.
-        rounds_done: rounds finished, summed over peers; rounds: of each peer.
-        slowest_round: rounds that every peer has finished.
+        phase: what the launcher does.
+        peers_ready, peers, lost: number of peers that are connected and not lost; of all; and of
+            those that ended before their last round and will not come back.
+        rounds_done: rounds finished, summed over the peers that are not lost; one that finished
+            early counts as having done all.
+        rounds: of each peer.
+        slowest_round: rounds that every peer has finished that still runs rounds.
         accuracy: mean test accuracy of the peers' latest models, None before the first.
         n_bytes: sent by all peers so far.
-        left_s: estimated seconds to the end, None before the first round.
+        left_s: estimated seconds to the end, None if unknown.
+        waiting: who is waited for, and why; empty if all advance.
     """
 
     label: str
     phase: str
     peers_ready: int
     peers: int
+    lost: int
     rounds_done: int
     rounds: int
     slowest_round: int
     accuracy: float | None
     n_bytes: int
     left_s: float | None
+    waiting: str
+
+    @property
+    def all_rounds(self) -> int:
+        """The rounds of all peers that are not lost."""
+        return self.rounds * (self.peers - self.lost)
 
     def line(self) -> str:
         """Return the view as one line of text."""
-        parts = [
-            f"{self.phase}: {self.peers_ready}/{self.peers} peers",
-            f"round {self.slowest_round}/{self.rounds}",
-        ]
+        parts = [f"{self.phase}: {self.peers_ready}/{self.peers} peers"]
+        if self.lost:
+            parts.append(f"{self.lost} lost")
+        parts.append(f"round {self.slowest_round}/{self.rounds}")
         if self.accuracy is not None:
             parts.append(f"accuracy {self.accuracy:.3f}")
         parts.append(f"{self.n_bytes / 2**20:.1f} MiB sent")
         if self.left_s is not None:
             parts.append(f"{self.left_s:.0f} s left")
+        elif 0 < self.slowest_round < self.rounds:
+            parts.append("time left unknown")
+        if self.waiting:
+            parts.append(self.waiting)
         return ", ".join(parts)
 
 
 def view_of(
-    specs: Sequence[PeerSpec], processes: Collection[PeerProcess], phase: str, since_s: float
+    specs: Sequence[PeerSpec],
+    processes: Collection[PeerProcess],
+    gone: Collection[str],
+    phase: str,
+    left_s: float | None,
+    waiting: str = "",
 ) -> ProgressView:
-    """Return the state of a run of `specs` whose rounds began `since_s` seconds ago."""
+    """Return the state of a run of `specs`.
+
+    Args:
+        processes: the latest of each peer that has, or had, one.
+        gone: peers that have no process and will not have another.
+        left_s, waiting: see ProgressView.
+    """
     settings = specs[0].settings
-    done = sum(each.last_rounds_done for each in processes)
+    there = [each for each in processes if not is_lost(each, gone)]
+    running = [each.last_rounds_done for each in there if not each.done]
+    over = [each.last_rounds_done for each in there if each.done]
     latest = [each.last_accuracy for each in processes if each.last_accuracy is not None]
-    all_rounds = settings.rounds * len(specs)
     return ProgressView(
         label=settings.algorithm.value,
         phase=phase,
-        peers_ready=sum(each.ready for each in processes),
+        peers_ready=sum(each.ready for each in there),
         peers=len(specs),
-        rounds_done=done,
+        lost=len(processes) - len(there),
+        rounds_done=sum(running) + settings.rounds * len(over),
         rounds=settings.rounds,
-        slowest_round=min((each.last_rounds_done for each in processes), default=0),
+        slowest_round=min(running) if running else max(over, default=0),
         accuracy=sum(latest) / len(latest) if latest else None,
         n_bytes=sum(each.all_bytes for each in processes),
-        left_s=since_s / done * (all_rounds - done) if done else None,
+        left_s=left_s,
+        waiting=waiting,
     )
+
+
+def is_lost(process: PeerProcess, gone: Collection[str]) -> bool:
+    """Tell whether a peer ended before its last round, and will not come back."""
+    if process.done:
+        return process.fate() != "completed"
+    return process.peer in gone
 
 
 class ProgressDisplay(Protocol):
@@ -99,15 +136,18 @@ class NoDisplay:
 
 
 class LineDisplay:
-    """Writes a line to stderr when a phase or a round is over, and every few seconds."""
+    """Writes a line to stderr when a phase or a round is over, and every few seconds.
+
+    So it does when a peer is lost, and when the run begins or ends to wait for one.
+    """
 
     def __init__(self) -> None:
-        self._last: tuple[str, int] = ("", -1)
+        self._last: tuple[object, ...] = ()
         self._at_s = 0.0
 
     def show(self, view: ProgressView) -> None:
         """See ProgressDisplay."""
-        state = (view.phase, view.slowest_round)
+        state = (view.phase, view.slowest_round, view.lost, bool(view.waiting))
         if state != self._last or time.monotonic() - self._at_s > _LINE_EVERY_S:
             self._last, self._at_s = state, time.monotonic()
             print(f"{view.label}: {view.line()}", file=sys.stderr, flush=True)
@@ -124,7 +164,7 @@ class BarDisplay:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[line]}"),
+            TextColumn("{task.fields[line]}", table_column=Column()),  # wraps where it must
             console=Console(stderr=True),
             auto_refresh=False,  # no thread in the launcher
         )
@@ -136,7 +176,7 @@ class BarDisplay:
         self._bar.update(
             self._task,
             description=view.label,
-            total=view.rounds * view.peers,
+            total=view.all_rounds,
             completed=view.rounds_done,
             line=view.line(),
             refresh=True,

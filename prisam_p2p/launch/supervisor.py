@@ -36,6 +36,7 @@ from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressDisplay, ProgressView, view_of
+from prisam_p2p.launch.time_left import TimeLeft
 from prisam_p2p.launch.watchdog import Watchdog
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
@@ -98,6 +99,7 @@ class Supervisor:
         self._settings = processes.specs[0].settings
         longest_wait_s = self._settings.round_timeout_s + self._settings.pull_deadline_s
         self._watchdog = Watchdog(self._began_s, longest_wait_s)
+        self._time_left = TimeLeft(self._settings.rounds)
         self._rounds_began_s: float | None = None
 
     def run(self) -> None:
@@ -273,6 +275,7 @@ class Supervisor:
                     self._injector.on_ready(peer, now_s)
             case RoundsBegun(round_index):
                 process.rounds_done = round_index
+                self._time_left.begins(peer, round_index, now_s)
             case AtBarrier(round_index, phase):
                 self._injector.at_barrier(peer, (round_index, phase), now_s)
             case TransferHeld(stop):
@@ -280,6 +283,7 @@ class Supervisor:
             case RoundDone(round_index, accuracy, bytes_out):
                 process.rounds_done = round_index + 1
                 process.accuracy, process.n_bytes = accuracy, bytes_out
+                self._time_left.finishes_round(peer, round_index + 1, now_s)
             case ConnectionsSettled(complete):
                 process.settled = complete
             case PeerDone():
@@ -304,6 +308,7 @@ class Supervisor:
             self._injector.on_exit(peer, code, time.monotonic())
 
     def _view(self) -> ProgressView:
-        began_s = self._rounds_began_s
-        since_s = 0.0 if began_s is None else time.monotonic() - began_s
-        return view_of(self._processes.specs, [*self._processes], self._phase, since_s)
+        gone = [peer for peer in self._processes.here if self._is_gone(peer)]
+        running = [p.peer for p in self._processes if p.exit_code is None and not p.done]
+        left_s = self._time_left.left_s(time.monotonic(), running)
+        return view_of(self._processes.specs, [*self._processes], gone, self._phase, left_s)
