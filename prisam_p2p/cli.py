@@ -18,12 +18,18 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 import click  # noqa: E402
 
 from prisam_p2p import __version__  # noqa: E402
+from prisam_p2p.arguments import (  # noqa: E402
+    DEFAULT_TOPOLOGY,
+    FAULTS,
+    TOPOLOGY,
+    faults_file,
+    topology_file,
+)
 from prisam_p2p.bench.commands import bench  # noqa: E402
 from prisam_p2p.console import console  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.options import GroupedCommand, given_settings, option_in, settings_options  # noqa: E402
-from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 
 if TYPE_CHECKING:
@@ -93,7 +99,7 @@ def main() -> None:
     \b
     Start here:
       prisam launch                                  12 peers on this machine, under a minute
-      prisam launch topologies/ring-8.toml --rounds 3
+      prisam launch ring-8 --rounds 3                another network: prisam list topologies
       prisam launch --help                           a command's options, with an example
 
     Exit codes: 0 done, 1 another error, 2 wrong input (nothing was started), 3 a process did not
@@ -102,7 +108,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("topology", type=click.Path(path_type=Path), default=DEFAULT_TOPOLOGY)
+@click.argument("topology", type=TOPOLOGY, default=DEFAULT_TOPOLOGY)
 @option_in(
     "Output",
     "--run-dir",
@@ -114,9 +120,9 @@ def main() -> None:
 @option_in(
     "Faults",
     "--faults",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Inject faults: a scenario (topologies/faults/*.toml), or the faults.json of an earlier "
-    "run to repeat its faults. [none]",
+    type=FAULTS,
+    help="Inject faults: a scenario (its name or path), or the faults.json of an earlier run to "
+    "repeat its faults. [none]",
 )
 @option_in(
     "Faults",
@@ -126,35 +132,34 @@ def main() -> None:
 )
 @settings_options
 def launch(
-    topology: Path,
+    topology: str,
     run_dir: Path | None,
     quiet: bool,
     output: str,
-    faults: Path | None,
+    faults: str | None,
     control_run: bool,
     **given: object,
 ) -> None:
     """Run a network of peers, each its own process, and report what it learned and sent.
 
-    TOPOLOGY is a file of peers, links and settings (topologies/*.toml), or the plan.json of an
-    earlier run, to run that again. Options win over the file's [run]. [topologies/clusters-12.toml]
+    TOPOLOGY is the name or path of a file of peers, links and settings (see `prisam list`), or the
+    plan.json of an earlier run, to run that again. Options win over the file's [run]. [clusters-12]
 
-    Example: prisam launch topologies/ring-8.toml --rounds 3 --baseline local
+    Example: prisam launch ring-8 --rounds 3 --baseline local
     """
     from prisam_p2p.launch.launch import launch as launch_run
     from prisam_p2p.measure.folders import TWIN
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     launched = launch_run(
-        topology,
-        PEERS,
+        topology_file(topology),
         given_settings(given),
         run_dir,
         Path("runs"),
         stamp,
         quiet,
         _summarize,
-        faults,
+        faults_file(faults) if faults else None,
         TWIN if control_run else None,
     )
     _conclude(launched, quiet, output)
@@ -224,29 +229,29 @@ def _conclude(launched: Launched, quiet: bool, output: str) -> None:
 
 
 @main.command()
-@click.argument("topology", type=click.Path(path_type=Path))
+@click.argument("topology", type=TOPOLOGY)
 @option_in(
     "Faults",
     "--faults",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FAULTS,
     required=True,
-    help="Scenario (topologies/faults/*.toml), or a run's faults.json.",
+    help="Scenario (its name or path), or a run's faults.json.",
 )
 @option_in(
     "Output", "--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]"
 )
 @settings_options
-def plan(topology: Path, faults: Path, output: str, **given: object) -> None:
+def plan(topology: str, faults: str, output: str, **given: object) -> None:
     """Print which faults a scenario would inject into a network, when and where. Starts nothing.
 
     All random choices follow from --seed: a launch with the same options injects these faults.
 
-    Example: prisam plan topologies/clusters-20.toml --faults topologies/faults/churn-30.toml
+    Example: prisam plan clusters-20 --faults churn-30
     """
     from prisam_p2p.faults.run_faults import print_faults
     from prisam_p2p.launch.launch import plan_faults
 
-    found = plan_faults(topology, PEERS, given_settings(given), faults)
+    found = plan_faults(topology_file(topology), given_settings(given), faults_file(faults))
     if output == "json":
         click.echo(found.to_json(), nl=False)
     else:

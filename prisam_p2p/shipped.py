@@ -1,10 +1,20 @@
-"""Paths of the topologies and device profiles in the repository."""
+"""Where the topologies and device profiles that come with the package are.
+
+A build puts the repository's topologies/ and peers/ into the package (setup.py); in a checkout they
+are beside it.
+"""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+_PACKAGE = Path(str(files("prisam_p2p")))  # a folder: the package does not run from a zip file
+_BUILT_IN = _PACKAGE / "shipped_files"
+
+CODE_ROOT = _PACKAGE.parent
+"""The folder to put on a child's PYTHONPATH, so that it runs this code."""
+ROOT = _BUILT_IN if _BUILT_IN.is_dir() else CODE_ROOT
 TOPOLOGIES = ROOT / "topologies"
 DEFAULT_TOPOLOGY = TOPOLOGIES / "clusters-12.toml"
 PEERS = ROOT / "peers"

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from prisam_p2p.bench.table import print_rows
-from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS
+from prisam_p2p.shipped import DEFAULT_TOPOLOGY
 
 _FORMAT = click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", help="[table]"
@@ -36,7 +36,7 @@ def wire(model: str, classes: int, repeats: int, output: str) -> None:
     """Compare pulls with raw TCP, and masks with bare pyzmq and cosines; measure the metering."""
     from prisam_p2p.bench.wire import wire_speed
 
-    rows = wire_speed(model, classes, repeats, DEFAULT_TOPOLOGY, PEERS)
+    rows = wire_speed(model, classes, repeats, DEFAULT_TOPOLOGY)
     if output == "json":
         _print_json({"repeats": repeats, "rows": [asdict(row) for row in rows]})
         return

@@ -138,13 +138,12 @@ def _train(
     names = [f"device-{i}" for i in range(len(prune_ratios))]
     for name, ratio in zip(names, prune_ratios, strict=True):
         (folder / f"{name}.toml").write_text(_PROFILE.format(ratio=ratio))
-    topology = folder / "topology" / "two.toml"
-    topology.parent.mkdir()
-    profiles = ", ".join(f'"{name}"' for name in names)
+    topology = folder / "two.toml"
+    profiles = ", ".join(f'"{name}.toml"' for name in names)
     values |= {"profiles": profiles, "rounds": rounds}
     topology.write_text(_TOPOLOGY.format(**values))
     run_dir = folder / "run"
-    launch(topology, folder, {}, run_dir, folder, "", True, lambda _folder: None)
+    launch(topology, {}, run_dir, folder, "", True, lambda _folder: None)
     return RunFolder(run_dir)
 
 

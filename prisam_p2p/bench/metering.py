@@ -33,12 +33,12 @@ class Metering:
         return parts / self.run_cpu_s
 
 
-def metering(topology: Path, peers_folder: Path, rounds: int) -> Metering:
+def metering(topology: Path, rounds: int) -> Metering:
     """Run `topology`; multiply its counts and lines by the CPU time of one count and one line."""
     with tempfile.TemporaryDirectory(prefix="prisam-bench-") as folder:
         run_dir = Path(folder) / "run"
         values = {"rounds": rounds, "baseline": "none"}
-        launch(topology, peers_folder, values, run_dir, run_dir, "", True, lambda _folder: None)
+        launch(topology, values, run_dir, run_dir, "", True, lambda _folder: None)
         run = RunFolder(run_dir)
         traffic = [line for peer in run.peers for line in run.records(peer, "traffic")]
         finished = [run.last(peer, "finished") for peer in run.peers]

@@ -29,9 +29,7 @@ class WireRow:
     aim: str
 
 
-def wire_speed(
-    model: str, classes: int, repeats: int, topology: Path, peers_folder: Path
-) -> list[WireRow]:
+def wire_speed(model: str, classes: int, repeats: int, topology: Path) -> list[WireRow]:
     """Measure every figure, one after the other."""
     layout = layout_of(Architecture(model, 1.0, classes, (3, 32, 32)))
     pull = pull_speed(model, classes, repeats)
@@ -51,7 +49,7 @@ def wire_speed(
     what = f"cosine of weights beside masks, {OTHERS} peers"
     cosine_ms, masks_ms = 1000 * compared.cosine_s, 1000 * compared.masks_s
     rows.append(WireRow(what, cosine_ms, masks_ms, "ms CPU", compared.ratio, ">= 10,000"))
-    metered = metering(topology, peers_folder, _METERED_ROUNDS)
+    metered = metering(topology, _METERED_ROUNDS)
     own_s = metered.share * metered.run_cpu_s
     what = f"metering, as a share of {topology.stem}"
     rows.append(WireRow(what, own_s, metered.run_cpu_s, "s CPU", metered.share, "< 0.01"))

@@ -18,7 +18,7 @@ import psutil
 from prisam_p2p.experiment.cell_folder import CellFolder, CellState
 from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
-from prisam_p2p.shipped import ROOT
+from prisam_p2p.shipped import CODE_ROOT
 
 _PROGRAM = "from prisam_p2p.cli import main; main()"
 _ROUND_IS_OVER = b'"record":"traffic"'
@@ -119,5 +119,5 @@ def start(resolved: ResolvedCell, folder: CellFolder, lock: int) -> CellProcess:
 def _environment() -> Mapping[str, str]:
     """Return this environment, with a PYTHONPATH by which the child runs this code."""
     others = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([str(ROOT), *([others] if others else [])])
+    path = os.pathsep.join([str(CODE_ROOT), *([others] if others else [])])
     return {**os.environ, "PYTHONPATH": path}

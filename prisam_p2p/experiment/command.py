@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from prisam_p2p.arguments import EXPERIMENT, experiment_file
 from prisam_p2p.errors import CheckFailed
 from prisam_p2p.options import given_settings, option_in, settings_options
 
@@ -17,7 +18,7 @@ RESULTS = Path("results")
 EXIT_INTERRUPTED = 130
 
 
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=EXPERIMENT)
 @option_in(
     "Output", "--out", type=click.Path(path_type=Path), help="Folder of the results. [results/NAME]"
 )
@@ -55,7 +56,7 @@ EXIT_INTERRUPTED = 130
 )
 @settings_options
 def experiment(
-    file: Path,
+    file: str,
     out: Path | None,
     only: str | None,
     jobs: int | None,
@@ -67,11 +68,11 @@ def experiment(
 ) -> None:
     """Run a grid of runs, and make tables and figures of the results: docs/experiments.md.
 
-    FILE is an experiment (topologies/experiments/*/*.toml). Cells that are done in --out are
-    skipped, so an interrupted experiment continues where it stopped. Settings given here apply to
-    every cell.
+    FILE is the name or path of an experiment (see `prisam list experiments`). Cells that are done
+    in --out are skipped, so an interrupted experiment continues where it stopped. Settings given
+    here apply to every cell.
 
-    Example: prisam experiment topologies/experiments/two-core/smoke.toml --dry-run
+    Example: prisam experiment smoke --dry-run
     """
     from prisam_p2p.experiment.grid_file import load_grid
     from prisam_p2p.experiment.progress import observer
@@ -82,7 +83,7 @@ def experiment(
         tabulate,
     )
 
-    grid = load_grid(file)
+    grid = load_grid(experiment_file(file))
     overrides = {name: _plain(value) for name, value in given_settings(given).items()}
     request = ExperimentRequest(out or RESULTS / grid.name, overrides, only, jobs, keep_models)
     if dry_run:

@@ -21,10 +21,12 @@ from prisam_p2p.experiment.output_specs import (
     check_axes,
     needs_methods,
 )
-from prisam_p2p.plan.toml_file import Misfit, Told, load_toml, near, no_such_file, validate
+from prisam_p2p.plan.named_files import FAULT_FILES, TOPOLOGY_FILES
+from prisam_p2p.plan.toml_file import Misfit, Told, load_toml, near, validate
 from prisam_p2p.settings import RunSettings
 
-FILES = ("topology", "faults")
+_KINDS = {"topology": TOPOLOGY_FILES, "faults": FAULT_FILES}
+FILES = tuple(_KINDS)
 _OWN_KEYS = ("label", "without", *FILES)
 _ALWAYS_THERE = ("cells", "rounds")
 _NOT_IN_FILES = {
@@ -53,9 +55,11 @@ class GridFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     description: str = Field(min_length=1, description="The question that it answers.")
-    topology: str | None = Field(None, description="Every cell's topology, relative to this file.")
+    topology: str | None = Field(
+        None, description="Every cell's topology: its name, or its path from this file."
+    )
     faults: str | None = Field(
-        None, description="Every cell's fault scenario, relative to this file."
+        None, description="Every cell's fault scenario: its name, or its path from this file."
     )
     run: RunSettings = RunSettings()
     axes: dict[str, list[Any]] = Field(
@@ -209,11 +213,8 @@ def _files(named: Mapping[str, Any], key: str, path: Path) -> dict[str, Path]:
             continue
         place = f"{key}.{name}".removeprefix(".")
         if not isinstance(value, str):
-            raise ConfigError(str(path), place, value, "a path in quotes")
-        file = path.parent / value
-        if not file.is_file():
-            raise no_such_file(str(path), place, file)
-        found[name] = file.resolve()
+            raise ConfigError(str(path), place, value, "a name or a path in quotes")
+        found[name] = _KINDS[name].find(value, str(path), place, beside=path.parent).resolve()
     return found
 
 

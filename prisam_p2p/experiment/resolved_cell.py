@@ -17,7 +17,6 @@ import xxhash
 from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.settings import RunSettings
-from prisam_p2p.shipped import PEERS
 
 _NOT_RESULTS = ("data_dir", "download", "baseline")
 
@@ -87,7 +86,7 @@ def difference(was: Identity, now: Identity) -> str | None:
 
 @lru_cache(maxsize=64)
 def _topology(path: Path) -> Topology:
-    return load_topology(path, PEERS)
+    return load_topology(path)
 
 
 def _digest(value: object) -> str:

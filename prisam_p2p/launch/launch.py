@@ -41,7 +41,6 @@ class Launched:
 
 def launch(
     source: Path,
-    peers_folder: Path,
     overrides: Mapping[str, object],
     run_dir: Path | None,
     runs_folder: Path,
@@ -68,7 +67,7 @@ def launch(
     """
     if control_folder and not faults:
         raise ConfigError("--control-run", "", "no --faults", "--faults FILE beside it")
-    topology = _topology(source, peers_folder)
+    topology = _topology(source)
     settings = resolve_settings(topology, overrides)
     folder = run_dir or runs_folder / f"{topology.name}-{settings.algorithm.value}-{stamp}"
     if folder.exists():
@@ -125,15 +124,13 @@ def make_ready(prepared: Prepared) -> None:
     allow_many_files()
 
 
-def plan_faults(
-    source: Path, peers_folder: Path, overrides: Mapping[str, object], faults: Path
-) -> FaultPlan:
+def plan_faults(source: Path, overrides: Mapping[str, object], faults: Path) -> FaultPlan:
     """Return what `faults` would do to the run of `source` (see `launch`), without running it.
 
     Raises:
         ConfigError: the input is wrong.
     """
-    topology = _topology(source, peers_folder)
+    topology = _topology(source)
     prepared = prepare(topology, resolve_settings(topology, overrides))
     prepared.images.close()
     return plan_of(faults, topology, prepared.plan)
@@ -161,9 +158,9 @@ def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -
     return choice
 
 
-def _topology(source: Path, peers_folder: Path) -> Topology:
+def _topology(source: Path) -> Topology:
     if not source.is_file():
         raise no_such_file(str(source), "", source)
     if source.suffix == ".json":
         return topology_of(read_plan(source), source)
-    return load_topology(source, peers_folder)
+    return load_topology(source)

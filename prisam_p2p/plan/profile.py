@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prisam_p2p.core.budget import GRID, Budget, Cost, smallest_ratio
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.plan.toml_file import Misfit, near, read_toml, validate
+from prisam_p2p.plan.named_files import PROFILE_FILES, NamedFiles
+from prisam_p2p.plan.toml_file import Misfit, read_toml, validate
 
 MIB = 2**20
 
@@ -112,15 +113,12 @@ def device_prune_ratio(
     return least, ratio
 
 
-def list_profiles(folder: Path) -> list[str]:
-    """Return the names of the profiles in `folder`, sorted."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
-
-
 def load_profile(
-    name_or_path: str, folder: Path, named_in: tuple[str, str] | None = None
+    name_or_path: str,
+    named_in: tuple[str, str] = ("device profile", ""),
+    profiles: NamedFiles = PROFILE_FILES,
 ) -> DeviceProfile:
-    """Return the profile of this name in `folder`, or the one in the file at this path.
+    """Return the profile of this name among `profiles`, or the one in the file at this path.
 
     Args:
         named_in: file and key that name the profile, for the error if there is none.
@@ -128,9 +126,8 @@ def load_profile(
     Raises:
         ConfigError: there is no such profile (the error names the nearest), or its file is wrong.
     """
-    path = Path(name_or_path) if is_path(name_or_path) else folder / f"{name_or_path}.toml"
-    if not is_path(name_or_path) and not path.exists():
-        raise _unknown_profile(name_or_path, folder, named_in or (str(folder), ""))
+    by_path = is_path(name_or_path)
+    path = Path(name_or_path) if by_path else profiles.named(name_or_path, *named_in)
     data = read_toml(path)
     if "name" in data:
         right = "no such key: the profile is named like its file"
@@ -141,9 +138,3 @@ def load_profile(
 def is_path(name_or_path: str) -> bool:
     """Tell whether it is a path (ends in .toml, or contains a separator) and not a name."""
     return name_or_path.endswith(".toml") or os.sep in name_or_path
-
-
-def _unknown_profile(name: str, folder: Path, named_in: tuple[str, str]) -> ConfigError:
-    names = list_profiles(folder)
-    right = f"a device profile; {near(name, names)}" if names else "a folder with device profiles"
-    return ConfigError(*named_in, name, right)

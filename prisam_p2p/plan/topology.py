@@ -97,11 +97,8 @@ class Topology:
     links: Mapping[Link, LinkState] = field(default_factory=dict)
 
 
-def load_topology(path: Path, peers_folder: Path) -> Topology:
+def load_topology(path: Path) -> Topology:
     """Return the topology in the file at `path`.
-
-    Args:
-        peers_folder: where device profiles given by name are.
 
     Raises:
         ConfigError: the file, a file that it names, or the network that they describe is wrong.
@@ -111,7 +108,7 @@ def load_topology(path: Path, peers_folder: Path) -> Topology:
     peer_ids = _peer_ids(file.peers, drawn, path)
     graph = graph_of(file.links, peer_ids, drawn, str(path))
     names = _profile_names(file.peers, peer_ids, str(path))
-    loaded = {name: _load_profile(name, path, peers_folder) for name in sorted(set(names.values()))}
+    loaded = {name: _load_profile(name, path) for name in sorted(set(names.values()))}
     return Topology(
         name=path.stem,
         path=path,
@@ -179,7 +176,7 @@ def _spread_evenly(counts: Mapping[str, int]) -> list[str]:
     return [name for _, name in sorted(places, key=lambda place: place[0])]
 
 
-def _load_profile(name: str, path: Path, peers_folder: Path) -> DeviceProfile:
+def _load_profile(name: str, path: Path) -> DeviceProfile:
     """Return the profile of this name, or in the file at this path from the topology's folder."""
     beside = str(path.parent / name) if is_path(name) else name
-    return load_profile(beside, peers_folder, named_in=(str(path), "peers.profiles"))
+    return load_profile(beside, named_in=(str(path), "peers.profiles"))

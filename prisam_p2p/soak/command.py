@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prisam_p2p.arguments import DEFAULT_TOPOLOGY, TOPOLOGY, topology_file
 from prisam_p2p.errors import CheckFailed, ConfigError
 from prisam_p2p.options import given_settings, option_in, settings_options
-from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS
 
 if TYPE_CHECKING:
     from prisam_p2p.soak.soak import Cycle
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _DEFAULTS = {"rounds": 8, "network": "loopback"}
 
 
-@click.argument("topology", type=click.Path(path_type=Path), default=DEFAULT_TOPOLOGY)
+@click.argument("topology", type=TOPOLOGY, default=DEFAULT_TOPOLOGY)
 @option_in(
     "Soak", "--minutes", type=click.FloatRange(min=0), default=30.0, help="Minutes to run. [30]"
 )
@@ -40,7 +40,7 @@ _DEFAULTS = {"rounds": 8, "network": "loopback"}
     help="Output. [table]",
 )
 @settings_options
-def soak(topology: Path, minutes: float, out: Path | None, output: str, **given: Any) -> None:
+def soak(topology: str, minutes: float, out: Path | None, output: str, **given: Any) -> None:
     """Do run after run with random kills, restarts, pauses and link cuts, drawn from --seed.
 
     Each run must end, break no rule and leave nothing behind. Links are cut only with
@@ -57,7 +57,7 @@ def soak(topology: Path, minutes: float, out: Path | None, output: str, **given:
     if folder.exists():
         raise ConfigError("--out", "", str(folder), "a folder that does not exist yet")
     seed = overrides.get("seed", 0)
-    cycles = run_soak(topology, PEERS, overrides, minutes, seed, folder, _show)
+    cycles = run_soak(topology_file(topology), overrides, minutes, seed, folder, _show)
     totals = _totals(cycles, seed)
     if output == "json":
         click.echo(json.dumps({**totals, "cycles": [asdict(cycle) for cycle in cycles]}, indent=1))

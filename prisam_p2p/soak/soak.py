@@ -62,7 +62,6 @@ class Cycle:
 
 def soak(
     topology: Path,
-    peers_folder: Path,
     overrides: Mapping[str, object],
     minutes: float,
     seed: int,
@@ -91,7 +90,7 @@ def soak(
                 seed, number, int(str(overrides["rounds"])), overrides["network"] != "loopback"
             )
             run_dir = folder / f"cycle-{number:04}"
-            cycle = _cycle(number, text, topology, peers_folder, overrides, run_dir, before)
+            cycle = _cycle(number, text, topology, overrides, run_dir, before)
             if not number:
                 before = replace(held(), processes=before.processes, namespaces=before.namespaces)
             cycles.append(cycle)
@@ -105,7 +104,6 @@ def _cycle(
     number: int,
     scenario: str,
     topology: Path,
-    peers_folder: Path,
     overrides: Mapping[str, object],
     run_dir: Path,
     before: Held,
@@ -114,7 +112,7 @@ def _cycle(
     write_whole(path, scenario)
     settings = {**overrides, "seed": number, "baseline": "none"}
     began_s = time.monotonic()
-    hung, broken = _run(path, topology, peers_folder, settings, run_dir)
+    hung, broken = _run(path, topology, settings, run_dir)
     duration_s = round(time.monotonic() - began_s, 1)
     cycle = Cycle(number, duration_s, hung=hung, leaked=held().leaked_since(before), broken=broken)
     if (run_dir / "summary.json").exists():
@@ -130,7 +128,6 @@ def _cycle(
 def _run(
     scenario: Path,
     topology: Path,
-    peers_folder: Path,
     settings: Mapping[str, object],
     run_dir: Path,
 ) -> tuple[bool, list[str]]:
@@ -141,9 +138,7 @@ def _run(
     """
     try:
         with _alarm(CYCLE_TIMEOUT_S) as rang:
-            launched = launch(
-                topology, peers_folder, settings, run_dir, run_dir, "", True, _summarize, scenario
-            )
+            launched = launch(topology, settings, run_dir, run_dir, "", True, _summarize, scenario)
     except PrisamError as error:
         return False, [str(error)]
     if launched.status == INTERRUPTED and not rang:

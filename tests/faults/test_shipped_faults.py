@@ -19,7 +19,7 @@ from prisam_p2p.plan.topology import load_topology
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "topologies" / "faults").glob("*.toml"))
 DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
-TOPOLOGY = load_topology(ROOT / "topologies" / "clusters-20.toml", ROOT / "peers")
+TOPOLOGY = load_topology(ROOT / "topologies" / "clusters-20.toml")
 TARGETS = targets_of(TOPOLOGY, {peer: i // 5 for i, peer in enumerate(TOPOLOGY.peer_ids)})
 
 

@@ -11,7 +11,7 @@ from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.planning import prepare
 from prisam_p2p.plan.topology import load_topology, resolve_settings
-from prisam_p2p.shipped import PEERS, TOPOLOGIES
+from prisam_p2p.shipped import TOPOLOGIES
 
 FACTS = LaunchFacts("00" * 8, Path("run"), 0.0, None)
 RUN = Past("00" * 8)
@@ -21,7 +21,7 @@ PEERS_OF_RING = [f"p0{i}" for i in range(8)]
 @pytest.fixture(scope="module")
 def specs_of():
     """Build the specs of ring-8 with some settings, after some past."""
-    topology = load_topology(TOPOLOGIES / "ring-8.toml", PEERS)
+    topology = load_topology(TOPOLOGIES / "ring-8.toml")
 
     def build(past=RUN, **overrides):
         prepared = prepare(topology, resolve_settings(topology, overrides))

@@ -7,14 +7,14 @@ import pytest
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.planning import prepare
 from prisam_p2p.plan.topology import load_topology, resolve_settings
-from prisam_p2p.shipped import DEFAULT_TOPOLOGY, PEERS
+from prisam_p2p.shipped import DEFAULT_TOPOLOGY
 
 WITHOUT_BUDGETS = DEFAULT_TOPOLOGY.parent / "experiments" / "networks" / "equal-20.toml"
 MIXED = {0.0, 0.3, 0.5}  # the default topology's device profiles
 
 
 def prepared(path=DEFAULT_TOPOLOGY, **overrides):
-    topology = load_topology(path, PEERS)
+    topology = load_topology(path)
     found = prepare(topology, resolve_settings(topology, overrides))
     with closing(found.images):
         return found

@@ -1,13 +1,15 @@
-from pathlib import Path
-
 import pytest
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.plan.profile import list_profiles, load_profile
+from prisam_p2p.plan.named_files import PROFILE_FILES, NamedFiles
+from prisam_p2p.plan.profile import load_profile
 
-PEERS = Path(__file__).parents[2] / "peers"
-SHIPPED = list_profiles(PEERS)
+SHIPPED = list(PROFILE_FILES.known())
 ABOUT = 'description = "d"\nsource = "s"\n'
+
+
+def only_in(folder):
+    return NamedFiles("a device profile", (folder,))
 
 
 def test_profiles_are_shipped():
@@ -16,14 +18,14 @@ def test_profiles_are_shipped():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_profile_loads_and_says_where_its_figures_come_from(name):
-    profile = load_profile(name, PEERS)
+    profile = load_profile(name)
     assert profile.name == name
     assert len(profile.source) > 100
     assert 0.05 <= profile.speed <= 1
 
 
 def test_shipped_profiles_ask_for_mixed_prune_ratios():
-    profiles = [load_profile(name, PEERS) for name in SHIPPED]
+    profiles = [load_profile(name) for name in SHIPPED]
     assert {p.macs_share or p.storage_share for p in profiles} == {None, 0.55, 0.29, 0.12}
 
 
@@ -42,7 +44,7 @@ def vgg_s_macs(percent):
 def test_a_shipped_share_leads_to_the_prune_ratio_that_its_description_promises(share, percent):
     grid = range(0, 100, 5)
     assert next(p for p in grid if vgg_s_macs(p) <= share * vgg_s_macs(0)) == percent
-    promised = [p for name in SHIPPED if share in budgets(p := load_profile(name, PEERS))]
+    promised = [p for name in SHIPPED if share in budgets(p := load_profile(name))]
     assert promised
     assert all(f"rho about 0.{percent // 10}" in profile.description for profile in promised)
 
@@ -53,20 +55,21 @@ def budgets(profile):
 
 def test_a_profile_is_found_by_name_and_by_path(tmp_path):
     (tmp_path / "toaster.toml").write_text(ABOUT)
-    by_name = load_profile("toaster", tmp_path)
-    assert by_name == load_profile(str(tmp_path / "toaster.toml"), PEERS)
+    by_name = load_profile("toaster", profiles=only_in(tmp_path))
+    assert by_name == load_profile(str(tmp_path / "toaster.toml"))
     assert (by_name.speed, by_name.threads, by_name.memory_mib) == (1.0, 1, None)
 
 
 def test_an_unknown_profile_is_answered_with_the_nearest():
     message = r"'raspberry-pi-44': expected a device profile; the nearest is raspberry-pi-4"
     with pytest.raises(ConfigError, match=message):
-        load_profile("raspberry-pi-44", PEERS)
+        load_profile("raspberry-pi-44")
 
 
-def test_a_folder_without_profiles_says_so(tmp_path):
-    with pytest.raises(ConfigError, match="expected a folder with device profiles"):
-        load_profile("laptop", tmp_path)
+def test_a_folder_without_profiles_is_named(tmp_path):
+    looked = rf"'laptop': expected a device profile \(looked in {tmp_path}\)"
+    with pytest.raises(ConfigError, match=looked):
+        load_profile("laptop", profiles=only_in(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -99,4 +102,4 @@ def test_a_folder_without_profiles_says_so(tmp_path):
 def test_refusals(tmp_path, text, message):
     (tmp_path / "odd.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"odd\.toml: " + message):
-        load_profile("odd", tmp_path)
+        load_profile("odd", profiles=only_in(tmp_path))

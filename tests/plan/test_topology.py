@@ -10,7 +10,6 @@ from prisam_p2p.plan.topology import load_topology, resolve_settings
 from prisam_p2p.settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
-PEERS = ROOT / "peers"
 SHIPPED = sorted((ROOT / "topologies").glob("*.toml"))
 FOUR = '[peers]\ncount = 4\nprofiles = ["laptop"]\n'
 NAMED = '[peers]\nids = ["bob", "alice", "eve"]\nprofiles = ["laptop"]\n'
@@ -20,7 +19,7 @@ FULL = '[links]\ngenerator = "full"\n'
 def load(tmp_path, text):
     path = tmp_path / "net.toml"
     path.write_text(text)
-    return load_topology(path, PEERS)
+    return load_topology(path)
 
 
 def generated(tmp_path, n, links):
@@ -37,7 +36,7 @@ def test_topologies_are_shipped():
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_topology_loads(path):
-    topology = load_topology(path, PEERS)
+    topology = load_topology(path)
     assert topology.name == path.stem
     assert topology.description
     assert int(path.stem.rsplit("-", 1)[1]) == len(topology.peer_ids) == len(topology.graph)
@@ -47,7 +46,7 @@ def test_a_shipped_topology_loads(path):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_group_of_a_shipped_topology_mixes_devices(path):
-    topology = load_topology(path, PEERS)
+    topology = load_topology(path)
     groups, peers = resolve_settings(topology, {}).groups, topology.peer_ids
     assert groups <= len(peers) // 3
     for g in range(groups):
@@ -58,7 +57,7 @@ def test_every_group_of_a_shipped_topology_mixes_devices(path):
 
 
 def test_the_default_topology_is_the_one_of_the_documentation():
-    topology = load_topology(ROOT / "topologies" / "clusters-12.toml", PEERS)
+    topology = load_topology(ROOT / "topologies" / "clusters-12.toml")
     settings = resolve_settings(topology, {})
     assert (topology.peer_ids[0], topology.peer_ids[-1]) == ("p00", "p11")
     assert topology.graph.number_of_edges() == 12 * 11 // 2
@@ -66,7 +65,7 @@ def test_the_default_topology_is_the_one_of_the_documentation():
 
 
 def test_the_karate_club_is_itself():
-    graph = load_topology(ROOT / "topologies" / "karate-34.toml", PEERS).graph
+    graph = load_topology(ROOT / "topologies" / "karate-34.toml").graph
     assert nx.is_isomorphic(graph, nx.Graph(nx.karate_club_graph().edges))
 
 

@@ -1,0 +1,14 @@
+"""Puts topologies/ and peers/ into the package; all else is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+SHIPPED = "prisam_p2p.shipped_files"  # the code reads it in prisam_p2p/shipped.py
+FOLDERS = {"topologies": ["**/*.toml", "*.graphml"], "peers": ["*.toml"]}
+
+setup(
+    packages=[*find_packages(include=["prisam_p2p*"]), *(f"{SHIPPED}.{name}" for name in FOLDERS)],
+    package_dir={f"{SHIPPED}.{name}": name for name in FOLDERS},
+    package_data={f"{SHIPPED}.{name}": patterns for name, patterns in FOLDERS.items()}
+    | {"prisam_p2p": ["py.typed"]},
+    include_package_data=False,
+)
