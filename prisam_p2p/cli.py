@@ -26,7 +26,7 @@ from prisam_p2p.arguments import (  # noqa: E402
     topology_file,
 )
 from prisam_p2p.bench.commands import bench  # noqa: E402
-from prisam_p2p.console import console  # noqa: E402
+from prisam_p2p.console import print_line  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.options import GroupedCommand, given_settings, option_in, settings_options  # noqa: E402
@@ -186,8 +186,8 @@ def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) 
         beside = {"baseline": baseline} if baseline else {}
         click.echo(json.dumps({"run_dir": str(run_dir), **summary, **beside}, indent=1))
     elif not quiet:
-        print_summary(console(), summary, run.plan["model"], baseline)
-        click.echo(f"run folder: {run_dir}")
+        print_summary(summary, run.plan["model"], baseline)
+        print_line(f"run folder: {run_dir}")
     judged = judge(summary)
     if baseline is None:
         return judged
@@ -358,7 +358,7 @@ def doctor(output: str) -> None:
     if output == "json":
         click.echo(json.dumps(found, indent=1))
     else:
-        print_findings(console(), found)
+        print_findings(found)
 
 
 main.add_command(bench)

@@ -9,3 +9,5 @@ from hypothesis import settings  # noqa: E402
 
 settings.register_profile("shared cores", deadline=None)  # a busy machine is no failure
 settings.load_profile("shared cores")
+
+os.environ.pop("COLUMNS", None)  # what commands print is looked at as a pipe gets it

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.table import Table
-
-from prisam_p2p.console import console
+from prisam_p2p.console import TableColumn, print_table
 
 
 def print_rows(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows of text and numbers."""
-    table = Table(box=None, header_style="bold")
-    for i, title in enumerate(titles):
-        table.add_column(title, justify="left" if i == 0 else "right")
-    for row in rows:
-        table.add_row(*map(_text, row))
-    console().print(table)
+    """Print rows of text and numbers; the first column names what a row is about."""
+    first, *others = titles
+    columns = [TableColumn(first, wraps=True, keeps=True)]
+    columns += [TableColumn(each, right=True) for each in others]
+    print_table(columns, [[*map(_text, row)] for row in rows])
 
 
 def _text(value: object) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from prisam_p2p.console import console
+from prisam_p2p.console import TableColumn, print_line, print_table
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.acts import act_class
 from prisam_p2p.faults.compiler.compile import compile_plan
@@ -51,20 +49,27 @@ def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
 _NAMED_LINKS = 8
 
 
+_FAULTS = (
+    TableColumn("fault", keeps=True),
+    TableColumn("kind"),
+    TableColumn("at"),
+    TableColumn("targets", wraps=True),
+    TableColumn("heals"),
+)
+
+
 def print_faults(plan: FaultPlan) -> None:
     """Print each occurrence: trigger, kind and targets."""
-    table = Table(box=None, header_style="bold")
-    for title in ("fault", "kind", "at", "heals", "targets"):
-        table.add_column(title)
+    rows = []
     for each in plan.occurrences:
         targets = ", ".join(each.peers) or _links(each.links)
         fit = f" ({each.cut_to_fit} left out by the guard)" if each.cut_to_fit else ""
         trigger, heal = (
             _words(part.model_dump(exclude_none=True)) for part in (each.trigger, each.heal)
         )
-        table.add_row(each.id, each.kind, trigger, heal, (targets or "none") + fit)
-    console().print(table)
-    print(f"{plan.scenario}: {len(plan.occurrences)} occurrences, seed {plan.seed}")
+        rows.append([each.id, each.kind, trigger, (targets or "none") + fit, heal])
+    print_table(_FAULTS, rows)
+    print_line(f"{plan.scenario}: {len(plan.occurrences)} occurrences, seed {plan.seed}")
 
 
 def _links(links: Sequence[tuple[str, str]]) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from prisam_p2p.console import TableColumn, print_line, print_table
 from prisam_p2p.netns import capabilities
 from prisam_p2p.netns.choice import choose_by_capabilities
 from prisam_p2p.netns.link_check import check_link
@@ -34,24 +32,40 @@ def examine() -> dict[str, Any]:
     }
 
 
-def print_findings(console: Console, found: dict[str, Any]) -> None:
+_CAPABILITIES = (
+    TableColumn("capability", keeps=True),
+    TableColumn("here"),
+    TableColumn("how, or why not", wraps=True),
+    TableColumn("what the lack of it costs", wraps=True),
+)
+_MEASURED = (
+    TableColumn("a link in namespaces", keeps=True),
+    TableColumn("requested", right=True),
+    TableColumn("achieved", wraps=True),
+)
+
+
+def print_findings(found: dict[str, Any]) -> None:
     """Print what `examine` returned."""
-    table = Table("capability", "here", "how, or why not", "what the lack of it costs", box=None)
-    for each in found["probes"]:
-        here = "yes" if each["available"] else "no"
-        table.add_row(each["what"], here, each["detail"], each["costs"])
-    console.print(table)
+    probes = found["probes"]
+    print_table(
+        _CAPABILITIES,
+        [[p["what"], "yes" if p["available"] else "no", p["detail"], p["costs"]] for p in probes],
+    )
+    print_line("")
     if found["measured"]:
-        measured = Table("a link in namespaces", "requested", "achieved", box=None)
-        for each in found["measured"]:
-            achieved = each["why_not"] or f"{each['achieved']:g}"
-            measured.add_row(each["what"], f"{each['asked']:g}", achieved)
-        console.print(measured)
+        print_table(
+            _MEASURED,
+            [
+                [each["what"], f"{each['asked']:g}", each["why_not"] or f"{each['achieved']:g}"]
+                for each in found["measured"]
+            ],
+        )
     else:
-        console.print("links in namespaces: not measured, as this machine cannot have namespaces")
+        print_line("links in namespaces: not measured, as this machine cannot have namespaces")
+    print_line("")
     choice = found["network"]
-    console.print(
+    print_line(
         "For links with a rate, delay or loss, and for link faults, "
-        f"--network auto is {choice['network']}: {choice['reason']}",
-        highlight=False,
+        f"--network auto is {choice['network']}: {choice['reason']}"
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from prisam_p2p.console import output_width, wrapped
 from prisam_p2p.report import breakdown
 from prisam_p2p.report.closure import closure, closure_lines
 from prisam_p2p.report.comparisons import compare_protocols
@@ -33,13 +34,14 @@ def report_bytes(run: RunFolder, by: str | None, top: int, output: str, out: Pat
     needs_a_file(output, out)
     ledger = make_ledger(run)
     if by is None and output in ("table", "json"):
-        give(_all_tables(run, ledger, top) if output == "table" else _all(run, ledger, top), out)
+        text = _all_tables(run, ledger, top, out) if output == "table" else _all(run, ledger, top)
+        give(text, out)
         return
     table = _cut(breakdown.TABLES[by or "kind"](ledger), top)
     if output == "parquet" and out is not None:
         write_parquet(table, out)
     else:
-        give(as_text(table, output), out)
+        give(as_text(table, output, out), out)
 
 
 def _cut(table: Table, top: int) -> Table:
@@ -58,7 +60,7 @@ def _all(run: RunFolder, ledger: Ledger, top: int) -> str:
     )
 
 
-def _all_tables(run: RunFolder, ledger: Ledger, top: int) -> str:
+def _all_tables(run: RunFolder, ledger: Ledger, top: int, out: Path | None) -> str:
     titles = {
         "kind": "By kind, bytes:",
         "layer": "By layer:",
@@ -66,9 +68,11 @@ def _all_tables(run: RunFolder, ledger: Ledger, top: int) -> str:
         "round": "By round (-1: before the first announcement; handshakes and heartbeats):",
     }
     tables = {name: _cut(breakdown.TABLES[name](ledger), top) for name in titles}
-    texts = [f"{title}\n{as_text(tables[name], 'table')}" for name, title in titles.items()]
+    texts = [f"{title}\n{as_text(tables[name], 'table', out)}" for name, title in titles.items()]
     lines = [*_compared(compare_protocols(run, ledger)), *closure_lines(closure(ledger))]
-    return "\n".join([*texts, *lines, _wire_line(ledger)]) + "\n"
+    width = None if out else output_width()
+    told = [wrapped(line, width) for line in (*lines, _wire_line(ledger))]
+    return "\n".join(texts) + "\n" + "".join(told)
 
 
 def _compared(compared: dict[str, Any]) -> list[str]:

@@ -154,4 +154,4 @@ def answer(run: RunFolder, query: str, output: str, out: Path | None) -> None:
     if output == "parquet" and out is not None:
         select_to_parquet(tables, query, out)
     else:
-        give(as_text(select(tables, query), output), out)
+        give(as_text(select(tables, query), output, out), out)

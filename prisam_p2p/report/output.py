@@ -9,17 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
-
-from prisam_p2p.console import console
+from prisam_p2p.console import TableColumn, output_width, table_text
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_tables import Table
 
 FORMATS = ("table", "json", "csv", "parquet")
 _NUMBERS = ("BIGINT", "DOUBLE", "INTEGER", "HUGEINT", "DECIMAL")
+_IDS = ("peer", "sender", "receiver", "neighbor", "donor")
+"""Columns that a narrow terminal keeps, as it does the first one of any table."""
 
 
 def needs_a_file(output: str, out: Path | None) -> None:
@@ -32,8 +30,12 @@ def needs_a_file(output: str, out: Path | None) -> None:
         raise ConfigError("--out", "", "", "a file to write Parquet to")
 
 
-def as_text(table: Table, output: str) -> str:
-    """Return a table as text, with a newline at its end: table, json or csv."""
+def as_text(table: Table, output: str, out: Path | None = None) -> str:
+    """Return a table as text, with a newline at its end: table, json or csv.
+
+    Args:
+        out: where the text will go (see `give`); a file has all columns.
+    """
     match output:
         case "json":
             names = list(table.columns)
@@ -42,7 +44,7 @@ def as_text(table: Table, output: str) -> str:
         case "csv":
             return _as_csv(table)
         case _:
-            return _as_columns(table)
+            return _as_columns(table, None if out else output_width())
 
 
 def as_json(value: object) -> str:
@@ -70,16 +72,17 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, default=str) if isinstance(value, list | dict) else value
 
 
-def _as_columns(table: Table) -> str:
-    shown = RichTable(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-    for name, kind in table.columns.items():
-        number = kind.startswith(_NUMBERS)
-        shown.add_column(Text(name), justify="right" if number else "left", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*(Text(_shown(value)) for value in row))
-    file = io.StringIO()
-    console(file).print(shown)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+def _as_columns(table: Table, width: int | None) -> str:
+    columns = [
+        TableColumn(
+            name,
+            right=(number := kind.startswith(_NUMBERS)),
+            wraps=not number,
+            keeps=i == 0 or name in _IDS,
+        )
+        for i, (name, kind) in enumerate(table.columns.items())
+    ]
+    return table_text(columns, [[*map(_shown, row)] for row in table.rows], width)
 
 
 def _shown(value: Any) -> str:

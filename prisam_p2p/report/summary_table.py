@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from prisam_p2p.console import TableColumn, print_line, print_table
 from prisam_p2p.report.checks import check_lines
 from prisam_p2p.report.closure import closure_lines
 from prisam_p2p.report.exclusions import left_out_lines, rejection_lines
 from prisam_p2p.report.faults import fault_lines
 
 _MIB = 2**20
-_WIDE = 128
-"""Columns of a console with room for counts beside the shares, and for whole words."""
+_WORDS = ("profile", "group")
+"""Columns of words; the others hold numbers."""
 
 Row = dict[str, str]
 
 
 def print_summary(
-    console: Console,
-    summary: dict[str, Any],
-    model: dict[str, Any],
-    baseline: dict[str, Any] | None,
+    summary: dict[str, Any], model: dict[str, Any], baseline: dict[str, Any] | None
 ) -> None:
     """Print a row for every peer, and the totals.
 
@@ -33,19 +26,17 @@ def print_summary(
         model: the plan's dense model.
         baseline: summary of the baseline's run, if there was one.
     """
-    wide = console.width >= _WIDE
-    rows = [_row(peer, result, model, baseline, wide) for peer, result in summary["peers"].items()]
-    table = Table(
-        title=_title(summary), title_justify="left", box=box.SIMPLE, padding=(0, 0, 0, int(wide))
-    )
-    for name in rows[0]:
-        text = name in ("peer", "profile", "group")
-        table.add_column(name, justify="left" if text else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row.values())
-    console.print(table)
+    print_line(_title(summary))
+    print_line("")
+    rows = [_row(peer, result, model, baseline) for peer, result in summary["peers"].items()]
+    columns = [
+        TableColumn(name, right=name not in ("peer", *_WORDS), keeps=name == "peer")
+        for name in rows[0]
+    ]
+    print_table(columns, [[*row.values()] for row in rows])
+    print_line("")
     for line in _totals(summary, baseline):
-        console.print(Text(line), soft_wrap=True)
+        print_line(line)
 
 
 def _title(summary: dict[str, Any]) -> str:
@@ -58,33 +49,26 @@ def _title(summary: dict[str, Any]) -> str:
 
 
 def _row(
-    peer: str,
-    result: dict[str, Any],
-    model: dict[str, Any],
-    baseline: dict[str, Any] | None,
-    wide: bool,
+    peer: str, result: dict[str, Any], model: dict[str, Any], baseline: dict[str, Any] | None
 ) -> Row:
-    """Return column -> text; shares are of the dense model."""
+    """Return column -> text, what matters most first; shares are of the dense model."""
     accuracy = result["accuracy"]
     row = {"peer": peer, "profile": result["profile"], "rho": f"{result['prune_ratio']:.2f}"}
-    sizes = (("params" if wide else "par.", "params", "parameters"), ("MACs", "macs", "macs"))
-    for name, key, dense in sizes:
-        count = f"{_count(result[key])} " if wide else ""
-        row[name] = count + _percent(result[key], model[dense])
-    heads = ("aggregated", "trained", "deployed") if wide else ("aggr.", "train", "depl.")
-    moments = ("after_aggregation", "after_training", "deployed")
-    row |= {head: _figure(accuracy[m]) for head, m in zip(heads, moments, strict=True)}
+    row["deployed"] = _figure(accuracy["deployed"])
     if baseline:
         beside = baseline["peers"][peer]["accuracy"]["deployed"]
         row[baseline["algorithm"]] = _figure(beside)
-        if wide:
-            row["gain"] = _gain(accuracy["deployed"], beside)
+        row["gain"] = _gain(accuracy["deployed"], beside)
     others = len(result["group"]) - 1
     state = "" if result["state"] == "completed" else f" ({result['state']})"
     row["group"] = ("alone" if others == 0 else f"{result['group'][0]} +{others}") + state
     for way in ("in", "out"):
         sent = sum(c["payload"] + c["header"] for c in result["bytes"][way].values())
-        row[f"{way} MiB" if wide else way] = f"{sent / _MIB:.2f}"
+        row[f"{way} MiB"] = f"{sent / _MIB:.2f}"
+    row["aggregated"] = _figure(accuracy["after_aggregation"])
+    row["trained"] = _figure(accuracy["after_training"])
+    row["params"] = f"{_count(result['params'])} {_percent(result['params'], model['parameters'])}"
+    row["MACs"] = f"{_count(result['macs'])} {_percent(result['macs'], model['macs'])}"
     return row
 
 
