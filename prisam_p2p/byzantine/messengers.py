@@ -8,8 +8,7 @@ from typing import Any
 import msgpack
 
 from prisam_p2p.byzantine.attacker import Attacker
-from prisam_p2p.transport.connections import TcpConnection
-from prisam_p2p.transport.messenger import Messenger, Put
+from prisam_p2p.transport.messenger import Messenger, Outlet
 from prisam_p2p.wire.codec import WIRE_VERSION, encode
 from prisam_p2p.wire.messages import Chunk, Hello, Message, Unavailable, WeightsOffer
 
@@ -26,10 +25,10 @@ class ByzantineMessenger(Messenger):
         super().__init__(*given, **more)
         self._attacker = attacker
 
-    def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
+    def send(self, outlet: Outlet, message: Message) -> bool:
         """See Messenger."""
-        forged = self.forged(to, message)
-        sent = super().send(connection, to, forged, put)
+        forged = self.forged(outlet.peer, message)
+        sent = super().send(outlet, forged)
         if sent and forged is not message:
             self._attacker.tally.add()
         return sent
@@ -77,9 +76,9 @@ class SpoofedHellos(ByzantineMessenger):
 class CountedOffers(ByzantineMessenger):
     """Forges nothing; counts its offers of weights, which hardly any chunk will follow."""
 
-    def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
+    def send(self, outlet: Outlet, message: Message) -> bool:
         """See Messenger."""
-        sent = super().send(connection, to, message, put)
+        sent = super().send(outlet, message)
         if sent and isinstance(message, WeightsOffer):
             self._attacker.tally.add()
         return sent
@@ -88,16 +87,12 @@ class CountedOffers(ByzantineMessenger):
 class OtherVersion(ByzantineMessenger):
     """Speaks the next wire version, and understands this one."""
 
-    def _send(
-        self, connection: TcpConnection, message: Message, put: Put, damage: bool = False
-    ) -> bool:
+    def _send(self, outlet: Outlet, message: Message, damage: bool = False) -> bool:
         header, *bulk = encode(message)
-        frames = [_next_version(bytes(header)), *bulk]
-        if not put(frames):
-            return False
-        self._traffic.add(connection.number, "out", None, [len(frame) for frame in frames])
-        self._attacker.tally.add()
-        return True
+        sent = self._put(outlet, message, [_next_version(bytes(header)), *bulk], None)
+        if sent:
+            self._attacker.tally.add()
+        return sent
 
 
 def _next_version(header: bytes) -> bytes:

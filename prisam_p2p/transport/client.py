@@ -18,13 +18,12 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.context import MESSAGES_PER_TURN, Endpoint, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
-from prisam_p2p.transport.messenger import descriptor_of, receive
+from prisam_p2p.transport.messenger import Outlet, descriptor_of, receive
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience, PullManager
 from prisam_p2p.transport.sockets import Socket, connect_dealer, news
 from prisam_p2p.transport.zap import why
-from prisam_p2p.wire.codec import Frame
 from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver
 from prisam_p2p.wire.messages import (
     Busy,
@@ -297,13 +296,4 @@ class Client:
     def _send(self, line: _Line, message: Message) -> bool:
         if line.now is None:
             return False
-        put = partial(self._put, line)
-        return self._messenger.send(line.now, line.neighbor, message, put)
-
-    @staticmethod
-    def _put(line: _Line, frames: Sequence[Frame]) -> bool:
-        try:
-            line.socket.send_multipart(frames, zmq.DONTWAIT)
-        except zmq.Again:  # not connected: with IMMEDIATE, ZeroMQ queues nothing
-            return False
-        return True
+        return self._messenger.send(Outlet(line.neighbor, line.socket, line.now), message)

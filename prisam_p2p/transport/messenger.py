@@ -1,4 +1,4 @@
-"""The one way in and out for messages: they are encoded, decoded, counted, and rejected.
+"""The one way in and out for messages: encoded, sent, received, decoded, counted, and rejected.
 
 Every message passes `send` or `hand_in`, where message faults drop, delay or damage it. A message
 counts once ZeroMQ takes it, and once more where ZeroMQ delivers it. So one that a fault drops at
@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import zmq
@@ -24,10 +25,7 @@ from prisam_p2p.transport.delayed_messages import DelayedMessages
 from prisam_p2p.transport.message_faults import MessageFaults, damaged
 from prisam_p2p.transport.sockets import Socket
 from prisam_p2p.wire.codec import Frame, decode, encode, kind_of
-from prisam_p2p.wire.messages import Message
-
-Put = Callable[[list[Frame]], bool]
-"""Hands frames to ZeroMQ; False where it does not take them."""
+from prisam_p2p.wire.messages import Chunk, Kind, Message
 
 _MOST_FRAMES = 4
 """One more than any message of ours has, routing id included: it is then no message."""
@@ -36,8 +34,24 @@ _Handle = Callable[[Message], None]
 _Go = Callable[..., bool | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where messages to one peer go out.
+
+    Attributes:
+        peer: the receiver's name, as far as it is known.
+        connection: that the messages go by; their bytes are counted for it.
+        routing_id: the ROUTER's id of the connection; None for a DEALER, which has one peer only.
+    """
+
+    peer: str
+    socket: Socket
+    connection: TcpConnection
+    routing_id: bytes | None = None
+
+
 class Messenger:
-    """Encodes, decodes and counts all messages of a peer. For the transport's thread.
+    """Sends, decodes and counts all messages of a peer. For the transport's thread.
 
     Args:
         inbox: where events go.
@@ -85,12 +99,12 @@ class Messenger:
             go = partial(self._hand_in, sender, message, handle)
             self._pass("in", connection, sender, message, go)
 
-    def send(self, connection: TcpConnection, to: str, message: Message, put: Put) -> bool:
+    def send(self, outlet: Outlet, message: Message) -> bool:
         """Hand `message` to ZeroMQ and count it; False where ZeroMQ does not take it."""
-        go = partial(self._send, connection, message, put)
         if not self.intercepts:
-            return go()
-        return self._pass("out", connection, to, message, go) is not False
+            return self._send(outlet, message)
+        go = partial(self._send, outlet, message)
+        return self._pass("out", outlet.connection, outlet.peer, message, go) is not False
 
     def set_rule(self, rule: Rule) -> None:
         """Add a rule, in place of the one with its id."""
@@ -137,13 +151,27 @@ class Messenger:
         delayed.overtaken(way, connection, decision, now_s)
         return passed
 
-    def _send(
-        self, connection: TcpConnection, message: Message, put: Put, damage: bool = False
-    ) -> bool:
+    def _send(self, outlet: Outlet, message: Message, damage: bool = False) -> bool:
         frames, kind = damaged(message) if damage else (encode(message), kind_of(message))
-        if not put(frames):
+        return self._put(outlet, message, frames, kind)
+
+    def _put(
+        self, outlet: Outlet, message: Message, frames: Sequence[Frame], kind: Kind | None
+    ) -> bool:
+        """Hand the frames of a message to ZeroMQ and count them."""
+        to = () if outlet.routing_id is None else (outlet.routing_id,)
+        # Small frames are copied: that costs less than to keep them.
+        copy = not isinstance(message, Chunk)
+        try:
+            outlet.socket.send_multipart((*to, *frames), zmq.DONTWAIT, copy=copy)
+        except zmq.ZMQError as error:
+            if to:
+                self.reject(outlet.peer, "unreachable", f"{type(message).__name__}: {error}")
+            elif not isinstance(error, zmq.Again):  # that is: it is not connected (IMMEDIATE)
+                raise
             return False
-        self._traffic.add(connection.number, "out", kind, [len(frame) for frame in frames])
+        sizes = [len(frame) for frame in frames]
+        self._traffic.add(outlet.connection.number, "out", kind, sizes)
         return True
 
     def _hand_in(

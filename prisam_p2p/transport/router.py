@@ -13,11 +13,11 @@ from prisam_p2p.errors import WireError
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.context import MESSAGES_PER_TURN, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
-from prisam_p2p.transport.messenger import descriptor_of, owner_of, receive
+from prisam_p2p.transport.messenger import Outlet, descriptor_of, owner_of, receive
 from prisam_p2p.transport.sockets import bind_router, news, watch_router
 from prisam_p2p.transport.zap import SILENT, ZapGate, why
-from prisam_p2p.wire.codec import Frame, decode
-from prisam_p2p.wire.messages import Chunk, Hello, Message
+from prisam_p2p.wire.codec import decode
+from prisam_p2p.wire.messages import Hello
 
 _NOBODY = "?"
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -79,17 +79,9 @@ class Router:
         if self._gate:
             self._gate.admit(neighbor, public_key)
 
-    def put(self, to: bytes, name: str, message: Message, frames: Sequence[Frame]) -> bool:
-        """Hand the frames of a message to ZeroMQ; False where the connection does not take them."""
-        try:
-            # Small frames are copied: that costs less than to keep them.
-            self._socket.send_multipart(
-                [to, *frames], zmq.DONTWAIT, copy=not isinstance(message, Chunk)
-            )
-        except zmq.ZMQError as error:
-            self._messenger.reject(name, "unreachable", f"{type(message).__name__}: {error}")
-            return False
-        return True
+    def outlet(self, to: bytes, name: str, connection: TcpConnection) -> Outlet:
+        """Return where messages to a connection go out, given the ROUTER's id of it."""
+        return Outlet(name, self._socket, connection, to)
 
     def name_of(self, connection: TcpConnection) -> str:
         """Return whose an unwelcome connection is, as far as its key or its address tell."""

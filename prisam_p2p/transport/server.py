@@ -135,10 +135,9 @@ class Server:
         self._uploads.drop_requests(session)
 
     def _refuse(self, origin: Origin, name: str, reason: str) -> None:
-        refuse, connection = Refuse(reason), origin.connection
-        self._connections.refused(connection)
-        put = partial(self._router.put, origin.sender, name, refuse)
-        self._messenger.send(connection, name, refuse, put)
+        self._connections.refused(origin.connection)
+        outlet = self._router.outlet(origin.sender, name, origin.connection)
+        self._messenger.send(outlet, Refuse(reason))
 
     def _present(self) -> list[str]:
         return sorted(n for n in self._neighbors if self._sessions.of(n, Channel.CONTROL))
@@ -215,5 +214,5 @@ class Server:
     def _reply(self, session: Session, message: Message) -> bool:
         """Send to a session; False where its connection is gone or takes nothing in."""
         connection = self._connections.at(session.descriptor)
-        put = partial(self._router.put, session.sender, session.neighbor, message)
-        return self._messenger.send(connection, session.neighbor, message, put)
+        outlet = self._router.outlet(session.sender, session.neighbor, connection)
+        return self._messenger.send(outlet, message)

@@ -11,7 +11,8 @@ from prisam_p2p.control.spec import AttackSpec
 from prisam_p2p.errors import ConfigError, WireError
 from prisam_p2p.faults.attacks import ATTACKS
 from prisam_p2p.peer.neighbors import Neighbors
-from prisam_p2p.transport.messenger import Messenger
+from prisam_p2p.transport.connections import TcpConnection
+from prisam_p2p.transport.messenger import Messenger, Outlet
 from prisam_p2p.transport.transport import Transport
 from prisam_p2p.wire.codec import WIRE_VERSION, decode
 from prisam_p2p.wire.messages import (
@@ -33,8 +34,11 @@ class Counts:
         self.row = row
 
 
-class Line:
-    number = 7
+class Socket:
+    """A DEALER that takes a message."""
+
+    def send_multipart(self, frames, _flags, copy):
+        self.frames = [bytes(frame) for frame in frames]
 
 
 class Spec:
@@ -50,11 +54,10 @@ class Spec:
 
 def sent(kind, message, to="p00"):
     """Return what a messenger of that kind sends for `message`, and the attacks reported."""
-    attacks, frames = [], []
+    attacks, socket = [], Socket()
     messenger = kind(Attacker(Spec, None, Tally(attacks.append)), None, Counts())
-    put = lambda each: frames.append([bytes(f) for f in each]) or True  # noqa: E731
-    assert messenger.send(Line, to, message, put)
-    return frames[0], attacks
+    assert messenger.send(Outlet(to, socket, TcpConnection(7, "client", "", "")), message)
+    return socket.frames, attacks
 
 
 @pytest.mark.parametrize(("name", "row"), ATTACKS.items())
