@@ -19,7 +19,7 @@ from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.keys import Keys
-from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.mask_coding import RoundMask
 
 DONOR, REQUESTER = "donor", "requester"
 RUN_ID, W0 = b"benchrun", bytes(16)

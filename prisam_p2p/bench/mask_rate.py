@@ -16,7 +16,7 @@ from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.sockets import Socket, connect_dealer
 from prisam_p2p.wire.codec import encode
-from prisam_p2p.wire.mask_stream import MaskReceiver, RoundMask, coded
+from prisam_p2p.wire.mask_coding import MaskReceiver, RoundMask, coded
 from prisam_p2p.wire.messages import Channel, MaskAnnounce
 
 _HERE, _THERE = "127.77.1.1", "127.77.1.2"

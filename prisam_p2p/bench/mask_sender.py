@@ -11,7 +11,7 @@ import zmq
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.transport.sockets import Socket, SocketLimits, bind_router
 from prisam_p2p.wire.codec import encode
-from prisam_p2p.wire.mask_stream import MaskSender, RoundMask
+from prisam_p2p.wire.mask_coding import MaskSender, RoundMask
 
 # A receiver that is always behind reads no PONG in time: heartbeats would end the connection.
 LIMITS = SocketLimits(heartbeat_ms=600_000, largest_request=1024, largest_reply=1024)

@@ -8,7 +8,7 @@ from typing import Any
 
 from prisam_p2p.byzantine.attacker import Attacker
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
-from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.mask_coding import RoundMask
 
 _UP_BYTES_S = 16.0
 """Upload rate of the slow-serving attack: a chunk takes hours."""

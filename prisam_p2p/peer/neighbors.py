@@ -21,7 +21,7 @@ from prisam_p2p.transport.messenger import OTHERS
 from prisam_p2p.transport.pull import Unfit
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Transport
-from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.mask_coding import RoundMask
 from prisam_p2p.wire.messages import WireDtype
 
 _ANSWER_S = 5.0

@@ -24,7 +24,7 @@ from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience, PullManager
 from prisam_p2p.transport.sockets import Socket, connect_dealer, news
 from prisam_p2p.transport.zap import why
-from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver
+from prisam_p2p.wire.mask_coding import BaseMissing, MaskReceiver
 from prisam_p2p.wire.messages import (
     Busy,
     Bye,

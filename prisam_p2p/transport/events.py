@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prisam_p2p.transport.pull import Pull
-from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.mask_coding import RoundMask
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from prisam_p2p.transport.io_thread import IoThread
 from prisam_p2p.transport.router import Origin, Router
 from prisam_p2p.transport.sessions import Session, Sessions, neighbor_by_host, objection
 from prisam_p2p.transport.uploads import Uploads
-from prisam_p2p.wire.mask_stream import MaskSender, RoundMask
+from prisam_p2p.wire.mask_coding import MaskSender, RoundMask
 from prisam_p2p.wire.messages import (
     MAX_REASON,
     Bye,

@@ -41,7 +41,7 @@ from prisam_p2p.transport.spool import Spool
 from prisam_p2p.transport.upload_stops import StopReached
 from prisam_p2p.transport.uploads import Uploads
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
-from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.mask_coding import RoundMask
 from prisam_p2p.wire.zmtp import CURVE, PLAIN
 
 _LINGER_MS = 500

@@ -12,13 +12,13 @@ from typing import assert_never
 import msgpack
 
 from prisam_p2p.errors import WireError
-from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.messages import (
     Busy,
     Bye,
     Channel,
     Chunk,
     ChunkRequest,
+    Coding,
     Hello,
     Kind,
     MaskAnnounce,

@@ -1,44 +1,158 @@
-"""Codes a mask as the bytes of a message, in the shortest of three codings.
+"""Codes a mask for each neighbor in the fewest bytes: whole, or as changes to the last. Pure.
 
-PACKED is the bits themselves. CHANGES needs a mask that both sides hold. DENSITY is short for masks
-of mostly ones or mostly zeros. Within one coding a mask has exactly one payload; any other payload
-is refused. CHANGES and DENSITY are numbers, big-endian, in the fewest bytes: zero takes none.
+A connection delivers in order: when a neighbor reads a message, it has read all that was sent on
+the connection before. So changes are relative to the last mask sent on the same connection, and
+no acknowledgement is needed. A receiver that still lacks that mask (a message was lost) asks for
+the whole one.
+
+The payload of a message is the shortest of three codings (`Coding`). PACKED is the bits
+themselves. CHANGES needs a mask that both sides hold. DENSITY is short for masks of mostly ones or
+mostly zeros. Within one coding a mask has exactly one payload; any other payload is refused.
+CHANGES and DENSITY are numbers, big-endian, in the fewest bytes: zero takes none.
 docs/decisions/0014-mask-coding.md has sizes and times.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from enum import IntEnum
-from itertools import count
+from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
+import xxhash
 
-from prisam_p2p.core.bits import pack_bits, packed_size, unpack_bits
+from prisam_p2p.core.bits import PackedMask, pack_bits, packed_size, unpack_bits
 from prisam_p2p.core.layout import Mask
+from prisam_p2p.errors import WireError
+from prisam_p2p.wire.codec import encode
+from prisam_p2p.wire.messages import Coding, MaskAnnounce
+from prisam_p2p.wire.subsets import index_of, least_bytes, positions_of
 
 MAX_NUMBER_BYTES = 512
 """Longer numbers are neither sent nor read: coding time grows with n_bits times their length."""
 
 
-FEW_TO_RANK, FEW_TO_FIND = 128, 24
-"""Up to this many positions, math.comb for each is faster than a walk along all n."""
+class BaseMissing(WireError):
+    """The message holds changes to a mask that the receiver does not have."""
 
 
-class Coding(IntEnum):
-    """The coding of a mask, as a number on the wire. Never renumber one.
+@dataclass(frozen=True, slots=True)
+class RoundMask:
+    """The mask that a peer announces in one round."""
 
-    PACKED: the packed bits (core/bits.py).
-    CHANGES: the index (`index_of`) of the set of bits that differ from the base.
-    DENSITY: twice the index of the set of ones; or, if ones are more than half, twice that of
-        the set of zeros, plus one.
+    round_index: int
+    mask: PackedMask
+
+
+class MaskSender:
+    """Codes this peer's masks for each neighbor, as changes where that is shortest."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, RoundMask] = {}
+        self._coded: dict[tuple[int, int], MaskAnnounce] = {}
+
+    def forget(self, neighbor: str) -> None:
+        """Send `neighbor` the next mask whole: it has a new connection, or asked for it."""
+        self._held.pop(neighbor, None)
+
+    def code(self, neighbor: str, announced: RoundMask) -> MaskAnnounce:
+        """Return the message that tells `neighbor` the mask."""
+        base, t = self._held.get(neighbor), announced.round_index
+        if base is not None and base.round_index >= t:
+            base = None
+        key = (t, base.round_index if base else -1)
+        if key not in self._coded:
+            self._coded = {k: v for k, v in self._coded.items() if k[0] == t}
+            self._coded[key] = coded(announced, base)
+        return self._coded[key]
+
+    def sent(self, neighbor: str, announced: RoundMask) -> None:
+        """Note that the mask was sent to `neighbor`."""
+        self._held[neighbor] = announced
+
+
+class MaskReceiver:
+    """Decodes the neighbors' masks.
+
+    Args:
+        most_bits: longer masks are refused, because a short payload can claim any length.
     """
 
-    PACKED = 0
-    CHANGES = 1
-    DENSITY = 2
+    def __init__(self, most_bits: int) -> None:
+        self._most_bits = most_bits
+        self._held: dict[str, RoundMask] = {}
+
+    def decode(self, neighbor: str, message: MaskAnnounce) -> RoundMask:
+        """Return the mask in `message`, and keep it as the base of the neighbor's next one.
+
+        Raises:
+            BaseMissing: the message holds changes to a mask that is not here.
+            WireError: it holds no mask.
+        """
+        mask = self._decode(self._held.get(neighbor), message)
+        announced = self._held[neighbor] = RoundMask(message.round_index, mask)
+        return announced
+
+    def _decode(self, base: RoundMask | None, message: MaskAnnounce) -> PackedMask:
+        if message.n_bits > self._most_bits:
+            raise WireError(f"a mask of {message.n_bits} bits")
+        if message.coding is Coding.PACKED:
+            return PackedMask(message.n_bits, message.bits)
+        if message.coding is not Coding.CHANGES:
+            return _decoded(message, None)
+        base_round = message.round_index - message.base_gap
+        if base is None or (base.round_index, base.mask.n_bits) != (base_round, message.n_bits):
+            raise BaseMissing(f"changes to the mask of round {base_round}, not held")
+        # Once groups have settled, most masks are unchanged.
+        mask = _decoded(message, base.mask) if message.bits else base.mask
+        if mask_check(mask) != message.check:
+            raise BaseMissing("changes to another mask than the one held")
+        return mask
+
+
+# -- messages --------------------------------------------------------------------------
+
+
+def coded(announced: RoundMask, base: RoundMask | None) -> MaskAnnounce:
+    """Return the shortest message that tells a mask.
+
+    Args:
+        base: what the receiver holds, of an earlier round; None if it holds nothing.
+    """
+    t, mask = announced.round_index, announced.mask
+    if not mask.n_bits:
+        return MaskAnnounce(t, 0, b"")
+    bits = mask.unpack()
+    coding, payload = encode_mask(bits, None)
+    whole = MaskAnnounce(t, mask.n_bits, payload, coding)
+    if base is None or base.mask.n_bits != mask.n_bits:
+        return whole
+    coding, payload = encode_mask(bits, base.mask.unpack())
+    if coding is not Coding.CHANGES:
+        return whole
+    gap = t - base.round_index
+    changes = MaskAnnounce(t, mask.n_bits, payload, coding, gap, mask_check(mask))
+    return min(whole, changes, key=_n_bytes)
+
+
+def mask_check(mask: PackedMask) -> int:
+    """Return 16 bits that tell a mask from most others."""
+    return xxhash.xxh3_64_intdigest(mask.bits) & 0xFFFF
+
+
+def _decoded(message: MaskAnnounce, base: PackedMask | None) -> PackedMask:
+    bits = base.unpack() if base else None
+    try:
+        return PackedMask.pack(decode_mask(message.coding, message.bits, message.n_bits, bits))
+    except ValueError as error:
+        raise WireError(str(error)) from error
+
+
+def _n_bytes(message: MaskAnnounce) -> int:
+    """Return the bytes of all frames: a header that names a base is longer."""
+    return sum(len(frame) for frame in encode(message))
+
+
+# -- payloads --------------------------------------------------------------------------
 
 
 def encode_mask(mask: Mask, base: Mask | None) -> tuple[Coding, bytes]:
@@ -155,114 +269,3 @@ def _required(base: Mask | None, n_bits: int) -> Mask:
     if base.shape != (n_bits,):
         raise ValueError(f"a base of shape {base.shape} for {n_bits} bits")
     return base
-
-
-# -- sets of positions as numbers ------------------------------------------------------------
-#
-# The enumerative code, the shortest if all sets of one size are equally likely. All subsets of n
-# positions are ordered by size, then by their rank in the combinatorial number system; the code of
-# a set is its index in that order.
-#
-# Source: T. M. Cover, "Enumerative source encoding", IEEE Trans. Information Theory 19(1), 1973;
-# why this one: docs/decisions/0014-mask-coding.md.
-
-
-def index_of(positions: Sequence[int], n: int) -> int:
-    """Return the index, in [0, 2**n), of a set among all subsets of range(n).
-
-    It is sum(C(n, j) for j < len(positions)) + sum(C(p, i + 1) for the i-th position p): 0 for
-    the empty set, 1 + p for {p}. `positions` ascend strictly and lie in range(n), unchecked.
-    Time grows, beyond a few positions, with n times the length of the index.
-    """
-    smaller = _count_smaller(n, len(positions))
-    if len(positions) <= FEW_TO_RANK:
-        return smaller + sum(map(math.comb, positions, count(1)))
-    return smaller + _rank_along(positions)
-
-
-def positions_of(index: int, n: int, most: int) -> list[int]:
-    """Return the set at `index`, ascending: the inverse of `index_of`.
-
-    Raises:
-        ValueError: the set at `index` has more than `most` positions; `most` <= n.
-    """
-    size, choices = 0, 1
-    while index >= choices:
-        if size == most:
-            raise ValueError(f"an index beyond the sets of at most {most} of {n} positions")
-        index -= choices
-        choices = choices * (n - size) // (size + 1)  # C(n, size + 1)
-        size += 1
-    return _unranked(index, n, size, choices)
-
-
-def least_bytes(n: int, size: int) -> int:
-    """Return a cheap, close lower bound of the bytes of the index of a set of `size` positions.
-
-    All smaller sets precede it: among them C(n, size - 1), or C(n, n // 2) if that size is less.
-    """
-    if size == 0:
-        return 0
-    j = min(size - 1, n // 2)
-    bits = (math.lgamma(n + 1) - math.lgamma(j + 1) - math.lgamma(n - j + 1)) / math.log(2)
-    return max(0, math.ceil((bits - 0.01) / 8))  # 0.01: lgamma rounds
-
-
-def _count_smaller(n: int, size: int) -> int:
-    """Return sum(C(n, j) for j < size)."""
-    count, choices = 0, 1
-    for j in range(size):
-        count += choices
-        choices = choices * (n - j) // (j + 1)
-    return count
-
-
-def _rank_along(positions: Sequence[int]) -> int:
-    """Return sum(C(p, i + 1) for the i-th position p), each term from the one before."""
-    rank, place, choices = 0, 0, 1
-    for taken, position in enumerate(positions):
-        while place < position:
-            place += 1
-            choices = choices * place // (place - taken)  # C(place, taken)
-        one_more = choices * (place - taken) // (taken + 1)  # C(place, taken + 1)
-        rank += one_more
-        place, choices = place + 1, choices + one_more  # C(place + 1, taken + 1)
-    return rank
-
-
-def _unranked(rank: int, n: int, size: int, choices: int) -> list[int]:
-    """Return the set of `size` with this rank, below choices = C(n, size), ascending."""
-    positions = []
-    place = n
-    while size > FEW_TO_FIND:
-        without = choices * (place - size) // place  # C(place - 1, size)
-        place -= 1
-        if rank < without:
-            choices = without
-        else:
-            positions.append(place)
-            rank -= without
-            choices -= without  # C(place, size - 1)
-            size -= 1
-    for left in range(size, 0, -1):
-        place = _highest(rank, place, left)
-        positions.append(place)
-        rank -= math.comb(place, left)
-    return positions[::-1]
-
-
-def _highest(rank: int, below: int, size: int) -> int:
-    """Return the highest place under `below` with C(place, size) <= rank.
-
-    C(place, size) is close to (place - (size - 1) / 2) ** size / size!, so a guess from it is a
-    step or two off.
-    """
-    if rank == 0:
-        return size - 1
-    root = math.exp((math.log(rank) + math.lgamma(size + 1)) / size)
-    place = min(max(int(root + (size - 1) / 2), size - 1), below - 1)
-    while math.comb(place, size) > rank:
-        place -= 1
-    while place + 1 < below and math.comb(place + 1, size) <= rank:
-        place += 1
-    return place

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from prisam_p2p.core.bits import packed_size, require_packed
-from prisam_p2p.wire.mask_coding import Coding
 
 DIGEST_BYTES = 16
 RUN_ID_BYTES = 8
@@ -49,6 +48,20 @@ class WireDtype(IntEnum):
 
     FLOAT32 = 0
     FLOAT16 = 1
+
+
+class Coding(IntEnum):
+    """The coding of a mask, as a number on the wire. Never renumber one.
+
+    PACKED: the packed bits (core/bits.py).
+    CHANGES: the index (`index_of`) of the set of bits that differ from the base.
+    DENSITY: twice the index of the set of ones; or, if ones are more than half, twice that of
+        the set of zeros, plus one.
+    """
+
+    PACKED = 0
+    CHANGES = 1
+    DENSITY = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
-from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.mask_coding import RoundMask
 
 LAYOUT = one_layer(channels=256, inputs=1100)
 WEIGHTS = random_weights(LAYOUT)

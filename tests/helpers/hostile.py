@@ -27,14 +27,14 @@ from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.codec import WIRE_VERSION, encode
-from prisam_p2p.wire.mask_coding import Coding
-from prisam_p2p.wire.mask_stream import RoundMask, coded
+from prisam_p2p.wire.mask_coding import RoundMask, coded
 from prisam_p2p.wire.messages import (
     Busy,
     Bye,
     Channel,
     Chunk,
     ChunkRequest,
+    Coding,
     MaskAnnounce,
     MaskRequest,
     Refuse,

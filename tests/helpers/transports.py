@@ -26,7 +26,7 @@ from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.codec import decode, encode
-from prisam_p2p.wire.mask_stream import RoundMask, coded
+from prisam_p2p.wire.mask_coding import RoundMask, coded
 from prisam_p2p.wire.messages import (
     Channel,
     Hello,

@@ -13,7 +13,7 @@ from prisam_p2p.peer import neighbors
 from prisam_p2p.peer.beginning import begin, by_freshness
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.transport.snapshots import snapshot_of
-from prisam_p2p.wire.mask_stream import RoundMask
+from prisam_p2p.wire.mask_coding import RoundMask
 
 
 def order(latest, *seed):

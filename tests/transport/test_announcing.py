@@ -4,8 +4,8 @@ import zmq
 from transports import LAYOUT, alone_with_b, flipped, greeting, mask_of, through_a_proxy, whole
 
 from prisam_p2p.transport import events
-from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.messages import (
+    Coding,
     MaskAnnounce,
     MaskRequest,
     Unavailable,

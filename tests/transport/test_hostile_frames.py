@@ -48,14 +48,14 @@ from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
 from prisam_p2p.transport.sessions import objection
 from prisam_p2p.wire.codec import decode, encode
-from prisam_p2p.wire.mask_coding import Coding
-from prisam_p2p.wire.mask_stream import BaseMissing, MaskReceiver, coded
+from prisam_p2p.wire.mask_coding import BaseMissing, MaskReceiver, coded
 from prisam_p2p.wire.messages import (
     Busy,
     Bye,
     Channel,
     Chunk,
     ChunkRequest,
+    Coding,
     Hello,
     MaskAnnounce,
     MaskRequest,

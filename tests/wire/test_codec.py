@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.errors import WireError
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES, decode, encode, kind_of
-from prisam_p2p.wire.mask_coding import Coding
 from prisam_p2p.wire.messages import (
     DIGEST_BYTES,
     MAX_REASON,
@@ -19,6 +18,7 @@ from prisam_p2p.wire.messages import (
     Channel,
     Chunk,
     ChunkRequest,
+    Coding,
     Hello,
     Kind,
     MaskAnnounce,

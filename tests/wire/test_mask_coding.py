@@ -1,6 +1,5 @@
-import math
 import tracemalloc
-from itertools import count, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,17 +8,12 @@ from hypothesis import strategies as st
 
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.wire.mask_coding import (
-    FEW_TO_FIND,
-    FEW_TO_RANK,
     MAX_NUMBER_BYTES,
-    Coding,
     decode_mask,
     encode_as,
     encode_mask,
-    index_of,
-    least_bytes,
-    positions_of,
 )
+from prisam_p2p.wire.messages import Coding
 
 PACKED, CHANGES, DENSITY = Coding
 VGG11 = 2752
@@ -185,7 +179,7 @@ def test_each_mask_has_one_payload_and_no_other_payload_is_accepted(coding, n_bi
     assert len(expected) == len(masks)
 
 
-# Sets of positions.
+# Every mask, with and without a base.
 
 
 @st.composite
@@ -196,29 +190,6 @@ def masks(draw, n_bits=None):
     seed = draw(st.integers(0, 2**32 - 1))
     many = np.random.default_rng(seed).random(n_bits) < draw(st.floats(0, 1))
     return draw(st.sampled_from([some, ~some, many]))
-
-
-@given(masks())
-def test_an_index_is_what_its_docstring_says(mask):
-    positions, n = np.flatnonzero(mask).tolist(), mask.size
-    smaller = sum(math.comb(n, j) for j in range(len(positions)))
-    index = index_of(positions, n)
-    assert index == smaller + sum(map(math.comb, positions, count(1)))
-    assert positions_of(index, n, most=len(positions)) == positions
-    assert least_bytes(n, len(positions)) <= (index.bit_length() + 7) // 8
-
-
-@pytest.mark.parametrize("size", [FEW_TO_FIND, FEW_TO_FIND + 1, FEW_TO_RANK, FEW_TO_RANK + 1])
-def test_few_and_many_positions_meet(size):
-    for positions in (range(size), range(VGG11 - size, VGG11), range(0, VGG11, VGG11 // size)):
-        chosen = list(positions)[:size]
-        index = index_of(chosen, VGG11)
-        assert positions_of(index, VGG11, most=size) == chosen
-        with pytest.raises(ValueError, match="beyond the sets"):
-            positions_of(index, VGG11, most=size - 1)
-
-
-# Every mask, with and without a base.
 
 
 def code_length(coding, mask, base):

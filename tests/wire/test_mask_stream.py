@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from prisam_p2p.core.bits import PackedMask, packed_size
 from prisam_p2p.errors import WireError
 from prisam_p2p.wire.codec import decode, encode
-from prisam_p2p.wire.mask_coding import Coding
-from prisam_p2p.wire.mask_stream import (
+from prisam_p2p.wire.mask_coding import (
     BaseMissing,
     MaskReceiver,
     MaskSender,
@@ -17,7 +16,7 @@ from prisam_p2p.wire.mask_stream import (
     coded,
     mask_check,
 )
-from prisam_p2p.wire.messages import MaskAnnounce
+from prisam_p2p.wire.messages import Coding, MaskAnnounce
 
 VGG11 = 2752
 PACKED, CHANGES, DENSITY = Coding
