@@ -41,28 +41,28 @@ Frames = Sequence[Frame]
 
 def encode(message: Message) -> list[Frame]:
     """Return the frames of `message`, without the ROUTER's identity frame."""
-    match message:
+    match message:  # the frequent ones first
+        case MaskAnnounce(round_index, n_bits, bits, Coding.CHANGES, base_gap, check):
+            coded = (round_index, n_bits, int(Coding.CHANGES), base_gap, check)
+            return [_header(Kind.MASK, *coded), *_bulk(bits)]
+        case MaskAnnounce(round_index, n_bits, bits, coding):
+            return [_header(Kind.MASK, round_index, n_bits, int(coding)), *_bulk(bits)]
+        case ChunkRequest(digest, offset, length):
+            return [_header(Kind.CHUNK_REQUEST, digest, offset, length)]
+        case Chunk(digest, offset, data):
+            return [_header(Kind.CHUNK, digest, offset), data]
         case Hello(run_id, peer_id, incarnation, channel, w0, layout):
             return [_header(Kind.HELLO, run_id, peer_id, incarnation, int(channel), w0, layout)]
         case Welcome(incarnation):
             return [_header(Kind.WELCOME, incarnation)]
         case Refuse(reason):
             return [_header(Kind.REFUSE, reason)]
-        case MaskAnnounce(round_index, n_bits, bits, Coding.CHANGES, base_gap, check):
-            coded = (round_index, n_bits, int(Coding.CHANGES), base_gap, check)
-            return [_header(Kind.MASK, *coded), *_bulk(bits)]
-        case MaskAnnounce(round_index, n_bits, bits, coding):
-            return [_header(Kind.MASK, round_index, n_bits, int(coding)), *_bulk(bits)]
         case MaskRequest(round_index):
             return [_header(Kind.MASK_REQUEST, round_index)]
         case WeightsRequest(round_index, n_bits, bits):
             return [_header(Kind.WEIGHTS_REQUEST, round_index, n_bits), *_bulk(bits)]
         case WeightsOffer(round_index, digest, n_bits, bits, dtype):
             return [_header(Kind.WEIGHTS_OFFER, round_index, digest, n_bits, int(dtype)), bits]
-        case ChunkRequest(digest, offset, length):
-            return [_header(Kind.CHUNK_REQUEST, digest, offset, length)]
-        case Chunk(digest, offset, data):
-            return [_header(Kind.CHUNK, digest, offset), data]
         case Unavailable(round_index):
             return [_header(Kind.UNAVAILABLE, round_index)]
         case Bye(round_index):
