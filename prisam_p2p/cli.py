@@ -31,9 +31,11 @@ from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.options import GroupedCommand, given_settings, option_in, settings_options  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
+from prisam_p2p.system.refusals import refusal_of, refused  # noqa: E402
 
 if TYPE_CHECKING:
     from prisam_p2p.launch.launch import Launched
+    from prisam_p2p.report.summaries import Summaries
     from prisam_p2p.report.verdicts import Judgement
 
 EXIT_INTERRUPTED = 130
@@ -70,11 +72,21 @@ class Command(GroupedCommand):
         except PrisamError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
-        except OSError as error:  # the system's own words: a full disk, for example
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
         except KeyboardInterrupt:  # before the run began; nothing was started
             sys.exit(EXIT_INTERRUPTED)
+        except Exception as error:
+            sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Tell what the system refused, in one line; return the exit code. A bug of ours is raised."""
+    if shortage := refusal_of(error):
+        click.echo(f"error: {shortage}", err=True)
+        return shortage.exit_code
+    if not isinstance(error, OSError):
+        raise error
+    click.echo(f"error: {refused(error)}", err=True)
+    return PrisamError.exit_code
 
 
 class Commands(click.Group):
@@ -103,7 +115,8 @@ def main() -> None:
       prisam launch --help                           a command's options, with an example
 
     Exit codes: 0 done, 1 another error, 2 wrong input (nothing was started), 3 a process did not
-    start, 4 a finished run broke a rule, 5 a rule could not be checked, 130 interrupted.
+    start, 4 a finished run broke a rule, 5 a rule could not be checked, 6 the machine ran out of
+    disk, memory, descriptors or processes, 130 interrupted.
     """
 
 
@@ -150,7 +163,7 @@ def launch(
     from prisam_p2p.launch.launch import launch as launch_run
     from prisam_p2p.measure.folders import TWIN
 
-    stamp = time.strftime("%Y%m%d-%H%M%S")
+    stamp, summaries = time.strftime("%Y%m%d-%H%M%S"), _summaries()
     launched = launch_run(
         topology_file(topology),
         given_settings(given),
@@ -158,30 +171,29 @@ def launch(
         Path("runs"),
         stamp,
         quiet,
-        _summarize,
+        summaries.make,
         faults_file(faults) if faults else None,
         TWIN if control_run else None,
     )
-    _conclude(launched, quiet, output)
+    _conclude(launched, summaries, quiet, output)
 
 
-def _summarize(run_dir: Path) -> None:
-    from prisam_p2p.report.run_folder import RunFolder
-    from prisam_p2p.report.summary import write_summary
+def _summaries() -> Summaries:
+    from prisam_p2p.report.summaries import Summaries
 
-    write_summary(RunFolder(run_dir))
+    return Summaries()
 
 
-def _report(run_dir: Path, baseline_dir: Path | None, quiet: bool, output: str) -> Judgement:
+def _report(
+    run_dir: Path, baseline_dir: Path | None, summaries: Summaries, quiet: bool, output: str
+) -> Judgement:
     """Print a run's summary; return the rules that it, or its baseline, broke or left unchecked."""
     from prisam_p2p.report.run_folder import RunFolder
-    from prisam_p2p.report.summary import read_summary
     from prisam_p2p.report.summary_table import print_summary
     from prisam_p2p.report.verdicts import Judgement, judge
 
-    baseline = read_summary(RunFolder(baseline_dir)) if baseline_dir else None
-    run = RunFolder(run_dir)
-    summary = read_summary(run)
+    baseline = summaries.of(baseline_dir) if baseline_dir else None
+    run, summary = RunFolder(run_dir), summaries.of(run_dir)
     if output == "json":
         beside = {"baseline": baseline} if baseline else {}
         click.echo(json.dumps({"run_dir": str(run_dir), **summary, **beside}, indent=1))
@@ -212,16 +224,19 @@ def resume(run: Path, quiet: bool, output: str) -> None:
     """
     from prisam_p2p.launch.resume import resume as resume_run
 
-    _conclude(resume_run(run, quiet, _summarize), quiet, output)
+    summaries = _summaries()
+    _conclude(resume_run(run, quiet, summaries.make), summaries, quiet, output)
 
 
-def _conclude(launched: Launched, quiet: bool, output: str) -> None:
+def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str) -> None:
     """Report a launch; exit as it ended."""
     from prisam_p2p.launch.run import INTERRUPTED
 
-    judgement = _report(launched.run_dir, launched.baseline_dir, quiet, output)
+    judgement = _report(launched.run_dir, launched.baseline_dir, summaries, quiet, output)
     if launched.status == INTERRUPTED:
         sys.exit(EXIT_INTERRUPTED)
+    if shortage := launched.refused or summaries.unwritten:
+        raise shortage
     if judgement.broken:
         raise CheckFailed(f"{launched.run_dir}: {'; '.join(judgement.broken)}")
     if judgement.undecided:
@@ -264,14 +279,18 @@ def plan(topology: str, faults: str, output: str, **given: object) -> None:
 def summary(run: Path, output: str) -> None:
     """Print a run's results. Writes its summary.json anew, also for a run that was killed.
 
+    Where the folder takes no file (its disk is full or read-only) the results are printed only.
+
     Example: prisam summary runs/demo --format json
     """
     from prisam_p2p.measure.folders import baseline_of
 
-    baseline = baseline_of(run)
+    baseline, summaries = baseline_of(run), _summaries()
     for each in (run, *([baseline] if baseline else [])):
-        _summarize(each)
-    _report(run, baseline, quiet=False, output=output)
+        summaries.make(each)
+    _report(run, baseline, summaries, quiet=False, output=output)
+    if summaries.unwritten:
+        click.echo(f"printed only: {summaries.unwritten}", err=True)
 
 
 @main.command("bytes")

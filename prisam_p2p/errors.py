@@ -56,6 +56,22 @@ class Undecided(PrisamError):
     exit_code = 5
 
 
+class ResourceError(PrisamError):
+    """The system refused what the program needs: disk, memory, descriptors, processes, a file.
+
+    Args:
+        what: the path or the limit.
+        reason: the system's words.
+        to_do: what the user can do about it (system/refusals.py).
+    """
+
+    exit_code = 6
+
+    def __init__(self, what: str, reason: str, to_do: str) -> None:
+        self.what, self.reason, self.to_do = what, reason, to_do
+        super().__init__(f"{what}: {reason}; {to_do}")
+
+
 class WireError(PrisamError):
     """A neighbor's frames are not a message. Count it, drop it, carry on."""
 

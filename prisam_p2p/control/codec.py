@@ -41,6 +41,7 @@ REPORTS: Mapping[str, type[Report]] = {
     "at-barrier": messages.AtBarrier,
     "round-done": messages.RoundDone,
     "state-lost": messages.StateLost,
+    "resource-lost": messages.ResourceLost,
     "transfer-held": messages.TransferHeld,
     "rule-removed": messages.RuleRemoved,
     "attack-acted": messages.AttackActed,

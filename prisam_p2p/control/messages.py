@@ -187,6 +187,21 @@ class StateLost(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceLost(_Checked):
+    """The system refused what the process cannot run without, such as its journal; it ends now.
+
+    Attributes:
+        what: the path or the limit.
+        reason: the system's words.
+        to_do: what the user can do about it.
+    """
+
+    what: str
+    reason: str
+    to_do: str
+
+
+@dataclass(frozen=True, slots=True)
 class TransferHeld(_Checked):
     """A transfer of this donor waits at `stop` for `ResumeTransfer`."""
 
@@ -241,6 +256,6 @@ class PeerDone(_Checked):
 
 
 Report: TypeAlias = (
-    ProcessUp | Ready | RoundsBegun | AtBarrier | RoundDone | StateLost | TransferHeld
-    | RuleRemoved | AttackActed | ConnectionsSettled | PeerDone
+    ProcessUp | Ready | RoundsBegun | AtBarrier | RoundDone | StateLost | ResourceLost
+    | TransferHeld | RuleRemoved | AttackActed | ConnectionsSettled | PeerDone
 )  # fmt: skip

@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -35,6 +35,9 @@ class KernelWatch:
     A context: enter it before the first peer is started, leave it when the last one has ended.
     In between it has a thread, so a process that must have only one thread is forked before.
 
+    Args:
+        on_failure: told why the journal cannot be written, if it cannot (`Journal`).
+
     Attributes:
         available: whether the kernel reports; if not, `reason` says why.
         overruns: how often the kernel's buffer was full and reports were lost.
@@ -47,12 +50,13 @@ class KernelWatch:
         epoch_s: float,
         network: Network | None = None,
         mtu: int = ethernet.LOOPBACK_MTU,
+        on_failure: Callable[[OSError], object] | None = None,
     ) -> None:
         self.available, self.reason, self.overruns = False, "never entered", 0
         self._addresses = frozenset(addresses)
         self._network, self._mtu = network, mtu
         self._netlinks: list[socket.socket] = []
-        self._journal = Journal(journal_path, epoch_s)
+        self._journal = Journal(journal_path, epoch_s, on_failure)
         self._cpu_s = 0.0
         self._told: set[Ends] = set()
         self._seen: dict[Ends, DiagSocket] = {}
@@ -97,7 +101,7 @@ class KernelWatch:
             timeout_s: the longest wait.
 
         Raises:
-            OSError: the journal cannot be written.
+            OSError: the journal cannot be written, and nobody is told by `on_failure`.
         """
         with self._held, self._journal:
             if self._thread.is_alive():

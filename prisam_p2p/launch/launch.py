@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from prisam_p2p.errors import ConfigError
+from prisam_p2p.errors import ConfigError, PrisamError, ResourceError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.run_faults import faults_of, plan_of
-from prisam_p2p.launch.run import COMPLETED, RunRequest, RunResult, begin_run, create_run_dir
+from prisam_p2p.launch.lost_resources import peers_refused
+from prisam_p2p.launch.run import RunRequest, RunResult, begin_run, create_run_dir
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
@@ -31,12 +34,14 @@ class Launched:
         status: completed, or interrupted (the run, or the baseline after it).
         states: peer -> final state.
         baseline_dir: run folder of the baseline, inside `run_dir`.
+        refused: why peers were lost that the system refused something; None without such peers.
     """
 
     run_dir: Path
     status: str
     states: Mapping[str, str]
     baseline_dir: Path | None
+    refused: ResourceError | None = None
 
 
 def launch(
@@ -64,6 +69,7 @@ def launch(
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
         LaunchError: a peer did not come up; the run folder says "failed".
+        ResourceError: the system refused what the launcher needs; the run folder says "failed".
     """
     if control_folder and not faults:
         raise ConfigError("--control-run", "", "no --faults", "--faults FILE beside it")
@@ -89,22 +95,29 @@ def _all_runs(
     """Do the run, then its control run in `control_folder`, then its baseline."""
     folder = request.run_dir
     create_run_dir(folder)
-    result = run_reported(request, after_run)
+    last, result = request, run_reported(request, after_run)
     states = dict(result.states)
-    if result.status == COMPLETED and control_folder:
+    if result.is_whole and control_folder:
         create_run_dir(folder / control_folder)
         control = replace(request, run_dir=folder / control_folder, faults=None)
-        result = run_reported(control, after_run)
+        last, result = control, run_reported(control, after_run)
         states |= {f"{peer} of the control run": state for peer, state in result.states.items()}
         after_run(folder)  # what the faults cost is known only now
     baseline = request.prepared.baseline
-    if result.status != COMPLETED or baseline is None:
-        return Launched(folder, result.status, states, None)
+    if not result.is_whole or baseline is None:
+        return Launched(folder, result.status, states, None, losses_of(last, result))
     beside = baseline_request(request, baseline)
     create_run_dir(beside.run_dir)
     result = run_reported(beside, after_run)
     states |= {f"{peer} of the baseline": state for peer, state in result.states.items()}
-    return Launched(folder, result.status, states, beside.run_dir)
+    refused = losses_of(beside, result)
+    return Launched(folder, result.status, states, beside.run_dir, refused)
+
+
+def losses_of(request: RunRequest, result: RunResult) -> ResourceError | None:
+    """Return why a run lost peers that the system refused something; None if it lost none so."""
+    n_peers = len(request.plan.peers)
+    return peers_refused(request.run_dir, n_peers, result.refused) if result.refused else None
 
 
 def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
@@ -138,10 +151,24 @@ def plan_faults(source: Path, overrides: Mapping[str, object], faults: Path) -> 
 
 def run_reported(request: RunRequest, after_run: Callable[[Path], object]) -> RunResult:
     """Do a run (see `begin_run`), and call `after_run` with its folder however it ends."""
+    return reported(partial(begin_run, request), request.run_dir, after_run)
+
+
+def reported(
+    run: Callable[[], RunResult], run_dir: Path, after_run: Callable[[Path], object]
+) -> RunResult:
+    """Do `run`, and call `after_run` with its folder however it ends.
+
+    Where both fail, the error of `run` is the one to tell: it is the cause.
+    """
     try:
-        return begin_run(request)
-    finally:
-        after_run(request.run_dir)
+        result = run()
+    except BaseException:
+        with suppress(PrisamError, OSError):
+            after_run(run_dir)
+        raise
+    after_run(run_dir)
+    return result
 
 
 def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -> NetworkChoice:

@@ -13,6 +13,7 @@ from prisam_p2p.control.messages import (
     Order,
     PeerDone,
     Report,
+    ResourceLost,
     RosterEntry,
     TransferHeld,
 )
@@ -31,6 +32,7 @@ class PeerProcess:
         port: where it listens; None = it has not reported yet.
         rounds_done, accuracy, n_bytes: as it reported last; 0 and {} before the first report.
         before: the process of this peer that it follows.
+        refusal: what the system refused it, so that it ended itself.
         settled: whether its connections are back at the end of the run; None = not known yet.
     """
 
@@ -44,6 +46,7 @@ class PeerProcess:
     accuracy: dict[str, float] = field(default_factory=dict)
     n_bytes: int = 0
     result: PeerDone | None = None
+    refusal: ResourceLost | None = None
     exit_code: int | None = None
     before: PeerProcess | None = None
     settled: bool | None = None
@@ -137,6 +140,8 @@ class PeerProcess:
 
     def fate(self) -> str:
         """Return the peer's final state."""
+        if self.refusal:
+            return f"lost: {self.refusal.what}: {self.refusal.reason}"
         if self.result:
             return self.result.state
         return "killed by the launcher" if self.exit_code is None else f"died with {self.exit_code}"

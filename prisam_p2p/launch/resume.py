@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
@@ -15,8 +16,10 @@ from prisam_p2p.faults.remaining import ResumePoint, left_of
 from prisam_p2p.launch.launch import (
     Launched,
     baseline_request,
+    losses_of,
     make_ready,
     network_for,
+    reported,
     run_reported,
 )
 from prisam_p2p.launch.past import launcher_history, past_of
@@ -43,6 +46,7 @@ def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> L
         ConfigError: it is no run folder, there is nothing to resume, it still runs, or its data or
             model are not those of the plan; nothing was started.
         LaunchError: a peer did not come up.
+        ResourceError: the system refused what the launcher needs.
     """
     plan = _plan(run_dir)
     if _completed(run_dir) and not _baseline_lacks(run_dir, plan):
@@ -63,8 +67,8 @@ def _rest_of(request: RunRequest, after_run: Callable[[Path], object]) -> Launch
     run_dir, baseline = request.run_dir, request.prepared.baseline
     result = _finish(request, after_run)
     states = dict(result.states)
-    if result.status != COMPLETED or baseline is None:
-        return Launched(run_dir, result.status, states, None)
+    if not result.is_whole or baseline is None:
+        return Launched(run_dir, result.status, states, None, losses_of(request, result))
     beside = baseline_request(request, baseline)
     if (beside.run_dir / "plan.json").exists():
         result = _finish(beside, after_run)
@@ -72,7 +76,8 @@ def _rest_of(request: RunRequest, after_run: Callable[[Path], object]) -> Launch
         create_run_dir(beside.run_dir)
         result = run_reported(beside, after_run)
     states |= {f"{peer} of the baseline": state for peer, state in result.states.items()}
-    return Launched(run_dir, result.status, states, beside.run_dir)
+    refused = losses_of(beside, result)
+    return Launched(run_dir, result.status, states, beside.run_dir, refused)
 
 
 def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResult:
@@ -84,10 +89,7 @@ def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResu
     past = past_of(run_dir, request.plan, faults)
     now = ResumePoint(past.began_s, past.ended_s, max(past.rounds.values(), default=0))
     left = left_of(faults, history, now) if faults else None
-    try:
-        return continue_run(replace(request, faults=left), past)
-    finally:
-        after_run(run_dir)
+    return reported(partial(continue_run, replace(request, faults=left), past), run_dir, after_run)
 
 
 def _baseline_lacks(run_dir: Path, plan: Plan) -> bool:

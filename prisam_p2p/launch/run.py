@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from prisam_p2p.control.messages import ResourceLost
 from prisam_p2p.control.spec import PeerSpec
-from prisam_p2p.errors import ConfigError, LaunchError
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults
 from prisam_p2p.faults.links.network_link_faults import LinkFaults, NetworkLinkFaults
 from prisam_p2p.launch.engine import Engine, SpawnEngine
 from prisam_p2p.launch.kernel_watch import KernelWatch
+from prisam_p2p.launch.lost_resources import LauncherFailures
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.launch.progress import display_for
@@ -35,6 +39,7 @@ from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.settings import Start
+from prisam_p2p.system.refusals import refusal_of, refused
 from prisam_p2p.system.stop_requests import stop_requests
 
 LAUNCHER, KERNEL = "launcher", "kernel"
@@ -68,12 +73,19 @@ class RunResult:
     """How a run ended.
 
     Attributes:
-        status: completed, or interrupted.
+        status: completed, interrupted, or failed: all peers were `refused`.
         states: peer -> final state.
+        refused: peer -> what the system refused it, so that it ended itself; not by a fault.
     """
 
     status: str
     states: dict[str, str]
+    refused: dict[str, ResourceLost] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end, and the system refused nothing."""
+        return self.status == COMPLETED and not self.refused
 
 
 def create_run_dir(path: Path) -> None:
@@ -81,6 +93,7 @@ def create_run_dir(path: Path) -> None:
 
     Raises:
         ConfigError: it exists, or cannot be made.
+        ResourceError: the machine has no room for it.
     """
     if path.exists():
         raise ConfigError("--run-dir", "", str(path), "a folder that does not exist yet")
@@ -88,6 +101,9 @@ def create_run_dir(path: Path) -> None:
         for name in ("journal", "logs", "models", "state"):
             (path / name).mkdir(parents=True)
     except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)  # what was made of it
+        if (shortage := refusal_of(error)) and error.errno != errno.EROFS:
+            raise shortage from error
         right = f"a folder that can be made: {error.strerror}"
         raise ConfigError("--run-dir", "", str(path), right) from error
 
@@ -97,12 +113,18 @@ def begin_run(request: RunRequest) -> RunResult:
 
     Raises:
         LaunchError: a peer did not come up; the folder then says "failed".
+        ResourceError: the system refused what the run needs; the folder then says "failed", or
+            is removed if not even the plan could be written.
     """
     run_dir = request.run_dir
-    write_whole(run_dir / "plan.json", request.plan.model_dump_json(indent=1) + "\n")
-    write_whole(run_dir / "split.txt", request.prepared.split_table)
-    if request.faults:
-        write_whole(run_dir / folders.FAULTS, request.faults.to_json())
+    try:
+        write_whole(run_dir / "plan.json", request.plan.model_dump_json(indent=1) + "\n")
+        write_whole(run_dir / "split.txt", request.prepared.split_table)
+        if request.faults:
+            write_whole(run_dir / folders.FAULTS, request.faults.to_json())
+    except OSError as error:
+        shutil.rmtree(run_dir, ignore_errors=True)  # nothing was started
+        raise refused(error) from error
     return continue_run(request, Past(os.urandom(8).hex()))
 
 
@@ -115,11 +137,12 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
     plan, run_dir = request.plan, request.run_dir
     checks = link_checks(request.choice)
     epoch_s, status = time.monotonic() - past.ended_s, FAILED
+    failures = LauncherFailures()
     with (
         _held(run_dir),
         tempfile.TemporaryFile(prefix="prisam-turns-") as turns,
-        Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s) as journal,
-        stop_requests() as stopping,
+        Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s, failures.note) as journal,
+        stop_requests() as stop_asked,
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
         launch = LaunchFacts(past.run_id, run_dir, epoch_s, turns_fd)
@@ -128,21 +151,24 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
             records.RunStarted(past.run_id, algorithm, n_peers, os.getpid(), past.launches)
         )
         states = dict.fromkeys(plan.peers, "not started") | past.over
+        course = _Course(journal, failures, stop_asked, states)
         try:
             if past.over.keys() != plan.peers.keys():  # else no peer is left to continue
                 with _network(request, past.run_id) as network:
                     facts = facts_of(network, request.choice, checks)
                     journal.write(facts)
-                    _play(request, launch, past, network, facts.mtu, journal, stopping, states)
-            status = COMPLETED
+                    _play(request, launch, past, network, facts.mtu, course)
+            status = FAILED if len(course.refused) == len(states) else COMPLETED
         except Interrupted:
-            status = INTERRUPTED
+            status = FAILED if failures.found(journal) else INTERRUPTED
         except OSError as error:
-            raise LaunchError("launcher", f"the system refused: {error}") from error
+            raise refused(error) from error
         finally:
             duration_s = round(time.monotonic() - epoch_s, 3)
             journal.write(records.RunEnded(status, duration_s, states))
-    return RunResult(status, states)
+    if reason := failures.error():
+        raise reason
+    return RunResult(status, states, course.refused)
 
 
 def _play(
@@ -151,26 +177,49 @@ def _play(
     past: Past,
     network: Network,
     mtu: int,
-    journal: Journal,
-    stopping: Callable[[], bool],
-    states: dict[str, str],
+    course: _Course,
 ) -> None:
-    """Run the peers' processes to their end; bring `states` up to date however that comes."""
+    """Run the peers' processes to their end; bring `course` up to date however that comes."""
     plan, faults = request.plan, request.faults
     specs = build_specs(request.prepared, plan, launch, network, faults, past)
     first = first_incarnations([spec.peer_id for spec in specs], faults, past)
     engine = _engine(plan.settings.start)  # forked before there is a thread
-    with _kernel_watch(specs, network, mtu) as watch:
+    with _kernel_watch(specs, network, mtu, course.failures) as watch:
+        journal = course.journal
         processes = PeerProcesses(engine, specs, first, journal)
         barriers = {spec.peer_id: spec.barriers for spec in specs}
         links = _link_faults(network, processes, plan.link_states())
         injector = Injector(faults, processes, journal.write, barriers, links)
-        surroundings = Surroundings(journal, display_for(request.quiet), stopping, watch.dump)
+        surroundings = Surroundings(
+            journal, display_for(request.quiet), course.stopping, watch.dump
+        )
         supervisor = Supervisor(processes, injector, surroundings, faults, past)
         try:
             supervisor.run()
         finally:
-            states |= supervisor.final_states()
+            course.states |= supervisor.final_states()
+            for each in processes:
+                if each.refusal and not course.states[each.peer].endswith(records.AS_PLANNED):
+                    course.refused[each.peer] = each.refusal
+
+
+@dataclass
+class _Course:
+    """What the launcher writes to and asks while a run goes on, and what becomes of its peers.
+
+    Attributes:
+        states, refused: see RunResult.
+    """
+
+    journal: Journal
+    failures: LauncherFailures
+    stop_asked: Callable[[], bool]
+    states: dict[str, str]
+    refused: dict[str, ResourceLost] = field(default_factory=dict)
+
+    def stopping(self) -> bool:
+        """Tell whether the run is to be stopped: on request, or because it cannot be recorded."""
+        return self.stop_asked() or self.failures.found(self.journal)
 
 
 @contextmanager
@@ -216,7 +265,9 @@ def _link_faults(
     return NetworkLinkFaults(network, links, base)
 
 
-def _kernel_watch(specs: Sequence[PeerSpec], network: Network, mtu: int) -> KernelWatch:
+def _kernel_watch(
+    specs: Sequence[PeerSpec], network: Network, mtu: int, failures: LauncherFailures
+) -> KernelWatch:
     path = specs[0].run_dir / "journal" / f"{KERNEL}.jsonl"
     addresses = [spec.address for spec in specs]
-    return KernelWatch(addresses, path, specs[0].epoch_s, network, mtu)
+    return KernelWatch(addresses, path, specs[0].epoch_s, network, mtu, failures.note)

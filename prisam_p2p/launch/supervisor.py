@@ -21,6 +21,7 @@ from prisam_p2p.control.messages import (
     ProcessUp,
     Ready,
     Report,
+    ResourceLost,
     RoundDone,
     RoundsBegun,
     RuleRemoved,
@@ -32,6 +33,7 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
+from prisam_p2p.launch.lost_resources import peer_refused
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.processes import PeerProcesses
@@ -107,6 +109,7 @@ class Supervisor:
 
         Raises:
             LaunchError: a peer did not come up, or sent what is no report.
+            ResourceError: the system refused a peer what it needs to come up.
             Interrupted: `stopping` said so; the peers were given time to stop and have ended.
         """
         try:
@@ -212,6 +215,8 @@ class Supervisor:
         while not all(map(done, self._processes)):
             self._look(_LOOK_EVERY_S)
             for process in self._processes:
+                if process.refusal:
+                    raise peer_refused(process.peer, process.refusal)
                 if process.exit_code is not None:
                     reason = f"ended with {process.exit_code} while {phase}"
                     raise LaunchError(f"peer {process.peer}", reason, process.last_lines())
@@ -286,6 +291,10 @@ class Supervisor:
                 self._time_left.finishes_round(peer, round_index + 1, now_s)
             case ConnectionsSettled(complete):
                 process.settled = complete
+            case ResourceLost(what, reason):
+                process.refusal = report
+                self._journal.write(records.PeerRefused(peer, what, reason))
+                self._injector.on_report(peer, report, now_s)
             case PeerDone():
                 process.result = report
                 self._injector.on_report(peer, report, now_s)

@@ -7,6 +7,7 @@ When the launcher dies the kernel kills the zygote, and with it the peers.
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -17,13 +18,17 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
+from prisam_p2p.control.codec import encode
+from prisam_p2p.control.messages import ResourceLost
 from prisam_p2p.control.spec import ENTRY, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.engine import ProcessExit
 from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import die_with_parent
+from prisam_p2p.system.refusals import refused
 
 _ANSWER_S = 30.0
 """A fork takes milliseconds; a zygote that takes this long is stopped or has ended."""
@@ -58,6 +63,9 @@ class ZygoteEngine:
             for answer in self._receive():
                 if "forked" in answer:
                     return answer["forked"], ours
+                if number := answer.get("refused"):
+                    ours.close()
+                    raise OSError(number, os.strerror(number))
         raise LaunchError("zygote", f"it did not fork {spec.peer_id} within {_ANSWER_S:g} s")
 
     def exits(self) -> list[ProcessExit]:
@@ -140,8 +148,16 @@ class _Zygote:
         return orders is not None
 
     def _fork(self, given: str) -> None:
+        if not self._orders.descriptors:  # the system drops one that is beyond the limit
+            write_line(self._line, {"refused": errno.EMFILE})
+            return
         control = self._orders.descriptors.pop(0)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(control)
+            write_line(self._line, {"refused": error.errno})
+            return
         if pid == 0:
             self._line.close()
             _become(ProcessInput.model_validate_json(given), control)
@@ -159,16 +175,26 @@ class _Zygote:
                     write_line(self._line, {"exited": pid, "code": code})
 
 
+def _print_to(log_path: Path, control: int) -> None:
+    """Print to the peer's log from now on; a process without a log reports why, and ends."""
+    try:
+        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        null = os.open(os.devnull, os.O_RDONLY)
+    except OSError as error:
+        why = refused(error)
+        os.write(control, encode(ResourceLost(why.what, why.reason, why.to_do)))
+        os._exit(why.exit_code)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+
+
 def _become(given: ProcessInput, control: int) -> NoReturn:
     """Turn this fork into the process of a peer; never returns into the zygote's code."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        log = os.open(given.spec.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (log, 1), (log, 2)):
-            os.dup2(source, target)
+        _print_to(given.spec.log_path, control)
         sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         module = importlib.import_module(given.incarnation.entry)
         module.main(given.spec, given.incarnation, socket.socket(fileno=control))

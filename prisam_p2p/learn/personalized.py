@@ -16,7 +16,6 @@ the mask's order), and the caller's additions.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,13 +23,14 @@ import numpy as np
 import pydantic
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import nn
 
 from prisam_p2p.core.layout import Layout, Weights
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.models import Architecture, empty
 from prisam_p2p.learn.structure import dress
+from prisam_p2p.measure.files import written_beside
 
 _ARCHITECTURE = pydantic.TypeAdapter(Architecture)
 
@@ -58,13 +58,9 @@ def save_personalized(
     }
     if own.keys() & extra.keys():
         raise ValueError(f"reserved metadata keys: {sorted(own.keys() & extra.keys())}")
-    beside = Path(f"{path}.{os.getpid()}.part")
     arrays = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()}
-    try:
-        save_file(arrays, beside, metadata=own | extra)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_beside(Path(path)) as beside:  # save_file's errors would name neither it nor why
+        beside.write_bytes(save(arrays, own | extra))
 
 
 def load_personalized(path: Path | str) -> nn.Module:

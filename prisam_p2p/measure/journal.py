@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from prisam_p2p.measure.files import naming
 from prisam_p2p.measure.records import Record
 
 
 class Journal:
-    """Writes records; a process that is killed leaves whole lines behind.
+    """Writes records; a process that is killed, or a disk that is full, leaves whole lines behind.
+
+    Any thread may write.
 
     Args:
         path: the file; created, or appended to by a later incarnation, which first removes a
             last line that was cut off.
         epoch_s: CLOCK_MONOTONIC at the run's beginning, one clock for all processes.
+        on_failure: called once, in the thread that writes, with the error of the first record that
+            cannot be written; later ones are dropped, and other threads wait for its return.
+            None = `write` raises.
+
+    Raises:
+        OSError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, epoch_s: float) -> None:
+    def __init__(
+        self, path: Path, epoch_s: float, on_failure: Callable[[OSError], object] | None = None
+    ) -> None:
+        self.path, self._epoch_s, self._on_failure = path, epoch_s, on_failure
+        self._writing, self._failed = threading.Lock(), False
         self._file = path.open("ab", buffering=0)
-        self._file.truncate(path.read_bytes().rfind(b"\n") + 1)
-        self._epoch_s = epoch_s
+        with naming(path):
+            self._file.truncate(path.read_bytes().rfind(b"\n") + 1)
 
     def write(self, record: Record) -> None:
-        """Append `record`, with the time it was written."""
+        """Append `record`, with the time it was written.
+
+        Raises:
+            OSError: it cannot be written, and nothing of it was; or the file was removed.
+        """
         line = {
             "t_s": round(time.monotonic() - self._epoch_s, 6),
             "record": _snake(type(record).__name__),
             **asdict(record),
         }
-        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        with self._writing:
+            if self._failed:
+                return
+            try:
+                with naming(self.path):
+                    self._append(data)
+            except OSError as error:
+                if self._on_failure is None:
+                    raise
+                self._failed = True
+                self._on_failure(error)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the file is still at its path: nobody has removed or moved it."""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except OSError:
+            return False
+
+    def _append(self, data: bytes) -> None:
+        """Write the whole line or nothing of it: a disk that fills up first takes a part."""
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        written = 0
+        try:
+            while written < len(data):
+                written += self._file.write(data[written:])
+        except OSError:
+            if written:
+                self._file.truncate(os.fstat(self._file.fileno()).st_size - written)
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -379,6 +379,18 @@ class PeerEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerRefused:
+    """The system refused a peer's process what it cannot run without; the process ended itself.
+
+    `what`: the path or the limit; `reason`: the system's words.
+    """
+
+    peer: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaultApplied:
     """The launcher applied an occurrence of a fault at one peer, `late_s` after its time."""
 
@@ -507,6 +519,7 @@ Record = (
     | PeerStarted
     | AllReady
     | PeerEnded
+    | PeerRefused
     | FaultApplied
     | FaultMissed
     | Settled

@@ -43,6 +43,7 @@ from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.components import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.deployment import save_deployed
 from prisam_p2p.peer.orders import KnownRoster, hold_transfers, obey_rules
+from prisam_p2p.peer.refused import end_refused, ends_without_journal
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.system.process_limits import (
@@ -51,6 +52,7 @@ from prisam_p2p.system.process_limits import (
     is_out_of_memory,
     memory_above_baseline,
 )
+from prisam_p2p.system.refusals import refusal_of, refused
 from prisam_p2p.system.setns import enter
 from prisam_p2p.transport import events
 
@@ -96,13 +98,19 @@ def main(
     control = ControlLine(line, on_order=lambda: inbox.put(events.OrderCame()))
     on_sigterm(stop, inbox, control)
     use_threads(spec.device.threads)
-    with Journal(spec.journal_path, spec.epoch_s) as journal:
+    try:
+        journal = Journal(spec.journal_path, spec.epoch_s, ends_without_journal(control))
+    except OSError as error:
+        end_refused(control, refused(error))
+    with journal:
         try:
             parts = parts_of(control.send)
             with closing(_Process(spec, incarnation, control, inbox, stop, journal, parts)) as one:
                 one.play()
         except Exception as error:
             journal.write(records.Finished("failed", 0, f"{type(error).__name__}: {error}"))
+            if refusal := refusal_of(error):
+                end_refused(control, refusal)
             traceback.print_exc()
             raise
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from prisam_p2p.errors import ConfigError
+from prisam_p2p.errors import ConfigError, ResourceError
+from prisam_p2p.measure.files import naming, written_beside
 from prisam_p2p.report.ledger import make_ledger
 from prisam_p2p.report.output import as_text, give, needs_a_file
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.run_tables import Table, run_tables
+from prisam_p2p.system.refusals import refusal_in
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,9 +38,13 @@ def open_database(tables: Iterable[Table]) -> Iterator[DuckDBPyConnection]:
 
 
 def write_parquet(table: Table, path: Path) -> None:
-    """Write a table to a Parquet file, whole or not at all."""
-    with open_database([table]) as database, _beside(path) as part:
-        _copy(database, _quoted(table.name), part)
+    """Write a table to a Parquet file, whole or not at all.
+
+    Raises:
+        OSError, ResourceError: it cannot be written, or the temporary files cannot.
+    """
+    with open_database([table]) as database, written_beside(path.absolute()) as part:
+        _copy(database, _quoted(table.name), part, path)
 
 
 def select(tables: Iterable[Table], query: str) -> Table:
@@ -63,14 +68,15 @@ def select_to_parquet(tables: Iterable[Table], query: str, path: Path) -> None:
 
     Raises:
         ConfigError: see `select`.
+        OSError, ResourceError: see `write_parquet`.
     """
     source = f"({query.rstrip().rstrip(';')}\n)"
     with (
         open_database(tables) as database,
-        _beside(path) as part,
+        written_beside(path.absolute()) as part,
         _query(database, query, [part]),
     ):
-        _copy(database, source, part)
+        _copy(database, source, part, path)
 
 
 @contextmanager
@@ -90,7 +96,7 @@ def _query(database: DuckDBPyConnection, query: str, files: Sequence[Path]) -> I
 
 def _load(database: DuckDBPyConnection, table: Table, path: Path) -> None:
     """Create a table from a file of JSON lines, which DuckDB reads fast."""
-    with path.open("w") as file:
+    with naming(path), path.open("w") as file:
         for row in table.rows:
             file.write(json.dumps(dict(zip(table.columns, row, strict=True))) + "\n")
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in table.columns.items())
@@ -113,19 +119,23 @@ def _plain(value: Any, kind: str) -> Any:
     return json.loads(value) if kind == "JSON" and value is not None else value
 
 
-def _copy(database: DuckDBPyConnection, source: str, path: Path) -> None:
-    database.execute(f"COPY {source} TO '{_escaped(path)}' (FORMAT parquet)")
+def _copy(database: DuckDBPyConnection, source: str, part: Path, path: Path) -> None:
+    """Write `source` to `part`, which will become `path`."""
+    with _shortages(path):
+        database.execute(f"COPY {source} TO '{_escaped(part)}' (FORMAT parquet)")
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Yield a path that is renamed to `path` at the end, unless there was an error."""
-    part = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
+def _shortages(path: Path) -> Iterator[None]:
+    """Turn the errors by which DuckDB tells of a full disk, or the like, into one of `path`."""
+    import duckdb
+
     try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except duckdb.Error as error:
+        if shortage := refusal_in(str(error)):
+            raise ResourceError(str(path), shortage.reason, shortage.to_do) from error
+        raise
 
 
 def _quoted(name: str) -> str:

@@ -32,11 +32,20 @@ def write_summary(run: RunFolder) -> dict[str, Any]:
     docs/run-folder.md documents its keys, docs/sql.md the columns of the ledger's two tables.
     """
     ledger = make_ledger(run)
+    summary = summarize(run, ledger)
+    save_summary(run, summary, ledger)
+    return summary
+
+
+def save_summary(run: RunFolder, summary: dict[str, Any], ledger: Ledger) -> None:
+    """Write what `write_summary` writes: summary.json first, the smallest.
+
+    Raises:
+        OSError, ResourceError: a file cannot be written; it names the file.
+    """
+    write_whole(run.path / "summary.json", json.dumps(summary, indent=1) + "\n")
     for table in ledger_tables(ledger):
         write_parquet(table, run.path / f"{table.name}.parquet")
-    summary = summarize(run, ledger)
-    write_whole(run.path / "summary.json", json.dumps(summary, indent=1) + "\n")
-    return summary
 
 
 def read_summary(run: RunFolder) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from prisam_p2p.control.messages import (
     Ready,
     RemoveRule,
     Report,
+    ResourceLost,
     ResumeTransfer,
     Roster,
     RosterEntry,
@@ -80,6 +81,10 @@ REPORTS = [
         '"round-done","round_index":3,"accuracy":{"after_training":0.25},"bytes_out":1200',
     ),
     (StateLost(3, "No space"), '"state-lost","round_index":3,"reason":"No space"'),
+    (
+        ResourceLost("journal/p02.jsonl", "No space", "free space"),
+        '"resource-lost","what":"journal/p02.jsonl","reason":"No space","to_do":"free space"',
+    ),
     (TransferHeld((2, 0.5)), '"transfer-held","stop":[2,0.5]'),
     (RuleRemoved("f#0", 7), '"rule-removed","rule_id":"f#0","acted":7'),
     (AttackActed("f#0", 4), '"attack-acted","fault":"f#0","acted":4'),

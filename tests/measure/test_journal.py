@@ -1,8 +1,12 @@
+import contextlib
 import dataclasses
+import errno
 import json
+import resource
 import time
 import types
 import typing
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -123,3 +127,69 @@ def test_the_file_is_closed_whatever_happens(path):
         fail()
     with pytest.raises(ValueError, match="closed"):
         opened[0].write(LEFT)
+
+
+# -- a disk that takes no more ---------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def files_of_at_most(n_bytes):
+    """Let this process write no file beyond `n_bytes`: the kernel takes what fits of a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("part", [0, 1, 20])
+def test_a_record_that_does_not_fit_is_not_written_at_all(path, part):
+    written(path, LEFT)
+    before = path.read_bytes()
+    with Journal(path, 0.0) as journal:
+        told = rf"\[Errno {errno.EFBIG}\] .*: '{path}'"
+        with files_of_at_most(len(before) + part), pytest.raises(OSError, match=told):
+            journal.write(LEFT)
+        assert path.read_bytes() == before
+        journal.write(records.NeighborJoined("b", 1))  # there is room again
+    assert [x["record"] for x in read_journal(path)] == ["neighbor_left", "neighbor_joined"]
+
+
+def test_who_asked_is_told_once_and_nothing_is_written_after_the_failure(path):
+    told = []
+    with Journal(path, 0.0, told.append) as journal:
+        journal.write(LEFT)
+        with files_of_at_most(path.stat().st_size + 5):
+            journal.write(LEFT)
+            journal.write(LEFT)
+        journal.write(LEFT)  # a gap in a journal would be read as a fact
+    assert [error.errno for error in told] == [errno.EFBIG]
+    assert len(list(read_journal(path))) == 1
+
+
+def test_a_journal_that_was_removed_takes_no_record(path):
+    with Journal(path, 0.0) as journal:
+        path.unlink()
+        with pytest.raises(FileNotFoundError, match=r"a\.jsonl"):
+            journal.write(LEFT)
+
+
+@pytest.mark.parametrize("act", ["unlink", "rename", "replace"])
+def test_it_tells_whether_it_is_still_at_its_path(path, act):
+    with Journal(path, 0.0) as journal:
+        assert journal.is_in_place()
+        if act == "unlink":
+            path.unlink()
+        else:
+            path.rename(path.with_name("b.jsonl"))
+        if act == "replace":
+            path.touch()
+        assert not journal.is_in_place()
+
+
+def test_threads_that_write_at_once_share_no_line(path):
+    with Journal(path, 0.0) as journal, ThreadPoolExecutor(4) as pool:
+        for n in range(400):
+            pool.submit(journal.write, records.NeighborJoined("b", n))
+    assert {x["incarnation"] for x in read_journal(path)} == {*range(400)}

@@ -1,0 +1,101 @@
+"""A machine that runs out of what a run needs: one line, exit code 6, and a readable rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+from launching import alive, asked, journal, launch, peer_pids, prisam, topology
+
+pytestmark = pytest.mark.network
+
+RING = """
+[peers]
+count = 4
+profiles = ["fast"]
+[links]
+generator = "ring"
+[run]
+rounds = 3
+groups = 2
+images_per_peer = 24
+"""
+PEERS = [f"p0{i}" for i in range(4)]
+
+
+def summary(run):
+    return json.loads((run / "summary.json").read_text())
+
+
+@contextmanager
+def small_disk(folder, kib):
+    """Mount a file system of `kib` KiB in `folder`."""
+    if os.geteuid():
+        pytest.skip("only root can mount a small disk")
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("this machine does not let its root mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def ended_well(run, code, err):
+    """Assert what holds of every run that the machine could not bear; return its one line."""
+    assert code == 6, err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1, err
+    assert not alive([*peer_pids(run).values()])
+    assert not [*run.rglob("*.part")]
+    code, out = asked("summary", run)
+    assert code == 0, out
+    assert "Traceback" not in err + out
+    return err
+
+
+# At these sizes the disk is full at the first peers' journals, the kernel's figures and the states.
+@pytest.mark.parametrize("kib", [20, 36])
+def test_a_full_disk_ends_the_run_with_one_line(tmp_path, kib):
+    net = topology(tmp_path, RING)
+    with small_disk(tmp_path / "disk", kib) as disk:
+        run = disk / "run"
+        code, _, err = launch(net, "--run-dir", run, "--quiet")
+        line = ended_well(run, code, err)
+        assert "No space left on device; free space there" in line
+        assert str(run) in line
+        for path in (run / "journal").glob("*.jsonl"):
+            assert path.read_bytes()[-1:] in (b"", b"\n")
+
+
+def test_peers_without_room_are_named_and_the_run_goes_on_when_there_is_some(tmp_path):
+    net = topology(tmp_path, RING)
+    with small_disk(tmp_path / "disk", 900) as disk:  # enough for all but the models
+        run = disk / "run"
+        code, _, err = launch(net, "--run-dir", run, "--quiet")
+        assert "4 of 4 peers were lost, p00, p01, p02, p03: " in ended_well(run, code, err)
+        refused = [x for x in journal(run, "launcher") if x["record"] == "peer_refused"]
+        assert {x["peer"]: x["what"] for x in refused} == {
+            peer: str(run / "models" / f"{peer}.safetensors") for peer in PEERS
+        }
+        states = {peer: x["state"] for peer, x in summary(run)["peers"].items()}
+        assert [*states] == PEERS
+        assert all(x.startswith("lost: ") and "No space left" in x for x in states.values())
+        assert summary(run)["status"] == "failed"
+        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+        code, out = prisam("resume", run, "--quiet")
+        assert code == 0, out
+        assert summary(run)["status"] == "completed"
+
+
+def test_a_disk_without_room_for_the_plan_starts_nothing_and_keeps_nothing(tmp_path):
+    net = topology(tmp_path, RING)
+    with small_disk(tmp_path / "disk", 4) as disk:
+        code, _, err = launch(net, "--run-dir", disk / "run", "--quiet")
+        assert (code, err.count("\n")) == (6, 1)
+        assert "plan.json: No space left on device" in err
+        assert not (disk / "run").exists()
