@@ -33,26 +33,76 @@ class Traits:
 
 
 class Algorithm(StrEnum):
-    """What every peer does in a round. Each member has a name for users, and traits."""
+    """What every peer does in a round. Each member has a name and a description, and traits."""
 
+    description: str
     traits: Traits
 
-    def __new__(cls, name: str, traits: Traits) -> Algorithm:
+    def __new__(cls, name: str, description: str, traits: Traits) -> Algorithm:
         """Make the member `name`; `Algorithm(name)` finds it."""
         member = str.__new__(cls, name)
         member._value_ = name
+        member.description = description
         member.traits = traits
         return member
 
-    PRISAM = "prisam", Traits(masks="similarity", clusters=True)
-    PRISAM_RANDOM = "prisam-random", Traits()
-    LOCAL = "local", Traits(dense=True, silent=True)
-    FEDAVG_RANDOM = "fedavg-random", Traits(dense=True)
-    DIS_PFL = "dis-pfl", Traits()
-    DIS_PFL_ERK = "dis-pfl-erk", Traits(dense=True, entrywise=True)
-    ORACLE = "oracle", Traits(dense=True, knows_groups=True)
-    ORACLE_PRUNED = "oracle-pruned", Traits(knows_groups=True)
-    EXACT_SIMILARITY = "exact-similarity", Traits(masks="structure", clusters=True)
-    D_PSGD = "d-psgd", Traits(dense=True)
-    D_PSGD_FT = "d-psgd-ft", Traits(dense=True)
-    PENS = "pens", Traits(dense=True)
+    PRISAM = (
+        "prisam",
+        "finds peers with similar data by their masks, and averages slim models with them",
+        Traits(masks="similarity", clusters=True),
+    )
+    PRISAM_RANDOM = (
+        "prisam-random",
+        "PRISAM with random neighbors in place of similar ones",
+        Traits(),
+    )
+    LOCAL = (
+        "local",
+        "every peer trains alone; nothing is sent",
+        Traits(dense=True, silent=True),
+    )
+    FEDAVG_RANDOM = (
+        "fedavg-random",
+        "averages whole models with random neighbors, drawn in each round",
+        Traits(dense=True),
+    )
+    DIS_PFL = (
+        "dis-pfl",
+        "averages slim models with random neighbors, each under its own mask",
+        Traits(),
+    )
+    DIS_PFL_ERK = (
+        "dis-pfl-erk",
+        "Dis-PFL as its authors' code has it: half of the weights, one by one, random neighbors",
+        Traits(dense=True, entrywise=True),
+    )
+    ORACLE = (
+        "oracle",
+        "averages whole models with the peers of its data group, which it is told: an upper bound",
+        Traits(dense=True, knows_groups=True),
+    )
+    ORACLE_PRUNED = (
+        "oracle-pruned",
+        "the oracle with slim models: an upper bound",
+        Traits(knows_groups=True),
+    )
+    EXACT_SIMILARITY = (
+        "exact-similarity",
+        "PRISAM that compares all trained weights in place of masks",
+        Traits(masks="structure", clusters=True),
+    )
+    D_PSGD = (
+        "d-psgd",
+        "averages whole models with all neighbors, by Metropolis weights; deploys the average",
+        Traits(dense=True),
+    )
+    D_PSGD_FT = (
+        "d-psgd-ft",
+        "D-PSGD that may deploy the model after its last local training",
+        Traits(dense=True),
+    )
+    PENS = (
+        "pens",
+        "averages whole models with those neighbors whose models fit the peer's own data",
+        Traits(dense=True),
+    )

@@ -1,21 +1,24 @@
-"""Command-line arguments that are names of files or runs, with what a shell completes them to.
+"""Command-line arguments that are names, what a shell completes them to, and what they mean.
 
-They stay text here. The commands look names up, so that errors are theirs.
+Click leaves them text; commands look them up as they begin, so that errors are ConfigErrors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.named_files import (
     EXPERIMENT_FILES,
     FAULT_FILES,
     TOPOLOGY_FILES,
     NamedFiles,
 )
+from prisam_p2p.report.run_choice import RUNS, choose_run, runs_in
 
 
 class FileName(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
@@ -34,11 +37,51 @@ class FileName(click.ParamType):  # type: ignore[type-arg]  # not generic before
         return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
+class RunName(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
+    """A run folder, or the beginning of the name of one in ./runs."""
+
+    name = "run"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the runs that begin so, the newest first; else let the shell complete a path."""
+        runs = [run.name for run in runs_in(RUNS) if run.name.startswith(incomplete)]
+        return [CompletionItem(name) for name in runs] or [CompletionItem(incomplete, type="dir")]
+
+
+class Suggestion(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
+    """Any text; a shell completes it to one of `words`."""
+
+    name = "text"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = list(words)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the words that begin so."""
+        return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
+
+
+RUN = RunName()
 TOPOLOGY = FileName(TOPOLOGY_FILES)
 FAULTS = FileName(FAULT_FILES)
 EXPERIMENT = FileName(EXPERIMENT_FILES)
 
 DEFAULT_TOPOLOGY = "clusters-12"
+
+
+def run_and_query(words: tuple[str, ...]) -> tuple[str | None, str]:
+    """Return RUN, None if left out, and QUERY of `prisam sql [RUN] QUERY`."""
+    if len(words) not in (1, 2):
+        raise click.UsageError(f"expected [RUN] QUERY, one or two arguments, not {len(words)}")
+    *run, query = words
+    if not run and len(query.split()) < 2:  # a run, more likely
+        right = 'a SELECT in quotes, such as "SELECT * FROM ledger LIMIT 5"'
+        raise ConfigError("QUERY", "", query, right)
+    return (run[0] if run else None), query
 
 
 def topology_file(text: str) -> Path:
@@ -54,3 +97,14 @@ def faults_file(text: str) -> Path:
 def experiment_file(text: str) -> Path:
     """Return the file that the argument FILE of `prisam experiment` names."""
     return EXPERIMENT_FILES.find(text, "FILE")
+
+
+def run_folder(given: str | None, where: str = "RUN", besides: Path | None = None) -> Path:
+    """Return the run folder that the argument RUN means (`choose_run`).
+
+    Where it was not given in full, says on stderr which it is.
+    """
+    run = choose_run(given, where, besides)
+    if given is None or run != Path(given):
+        click.echo(f"{where}: {run}", err=True)
+    return run

@@ -21,14 +21,17 @@ from prisam_p2p import __version__  # noqa: E402
 from prisam_p2p.arguments import (  # noqa: E402
     DEFAULT_TOPOLOGY,
     FAULTS,
+    RUN,
     TOPOLOGY,
     faults_file,
+    run_and_query,
+    run_folder,
     topology_file,
 )
 from prisam_p2p.bench.commands import bench  # noqa: E402
-from prisam_p2p.console import print_line  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
+from prisam_p2p.listing import KINDS, print_json, print_kinds  # noqa: E402
 from prisam_p2p.options import GroupedCommand, given_settings, option_in, settings_options  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 from prisam_p2p.system.refusals import refusal_of, refused  # noqa: E402
@@ -51,13 +54,14 @@ _output = option_in(
 )
 _TABLE_OR_JSON = click.Choice(["table", "json"])
 _FORMATS = click.Choice(["table", "json", "csv", "parquet"])
+_HELP = {"help_option_names": ["-h", "--help"]}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 _COMMANDS = {
     "Run": ("launch", "resume", "experiment", "soak"),
     "Look at a run": ("summary", "bytes", "sql", "verify"),
-    "Before a run": ("plan", "doctor", "bench"),
+    "Before a run": ("list", "plan", "doctor", "bench"),
 }
 """How `prisam --help` lists the commands."""
 
@@ -103,7 +107,7 @@ class Commands(click.Group):
                 formatter.write_dl(rows)
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, context_settings=_HELP)
 @click.version_option(__version__)
 def main() -> None:
     """PRISAM on real processes: personalized decentralized federated learning, emulated.
@@ -120,7 +124,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(context_settings=_HELP)  # launch.py runs it without the group
 @click.argument("topology", type=TOPOLOGY, default=DEFAULT_TOPOLOGY)
 @option_in(
     "Output",
@@ -188,6 +192,7 @@ def _report(
     run_dir: Path, baseline_dir: Path | None, summaries: Summaries, quiet: bool, output: str
 ) -> Judgement:
     """Print a run's summary; return the rules that it, or its baseline, broke or left unchecked."""
+    from prisam_p2p.console import print_line
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.summary_table import print_summary
     from prisam_p2p.report.verdicts import Judgement, judge
@@ -211,21 +216,22 @@ def _report(
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN, required=False)
 @_quiet
 @_output
-def resume(run: Path, quiet: bool, output: str) -> None:
+def resume(run: str | None, quiet: bool, output: str) -> None:
     """Continue a run whose launcher was killed or interrupted, to the same result.
 
-    RUN is its folder. Peers continue from the last state that all of them have, with the settings
-    of its plan.json. Faults that have fired do not fire again.
+    RUN is its folder, or the beginning of the name of one in ./runs. [the newest there] Peers
+    continue from the last state that all of them have, with the settings of its plan.json. Faults
+    that have fired do not fire again.
 
     Example: prisam resume runs/demo
     """
     from prisam_p2p.launch.resume import resume as resume_run
 
     summaries = _summaries()
-    _conclude(resume_run(run, quiet, summaries.make), summaries, quiet, output)
+    _conclude(resume_run(run_folder(run), quiet, summaries.make), summaries, quiet, output)
 
 
 def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str) -> None:
@@ -274,27 +280,29 @@ def plan(topology: str, faults: str, output: str, **given: object) -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN, required=False)
 @click.option("--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]")
-def summary(run: Path, output: str) -> None:
+def summary(run: str | None, output: str) -> None:
     """Print a run's results. Writes its summary.json anew, also for a run that was killed.
 
-    Where the folder takes no file (its disk is full or read-only) the results are printed only.
+    RUN is a run folder, or the beginning of the name of one in ./runs. [the newest there] Where the
+    folder takes no file (its disk is full or read-only) the results are printed only.
 
     Example: prisam summary runs/demo --format json
     """
     from prisam_p2p.measure.folders import baseline_of
 
-    baseline, summaries = baseline_of(run), _summaries()
-    for each in (run, *([baseline] if baseline else [])):
+    folder = run_folder(run)
+    baseline, summaries = baseline_of(folder), _summaries()
+    for each in (folder, *([baseline] if baseline else [])):
         summaries.make(each)
-    _report(run, baseline, summaries, quiet=False, output=output)
+    _report(folder, baseline, summaries, quiet=False, output=output)
     if summaries.unwritten:
         click.echo(f"printed only: {summaries.unwritten}", err=True)
 
 
 @main.command("bytes")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN, required=False)
 @click.option(
     "--by",
     type=click.Choice(["kind", "link", "round", "layer", "peer"]),
@@ -305,50 +313,58 @@ def summary(run: Path, output: str) -> None:
 )
 @click.option("--format", "output", type=_FORMATS, default="table", help="Output. [table]")
 @click.option("--out", type=_FILE, help="File to write; required for parquet. [print]")
-def bytes_(run: Path, by: str | None, top: int, output: str, out: Path | None) -> None:
+def bytes_(run: str | None, by: str | None, top: int, output: str, out: Path | None) -> None:
     """Show a run's bytes by kind, layer, link and round, and what other methods would send.
 
-    Every byte on the wire is accounted for against the kernel's counts: docs/ledger.md.
+    RUN is a run folder, or the beginning of the name of one in ./runs. [the newest there] Every
+    byte on the wire is accounted for against the kernel's counts: docs/ledger.md.
 
     Example: prisam bytes runs/demo --by link --top 5
     """
     from prisam_p2p.report.bytes_report import report_bytes
     from prisam_p2p.report.run_folder import RunFolder
 
-    report_bytes(RunFolder(run), by, top, output, out)
+    report_bytes(RunFolder(run_folder(run)), by, top, output, out)
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("query")
+@click.argument("words", type=RUN, nargs=-1, metavar="[RUN] QUERY")
 @click.option("--format", "output", type=_FORMATS, default="table", help="Output. [table]")
 @click.option("--out", type=_FILE, help="File to write; required for parquet. [print]")
-def sql(run: Path, query: str, output: str, out: Path | None) -> None:
+def sql(words: tuple[str, ...], output: str, out: Path | None) -> None:
     """Answer QUERY, one SELECT over a run's journals and ledger. docs/sql.md has the tables.
+
+    RUN is a run folder, or the beginning of the name of one in ./runs. [the newest there] If there
+    is one argument, it is the QUERY.
 
     Example: prisam sql runs/demo "SELECT kind, sum(wire) FROM ledger GROUP BY kind"
     """
     from prisam_p2p.report.database import answer
     from prisam_p2p.report.run_folder import RunFolder
 
-    answer(RunFolder(run), query, output, out)
+    run, query = run_and_query(words)
+    answer(RunFolder(run_folder(run)), query, output, out)
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("run2", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN, required=False)
+@click.argument("run2", type=RUN, required=False)
 @click.option(
     "--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output. [text]"
 )
-def verify(run: Path, run2: Path, output: str) -> None:
+def verify(run: str | None, run2: str | None, output: str) -> None:
     """Compare two runs: masks, groups, chosen peers and final weights. Exit 4 if they differ.
+
+    RUN and RUN2 are run folders, or beginnings of names in ./runs. One that is left out is the
+    newest there that is not the other, so `prisam verify` compares the two newest.
 
     Example: prisam verify runs/one runs/two
     """
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.verify import compare, compared, not_judged, outcome
 
-    one, other = RunFolder(run), RunFolder(run2)
+    first = run_folder(run)
+    one, other = RunFolder(first), RunFolder(run_folder(run2, "RUN2", besides=first))
     differences, counts = compare(one, other), compared(one, other)
     if output == "json":
         texts = [str(each) for each in differences]
@@ -378,6 +394,19 @@ def doctor(output: str) -> None:
         click.echo(json.dumps(found, indent=1))
     else:
         print_findings(found)
+
+
+@main.command("list")
+@click.argument("kind", type=click.Choice(list(KINDS)), required=False)
+@click.option("--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]")
+def list_(kind: str | None, output: str) -> None:
+    """List what a run can be made of, and the runs in ./runs, with a line about each.
+
+    Your own files in ./topologies and ./peers hide those of the package that have their names.
+
+    Example: prisam list topologies
+    """
+    (print_json if output == "json" else print_kinds)([kind] if kind else [])
 
 
 main.add_command(bench)

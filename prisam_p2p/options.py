@@ -11,12 +11,16 @@ from typing import Any, TypeVar, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
+from prisam_p2p.arguments import Suggestion
+from prisam_p2p.learn.catalog import DATASETS, MODELS
 from prisam_p2p.settings import REMOVED, RENAMED, Heading, RunSettings, about
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _MORE = "The other settings: --help-all, or docs/settings.md."
 _UNGROUPED = "Options"
+_SUGGESTED = {"model": MODELS, "dataset": DATASETS}
+"""Settings that are free text -> names that shells complete."""
 _CHOICES_IN_METAVAR = 5
 """More of them do not fit into the left column of help."""
 
@@ -150,16 +154,18 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     }
     if kind is bool:
         return option_in(says.group, f"{flag}/--no-{flag[2:]}", name, **common)
-    choice = _click_type(field)
+    choice = _click_type(name, field)
     if isinstance(choice, click.Choice) and len(choice.choices) > _CHOICES_IN_METAVAR:
         common["metavar"] = "NAME"
     return option_in(says.group, flag, name, type=choice, **common)
 
 
-def _click_type(field: FieldInfo) -> Any:
+def _click_type(name: str, field: FieldInfo) -> Any:
     kind = plain_type(field.annotation)
     if names := choices(field):
         return click.Choice(names)
+    if name in _SUGGESTED:
+        return Suggestion(_SUGGESTED[name])
     if kind is Path:
         return click.Path(path_type=Path)
     return {int: click.INT, float: click.FLOAT}.get(kind, click.STRING)

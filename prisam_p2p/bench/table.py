@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from prisam_p2p.console import TableColumn, print_table
-
 
 def print_rows(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows of text and numbers; the first column names what a row is about."""
+    from prisam_p2p.console import TableColumn, print_table  # here: it takes `--help` time
+
     first, *others = titles
     columns = [TableColumn(first, wraps=True, keeps=True)]
     columns += [TableColumn(each, right=True) for each in others]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.catalog import DATASETS
 from prisam_p2p.learn.dataset_digits import load_digits
 from prisam_p2p.learn.dataset_folder import load_folder
 from prisam_p2p.learn.dataset_idx import load_fashion_mnist
@@ -16,7 +17,7 @@ from prisam_p2p.learn.dataset_torchvision import load_torchvision
 
 __all__ = ["NAMES", "Dataset", "Part", "load_dataset"]
 
-NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "svhn", "folder")
+NAMES = tuple(DATASETS)
 
 
 def load_dataset(

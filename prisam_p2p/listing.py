@@ -1,0 +1,154 @@
+"""`prisam list`: what a run can be made of, and the runs that there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prisam_p2p.algorithms import Algorithm
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.catalog import DATASETS, MODELS
+from prisam_p2p.plan.named_files import (
+    EXPERIMENT_FILES,
+    FAULT_FILES,
+    PROFILE_FILES,
+    TOPOLOGY_FILES,
+    NamedFiles,
+)
+from prisam_p2p.plan.toml_file import read_toml
+from prisam_p2p.report.run_choice import RUNS, runs_in
+from prisam_p2p.shipped import ROOT
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that has a name; `path`: its file or folder, if it has one."""
+
+    name: str
+    description: str
+    path: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a file of the user."""
+        return self.path is not None and not Path(self.path).resolve().is_relative_to(ROOT)
+
+
+@dataclass(frozen=True)
+class ListKind:
+    """A kind of things; `use`: how a name is used, `also`: what is possible beside the names."""
+
+    items: Callable[[], list[Item]]
+    use: str
+    also: str = ""
+
+
+def _files(files: NamedFiles) -> Callable[[], list[Item]]:
+    def items() -> list[Item]:
+        return [Item(name, _about(path), str(path)) for name, path in files.known().items()]
+
+    return items
+
+
+def _about(path: Path) -> str:
+    """Return the description in a file; why it cannot be read if it cannot."""
+    try:
+        description = read_toml(path).get("description", "")
+    except ConfigError as error:
+        return f"cannot be read: {error}"
+    return " ".join(str(description).split())
+
+
+def _in_code(described: Mapping[str, str]) -> Callable[[], list[Item]]:
+    return lambda: [Item(name, text) for name, text in described.items()]
+
+
+def _runs() -> list[Item]:
+    return [Item(run.name, _about_run(run), str(run)) for run in runs_in(RUNS)]
+
+
+def _about_run(run: Path) -> str:
+    """Return what ran, when, and how it ended; a run without a summary runs, or was killed."""
+    plan = _json(run / "plan.json")
+    settings = plan.get("settings", {})
+    what = f"{settings.get('algorithm', '?')} on {plan.get('topology', '?')}"
+    began = datetime.fromtimestamp((run / "plan.json").stat().st_mtime)
+    summary = _json(run / "summary.json")
+    end = "no summary yet"
+    if summary:
+        end = f"{summary['status']}, {summary['rounds_done']} of {summary['rounds']} rounds"
+    return f"{began:%Y-%m-%d %H:%M}, {what}, seed {settings.get('seed', '?')}: {end}"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; {} where there is none."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+KINDS = {
+    "topologies": ListKind(
+        _files(TOPOLOGY_FILES),
+        "prisam launch NAME",
+        "Also: the path of a topology, or of an earlier run's plan.json.",
+    ),
+    "profiles": ListKind(
+        _files(PROFILE_FILES),
+        "peers.profiles of a topology",
+        "Also: the path of a profile from the topology's folder, which ends in .toml.",
+    ),
+    "faults": ListKind(
+        _files(FAULT_FILES),
+        "prisam launch --faults NAME",
+        "Also: the path of a scenario, or of an earlier run's faults.json.",
+    ),
+    "experiments": ListKind(_files(EXPERIMENT_FILES), "prisam experiment NAME"),
+    "models": ListKind(
+        _in_code(MODELS),
+        "--model NAME",
+        "Also: a torchvision classifier with BN layers (mobilenet_v2, torchvision:resnet18).",
+    ),
+    "datasets": ListKind(
+        _in_code(DATASETS),
+        "--dataset NAME",
+        "Also: the path of an .npz file with x_train, y_train, x_test, y_test.",
+    ),
+    "algorithms": ListKind(
+        _in_code({each.value: each.description for each in Algorithm}),
+        "--algorithm NAME, --baseline NAME",
+    ),
+    "runs": ListKind(_runs, "prisam summary NAME, or the beginning of a name"),
+}
+
+
+def print_json(kinds: Sequence[str]) -> None:
+    """Print the items of some kinds, or of all: kind -> list of name, description and path."""
+    found = {kind: [asdict(item) for item in KINDS[kind].items()] for kind in kinds or KINDS}
+    print(json.dumps(found, indent=1))
+
+
+def print_kinds(kinds: Sequence[str]) -> None:
+    """Print the items of some kinds, or of all, as tables."""
+    from prisam_p2p.console import TableColumn, print_line, print_table
+
+    for i, name in enumerate(kinds or KINDS):
+        kind = KINDS[name]
+        columns = [TableColumn(name, keeps=True), TableColumn(kind.use, wraps=True, keeps=True)]
+        if i:
+            print()
+        print_table(columns, [_row(item) for item in kind.items()] or [("none", "")])
+        if kind.also:
+            print_line(kind.also)
+
+
+def _row(item: Item) -> tuple[str, str]:
+    """Return a name and a description, with the path of a file of the user's own."""
+    own = f" ({item.path})" if item.is_own else ""
+    return item.name, f"{item.description}{own}"
