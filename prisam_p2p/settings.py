@@ -478,6 +478,14 @@ class RunSettings(BaseModel):
     ready_timeout_s: float = _setting(
         Heading.TIMING, 120.0, "Time limit for all peers to start and connect.", gt=0
     )
+    stall_timeout_s: float = _setting(
+        Heading.TIMING,
+        60.0,
+        "A peer that is stopped or hangs is ended after this time and counts as lost; the others "
+        "go on. One that computes, however slowly, or waits for others, is never ended. Raise it "
+        "to look at a peer with a debugger.",
+        ge=1,
+    )
     round_timeout_s: float = _setting(
         Heading.TIMING, 120.0, "Longest wait for the masks of the neighbors in a round.", gt=0
     )

@@ -71,6 +71,22 @@ class AttackSpec(BaseModel):
     factor: float = 1.0
 
 
+class BoardSpec(BaseModel):
+    """Where a peer shows what it is doing (control/activity.py).
+
+    Attributes:
+        fd: of the board's memory.
+        n_peers: slots on it; a peer's place is its index.
+        places: neighbor -> its place.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fd: int
+    n_peers: int
+    places: dict[str, int] = {}
+
+
 class PeerSpec(BaseModel):
     """A peer of a run: the same for all processes that play it. Complete when it is built.
 
@@ -83,6 +99,7 @@ class PeerSpec(BaseModel):
         clusters: number of groups that masks are clustered into.
         turns_fd: file whose locks are the turns on the processor cores; None = no turns.
         cores: of the machine.
+        board: where it shows what it is doing; None = nobody looks.
         network: arguments of `enter` for a network namespace of its own; None = the launcher's.
         fan_in: peers that a baseline averages with in a round.
         true_group: peers with similar data, itself included; [] for algorithms that must not know.
@@ -112,6 +129,7 @@ class PeerSpec(BaseModel):
     data: DataSpec
     turns_fd: int | None
     cores: int
+    board: BoardSpec | None = None
     network: dict[str, int | None] | None = None
     fan_in: int = 1
     true_group: list[str] = []

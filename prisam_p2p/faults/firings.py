@@ -76,6 +76,14 @@ class Firings:
         """Tell whether a fault has suspended a peer's process."""
         return any(f.traits.suspends_process and f.settled for f in self.active(peer))
 
+    def suspends(self, peer: str) -> bool:
+        """Tell whether a fault has suspended a peer's process, or is about to."""
+        return any(firing.traits.suspends_process for firing in self.active(peer))
+
+    def throttles(self, peer: str) -> bool:
+        """Tell whether a fault stops a peer's process many times a second."""
+        return any(firing.traits.throttles_process for firing in self.active(peer))
+
     def expects_back(self, peer: str) -> bool:
         """Tell whether a peer that is down will be started again."""
         down = self._keeping_down(peer)

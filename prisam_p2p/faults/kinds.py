@@ -33,6 +33,7 @@ class FaultKind:
             readers of this table (report) must not.
         ends_process: a peer's process ends; a heal starts the next one.
         suspends_process: a peer's process is suspended until the heal.
+        throttles_process: a peer's process is stopped and continued many times a second.
         starts_absent: a peer has no process before it is applied.
         attack: a Byzantine process takes the peer's place until the heal; None = it stays honest.
         link_effect: its effect on its links; None = it is not applied to links.
@@ -46,6 +47,7 @@ class FaultKind:
     act: str
     ends_process: bool = False
     suspends_process: bool = False
+    throttles_process: bool = False
     starts_absent: bool = False
     attack: Attack | None = None
     link_effect: LinkEffect | None = None
@@ -108,7 +110,7 @@ KINDS: dict[str, FaultKind] = {
         needs_victim=True,
     ),
     "join": FaultKind(peer_faults.JoinFault, f"{_ACTS}.lifecycle:Join", starts_absent=True),
-    "slow": FaultKind(peer_faults.SlowFault, f"{_ACTS}.slowing:SlowDown"),
+    "slow": FaultKind(peer_faults.SlowFault, f"{_ACTS}.slowing:SlowDown", throttles_process=True),
     "memory": FaultKind(
         peer_faults.MemoryFault,
         f"{_ACTS}.memory:LimitMemory",

@@ -34,6 +34,7 @@ class PeerProcess:
         before: the process of this peer that it follows.
         refusal: what the system refused it, so that it ended itself.
         settled: whether its connections are back at the end of the run; None = not known yet.
+        given_up: why the watchdog ends it; "" = it does not.
     """
 
     spec: PeerSpec
@@ -50,6 +51,7 @@ class PeerProcess:
     exit_code: int | None = None
     before: PeerProcess | None = None
     settled: bool | None = None
+    given_up: str = ""
 
     @property
     def peer(self) -> str:

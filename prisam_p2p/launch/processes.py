@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from prisam_p2p.control.activity import places_of
 from prisam_p2p.control.messages import Order, Report, Roster, RosterUpdate
 from prisam_p2p.control.spec import AttackSpec, Incarnation, PeerSpec, Source
-from prisam_p2p.launch.engine import Engine
+from prisam_p2p.launch.engine import Engine, Trouble
 from prisam_p2p.launch.peer_process import PeerProcess
+from prisam_p2p.launch.watchdog import Seen
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.system.json_lines import LineSocket
 
 _PSS_OF = 4
 """The kernel walks all pages of a process to tell its PSS: a few processes stand for all."""
@@ -40,6 +41,7 @@ class PeerProcesses:
     ) -> None:
         self._engine, self._journal = engine, journal
         self._specs = {spec.peer_id: spec for spec in specs}
+        self._at_place = {spec.index: spec.peer_id for spec in specs}
         self._first, self._attacks = first, {peer: each.attack for peer, each in first.items()}
         self._latest: dict[str, PeerProcess] = {}
         self._roster_version = 0
@@ -92,10 +94,35 @@ class PeerProcesses:
         """Yield the peers whose processes ended since the last call, and their exit codes."""
         by_pid = {process.pid: peer for peer, process in self._latest.items()}
         for gone in self._engine.exits():
-            peer = by_pid[gone.pid]
+            if (peer := by_pid.get(gone.pid)) is None:
+                continue  # its start was interrupted
             self._latest[peer].exit_code = gone.code
             self._journal.write(records.PeerEnded(peer, gone.pid, gone.code))
             yield peer, gone.code
+
+    def samples(self) -> dict[str, Seen] | None:
+        """Return peer -> a new sample of its process, None where it is not time yet; never waits.
+
+        Raises:
+            LaunchError: what starts processes has ended, or stood still for too long.
+        """
+        samples = self._engine.samples()
+        if samples is None:
+            return None
+        by_pid = {each.pid: each.peer for each in self if each.exit_code is None}
+        return {
+            by_pid[each.pid]: Seen(each, self._names(each.slot.waits_for))
+            for each in samples
+            if each.pid in by_pid
+        }
+
+    def trouble(self) -> Trouble | None:
+        """Return what stands still of that which starts processes, if anything does."""
+        return self._engine.trouble()
+
+    def while_starting(self, look: Callable[[], object]) -> None:
+        """Call `look` several times a second while a start waits; it may raise."""
+        self._engine.on_wait = look
 
     def order_all(self, order: Order) -> None:
         """Send an order to all processes."""
@@ -109,12 +136,16 @@ class PeerProcesses:
 
     def start_cost(self, began_s: float) -> records.AllReady:
         """Measure what starting the processes took since `began_s` of the monotonic clock."""
-        processes = [psutil.Process(each.pid) for each in self]
-        cpu_s = sum(sum(process.cpu_times()[:2]) for process in processes)
-        pss = [getattr(p.memory_full_info(), "pss", None) for p in processes[:_PSS_OF]]
+        wall_s = round(time.monotonic() - began_s, 3)
+        try:
+            processes = [psutil.Process(each.pid) for each in self]
+            cpu_s = sum(sum(process.cpu_times()[:2]) for process in processes)
+            pss = [getattr(p.memory_full_info(), "pss", None) for p in processes[:_PSS_OF]]
+        except psutil.NoSuchProcess:  # one has ended just now: `exits` will tell
+            return records.AllReady(wall_s, None, None)
         pss_mib = sum(x for x in pss if x) / len(pss) / 2**20 if all(pss) else None
         return records.AllReady(
-            wall_s=round(time.monotonic() - began_s, 3),
+            wall_s=wall_s,
             cpu_s_per_peer=round(cpu_s / len(processes), 4),
             pss_mib_per_peer=round(pss_mib, 2) if pss_mib else None,
         )
@@ -205,9 +236,13 @@ class PeerProcesses:
 
     def _start(self, peer: str, incarnation: Incarnation) -> None:
         spec = self._specs[peer]
-        pid, line = self._engine.start(spec, incarnation)
-        process = PeerProcess(spec, incarnation, pid, LineSocket(line))
+        pid, lines = self._engine.start(spec, incarnation)
+        process = PeerProcess(spec, incarnation, pid, lines)
         process.before = self._latest.get(peer)
         self._latest[peer] = process
-        self._selector.register(line, selectors.EVENT_READ, process)
+        self._selector.register(lines.line, selectors.EVENT_READ, process)
         self._journal.write(records.PeerStarted(peer, pid, incarnation.number))
+
+    def _names(self, waits_for: bytes) -> tuple[str, ...]:
+        places = places_of(waits_for)
+        return tuple(self._at_place[place] for place in places if place in self._at_place)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prisam_p2p.control.messages import ResourceLost
-from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.control.spec import BoardSpec, PeerSpec
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
@@ -26,6 +26,7 @@ from prisam_p2p.launch.lost_resources import LauncherFailures
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.launch.progress import display_for
+from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
 from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
 from prisam_p2p.launch.zygote import ZygoteEngine
@@ -38,7 +39,7 @@ from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
-from prisam_p2p.settings import Start
+from prisam_p2p.settings import RunSettings, Start
 from prisam_p2p.system.refusals import refusal_of, refused
 from prisam_p2p.system.stop_requests import stop_requests
 
@@ -141,11 +142,12 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
     with (
         _held(run_dir),
         tempfile.TemporaryFile(prefix="prisam-turns-") as turns,
+        open_board(len(plan.peers)) as board,
         Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s, failures.note) as journal,
         stop_requests() as stop_asked,
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
-        launch = LaunchFacts(past.run_id, run_dir, epoch_s, turns_fd)
+        launch = LaunchFacts(past.run_id, run_dir, epoch_s, turns_fd, board)
         algorithm, n_peers = plan.settings.algorithm.value, len(plan.peers)
         journal.write(
             records.RunStarted(past.run_id, algorithm, n_peers, os.getpid(), past.launches)
@@ -183,7 +185,7 @@ def _play(
     plan, faults = request.plan, request.faults
     specs = build_specs(request.prepared, plan, launch, network, faults, past)
     first = first_incarnations([spec.peer_id for spec in specs], faults, past)
-    engine = _engine(plan.settings.start)  # forked before there is a thread
+    engine = _engine(plan.settings, launch.board)  # forked before there is a thread
     with _kernel_watch(specs, network, mtu, course.failures) as watch:
         journal = course.journal
         processes = PeerProcesses(engine, specs, first, journal)
@@ -239,8 +241,10 @@ def _held(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _engine(start: Start) -> Engine:
-    return ZygoteEngine() if start is Start.ZYGOTE else SpawnEngine()
+def _engine(settings: RunSettings, board: BoardSpec) -> Engine:
+    if settings.start is Start.ZYGOTE:
+        return ZygoteEngine(board, settings.stall_timeout_s)
+    return SpawnEngine(board)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from prisam_p2p.control.spec import DataSpec, DeviceSpec, Incarnation, PeerSpec
+from prisam_p2p.control.spec import BoardSpec, DataSpec, DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import FaultPlan
@@ -32,12 +32,14 @@ class LaunchFacts:
     Attributes:
         epoch_s: CLOCK_MONOTONIC at the run's beginning.
         turns_fd: file whose locks are the turns on the processor cores; None = no turns.
+        board: where the peers show what they are doing.
     """
 
     run_id: str
     run_dir: Path
     epoch_s: float
     turns_fd: int | None
+    board: BoardSpec
 
 
 def build_specs(
@@ -85,6 +87,7 @@ def build_specs(
             data=_data(prepared, peer),
             turns_fd=facts.turns_fd,
             cores=plan.host.cores,
+            board=facts.board.model_copy(update={"places": {n: index[n] for n in neighbors[peer]}}),
             keys=keys.get(peer),
             barriers=barriers.get(peer, []),
             stops=held.get(peer, []),

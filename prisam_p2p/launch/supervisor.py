@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
@@ -38,8 +38,9 @@ from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressDisplay, ProgressView, view_of
+from prisam_p2p.launch.stalls import DYING_S, Stalls
 from prisam_p2p.launch.time_left import TimeLeft
-from prisam_p2p.launch.watchdog import Watchdog
+from prisam_p2p.launch.watchdog import WatchedTime
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 
@@ -99,8 +100,10 @@ class Supervisor:
         self._phase = "starting"
         self._began_s = time.monotonic()
         self._settings = processes.specs[0].settings
-        longest_wait_s = self._settings.round_timeout_s + self._settings.pull_deadline_s
-        self._watchdog = Watchdog(self._began_s, longest_wait_s)
+        self._stalls = Stalls(
+            processes, self._journal, injector.firings, self._settings.stall_timeout_s
+        )
+        processes.while_starting(self._look_at_start)
         self._time_left = TimeLeft(self._settings.rounds)
         self._rounds_began_s: float | None = None
 
@@ -172,18 +175,6 @@ class Supervisor:
             self._injector.tick(time.monotonic())
             if all(map(self._injector.firings.waits_for_others, unfinished)):  # and there are none
                 self._injector.heal_waiting(time.monotonic())
-            if (silent_s := self._watchdog.hangs_since_s(time.monotonic())) is not None:
-                self._give_up([p for p in unfinished if not self._processes.is_down(p)], silent_s)
-
-    def _give_up(self, hanging: Sequence[str], silent_s: float) -> None:
-        """End processes that hang; the run continues without them."""
-        self._journal.write(records.GivenUp(list(hanging), round(silent_s, 3)))
-        for number in (signal.SIGABRT, signal.SIGKILL):  # the first logs where each process is
-            for peer in hanging:
-                self._processes.signal(peer, number)
-                self._processes.signal(peer, signal.SIGCONT)
-            self._look_until(lambda: all(map(self._processes.is_down, hanging)), STOP_TIMEOUT_S)
-        self._watchdog.restart(time.monotonic())
 
     def _settle(self) -> None:
         """Let connections that faults broke come back, and messages on their way arrive."""
@@ -193,25 +184,35 @@ class Supervisor:
         self._processes.order_all(SettleConnections(honest, SETTLE_TIMEOUT_S))
         began_s = time.monotonic()
         self._look_until(
-            lambda: all(p.exit_code is not None or p.settled is not None for p in there),
+            lambda: all(map(self._is_settled, there)),
             SETTLE_TIMEOUT_S + STOP_TIMEOUT_S,
             _LOOK_FOR_FAULTS_S,
         )
         late = [process.peer for process in there if not process.settled]
         self._journal.write(records.Settled(round(time.monotonic() - began_s, 3), late))
 
+    def _is_settled(self, process: PeerProcess) -> bool:
+        """Tell whether nothing more is to be expected of a process that was told to settle."""
+        over = process.exit_code is not None or process.settled is not None
+        return over or self._stalls.stands_still(process.peer)
+
     def _await_exits(self) -> None:
-        """Wait until all processes have ended; `close` kills those that have not in time."""
-        self._look_until(
-            lambda: all(map(self._processes.is_down, self._processes.here)),
-            STOP_TIMEOUT_S,
-            stoppable=False,
-        )
+        """Wait until all processes have ended; end those that have not in time."""
+
+        def late() -> list[str]:
+            return [peer for peer in self._processes.here if not self._processes.is_down(peer)]
+
+        self._look_until(lambda: not late(), STOP_TIMEOUT_S, stoppable=False)
+        if left := late():
+            told = f"told to end {STOP_TIMEOUT_S:g} s ago"
+            reasons = {peer: self._stalls.words(peer) or told for peer in left}
+            self._stalls.give_up(reasons, STOP_TIMEOUT_S, time.monotonic())
+            self._look_until(lambda: not late(), 2 * DYING_S, stoppable=False)
 
     def _wait(self, phase: str, done: Callable[[PeerProcess], bool], timeout_s: float) -> None:
         """Wait until all peers are `done`; before the rounds a process that ends is fatal."""
         self._phase = phase
-        deadline = time.monotonic() + timeout_s
+        waited = WatchedTime(time.monotonic())
         while not all(map(done, self._processes)):
             self._look(_LOOK_EVERY_S)
             for process in self._processes:
@@ -219,10 +220,13 @@ class Supervisor:
                     raise peer_refused(process.peer, process.refusal)
                 if process.exit_code is not None:
                     reason = f"ended with {process.exit_code} while {phase}"
+                    reason = f"{process.given_up}: ended" if process.given_up else reason
                     raise LaunchError(f"peer {process.peer}", reason, process.last_lines())
-            if time.monotonic() > deadline:
+            if waited.look(time.monotonic()) > timeout_s:
                 late = sorted(each.peer for each in self._processes if not done(each))
-                reason = f"not done with {phase} within {timeout_s:g} s"
+                why = [f"; {each}: {self._stalls.words(each)}" for each in late[:5]]
+                still = "".join(each for each in why if not each.endswith(": "))
+                reason = f"not done with {phase} within {timeout_s:g} s{still}"
                 raise LaunchError(f"peers {', '.join(late[:5])}", reason)
 
     def _send_roster(self, process: PeerProcess) -> None:
@@ -235,7 +239,7 @@ class Supervisor:
         process = self._processes.get(peer)
         if self._processes.is_down(peer):
             return self._is_gone(peer)
-        return bool(process and process.done)
+        return bool(process and (process.done or process.given_up))
 
     def _is_gone(self, peer: str) -> bool:
         """Tell whether a peer has no process, and will not have another."""
@@ -254,16 +258,29 @@ class Supervisor:
         stoppable: bool = True,
     ) -> None:
         """Look until `enough`, for `timeout_s` at most."""
-        deadline = time.monotonic() + timeout_s
-        while not enough() and time.monotonic() < deadline:
+        waited = WatchedTime(time.monotonic())
+        while not enough() and waited.look(time.monotonic()) < timeout_s:
             self._look(every_s, stoppable)
 
     def _look(self, timeout_s: float, stoppable: bool = True) -> None:
         """Take in reports and exits; wait for something at most `timeout_s`."""
         for process, report in self._processes.hear(timeout_s):
-            self._watchdog.heard(time.monotonic(), isinstance(report, RoundDone))
             self._take_in(process, report)
         self._note_exits()
+        self._stalls.look(time.monotonic())
+        self._show(stoppable)
+
+    def _look_at_start(self) -> None:
+        """Look while a start waits for what starts processes."""
+        self._stalls.look(time.monotonic())
+        self._show(self._phase != "stopping")
+
+    def _show(self, stoppable: bool) -> None:
+        """Show the progress.
+
+        Raises:
+            Interrupted: the run is to be stopped.
+        """
         self._display.show(self._view())
         if stoppable and self._stopping():
             raise Interrupted
@@ -320,4 +337,11 @@ class Supervisor:
         gone = [peer for peer in self._processes.here if self._is_gone(peer)]
         running = [p.peer for p in self._processes if p.exit_code is None and not p.done]
         left_s = self._time_left.left_s(time.monotonic(), running)
-        return view_of(self._processes.specs, [*self._processes], gone, self._phase, left_s)
+        return view_of(
+            self._processes.specs,
+            [*self._processes],
+            gone,
+            self._phase,
+            left_s,
+            self._stalls.waiting,
+        )

@@ -17,67 +17,114 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from prisam_p2p.control.codec import encode
 from prisam_p2p.control.messages import ResourceLost
-from prisam_p2p.control.spec import ENTRY, Incarnation, PeerSpec, ProcessInput
+from prisam_p2p.control.spec import ENTRY, BoardSpec, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch.engine import ProcessExit
-from prisam_p2p.system.json_lines import JsonLines, write_line
+from prisam_p2p.launch.engine import ProcessExit, Trouble
+from prisam_p2p.launch.sampling import Sample, Sampler, period_s, sample_of
+from prisam_p2p.launch.watchdog import NOTICE_S, Silence
+from prisam_p2p.system.json_lines import JsonLines, LineSocket, write_line
 from prisam_p2p.system.process_limits import die_with_parent
+from prisam_p2p.system.process_state import process_state
 from prisam_p2p.system.refusals import refused
 
-_ANSWER_S = 30.0
-"""A fork takes milliseconds; a zygote that takes this long is stopped or has ended."""
+NAME = "zygote"
+
+_LOOK_EVERY_S = 0.2
+
+_ENDING_S = 10.0
+"""After its line was closed, the zygote kills its children; one that takes longer is killed."""
 
 
 class ZygoteEngine:
-    """The launcher's end: asks the zygote to fork, and is told of exits. See engine.Engine."""
+    """The launcher's end: asks the zygote to fork and to look, and is told of exits. See Engine.
 
-    def __init__(self) -> None:
+    Args:
+        board: where the peers show what they are doing.
+        stall_timeout_s: a zygote that gives no answer for this long is killed.
+
+    Attributes:
+        on_wait: see Engine.
+    """
+
+    def __init__(self, board: BoardSpec, stall_timeout_s: float) -> None:
         importlib.import_module(ENTRY)
+        sampler = Sampler(board)
         gc.collect()
         gc.freeze()  # children's collections then write to no shared page
         self._line, theirs = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
             self._line.close()
-            _Zygote(theirs).run()
+            _Zygote(theirs, sampler).run()
         theirs.close()
-        self._line.settimeout(_ANSWER_S)
         gc.unfreeze()
+        self._line.setblocking(False)
         self._answers = JsonLines(self._line)
+        self._stall_timeout_s, self._silence = stall_timeout_s, Silence()
+        self._period_s, self._asked_s = period_s(board.n_peers), 0.0
+        self._owes_fork = self._owes_samples = False
+        self._refused: int | None = None
+        self._forked: list[int] = []
         self._exits: list[ProcessExit] = []
+        self._samples: list[Sample] | None = None
+        self._alive: set[int] = set()
+        self.on_wait: Callable[[], object] = lambda: None
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, socket.socket]:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, LineSocket]:
         """See Engine."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            given = ProcessInput(spec=spec, incarnation=incarnation)
-            self._order({"fork": given.model_dump_json()}, (theirs.fileno(),))
-        deadline = time.monotonic() + _ANSWER_S
-        while self._answers.waiting(max(0.0, deadline - time.monotonic())):
-            for answer in self._receive():
-                if "forked" in answer:
-                    return answer["forked"], ours
-                if number := answer.get("refused"):
-                    ours.close()
-                    raise OSError(number, os.strerror(number))
-        raise LaunchError("zygote", f"it did not fork {spec.peer_id} within {_ANSWER_S:g} s")
+        given = ProcessInput(spec=spec, incarnation=incarnation)
+        order = {"fork": given.model_dump_json(), "place": spec.index}
+        try:
+            self._owes_fork, self._refused = True, None
+            with theirs:
+                while not self._answers.send_with(order, (theirs.fileno(),)):
+                    self._wait()
+            while not self._forked:
+                self._wait()
+                if self._refused:
+                    raise OSError(self._refused, os.strerror(self._refused))
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            self._owes_fork = False
+        return self._forked.pop(), LineSocket(ours)
 
     def exits(self) -> list[ProcessExit]:
         """See Engine."""
-        while self._answers.waiting():
-            self._receive()
+        self._hear()
         ended, self._exits = self._exits, []
         return ended
 
+    def samples(self) -> list[Sample] | None:
+        """See Engine."""
+        self._hear()
+        self._judge()
+        now_s = time.monotonic()
+        if not self._owes_samples and now_s - self._asked_s >= self._period_s:
+            self._asked_s, self._owes_samples = now_s, True
+            self._answers.send({"sample": True})
+        found, self._samples = self._samples, None
+        return found
+
+    def trouble(self) -> Trouble | None:
+        """See Engine."""
+        silence = self._silence
+        if silence.since_s < min(NOTICE_S, self._stall_timeout_s):
+            return None
+        return Trouble(NAME, silence.reason, silence.since_s)
+
     def signal(self, pid: int, number: int) -> None:
         """See Engine. The zygote does it: it knows which of its children are still its own."""
-        self._order({"signal": number, "pid": pid})
+        self._answers.send({"signal": number, "pid": pid})
 
     def watch(self, selector: selectors.BaseSelector) -> None:
         """See Engine."""
@@ -86,33 +133,67 @@ class ZygoteEngine:
     def close(self) -> None:
         """See Engine: at the end of its line the zygote kills its children and ends."""
         self._line.close()
-        deadline = time.monotonic() + _ANSWER_S
+        deadline = time.monotonic() + _ENDING_S
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGCONT)  # it may be stopped
         while os.waitpid(self._pid, os.WNOHANG) == (0, 0):
-            if time.monotonic() > deadline:  # stopped, perhaps; its peers die with it
+            if time.monotonic() > deadline:  # its peers die with it
                 os.kill(self._pid, signal.SIGKILL)
             time.sleep(0.005)
+        # Where the zygote was killed, the kernel kills its children, and that takes a moment.
+        while any(map(_is_there, self._alive)) and time.monotonic() < deadline + _ENDING_S:
+            time.sleep(0.005)
 
-    def _order(self, order: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
-        try:
-            write_line(self._line, order, descriptors)
-        except TimeoutError as error:
-            raise LaunchError("zygote", f"it took no orders for {_ANSWER_S:g} s") from error
+    def _wait(self) -> None:
+        """Wait a moment for the zygote."""
+        self._answers.waiting(_LOOK_EVERY_S)
+        self._hear()
+        self._judge()
+        self.on_wait()
 
-    def _receive(self) -> list[dict[str, int]]:
-        answers = self._answers.receive()
-        if answers is None:
-            raise LaunchError("zygote", "it ended before the run did")
-        self._exits += [ProcessExit(a["exited"], a["code"]) for a in answers if "exited" in a]
-        return answers
+    def _hear(self) -> None:
+        """Take in what the zygote has answered, and send it what it takes."""
+        self._answers.flush()
+        while self._answers.waiting():
+            answers = self._answers.receive()
+            if answers is None:
+                raise LaunchError(NAME, "it ended before the run did")
+            for answer in answers:
+                self._take_in(answer)
+
+    def _take_in(self, answer: dict[str, Any]) -> None:
+        match answer:
+            case {"forked": pid}:
+                self._forked.append(pid)
+                self._alive.add(pid)
+            case {"refused": number}:
+                self._refused = number
+            case {"exited": pid, "code": code}:
+                self._exits.append(ProcessExit(pid, code))
+                self._alive.discard(pid)
+            case {"samples": rows}:
+                self._samples, self._owes_samples = [sample_of(row) for row in rows], False
+
+    def _judge(self) -> None:
+        """Kill a zygote that has given no answer for too long."""
+        owes = self._owes_fork or self._owes_samples
+        state = process_state(self._pid) if owes else None
+        letter = state.letter if state else ""
+        if self._silence.look(time.monotonic(), owes, letter) < self._stall_timeout_s:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        what = f"{self._silence.reason} for {self._silence.since_s:.0f} s"
+        raise LaunchError(NAME, f"{what}: ended, and with it all peers (--stall-timeout-s)")
 
 
 class _Zygote:
     """The forked end: one thread, a line to the launcher, and children."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, sampler: Sampler) -> None:
         die_with_parent()
-        self._line, self._orders = line, JsonLines(line)
-        self._children: set[int] = set()
+        self._line, self._orders, self._sampler = line, JsonLines(line), sampler
+        self._children: dict[int, int] = {}  # pid -> place on the board
 
     def run(self) -> NoReturn:
         """Obey until the launcher closes the line."""
@@ -141,17 +222,22 @@ class _Zygote:
     def _obey(self) -> bool:
         orders = self._orders.receive()
         for order in orders or ():
-            if "fork" in order:
-                self._fork(order["fork"])
-            elif order["pid"] in self._children:
-                os.kill(order["pid"], order["signal"])
+            match order:
+                case {"fork": given, "place": place}:
+                    self._fork(given, place)
+                case {"sample": _}:
+                    found = self._sampler.samples(self._children)
+                    write_line(self._line, {"samples": [sample.row() for sample in found]})
+                case {"pid": pid, "signal": number} if pid in self._children:
+                    os.kill(pid, number)
         return orders is not None
 
-    def _fork(self, given: str) -> None:
+    def _fork(self, given: str, place: int) -> None:
         if not self._orders.descriptors:  # the system drops one that is beyond the limit
             write_line(self._line, {"refused": errno.EMFILE})
             return
         control = self._orders.descriptors.pop(0)
+        self._sampler.clear(place)
         try:
             pid = os.fork()
         except OSError as error:
@@ -162,7 +248,7 @@ class _Zygote:
             self._line.close()
             _become(ProcessInput.model_validate_json(given), control)
         os.close(control)
-        self._children.add(pid)
+        self._children[pid] = place
         write_line(self._line, {"forked": pid})
 
     def _reap(self) -> None:
@@ -170,7 +256,7 @@ class _Zygote:
             with suppress(ChildProcessError):
                 done, status = os.waitpid(pid, os.WNOHANG)
                 if done:
-                    self._children.remove(pid)
+                    del self._children[pid]
                     code = os.waitstatus_to_exitcode(status)
                     write_line(self._line, {"exited": pid, "code": code})
 
@@ -186,6 +272,14 @@ def _print_to(log_path: Path, control: int) -> None:
         os._exit(why.exit_code)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _become(given: ProcessInput, control: int) -> NoReturn:

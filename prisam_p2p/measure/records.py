@@ -422,11 +422,41 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Stalled:
+    """A peer, or the zygote, stands still: `reason`, as in "stopped", for `since_s` so far.
+
+    Attributes:
+        doing: what it was at; "" for the zygote.
+        round: -1 before the first, and for the zygote.
+    """
+
+    peer: str
+    reason: str
+    doing: str
+    round: int
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MovedOn:
+    """What was stalled gets on again, `after_s` after it was noticed to stand still."""
+
+    peer: str
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The watchdog ended the peers that were not done: no peer had reported for far too long."""
+    """The launcher ends peers that stand still, or that do not end when they are told to.
+
+    Attributes:
+        silent_s: for how long it has waited for them.
+        reasons: peer -> why, in words.
+    """
 
     peers: list[str]
     silent_s: float
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +553,8 @@ Record = (
     | FaultApplied
     | FaultMissed
     | Settled
+    | Stalled
+    | MovedOn
     | GivenUp
     | FaultVerified
     | FaultHealed

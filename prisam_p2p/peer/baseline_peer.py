@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from prisam_p2p.control.activity import Activity
 from prisam_p2p.core import peer_choice
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.delta_similarity import delta_cosines, kmeans_of_cosines
 from prisam_p2p.core.layout import State, Weights
 from prisam_p2p.measure import records
+from prisam_p2p.peer.marks import does
 from prisam_p2p.peer.peer import Peer
 
 NO_MASK = PackedMask(0, b"")
@@ -21,11 +23,13 @@ NO_MASK = PackedMask(0, b"")
 class BaselinePeer(Peer):
     """A peer with the steps of all baselines."""
 
+    @does(Activity.ANNOUNCING)
     def offer(self, t: int, weights: Weights) -> None:
         """Offer `weights` and tell the neighbors so, without a mask."""
         self._wait_at_barrier(t, "announce")
         self._announce(t, NO_MASK, weights.mask, weights)
 
+    @does(Activity.ANNOUNCING)
     def announce_structure(self, t: int, trained: Weights, own: Weights) -> None:
         """Send the structure mask of `own` to all neighbors and offer the `trained` weights."""
         self._wait_at_barrier(t, "announce")
@@ -60,6 +64,7 @@ class BaselinePeer(Peer):
         self._journal.write(records.Grouped(t, {}, self.group))
         return self.group
 
+    @does(Activity.GROUPING)
     def find_group_by_deltas(self, t: int, whole: Mapping[str, Weights]) -> tuple[str, ...]:
         """Return this peer's group by K-means on the weights' changes since W0, ascending.
 
@@ -73,11 +78,13 @@ class BaselinePeer(Peer):
         self._journal.write(records.Grouped(t, found.labels, self.group))
         return tuple(self.group)
 
+    @does(Activity.EVALUATING)
     def losses(self, models: Mapping[str, Weights]) -> dict[str, float]:
         """Return peer -> its model's loss on this peer's training images."""
         with self._turns.turn():
             return {peer: self.learner.loss(weights) for peer, weights in models.items()}
 
+    @does(Activity.TRAINING)
     def gradients(self, t: int, weights: Weights) -> State:
         """Return the dense gradients of the loss on one batch of own data."""
         with self._turns.turn():

@@ -19,6 +19,7 @@ from prisam_p2p.learn.shared_data import SharedImages, open_shared
 from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.round_book import RoundBook
 from prisam_p2p.peer.round_deadline import DeadlineRule, RoundDeadline
@@ -74,11 +75,13 @@ def make_network(
     inbox: Inbox[events.Event],
     journal: Journal,
     parts: Parts,
+    marks: Marks,
 ) -> tuple[Neighbors | None, Transport | None]:
     """Return the network and its transport; None, None for an algorithm that never communicates.
 
     Args:
         w0: the run's common initial weights; peers that begin with others refuse each other.
+        marks: shows whom this peer waits for.
     """
     s = spec.settings
     traits = s.algorithm.traits
@@ -105,5 +108,5 @@ def make_network(
     book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
     dtype = WireDtype[s.wire_dtype.name]
     deadline = RoundDeadline(DeadlineRule(s.round_timeout_s, s.round_deadline_k))
-    what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype)
+    what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype, marks)
     return parts.network(transport, *what), transport

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from queue import Empty
 
+from prisam_p2p.control.activity import Activity
 from prisam_p2p.control.line import Stopped
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.layout import Layout, Mask, Weights
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.round_book import RoundBook, Verdict, reached_by_half
 from prisam_p2p.peer.round_deadline import RoundDeadline
 from prisam_p2p.system.inbox import Inbox
@@ -33,6 +35,9 @@ _LAST_MASKS_S = 1.0
 _QUIET_S = 0.3
 """After this long without an event, everything that was sent has arrived."""
 
+_LOOK_UP_EVERY_S = 0.5
+"""A wait shows at least this often for whom it waits."""
+
 _MOST_SENDERS = 1000
 """At most this many senders are counted by name, because strangers may use any name."""
 
@@ -45,6 +50,7 @@ class Neighbors:
         deadline: decides how long a round waits for masks.
         inbox: where the transport puts events; a StopAsked raises Stopped from any wait.
         pull_deadline_s: longest duration of the pulls of one round.
+        marks: shows whom this peer waits for; None = nobody looks.
 
     Attributes:
         broken: the transport's thread died, and messages that it had not read are not counted.
@@ -60,11 +66,13 @@ class Neighbors:
         layout: Layout,
         pull_deadline_s: float,
         wire_dtype: WireDtype,
+        marks: Marks | None = None,
     ) -> None:
         self._transport, self._book, self._inbox = transport, book, inbox
         self._journal, self._layout = journal, layout
         self._deadline, self._pull_deadline_s = deadline, pull_deadline_s
         self._wire_dtype = wire_dtype
+        self.marks = marks or Marks()
         self.broken = False
         self._offered: dict[int, int] = {}
         self._unwelcomed: set[str] = set()
@@ -73,12 +81,13 @@ class Neighbors:
         self._fetched: dict[str, int] = {}
         self._rejections: Counter[tuple[str, str]] = Counter()
 
+    @does(Activity.CONNECTING)
     def connect(self, roster: Mapping[str, Endpoint], timeout_s: float) -> None:
         """Connect to every neighbor in `roster`, and wait until each has connected too."""
         self._unwelcomed, self._unjoined = set(roster), set(roster)
         self._book.leave_all_but(roster, "is not there yet")
         self._transport.connect(roster)
-        self._wait(lambda: not self._unwelcomed | self._unjoined, timeout_s)
+        self._wait_for(lambda: self._unwelcomed | self._unjoined, timeout_s)
         missing = self._unwelcomed | self._unjoined
         for neighbor in missing:
             self._book.leave(neighbor, f"did not connect within {timeout_s:g} s")
@@ -94,6 +103,7 @@ class Neighbors:
         self._offered[round_index] = n_bytes
         self._transport.announce(RoundMask(round_index, mask), snapshot)
 
+    @does(Activity.WAITING_FOR_MASKS)
     def hear(self, round_index: int) -> dict[str, PackedMask]:
         """Return neighbor -> its mask of this round, ascending; journal the missing ones."""
         book, deadline, began_s = self._book, self._deadline, time.monotonic()
@@ -102,6 +112,7 @@ class Neighbors:
         self._wait_until(
             lambda: not book.awaited(),
             lambda: began_s + deadline.wait_s(len(book.masks()), len(book.awaited())),
+            book.awaited,
         )
         masks, given_up, now_s = book.masks(), book.awaited(), time.monotonic()
         missing = book.missing(deadline.reason(len(masks), len(given_up)))
@@ -111,6 +122,7 @@ class Neighbors:
         self._journal.write(records.Heard(round_index, list(masks), missing, waited_s, deadline_s))
         return masks
 
+    @does(Activity.PULLING)
     def pull(
         self, round_index: int, donors: Sequence[str], wanted: Mask | None
     ) -> dict[str, Weights]:
@@ -124,12 +136,12 @@ class Neighbors:
         self._pulls, self._fetched = {}, {}
         self._transport.pull(donors, round_index, wanted, self._pull_deadline_s)
 
-        def all_over() -> bool:
-            return set(donors) <= self._pulls.keys()
+        def awaited() -> set[str]:
+            return set(donors) - self._pulls.keys()
 
-        self._wait(all_over, self._pull_deadline_s)
-        self._wait(all_over, _ANSWER_S)  # anew: this process may have been suspended meanwhile
-        for donor in sorted(set(donors) - self._pulls.keys()):
+        self._wait_for(awaited, self._pull_deadline_s)
+        self._wait_for(awaited, _ANSWER_S)  # anew: this process may have been suspended meanwhile
+        for donor in sorted(awaited()):
             reason = f"the transport reported no end within {self._pull_deadline_s + _ANSWER_S:g} s"
             self._journal.write(records.PullFailed(round_index, donor, reason))
         arrived, self._pulls = self._pulls, {}
@@ -150,12 +162,12 @@ class Neighbors:
         A neighbor sends its last mask after its Welcome: this waits a moment for them.
         """
         latest = self._book.latest
-        self._wait(lambda: self._book.present() <= latest().keys(), _LAST_MASKS_S)
+        self._wait_for(lambda: self._book.present() - latest().keys(), _LAST_MASKS_S)
         return {n: t for n, t in latest().items() if n in self._book.present()}
 
     def reached(self) -> int:
         """Return the latest round that half of the connected neighbors have announced."""
-        self._wait(lambda: False, 0)  # process the events that are here
+        self._wait(lambda: False, 0.0)  # process the events that are here
         latest = self._book.latest()
         return reached_by_half([latest.get(n, 0) for n in self._book.present()])
 
@@ -181,7 +193,8 @@ class Neighbors:
 
     def serve_until(self, done: Callable[[], bool], timeout_s: float) -> None:
         """Wait until `done`; meanwhile, neighbors may pull the last weights."""
-        self._wait(done, timeout_s)
+        with self.marks.doing(Activity.SERVING):
+            self._wait(done, timeout_s)
 
     def settle(self, neighbors: Collection[str], timeout_s: float) -> bool:
         """Wait until these neighbors are connected both ways, and no more events arrive.
@@ -192,29 +205,47 @@ class Neighbors:
             Whether all these neighbors are connected.
         """
 
-        def open_to_all() -> bool:
-            return not (self._unwelcomed | self._unjoined) & {*neighbors}
+        def missing() -> set[str]:
+            return (self._unwelcomed | self._unjoined) & {*neighbors}
 
         ends_s = time.monotonic() + timeout_s
-        self._wait(open_to_all, timeout_s)
+        self._wait_for(missing, timeout_s)
         while (left_s := ends_s - time.monotonic()) > 0:
             try:
                 self._take_in(self._inbox.get(min(_QUIET_S, left_s)))
             except Empty:
                 break
-        return open_to_all()
+        return not missing()
+
+    def _wait_for(self, awaited: Callable[[], Collection[str]], timeout_s: float) -> None:
+        """Process events until no neighbor is awaited, for `timeout_s` at most."""
+        ends_s = time.monotonic() + timeout_s
+        self._wait_until(lambda: not awaited(), lambda: ends_s, awaited)
 
     def _wait(self, enough: Callable[[], bool], timeout_s: float) -> None:
         ends_s = time.monotonic() + timeout_s
         self._wait_until(enough, lambda: ends_s)
 
-    def _wait_until(self, enough: Callable[[], bool], ends_s: Callable[[], float]) -> None:
-        """Process events until `enough`, or until the time `ends_s`, which events may change."""
-        while not enough():
-            try:
-                self._take_in(self._inbox.get(ends_s() - time.monotonic()))
-            except Empty:
-                return
+    def _wait_until(
+        self,
+        enough: Callable[[], bool],
+        ends_s: Callable[[], float],
+        awaited: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """Process events until `enough`, or until the time `ends_s`, which events may change.
+
+        Args:
+            awaited: returns the neighbors that it waits for.
+        """
+        with self.marks.waiting() as show:
+            while not enough():
+                show(ends_s(), awaited)
+                left_s = ends_s() - time.monotonic()
+                try:
+                    self._take_in(self._inbox.get(min(left_s, _LOOK_UP_EVERY_S)))
+                except Empty:
+                    if left_s <= _LOOK_UP_EVERY_S:
+                        return
 
     def _take_in(self, event: events.Event) -> None:
         match event:
@@ -233,6 +264,8 @@ class Neighbors:
                 self._journal.write(records.NeighborLeft(neighbor, reason))
             case events.MaskHeard(neighbor, RoundMask(round_index, mask)):
                 verdict = self._book.receive(neighbor, round_index, mask)
+                if verdict is Verdict.ACCEPTED:
+                    self.marks.advance()
                 if verdict in (Verdict.ACCEPTED, Verdict.STALE):
                     self._deadline.arrived(neighbor, round_index, time.monotonic())
                 if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):

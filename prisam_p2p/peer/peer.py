@@ -5,9 +5,11 @@ Each step does one thing and journals it. The steps that only baselines take: ba
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
+from prisam_p2p.control.activity import Activity
 from prisam_p2p.control.messages import AtBarrier, Report, RoundDone, RoundsBegun, StateLost
 from prisam_p2p.control.spec import Incarnation, PeerSpec, Phase
 from prisam_p2p.core import grouping, peer_choice
@@ -24,6 +26,7 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.state import Progress, save_state
 from prisam_p2p.peer.beginning import begin
 from prisam_p2p.peer.evaluation import Deployment, Evaluations
+from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
@@ -38,6 +41,7 @@ class Peer:
         sleep: waits for this many seconds; raises if the process is told to stop.
         report: sends a report to the launcher.
         wait_at_barrier: returns when the launcher lets this peer go on.
+        marks: where this peer shows what it is doing; None = nobody looks.
 
     Attributes:
         prune_ratio: this device's; the accuracy guard may lower it.
@@ -59,6 +63,7 @@ class Peer:
         sleep: Callable[[float], None],
         report: Callable[[Report], None],
         wait_at_barrier: Callable[[], object],
+        marks: Marks | None = None,
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
         self._incarnation = incarnation
@@ -71,7 +76,8 @@ class Peer:
         self._w0, self._neighbors_if_any, self._journal = w0, neighbors, journal
         self._sleep, self._report, self._await_release = sleep, report, wait_at_barrier
         self._first = 0
-        self._turns = Turns(spec.turns_fd, spec.cores, sleep)
+        self.marks = marks or Marks()
+        self._turns = Turns(spec.turns_fd, spec.cores, sleep, self.marks)
         self.announced = PackedMask(0, b"")
         self._pruned_at = 0.0
         self._affinity: grouping.Affinity | peer_choice.Trials = {}
@@ -110,12 +116,14 @@ class Peer:
         """
         t = first
         while t < self.rounds:
+            self.marks.begin_round(t)
             yield t
             reached = self._neighbors_if_any.reached() if self._neighbors_if_any else 0
             after, t = t, max(t + 1, min(reached, self.rounds - 1))
             if t > after + 1:
                 self._journal.write(records.CaughtUp(after, t))
 
+    @does(Activity.TRAINING)
     def train(self, t: int, weights: Weights) -> Weights:
         """Train on this peer's own data, at its device's speed (step 7)."""
         self._wait_at_barrier(t, "train")
@@ -123,7 +131,7 @@ class Peer:
         epochs = s.warmup_epochs if t == self._first else s.epochs
         rate = s.learning_rate * s.lr_decay**t
         with self._turns.turn() if self.spec.device.speed == 1 else nullcontext():
-            pace = Pace(self.spec.device.speed, self._sleep)
+            pace = Pace(self.spec.device.speed, self._after_step)
             trained, outcome = self.learner.train(
                 weights, round_index=t, epochs=epochs, learning_rate=rate, pace=pace
             )
@@ -146,12 +154,14 @@ class Peer:
         self._loss = outcome.loss
         return trained
 
+    @does(Activity.PRUNING)
     def prune(self, t: int, trained: Weights) -> Weights:
         """Return the slim weights at this device's prune ratio (step 8)."""
         self._pruned_at = self.prune_ratio
         full = widen(self.layout, trained)
         return prune(self.layout, full, trained.mask, self.prune_ratio)
 
+    @does(Activity.ANNOUNCING)
     def announce(self, t: int, trained: Weights, own: Weights) -> None:
         """Send the similarity mask to all neighbors and offer the slim weights (step 1)."""
         self._wait_at_barrier(t, "announce")
@@ -164,6 +174,7 @@ class Peer:
         """Return peer -> its mask of this round, this peer's own included (step 1)."""
         return {**self._neighbors.hear(t), self.peer_id: self.announced}
 
+    @does(Activity.GROUPING)
     def find_group(self, t: int, masks: Mapping[str, PackedMask]) -> tuple[str, ...]:
         """Return this peer's group, this peer included, ascending (steps 2 and 3)."""
         s = self.spec.settings
@@ -194,6 +205,7 @@ class Peer:
         donors = [peer for peer in group if peer != self.peer_id]
         return self._neighbors.pull(t, donors, wanted)
 
+    @does(Activity.AGGREGATING)
     def check_norms(
         self, t: int, own: Weights, pulled: Mapping[str, Weights]
     ) -> dict[str, Weights]:
@@ -208,10 +220,12 @@ class Peer:
         self._norms = {d: round(ratio, 4) for d, ratio in ratios.items() if d not in out}
         return {donor: weights for donor, weights in pulled.items() if donor not in out}
 
+    @does(Activity.AGGREGATING)
     def average(self, members: Mapping[str, Weights]) -> tuple[Weights, Mask]:
         """Return W_G, in dense shapes, and the union of the members' masks (steps 5 and 6)."""
         return aggregate(self.layout, members, self.spec.settings.aggregation)
 
+    @does(Activity.AGGREGATING)
     def recalibrate(self, weights: Weights) -> Weights:
         """Recompute the BN statistics of averaged weights on own data, if the run says so."""
         if not self.spec.settings.bn_recalibration:
@@ -219,6 +233,7 @@ class Peer:
         with self._turns.turn():
             return self.learner.recalibrate(weights)
 
+    @does(Activity.AGGREGATING)
     def note_aggregation(self, t: int, members: list[str], union: Mask, slim: Weights) -> None:
         """Journal which peers' weights were averaged, and into how many channels."""
         self._wait_at_barrier(t, "aggregate")
@@ -235,6 +250,7 @@ class Peer:
             )
         )
 
+    @does(Activity.EVALUATING)
     def evaluate(self, t: int, moment: str, weights: Weights) -> None:
         """Evaluate a model on this peer's held-out images, in the rounds where that is due.
 
@@ -282,6 +298,7 @@ class Peer:
             self._neighbors_if_any.leave(self.rounds_done)
         return done
 
+    @does(Activity.SAVING)
     def end_round(self, t: int, weights: Weights) -> None:
         """Journal the traffic, save the state that the next round begins with, report the round.
 
@@ -323,6 +340,15 @@ class Peer:
         self.deployment = Deployment(
             moment, self._pruned_at, candidates[moment], self._evaluations.accuracy[moment]
         )
+
+    def _after_step(self, seconds: float) -> None:
+        """Sleep after a training step, for as long as the host is ahead of the device."""
+        self.marks.advance()
+        if seconds > 0:
+            with self.marks.doing(Activity.PACING, time.monotonic() + seconds):
+                self._sleep(seconds)
+        else:
+            self._sleep(seconds)
 
     def _announce(self, t: int, announced: PackedMask, structure: Mask, offered: Weights) -> None:
         """Journal the masks, send `announced` to all neighbors and offer weights.

@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-from prisam_p2p.control.line import ControlLine, Stopped
+from prisam_p2p.control.activity import Activity
+from prisam_p2p.control.line import AnyOrder, ControlLine, Stopped
 from prisam_p2p.control.messages import (
     ConnectionsSettled,
     Exit,
@@ -42,6 +42,7 @@ from prisam_p2p.peer.baseline_peer import BaselinePeer
 from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.components import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.deployment import save_deployed
+from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.orders import KnownRoster, hold_transfers, obey_rules
 from prisam_p2p.peer.refused import end_refused, ends_without_journal
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
@@ -130,7 +131,7 @@ class _Process:
     ) -> None:
         self._spec, self._incarnation = spec, incarnation
         self._control, self._journal = control, journal
-        self._meter = MemoryMeter()
+        self._meter, self._marks = MemoryMeter(), Marks(spec.board, spec.index)
         s = spec.settings
         self._architecture = Architecture(s.model, s.width, spec.n_classes, spec.image_shape)
         layout = layout_of(self._architecture)
@@ -141,7 +142,7 @@ class _Process:
             common, w0 = (entries_of(layout, each, layout.full_mask()) for each in (common, w0))
         learner = make_learner(spec, self._architecture, layout)
         self._network, self._transport = make_network(
-            spec, incarnation, layout, common, inbox, journal, parts
+            spec, incarnation, layout, common, inbox, journal, parts, self._marks
         )
         self._known = KnownRoster(self._take_up)
         self._peer = BaselinePeer(
@@ -154,7 +155,8 @@ class _Process:
             journal,
             sleeper(stop, self._meter if spec.device.memory_mib else None),
             control.send,
-            partial(control.expect, LeaveBarrier, timeout_s=ORDER_TIMEOUT_S),
+            lambda: self._await(LeaveBarrier, activity=Activity.AT_BARRIER),
+            self._marks,
         )
 
     def close(self) -> None:
@@ -167,11 +169,17 @@ class _Process:
         self._come_up()
         outcome = self._run()
         if outcome.state == "completed":
-            save_deployed(self._peer, self._architecture, self._journal)
+            with self._marks.doing(Activity.SAVING):
+                save_deployed(self._peer, self._architecture, self._journal)
         self._control.send(PeerDone(outcome.state))
         if outcome.state != "stopped":
             with suppress(Stopped):
                 self._serve_until_exit()
+        with self._marks.doing(Activity.LEAVING):
+            self._leave(outcome)
+
+    def _leave(self, outcome: PeerOutcome) -> None:
+        """Close the connections, and write the last records."""
         self.close()
         if self._network:
             # What slower neighbors pulled after this peer's last round is in it.
@@ -201,10 +209,11 @@ class _Process:
         """Wait for the start, then run the algorithm within the device's memory."""
         try:
             self._connect()
-            self._control.expect(StartRounds, timeout_s=ORDER_TIMEOUT_S)
+            self._await(StartRounds)
             self._meter.start()
+            memory = memory_above_baseline(self._spec.device.memory_mib)
             try:
-                with memory_above_baseline(self._spec.device.memory_mib):
+                with memory, self._marks.doing(Activity.RUNNING):
                     LOOPS[self._spec.settings.algorithm](self._peer)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -216,7 +225,7 @@ class _Process:
 
     def _connect(self) -> None:
         """Connect to the neighbors of the roster, and report that this is done."""
-        roster = self._known.merge(self._control.expect(Roster, timeout_s=ORDER_TIMEOUT_S))
+        roster = self._known.merge(self._await(Roster))
         if self._network:
             neighbors = {entry.peer: (entry.address, entry.port) for entry in roster}
             patience_s = self._spec.settings.ready_timeout_s
@@ -242,12 +251,19 @@ class _Process:
         while True:
             if network:
                 network.serve_until(self._control.has_order, ORDER_TIMEOUT_S)
-            match self._control.expect(SettleConnections, Exit, timeout_s=ORDER_TIMEOUT_S):
+            match self._await(SettleConnections, Exit, activity=Activity.SERVING):
                 case SettleConnections(peers, timeout_s):
                     complete = network is None or network.settle(peers, timeout_s)
                     self._control.send(ConnectionsSettled(complete))
                 case Exit():
                     return
+
+    def _await(
+        self, *kinds: type[AnyOrder], activity: Activity = Activity.WAITING_FOR_ORDERS
+    ) -> AnyOrder:
+        """Return the next order (`ControlLine.expect`); show meanwhile that it is waited for."""
+        with self._marks.doing(activity, time.monotonic() + ORDER_TIMEOUT_S):
+            return self._control.expect(*kinds, timeout_s=ORDER_TIMEOUT_S)
 
     def _finished(self, outcome: PeerOutcome) -> records.Finished:
         up_mbit_s, down_mbit_s = self._network.peak_mbit_s() if self._network else (None, None)

@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from prisam_p2p.control.activity import Activity
+from prisam_p2p.peer.marks import Marks
+
 PATIENCE_S = 10.0
 _LOOK_EVERY_S = (0.01, 0.05)
 """Poll interval in the first second, and after it: many waiters would keep a core busy."""
@@ -24,30 +27,45 @@ class Turns:
     Args:
         fd: the file's descriptor; None = no turns.
         sleep: waits for this many seconds; raises if the process is told to stop.
+        marks: shows the wait for a turn; None = nobody looks.
     """
 
-    def __init__(self, fd: int | None, slots: int, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        fd: int | None,
+        slots: int,
+        sleep: Callable[[float], None],
+        marks: Marks | None = None,
+    ) -> None:
         self._fd, self._slots, self._sleep = fd, slots, sleep
+        self._marks = marks or Marks()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold a slot inside the block; wait for one first, for at most `PATIENCE_S`."""
-        slot = self._take()
+        slot = self._free_one()
+        if slot is None and self._fd is not None:
+            slot = self._wait()
         try:
             yield
         finally:
             if slot is not None and self._fd is not None:
                 fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, slot)
 
-    def _take(self) -> int | None:
+    def _wait(self) -> int | None:
         """Return the slot that was taken, or None if none was free in time."""
         began = time.monotonic()
-        while self._fd is not None and time.monotonic() - began < PATIENCE_S:
-            for slot in range(self._slots):
-                if self._lock(slot):
+        with self._marks.doing(Activity.WAITING_FOR_TURN, began + PATIENCE_S):
+            while time.monotonic() - began < PATIENCE_S:
+                self._sleep(_LOOK_EVERY_S[time.monotonic() - began > 1])
+                if (slot := self._free_one()) is not None:
                     return slot
-            self._sleep(_LOOK_EVERY_S[time.monotonic() - began > 1])
         return None
+
+    def _free_one(self) -> int | None:
+        """Take a slot that is free now."""
+        slots = range(self._slots) if self._fd is not None else ()
+        return next((slot for slot in slots if self._lock(slot)), None)
 
     def _lock(self, slot: int) -> bool:
         assert self._fd is not None

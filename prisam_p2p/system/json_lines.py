@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import selectors
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -40,6 +41,23 @@ class LineSocket:
         self._unsent += line
         self.flush()
 
+    def send_line_with(self, line: bytes, descriptors: Sequence[int]) -> bool:
+        """Send a line and descriptors; return False, and send nothing, while the other end is full.
+
+        For a socket that does not block.
+        """
+        self.flush()
+        if self._unsent:
+            return False
+        try:
+            sent = socket.send_fds(self.line, [line], descriptors)
+        except BlockingIOError:
+            return False
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+        self.send_line(line[sent:])
+        return True
+
     def flush(self) -> None:
         """Send what the other end takes now; what is sent to a closed end is lost."""
         try:
@@ -68,6 +86,10 @@ class JsonLines(LineSocket):
     def send(self, message: dict[str, Any]) -> None:
         """Send a message, as `send_line` does."""
         self.send_line(_encoded(message))
+
+    def send_with(self, message: dict[str, Any], descriptors: Sequence[int]) -> bool:
+        """Send a message and descriptors, as `send_line_with` does."""
+        return self.send_line_with(_encoded(message), descriptors)
 
 
 def write_line(

@@ -20,6 +20,7 @@ from prisam_p2p.control.spec import AttackSpec, Incarnation
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.transport.zap import make_keys
 
 DEADLINE_S = 10
@@ -38,7 +39,7 @@ class SocketEngine:
         theirs.settimeout(DEADLINE_S)
         self.ends[spec.peer_id] = theirs
         self.incarnations.append(incarnation)
-        return len(self.ends), ours
+        return len(self.ends), LineSocket(ours)
 
     def watch(self, selector):
         pass

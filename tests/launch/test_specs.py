@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prisam_p2p.control.spec import AttackSpec, Incarnation
+from prisam_p2p.control.spec import AttackSpec, BoardSpec, Incarnation
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
 from prisam_p2p.netns.loopback import Loopback
@@ -13,7 +13,7 @@ from prisam_p2p.plan.planning import prepare
 from prisam_p2p.plan.topology import load_topology, resolve_settings
 from prisam_p2p.shipped import TOPOLOGIES
 
-FACTS = LaunchFacts("00" * 8, Path("run"), 0.0, None)
+FACTS = LaunchFacts("00" * 8, Path("run"), 0.0, None, BoardSpec(fd=9, n_peers=8))
 RUN = Past("00" * 8)
 PEERS_OF_RING = [f"p0{i}" for i in range(8)]
 
@@ -38,6 +38,7 @@ def test_every_peer_has_a_spec_and_its_place_in_the_plan(specs_of):
     assert [*specs] == PEERS_OF_RING
     assert [spec.index for spec in specs.values()] == [*range(8)]
     assert specs["p00"].neighbors == ["p01", "p07"]
+    assert specs["p00"].board.places == {"p01": 1, "p07": 7}
     assert specs["p00"].degrees == {"p01": 2, "p07": 2}
     assert {spec.keys for spec in specs.values()} == {None}
     assert len({spec.address for spec in specs.values()}) == 8

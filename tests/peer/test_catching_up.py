@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from prisam_p2p.measure import records
+from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.peer import Peer
 
 
@@ -13,7 +14,9 @@ def rounds_run(reached, first=0, rounds=8):
     notes, reached = [], iter(reached)
     neighbors = SimpleNamespace(reached=lambda: next(reached))
     journal = SimpleNamespace(write=notes.append)
-    me = SimpleNamespace(rounds=rounds, _neighbors_if_any=neighbors, _journal=journal)
+    me = SimpleNamespace(
+        rounds=rounds, _neighbors_if_any=neighbors, _journal=journal, marks=Marks()
+    )
     return list(Peer.rounds_from(me, first)), notes
 
 
@@ -34,5 +37,5 @@ def test_a_peer_that_was_left_behind_goes_on_where_the_others_are(reached, run, 
 
 
 def test_a_peer_that_talks_to_nobody_runs_all_rounds():
-    me = SimpleNamespace(rounds=3, _neighbors_if_any=None)
+    me = SimpleNamespace(rounds=3, _neighbors_if_any=None, marks=Marks())
     assert list(Peer.rounds_from(me, 1)) == [1, 2]

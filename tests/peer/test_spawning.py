@@ -2,22 +2,39 @@
 
 import contextlib
 import os
+import signal
+import time
 
 import pytest
+from launching import wait_for
 from spec_of_a import spec_of_a
 
 from prisam_p2p.control.spec import Incarnation
-from prisam_p2p.launch import engine
 from prisam_p2p.launch.engine import ProcessExit, SpawnEngine
+from prisam_p2p.launch.sampling import open_board
+
+AT_ONCE_S = 5.0
+"""Far less than waiting for a process that is stopped."""
 
 
 @pytest.mark.network
-def test_a_process_that_does_not_take_its_spec_in_is_killed(tmp_path, monkeypatch):
-    """An interpreter takes a second to start; the spec is larger than what a socket holds."""
-    monkeypatch.setattr(engine, "TAKES_S", 0.01)
-    spawning = SpawnEngine()
-    with contextlib.closing(spawning):
-        pid, line = spawning.start(spec_of_a(tmp_path, train=range(1_000_000)), Incarnation())
-        with line:
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # one that got its spec ends, too
+def test_a_process_that_does_not_take_its_spec_in_holds_nobody_up(tmp_path):
+    """The spec is larger than what a socket holds, and the interpreter is stopped."""
+    spec = spec_of_a(tmp_path, train=range(1_000_000))
+    with open_board(1) as board, contextlib.closing(SpawnEngine(board)) as spawning:
+        pid, lines = spawning.start(spec, Incarnation())
+        os.kill(pid, signal.SIGSTOP)
+        with lines.line:
+            began_s = time.monotonic()
+            lines.flush()
+            assert time.monotonic() - began_s < AT_ONCE_S
+            wait_for("sample that says so", lambda: is_stopped(spawning), 30.0)
+            assert spawning.trouble() is None
+            spawning.signal(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
             assert spawning.exits() == [ProcessExit(pid, -9)]
+
+
+def is_stopped(engine):
+    samples = engine.samples() or []
+    return [sample.state.letter for sample in samples if sample.state] == ["T"]
