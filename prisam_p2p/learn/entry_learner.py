@@ -43,6 +43,11 @@ class EntryLearner(Learner):
         super().__init__(architecture, images, labels, data, how, seed, device)
         self._layout = layout
 
+    def initial_weights(self, seed: int) -> Weights:
+        """See Learner; every entry is kept."""
+        w0 = super().initial_weights(seed)
+        return entries_of(self._layout, w0, self._layout.full_mask())
+
     def _net(self, weights: Weights) -> nn.Module:
         return super()._net(network_of(self._layout, weights))
 

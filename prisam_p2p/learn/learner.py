@@ -72,6 +72,10 @@ class Learner:
         self._device = torch.device(device)
         self._images, self._labels, self._data = images, labels, data
 
+    def initial_weights(self, seed: int) -> Weights:
+        """Return the W0 of this device's model that follows from `seed`, dense and read-only."""
+        return initial_weights(self._architecture, seed)
+
     def train(
         self, weights: Weights, *, round_index: int, epochs: int, learning_rate: float, pace: Pace
     ) -> tuple[Weights, training.TrainingOutcome]:

@@ -10,7 +10,7 @@ import xxhash
 
 from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.core.entrywise import EntryLayout
-from prisam_p2p.core.layout import Layout, Weights, pack
+from prisam_p2p.core.layout import Layout, pack
 from prisam_p2p.core.masks import similarity_bits
 from prisam_p2p.learn.entry_learner import EntryLearner
 from prisam_p2p.learn.learner import Learner
@@ -71,7 +71,7 @@ def make_network(
     spec: PeerSpec,
     incarnation: Incarnation,
     layout: Layout,
-    w0: Weights,
+    learner: Learner,
     inbox: Inbox[events.Event],
     journal: Journal,
     parts: Parts,
@@ -79,15 +79,16 @@ def make_network(
 ) -> tuple[Neighbors | None, Transport | None]:
     """Return the network and its transport; None, None for an algorithm that never communicates.
 
+    The peers of a run know it by its common initial weights: they refuse a peer of others.
+
     Args:
-        w0: the run's common initial weights; peers that begin with others refuse each other.
         marks: shows whom this peer waits for.
     """
     s = spec.settings
     traits = s.algorithm.traits
     if traits.silent:
         return None, None
-    digest = xxhash.xxh3_128_digest(pack(layout, w0))
+    digest = xxhash.xxh3_128_digest(pack(layout, learner.initial_weights(s.seed)))
     identity = Identity(
         bytes.fromhex(spec.run_id), spec.peer_id, incarnation.number, digest, layout.digest
     )

@@ -30,8 +30,7 @@ from prisam_p2p.control.messages import (
     StartRounds,
 )
 from prisam_p2p.control.spec import Incarnation, PeerSpec, ProcessInput
-from prisam_p2p.core.entrywise import entries_of, entrywise
-from prisam_p2p.learn.learner import initial_weights
+from prisam_p2p.core.entrywise import entrywise
 from prisam_p2p.learn.malloc import use_one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
@@ -135,21 +134,18 @@ class _Process:
         s = spec.settings
         self._architecture = Architecture(s.model, s.width, spec.n_classes, spec.image_shape)
         layout = layout_of(self._architecture)
-        common = initial_weights(self._architecture, s.seed)  # the run is known by it
-        w0 = initial_weights(self._architecture, w0_seed(spec))
         if s.algorithm.traits.entrywise:
             layout = entrywise(layout)
-            common, w0 = (entries_of(layout, each, layout.full_mask()) for each in (common, w0))
         learner = make_learner(spec, self._architecture, layout)
         self._network, self._transport = make_network(
-            spec, incarnation, layout, common, inbox, journal, parts, self._marks
+            spec, incarnation, layout, learner, inbox, journal, parts, self._marks
         )
         self._known = KnownRoster(self._take_up)
         self._peer = BaselinePeer(
             spec,
             incarnation,
             layout,
-            w0,
+            learner.initial_weights(w0_seed(spec)),
             learner,
             self._network,
             journal,

@@ -39,8 +39,8 @@ def train(learner, weights):
 
 def test_with_all_entries_training_equals_that_of_the_dense_network():
     whole, entrywise_ = learners()
-    expected, outcome = train(whole, W0)
-    found, same_outcome = train(entrywise_, entries_of(LAYOUT, W0, LAYOUT.full_mask()))
+    expected, outcome = train(whole, whole.initial_weights(0))
+    found, same_outcome = train(entrywise_, entrywise_.initial_weights(0))
     assert same_outcome == outcome
     for name, array in network_of(LAYOUT, found).tensors.items():
         assert array.tobytes() == expected.tensors[name].tobytes()
