@@ -114,10 +114,6 @@ class MessageFaults:
         live = self._live.pop(rule_id, None)
         return (live.matched, live.acted) if live else (0, 0)
 
-    def counts(self) -> dict[str, list[int]]:
-        """Return rule id -> [messages matched, messages acted on]; for any thread."""
-        return {name: [live.matched, live.acted] for name, live in self._live.copy().items()}
-
     def decide(self, way: Way, neighbor: str, kind: Kind) -> Decision:
         """Return what is done to a message: drop wins, delays add up."""
         stream = (way, neighbor, _TOPICS.get(kind, "control"))

@@ -118,8 +118,8 @@ class Transport:
         self._store = SnapshotStore(layout, settings.chunk_bytes, PARTS_PER_SLOT * n_slots)
         self._spool = Spool(settings.spool_bytes)
         self._traffic = TrafficCounter(mechanism)
-        self._message_faults = MessageFaults(settings.message_fault_seed, me.identity.peer_id)
-        self._messenger = messenger_of(inbox, self._traffic, self._message_faults)
+        message_faults = MessageFaults(settings.message_fault_seed, me.identity.peer_id)
+        self._messenger = messenger_of(inbox, self._traffic, message_faults)
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms, mechanism.name)
         self._zmq = zmq.Context[Socket](io_threads=1)
@@ -198,13 +198,10 @@ class Transport:
         """End a rule, and send on what it holds.
 
         Args:
-            then: told, in the transport's thread, the rule's final `message_rule_counts`.
+            then: told, in the transport's thread, how many messages the rule matched, and on how
+                many it acted.
         """
         self._io.call(lambda: then(*self._messenger.remove_rule(rule_id)))
-
-    def message_rule_counts(self) -> dict[str, list[int]]:
-        """Return active rule -> [messages that matched it, messages that it acted on]."""
-        return self._message_faults.counts()
 
     def stop_transfers(self, stops: Sequence[Stop], tell: Callable[[StopReached], None]) -> None:
         """Let uploads wait at `stops` for `go_on`; to be called before `connect`.
