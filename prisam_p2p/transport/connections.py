@@ -166,6 +166,12 @@ class Connections:
             if _text(same.getpeername()) == self.at(descriptor).client:
                 same.shutdown(socket.SHUT_RDWR)
 
+    def hang_up_all_of(self, owner: str) -> None:
+        """Shut all accepted connections down that this neighbor's key opened."""
+        for descriptor, connection in list(self._accepted.items()):
+            if connection.owner == owner and not connection.gone:
+                self.hang_up(descriptor)
+
     def _number(self) -> int:
         self._next += 1
         return self._next - 1

@@ -214,14 +214,6 @@ def descriptor_of(frame: zmq.Frame) -> int | None:
         return None
 
 
-def owner_of(frame: zmq.Frame) -> str:
-    """Return the neighbor whose key opened the connection of `frame`; "" = without keys."""
-    try:
-        return str(frame.get("User-Id"))
-    except zmq.ZMQError:
-        return ""
-
-
 # -- rejected messages -----------------------------------------------------------------
 
 MOST_SENDERS = 64

@@ -13,7 +13,7 @@ from prisam_p2p.errors import WireError
 from prisam_p2p.transport.connections import TcpConnection
 from prisam_p2p.transport.context import MESSAGES_PER_TURN, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
-from prisam_p2p.transport.messenger import Outlet, descriptor_of, owner_of, receive
+from prisam_p2p.transport.messenger import Outlet, descriptor_of, receive
 from prisam_p2p.transport.sockets import bind_router, news, watch_router
 from prisam_p2p.transport.zap import SILENT, ZapGate, why
 from prisam_p2p.wire.codec import decode
@@ -75,9 +75,12 @@ class Router:
         io.listen(self._socket, self._on_router)
 
     def admit(self, neighbor: str, public_key: str) -> None:
-        """Let a neighbor in by this key alone; without keys on this side, nothing changes."""
-        if self._gate:
-            self._gate.admit(neighbor, public_key)
+        """Let a neighbor in by this key alone; without keys on this side, nothing changes.
+
+        Connections that it opened by another key are ended.
+        """
+        if self._gate and self._gate.admit(neighbor, public_key):
+            self._connections.hang_up_all_of(neighbor)
 
     def outlet(self, to: bytes, name: str, connection: TcpConnection) -> Outlet:
         """Return where messages to a connection go out, given the ROUTER's id of it."""
@@ -143,8 +146,18 @@ class Router:
                 continue
             connection = self._came_by(descriptor, frames)
             if self._gate and not connection.owner:
-                connection.owner = owner_of(frames[0])
+                self._find_owner(self._gate, connection, descriptor, frames[0])
             self._on_frames(Origin(sender.bytes, descriptor, connection), frames)
+
+    def _find_owner(
+        self, gate: ZapGate, connection: TcpConnection, descriptor: int, frame: zmq.Frame
+    ) -> None:
+        """Note by whose key a connection was opened; end it if the key was replaced meanwhile."""
+        connection.owner = gate.owner_of(frame)
+        if not (connection.owner or connection.gone or connection.hung_up):
+            self._connections.hang_up(descriptor)
+            host = self.name_of(connection)
+            self._messenger.reject(host, "unknown-key", "a key that was replaced")
 
     def _came_by(self, descriptor: int, frames: Sequence[zmq.Frame]) -> TcpConnection:
         """Return the connection that a message came by.

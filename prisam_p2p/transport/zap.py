@@ -1,8 +1,8 @@
 """Which keys a ROUTER accepts, and why a handshake failed.
 
 ZeroMQ asks by ZAP (https://rfc.zeromq.org/spec/27/) about each client that proved to have the
-secret key of its public key. The name in the answer can be read off every message of the
-connection.
+secret key of its public key. The answer names this key as the user, so that it can be read off
+every message of the connection.
 """
 
 from __future__ import annotations
@@ -45,10 +45,18 @@ class ZapGate:
         self.socket = context.socket(zmq.REP)
         self.socket.bind(_ENDPOINT)
 
-    def admit(self, peer: str, public_key: str) -> None:
-        """Let a neighbor in by this key from now on, and no longer by the one it had."""
+    def admit(self, peer: str, public_key: str) -> bool:
+        """Let a neighbor in by this key alone from now on; False where it had the same."""
+        key = z85.decode(public_key)
+        if self._names.get(key) == peer:
+            return False
         self._names = {key: name for key, name in self._names.items() if name != peer}
-        self._names[z85.decode(public_key)] = peer
+        self._names[key] = peer
+        return True
+
+    def owner_of(self, frame: zmq.Frame) -> str:
+        """Return the neighbor whose key opened the connection of `frame`; "" = not any more."""
+        return self._names.get(z85.decode(str(frame.get("User-Id"))), "")
 
     def answer(self, _flags: int) -> None:
         """Answer every pending request: accept or deny its client."""
@@ -61,8 +69,12 @@ class ZapGate:
                 host = address.decode()
                 self._denied[host] += 1
                 self._messenger.reject(host, "unknown-key", "a key that is no neighbor's")
-            status = [b"400", b"no neighbor"] if peer is None else [b"200", b""]
-            self.socket.send_multipart([b"1.0", request, *status, (peer or "").encode(), b""])
+            status = (
+                [b"400", b"no neighbor", b""]
+                if peer is None
+                else [b"200", b"", z85.encode(keys[0])]
+            )
+            self.socket.send_multipart([b"1.0", request, *status, b""])
 
     def was_denied(self, host: str) -> bool:
         """Tell whether a connection from `host` that ends was denied here; each counts once."""

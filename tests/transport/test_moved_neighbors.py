@@ -1,6 +1,7 @@
 """A neighbor that comes back at another port, with another key: what an update changes."""
 
 import pytest
+import zmq
 from tiny_layouts import same
 from transports import (
     CHUNK,
@@ -8,6 +9,7 @@ from transports import (
     LAYOUT,
     SLOW,
     WEIGHTS,
+    greeting,
     mask_of,
     wait_for_connections,
 )
@@ -137,6 +139,36 @@ def test_the_key_that_a_neighbor_had_does_not_open_the_gate_any_more(net):
     rejected = a.wait(events.MessageRejected)
     assert (rejected.verdict, rejected.reason) == ("unknown-key", "a key that is no neighbor's")
     assert a.heard_of(events.Joined) == []
+
+
+def test_connections_that_the_replaced_key_opened_are_ended(net):
+    a, _ = met(net, secured=True)
+    a.transport.update_neighbor(RosterEntry("b", "127.1.0.2", 9, 0, NEW_B.public))
+    assert a.wait(events.Left).neighbor == "b"
+    assert a.wait(events.MessageRejected).verdict == "unknown-key"  # b tries to come back by it
+    assert a.heard_of(events.Joined) == []
+
+
+def test_a_replaced_key_does_not_open_a_session_by_a_connection_that_it_opened_before(net):
+    a, thief = net.end("a", ["b"], keys=KEYS["a"]), net.raw()
+    a.transport.connect({"b": ("127.1.0.2", 9)})
+    thief.socket.curve_publickey = KEYS["b"].public.encode()
+    thief.socket.curve_secretkey = KEYS["b"].secret.get_secret_value().encode()
+    thief.socket.curve_serverkey = KEYS["a"].public.encode()
+    monitor = thief.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    thief.connect(a)
+    assert monitor.poll(1000 * DEADLINE_S), "no handshake"
+    thief.socket.disable_monitor()
+    monitor.close()
+    update = RosterEntry("b", "127.1.0.2", 9, 1, NEW_B.public)
+    take_up(a, update)
+    thief.send(greeting("b", incarnation=1))
+    rejected = a.wait(events.MessageRejected)
+    assert (rejected.verdict, rejected.reason) == ("unknown-key", "a key that was replaced")
+    assert a.heard_of(events.Joined) == []
+    take_up(a, update)  # as a barrier: what came before is handled
+    counted = [(row[2], row[4]) for row in a.transport.traffic() if row[1] == "in"]
+    assert counted == [("hello", 1)]
 
 
 def test_sessions_of_an_earlier_process_are_named_and_refused():
