@@ -101,20 +101,25 @@ class Client:
     def update_neighbor(self, neighbor: str, endpoint: Endpoint, public_key: str | None) -> None:
         """Connect to a neighbor that is new, or is now reached elsewhere or by another key.
 
-        Connections to where it was before are closed; a pull goes on by the new ones.
+        Connections to where it was before are closed, once what came by them is read; a pull goes
+        on by the new ones.
         """
         key = public_key or self._public_keys.get(neighbor)
         if (self._roster.get(neighbor), self._public_keys.get(neighbor)) == (endpoint, key):
             return
+        before = [line for line in self._lines.values() if line.neighbor == neighbor]
+        for line in before:
+            self._on_monitor(line, 0)
+            self._on_dealer(line, zmq.POLLIN)
         self._roster[neighbor] = endpoint
         if self._me.keys and key:
             self._public_keys[neighbor] = key
-        for channel in Channel:
-            if line := self._lines.pop((neighbor, channel), None):
-                if line.welcomed:
-                    self._on_disconnected(line)
-                self._close_line(line, linger_ms=0)
-                self._open(neighbor, channel)
+        for line in before:
+            del self._lines[neighbor, line.channel]
+            if line.welcomed:
+                self._on_disconnected(line)
+            self._close_line(line, linger_ms=0)
+            self._open(neighbor, line.channel)
         if (neighbor, Channel.CONTROL) not in self._lines:
             self._open(neighbor, Channel.CONTROL)
 

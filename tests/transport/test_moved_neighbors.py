@@ -1,5 +1,7 @@
 """A neighbor that comes back at another port, with another key: what an update changes."""
 
+import threading
+
 import pytest
 import zmq
 from tiny_layouts import same
@@ -12,6 +14,7 @@ from transports import (
     greeting,
     mask_of,
     wait_for_connections,
+    whole,
 )
 
 from prisam_p2p.control.messages import RosterEntry
@@ -19,7 +22,7 @@ from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
 from prisam_p2p.transport.sessions import Session, Sessions
 from prisam_p2p.transport.zap import make_keys
-from prisam_p2p.wire.messages import Channel
+from prisam_p2p.wire.messages import Channel, Welcome
 
 KEYS = make_keys({"a": "bc", "b": "ac", "c": "ab"})
 NEW_B = make_keys({"b": ""})["b"].model_copy(update={"neighbors": KEYS["b"].neighbors})
@@ -107,6 +110,26 @@ def test_a_pull_goes_on_at_the_new_place(net):
     assert same(pull.weights(), WEIGHTS)
     assert pull.fetched_bytes == LAYOUT.n_bytes(LAYOUT.full_mask())  # nothing was fetched twice
     assert later.traffic("out", "a")["weights"][1] < pull.fetched_bytes
+
+
+def test_what_a_neighbor_sent_before_it_moved_is_heard(net):
+    a, b = net.end("a", ["b"]), net.raw(zmq.ROUTER)
+    a.transport.connect({"b": b.bind("127.1.0.2")})
+    b.asked_by("c:a")
+    b.send("c:a", Welcome(0))
+    a.wait(events.Welcomed)
+    began, client = threading.Event(), a.transport._client
+
+    def move():  # in the transport's thread, which reads nothing meanwhile
+        began.set()
+        assert client._lines["b", Channel.CONTROL].socket.poll(1000 * DEADLINE_S), "no mask"
+        client.update_neighbor("b", ("127.1.0.2", 9), None)
+
+    a.transport._io.call(move)
+    assert began.wait(DEADLINE_S)
+    b.send("c:a", whole(mask_of(0)))
+    assert a.wait(events.MaskHeard).announced == mask_of(0)
+    assert a.wait(events.Lost).neighbor == "b"
 
 
 def test_a_key_that_is_newer_than_the_own_ones_is_used_from_the_first_connection_on(net):
