@@ -1,0 +1,27 @@
+"""What takes long to import is imported only by the commands that need it."""
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW = "torch torchvision numpy sklearn networkx zmq duckdb matplotlib rich".split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import prisam_p2p",
+        "from prisam_p2p.cli import main; main(['--help'], standalone_mode=False)",
+        "from prisam_p2p.cli import main; main(['launch', '--help'], standalone_mode=False)",
+        "from prisam_p2p.cli import main; "
+        "main(['list', 'topologies', '--format', 'json'], standalone_mode=False)",
+    ],
+)
+def test_nothing_slow_is_imported(code):
+    check = f"import sys; print([name for name in {SLOW} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{check}"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
