@@ -35,7 +35,8 @@ class Item:
     @property
     def is_own(self) -> bool:
         """Whether it is a file of the user."""
-        return self.path is not None and not Path(self.path).resolve().is_relative_to(ROOT)
+        path = Path(self.path or "")
+        return path.is_file() and not path.resolve().is_relative_to(ROOT)
 
 
 @dataclass(frozen=True)

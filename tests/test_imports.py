@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-SLOW = "torch torchvision numpy sklearn networkx zmq duckdb matplotlib rich".split()
+SLOW = ["torch", "numpy", "sklearn", "networkx", "zmq", "duckdb", "matplotlib", "rich"]
 
 
 @pytest.mark.parametrize(
