@@ -203,7 +203,7 @@ class Supervisor:
             return [peer for peer in self._processes.here if not self._processes.is_down(peer)]
 
         self._look_until(lambda: not late(), STOP_TIMEOUT_S, stoppable=False)
-        if left := late():
+        if (left := late()) and not self._processes.trouble():  # else nobody tells of exits
             told = f"told to end {STOP_TIMEOUT_S:g} s ago"
             reasons = {peer: self._stalls.words(peer) or told for peer in left}
             self._stalls.give_up(reasons, STOP_TIMEOUT_S, time.monotonic())

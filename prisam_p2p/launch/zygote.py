@@ -275,11 +275,8 @@ def _print_to(log_path: Path, control: int) -> None:
 
 
 def _is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    state = process_state(pid)
+    return state is not None and state.letter not in "ZX"
 
 
 def _become(given: ProcessInput, control: int) -> NoReturn:

@@ -193,8 +193,7 @@ class Neighbors:
 
     def serve_until(self, done: Callable[[], bool], timeout_s: float) -> None:
         """Wait until `done`; meanwhile, neighbors may pull the last weights."""
-        with self.marks.doing(Activity.SERVING):
-            self._wait(done, timeout_s)
+        self._wait(done, timeout_s)
 
     def settle(self, neighbors: Collection[str], timeout_s: float) -> bool:
         """Wait until these neighbors are connected both ways, and no more events arrive.
@@ -209,12 +208,13 @@ class Neighbors:
             return (self._unwelcomed | self._unjoined) & {*neighbors}
 
         ends_s = time.monotonic() + timeout_s
-        self._wait_for(missing, timeout_s)
-        while (left_s := ends_s - time.monotonic()) > 0:
-            try:
-                self._take_in(self._inbox.get(min(_QUIET_S, left_s)))
-            except Empty:
-                break
+        with self.marks.doing(Activity.SERVING, ends_s):
+            self._wait_for(missing, timeout_s)
+            while (left_s := ends_s - time.monotonic()) > 0:
+                try:
+                    self._take_in(self._inbox.get(min(_QUIET_S, left_s)))
+                except Empty:
+                    break
         return not missing()
 
     def _wait_for(self, awaited: Callable[[], Collection[str]], timeout_s: float) -> None:

@@ -60,6 +60,9 @@ ORDER_TIMEOUT_S = 86_400.0
 """Long enough to survive a suspended launcher and to wait for the slowest peer. If the launcher
 dies, `ControlLine` ends this process at once."""
 
+LEAVE_TIMEOUT_S = 15.0
+"""More than closing the connections takes."""
+
 REJOIN_TIMEOUT_S = 5.0
 """A peer that starts late begins without the neighbors that it is not connected to by then."""
 
@@ -169,9 +172,9 @@ class _Process:
                 save_deployed(self._peer, self._architecture, self._journal)
         self._control.send(PeerDone(outcome.state))
         if outcome.state != "stopped":
-            with suppress(Stopped):
+            with suppress(Stopped), self._marks.doing(Activity.SERVING):
                 self._serve_until_exit()
-        with self._marks.doing(Activity.LEAVING):
+        with self._marks.doing(Activity.LEAVING, time.monotonic() + LEAVE_TIMEOUT_S):
             self._leave(outcome)
 
     def _leave(self, outcome: PeerOutcome) -> None:

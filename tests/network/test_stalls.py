@@ -102,6 +102,7 @@ def test_a_peer_that_is_stopped_before_the_rounds_is_named(tmp_path):
 PAUSED = """
 description = "for a test"
 [[fault]]
+id = "pause"
 kind = "pause"
 peers = ["p05"]
 at = { round = 1, phase = "train" }
@@ -111,7 +112,7 @@ heal = { after_s = 7 }
 
 def test_planned_pauses_a_stopped_launcher_and_a_slow_device_end_nobody(tmp_path):
     """All at once, and the results are those of a run in which the watchdog never acts."""
-    slow = {"slow": 'description = "d"\nsource = "none"\nspeed = 0.1\n'}
+    slow = {"slow": 'description = "d"\nsource = "none"\nspeed = 0.01\n'}
     text = SMALL.replace('["fast"]', '["fast"]\nexceptions = { p00 = "slow" }')
     text = text.replace(
         "images_per_peer = 24", "images_per_peer = 24\nwidth = 4.0\nbatch_size = 24"
