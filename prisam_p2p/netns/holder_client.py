@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -60,6 +61,7 @@ class HolderClient:
         with suppress(OSError):  # it has ended already
             self._line.shutdown(socket.SHUT_RDWR)  # also where a forked process has this end
         self._line.close()
+        self._process.send_signal(signal.SIGCONT)  # it may be stopped
         try:
             self._process.wait(_ANSWER_S)
         except subprocess.TimeoutExpired:
