@@ -189,7 +189,12 @@ def _summaries() -> Summaries:
 
 
 def _report(
-    run_dir: Path, baseline_dir: Path | None, summaries: Summaries, quiet: bool, output: str
+    run_dir: Path,
+    baseline_dir: Path | None,
+    summaries: Summaries,
+    quiet: bool,
+    output: str,
+    all_rows: bool = False,
 ) -> Judgement:
     """Print a run's summary; return the rules that it, or its baseline, broke or left unchecked."""
     from prisam_p2p.console import print_line
@@ -203,7 +208,7 @@ def _report(
         beside = {"baseline": baseline} if baseline else {}
         click.echo(json.dumps({"run_dir": str(run_dir), **summary, **beside}, indent=1))
     elif not quiet:
-        print_summary(summary, run.plan["model"], baseline)
+        print_summary(summary, run.plan["model"], baseline, all_rows)
         print_line(f"run folder: {run_dir}")
     judged = judge(summary)
     if baseline is None:
@@ -282,11 +287,18 @@ def plan(topology: str, faults: str, output: str, **given: object) -> None:
 @main.command()
 @click.argument("run", type=RUN, required=False)
 @click.option("--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]")
-def summary(run: str | None, output: str) -> None:
+@click.option(
+    "--all", "all_rows", is_flag=True, help="Print a row for every peer, also of more than 40."
+)
+def summary(run: str | None, output: str, all_rows: bool) -> None:
     """Print a run's results. Writes its summary.json anew, also for a run that was killed.
 
     RUN is a run folder, or the beginning of the name of one in ./runs. [the newest there] Where the
     folder takes no file (its disk is full or read-only) the results are printed only.
+
+    More than 40 peers are printed as a digest: best, worst, by data group, by device profile, lost.
+    A table that is too wide for the terminal leaves out columns from the right, never ids, and says
+    which; a pipe gets all columns.
 
     Example: prisam summary runs/demo --format json
     """
@@ -296,7 +308,7 @@ def summary(run: str | None, output: str) -> None:
     baseline, summaries = baseline_of(folder), _summaries()
     for each in (folder, *([baseline] if baseline else [])):
         summaries.make(each)
-    _report(folder, baseline, summaries, quiet=False, output=output)
+    _report(folder, baseline, summaries, quiet=False, output=output, all_rows=all_rows)
     if summaries.unwritten:
         click.echo(f"printed only: {summaries.unwritten}", err=True)
 

@@ -68,9 +68,12 @@ def _all_tables(run: RunFolder, ledger: Ledger, top: int, out: Path | None) -> s
         "round": "By round (-1: before the first announcement; handshakes and heartbeats):",
     }
     tables = {name: _cut(breakdown.TABLES[name](ledger), top) for name in titles}
-    texts = [f"{title}\n{as_text(tables[name], 'table', out)}" for name, title in titles.items()]
-    lines = [*_compared(compare_protocols(run, ledger)), *closure_lines(closure(ledger))]
     width = None if out else output_width()
+    texts = [
+        wrapped(title, width) + as_text(tables[name], "table", out)
+        for name, title in titles.items()
+    ]
+    lines = [*_compared(compare_protocols(run, ledger)), *closure_lines(closure(ledger))]
     told = [wrapped(line, width) for line in (*lines, _wire_line(ledger))]
     return "\n".join(texts) + "\n" + "".join(told)
 

@@ -18,7 +18,9 @@ from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.exclusions import left_out, rejections
 from prisam_p2p.report.faults import fault_verdicts, faults_json
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
+from prisam_p2p.report.headline import headline
 from prisam_p2p.report.ledger import Ledger, make_ledger
+from prisam_p2p.report.lost import FAILED, KILLED, lost_as_json, lost_peers, round_in
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.run_tables import ledger_tables
 
@@ -65,17 +67,18 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         for which in (*MOMENTS, "deployed")
     }
     ari = ari_by_round(run)
-    return {
+    summary = {
         "schema": SCHEMA,
-        "status": ended["status"] if ended else "killed",
+        "status": ended["status"] if ended else KILLED,
         "algorithm": settings["algorithm"],
         "seed": settings["seed"],
         "rounds": settings["rounds"],
-        "rounds_done": min(rounds_done(run, peer) for peer in run.peers),
+        "rounds_done": min(each["rounds_done"] for each in peers.values()),
         "duration_s": ended["duration_s"] if ended else None,
         "topology": run.plan["topology"],
         "start": {k: v for k, v in (ready or {}).items() if k not in ("t_s", "record")},
         "peers": peers,
+        "lost": lost_as_json(lost_peers(run)),
         "accuracy": accuracy,
         "grouping": {
             "ari": list(ari.values())[-1] if ari else None,
@@ -90,6 +93,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
         "faults": faults_json(fault_verdicts(run, run.control_run)),
         "twin": _deployed(run.control_run) if run.control_run else None,
     }
+    return {**summary, "headline": headline(summary)}
 
 
 def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
@@ -100,6 +104,7 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
     return {
         "pid": started["pid"] if started else None,
         "state": states.get(peer, "unknown"),
+        "rounds_done": rounds_done(run, peer),
         "profile": plan["profile"]["name"],
         "prune_ratio": masked["prune_ratio"] if masked else plan["prune_ratio"],
         "group": grouped["group"] if grouped else [peer],
@@ -149,11 +154,15 @@ def _kinds(moved: Iterable[tuple[str, Count]]) -> dict[str, dict[str, int]]:
 
 
 def rounds_done(run: RunFolder, peer: str) -> int:
-    """Return the rounds that a peer finished; of a killed peer, those in its traffic records."""
+    """Return the rounds that a peer finished; of a killed peer, those in its traffic records.
+
+    An algorithm that never communicates leaves none of these: then, the rounds before its last one.
+    """
     finished = run.finished(peer)
-    if finished:
+    if finished and finished.get("state") != FAILED:  # one that failed could not tell
         return int(finished["rounds"])
-    return len({x["round"] for x in run.records(peer, "traffic") if not x["final"]})
+    counted = {x["round"] for x in run.records(peer, "traffic") if not x["final"]}
+    return len(counted) or round_in(run, peer)
 
 
 def _asked_and_achieved(run: RunFolder, peer: str) -> dict[str, Any]:

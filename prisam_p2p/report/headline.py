@@ -1,0 +1,87 @@
+"""What happened in a run, in one sentence. Pure: from its summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prisam_p2p.report.lost import COMPLETED, FAILED, INTERRUPTED
+
+NAMED = 6
+"""Of many lost peers, so many are named."""
+
+Summary = Mapping[str, Any]
+
+
+def headline(summary: Summary) -> str:
+    """Return how a run ended, how far its peers came, and who was lost.
+
+    Args:
+        summary: summary.json, without its headline.
+    """
+    happened = _completed(summary) if summary["status"] == COMPLETED else _not_completed(summary)
+    lost = _lost(summary["lost"])
+    told = f"{happened}; {lost}" if lost else happened
+    return f"{summary['algorithm']} on {summary['topology']}: {told}"
+
+
+def _completed(summary: Summary) -> str:
+    n_peers, rounds, took = len(summary["peers"]), summary["rounds"], _took(summary, " in ")
+    done = _rounds_of_the_others(summary)
+    if not done:
+        return f"no peer of {n_peers} completed{took}"
+    early = sum(each < rounds for each in done)
+    converged = f" ({early} converged early)" if early else ""
+    if summary["lost"]:
+        return f"{len(done)} of {n_peers} peers ran {_span(done)} rounds{converged}{took}"
+    return f"completed, {_span(done)} rounds{converged}{took}"
+
+
+def _not_completed(summary: Summary) -> str:
+    if summary["status"] == INTERRUPTED:
+        what = "interrupted"
+    elif summary["status"] == FAILED:
+        what = "failed"
+    else:
+        what = "not ended (its launcher was killed, or still runs)"
+    if not summary["start"]:
+        return f"{what} before the rounds began{_took(summary, ', after ')}"
+    done = _rounds_of_the_others(summary)
+    done = done or [each["rounds_done"] for each in summary["peers"].values()]
+    return f"{what} after {_span(done)} of {summary['rounds']} rounds{_took(summary, ', ')}"
+
+
+def _rounds_of_the_others(summary: Summary) -> list[int]:
+    """Return how many rounds each peer did that was not lost."""
+    lost = {each["peer"] for each in summary["lost"]}
+    return [x["rounds_done"] for peer, x in summary["peers"].items() if peer not in lost]
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _took(summary: Summary, before: str) -> str:
+    duration_s = summary["duration_s"]
+    return "" if duration_s is None else f"{before}{duration_s:.1f} s"
+
+
+def _lost(lost: Sequence[Mapping[str, Any]]) -> str:
+    if not lost:
+        return ""
+    all_planned = all(each["planned"] for each in lost)
+    named = lost[:NAMED]
+    parts = [_who(each, say_planned=not all_planned) for each in named]
+    more = f" + {len(lost) - len(named)} more" if len(named) < len(lost) else ""
+    return f"{len(lost)} lost{' as planned' if all_planned else ''}: {', '.join(parts)}{more}"
+
+
+def _who(each: Mapping[str, Any], say_planned: bool) -> str:
+    planned = " as planned" if say_planned and each["planned"] else ""
+    return f"{each['peer']} ({each['reason']}{planned}, {where(each)})"
+
+
+def where(lost: Mapping[str, Any]) -> str:
+    """Return in words when a peer was lost."""
+    return "before the rounds" if lost["round"] is None else f"round {lost['round']}"
