@@ -106,3 +106,8 @@ class Algorithm(StrEnum):
         "averages whole models with those neighbors whose models fit the peer's own data",
         Traits(dense=True),
     )
+
+
+def built_in(name: str) -> Algorithm | None:
+    """Return the built-in algorithm of this name; None if there is none."""
+    return next((each for each in Algorithm if each == name), None)

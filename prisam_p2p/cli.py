@@ -32,7 +32,13 @@ from prisam_p2p.bench.commands import bench  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.listing import KINDS, print_json, print_kinds  # noqa: E402
-from prisam_p2p.options import GroupedCommand, given_settings, option_in, settings_options  # noqa: E402
+from prisam_p2p.options import (  # noqa: E402
+    GroupedCommand,
+    given_settings,
+    option_in,
+    settings_options,
+    trust_option,
+)
 from prisam_p2p.soak.command import soak  # noqa: E402
 from prisam_p2p.system.refusals import refusal_of, refused  # noqa: E402
 
@@ -147,6 +153,7 @@ def main() -> None:
     is_flag=True,
     help="With --faults: also run without them, and compare.",
 )
+@trust_option
 @settings_options
 def launch(
     topology: str,
@@ -155,6 +162,7 @@ def launch(
     output: str,
     faults: str | None,
     control_run: bool,
+    trust_code: bool,
     **given: object,
 ) -> None:
     """Run a network of peers, each its own process, and report what it learned and sent.
@@ -178,6 +186,7 @@ def launch(
         summaries.make,
         faults_file(faults) if faults else None,
         TWIN if control_run else None,
+        trust_code,
     )
     _conclude(launched, summaries, quiet, output)
 
@@ -224,7 +233,8 @@ def _report(
 @click.argument("run", type=RUN, required=False)
 @_quiet
 @_output
-def resume(run: str | None, quiet: bool, output: str) -> None:
+@trust_option
+def resume(run: str | None, quiet: bool, output: str, trust_code: bool) -> None:
     """Continue a run whose launcher was killed or interrupted, to the same result.
 
     RUN is its folder, or the beginning of the name of one in ./runs. [the newest there] Peers
@@ -236,7 +246,8 @@ def resume(run: str | None, quiet: bool, output: str) -> None:
     from prisam_p2p.launch.resume import resume as resume_run
 
     summaries = _summaries()
-    _conclude(resume_run(run_folder(run), quiet, summaries.make), summaries, quiet, output)
+    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code)
+    _conclude(launched, summaries, quiet, output)
 
 
 def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str) -> None:
@@ -266,8 +277,9 @@ def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str
 @option_in(
     "Output", "--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]"
 )
+@trust_option
 @settings_options
-def plan(topology: str, faults: str, output: str, **given: object) -> None:
+def plan(topology: str, faults: str, output: str, trust_code: bool, **given: object) -> None:
     """Print which faults a scenario would inject into a network, when and where. Starts nothing.
 
     All random choices follow from --seed: a launch with the same options injects these faults.
@@ -277,7 +289,9 @@ def plan(topology: str, faults: str, output: str, **given: object) -> None:
     from prisam_p2p.faults.run_faults import print_faults
     from prisam_p2p.launch.launch import plan_faults
 
-    found = plan_faults(topology_file(topology), given_settings(given), faults_file(faults))
+    found = plan_faults(
+        topology_file(topology), given_settings(given), faults_file(faults), trust_code
+    )
     if output == "json":
         click.echo(found.to_json(), nl=False)
     else:
@@ -368,22 +382,30 @@ def verify(run: str | None, run2: str | None, output: str) -> None:
     """Compare two runs: masks, groups, chosen peers and final weights. Exit 4 if they differ.
 
     RUN and RUN2 are run folders, or beginnings of names in ./runs. One that is left out is the
-    newest there that is not the other, so `prisam verify` compares the two newest.
+    newest there that is not the other, so `prisam verify` compares the two newest. Different code
+    of users is told, but is no difference if the results are the same.
 
     Example: prisam verify runs/one runs/two
     """
     from prisam_p2p.report.run_folder import RunFolder
-    from prisam_p2p.report.verify import compare, compared, not_judged, outcome
+    from prisam_p2p.report.verify import (
+        code_differences,
+        compare,
+        compared,
+        not_judged,
+        outcome,
+    )
 
     first = run_folder(run)
     one, other = RunFolder(first), RunFolder(run_folder(run2, "RUN2", besides=first))
     differences, counts = compare(one, other), compared(one, other)
+    code = code_differences(one, other)
     if output == "json":
         texts = [str(each) for each in differences]
         found = {"same": not texts, "compared": counts, "not_judged": not_judged(counts)}
-        click.echo(json.dumps({**found, "differences": texts}))
+        click.echo(json.dumps({**found, "differences": texts, "code": code}))
     else:
-        for each in differences:
+        for each in (*differences, *code):
             click.echo(str(each))
         click.echo(outcome(differences, counts))
     if differences:

@@ -11,6 +11,8 @@ from typing import Any
 
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.installed import installed, package_of
+from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.learn.catalog import DATASETS, MODELS
 from prisam_p2p.plan.named_files import (
     EXPERIMENT_FILES,
@@ -64,8 +66,17 @@ def _about(path: Path) -> str:
     return " ".join(str(description).split())
 
 
-def _in_code(described: Mapping[str, str]) -> Callable[[], list[Item]]:
-    return lambda: [Item(name, text) for name, text in described.items()]
+def _in_code(
+    described: Mapping[str, str], code: CodeKind | None = None
+) -> Callable[[], list[Item]]:
+    """Return what lists built-in names, then those that installed packages offer."""
+
+    def items() -> list[Item]:
+        theirs = installed(code) if code else {}
+        others = {name: f"of {package_of(entry)}" for name, entry in theirs.items()}
+        return [Item(name, text) for name, text in {**others, **described}.items()]
+
+    return items
 
 
 def _runs() -> list[Item]:
@@ -122,8 +133,9 @@ KINDS = {
         "Also: the path of an .npz file with x_train, y_train, x_test, y_test.",
     ),
     "algorithms": ListKind(
-        _in_code({each.value: each.description for each in Algorithm}),
+        _in_code({each.value: each.description for each in Algorithm}, CodeKind.ALGORITHM),
         "--algorithm NAME, --baseline NAME",
+        "Also: your own, package.module:attribute or ./file.py:attribute (docs/extending.md).",
     ),
     "runs": ListKind(_runs, "prisam summary NAME, or the beginning of a name"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
@@ -88,7 +88,7 @@ class GroupedCommand(click.Command):
 
 def _place(heading: str) -> int:
     """Return where a heading stands: a command's own headings come first."""
-    order = (*Heading, "Faults", "Output", _UNGROUPED)
+    order = (*Heading, "Faults", "Code", "Output", _UNGROUPED)
     return order.index(heading) if heading in order else -1
 
 
@@ -112,6 +112,17 @@ def settings_options(command: Command) -> Command:
     return command
 
 
+def trust_option(command: Command) -> Command:
+    """Add --trust-code."""
+    return option_in(
+        "Code",
+        "--trust-code",
+        is_flag=True,
+        help="Run the code (module:attribute, file.py:attribute) that the file names, too. What "
+        "the command line names is run anyway. docs/extending.md",
+    )(command)
+
+
 def given_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings among `options` that were given on the command line."""
     return {name: value for name, value in options.items() if value is not None}
@@ -123,9 +134,9 @@ def option_name(setting: str) -> str:
 
 
 def plain_type(annotation: Any) -> Any:
-    """Return T of `T | None`."""
-    if get_origin(annotation) is UnionType:
-        (annotation,) = (each for each in get_args(annotation) if each is not NoneType)
+    """Return T of `T | None`, and of `T | str`, a choice that users' code can extend."""
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(each for each in get_args(annotation) if each is not NoneType)
     return annotation
 
 
@@ -155,15 +166,17 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     if kind is bool:
         return option_in(says.group, f"{flag}/--no-{flag[2:]}", name, **common)
     choice = _click_type(name, field)
-    if isinstance(choice, click.Choice) and len(choice.choices) > _CHOICES_IN_METAVAR:
+    if says.code:
+        common["metavar"] = "NAME|CODE"
+    elif isinstance(choice, click.Choice) and len(choice.choices) > _CHOICES_IN_METAVAR:
         common["metavar"] = "NAME"
     return option_in(says.group, flag, name, type=choice, **common)
 
 
 def _click_type(name: str, field: FieldInfo) -> Any:
     kind = plain_type(field.annotation)
-    if names := choices(field):
-        return click.Choice(names)
+    if names := choices(field):  # where code can stand, too, the settings refuse what is neither
+        return Suggestion(names) if about(field).code else click.Choice(names)
     if name in _SUGGESTED:
         return Suggestion(_SUGGESTED[name])
     if kind is Path:

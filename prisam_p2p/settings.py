@@ -6,7 +6,7 @@ docs/settings.md is made from it: `python -m prisam_p2p.settings_page > docs/set
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,16 +14,18 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     StringConstraints,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from prisam_p2p.algorithms import Algorithm
+from prisam_p2p.algorithms import Algorithm, built_in
+from prisam_p2p.extensions.installed import installed, names_code
+from prisam_p2p.extensions.reference import HOW, CodeKind
 
 MOST_ROUNDS = 100_000
 
@@ -132,11 +134,13 @@ class About:
         group: where it is listed.
         common: the short help shows it.
         unset: what holds where the default is None; a choice can be set to it, too.
+        code: what users' code can be its value; "" if none can.
     """
 
     group: Heading
     common: bool = False
     unset: str = ""
+    code: str = ""
 
 
 def _setting(
@@ -146,17 +150,23 @@ def _setting(
     *,
     common: bool = False,
     unset: str = "",
+    code: str = "",
     **bounds: Any,
 ) -> Any:
     """Return a pydantic field; `about` reads what it says. `bounds` are pydantic's ge, lt, .."""
-    extra: dict[str, Any] = {"group": group.value, "common": common, "unset": unset}
+    extra: dict[str, Any] = {
+        "group": group.value,
+        "common": common,
+        "unset": unset,
+        "code": code,
+    }
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
 def about(field: FieldInfo) -> About:
     """Return what a field of RunSettings says of itself."""
     extra: Any = field.json_schema_extra
-    return About(Heading(extra["group"]), extra["common"], extra["unset"])
+    return About(Heading(extra["group"]), extra["common"], extra["unset"], extra["code"])
 
 
 RENAMED: Mapping[str, str] = {
@@ -172,21 +182,44 @@ REMOVED: Mapping[str, str] = {
 """Settings of earlier versions, and what is fixed now."""
 
 
+NO_BASELINE = "none"
+
+
+def _one_of(kind: CodeKind, known: type[StrEnum], *words: str) -> Callable[[object], str]:
+    """Return what reads a built-in name as its member, and leaves `words` and users' code as text.
+
+    It refuses what is none of these.
+    """
+
+    def read(value: object) -> str:
+        if isinstance(value, str):
+            if value in set(known):
+                return known(value)
+            if value in words or names_code(kind, value):
+                return value
+        names = ", ".join(f"'{name}'" for name in (*words, *known, *sorted(installed(kind))))
+        raise PydanticCustomError("enum", "one of {expected}", {"expected": f"{names}; or {HOW}"})
+
+    return read
+
+
 def _none_or_algorithm(value: object) -> object:
     """Read "none" as None; refuse what is neither that nor an algorithm."""
     if value in (None, NO_BASELINE):
         return None
-    if value not in set(Algorithm):
-        expected = ", ".join(f"'{name}'" for name in (NO_BASELINE, *Algorithm))
-        raise PydanticCustomError("enum", "one of {expected}", {"expected": expected})
-    return value
+    return _one_of(CodeKind.ALGORITHM, Algorithm, NO_BASELINE)(value)
 
 
-NO_BASELINE = "none"
+_AS_TEXT = PlainSerializer(str, return_type=str)
+AnyAlgorithm = Annotated[
+    Algorithm | str, PlainValidator(_one_of(CodeKind.ALGORITHM, Algorithm)), _AS_TEXT
+]
+"""A built-in algorithm, or the name of users' code."""
+
 Baseline = Annotated[
-    Algorithm | None,
-    BeforeValidator(_none_or_algorithm),
-    PlainSerializer(lambda algorithm: algorithm or NO_BASELINE, return_type=str),
+    Algorithm | str | None,
+    PlainValidator(_none_or_algorithm),
+    PlainSerializer(lambda algorithm: str(algorithm or NO_BASELINE), return_type=str),
 ]
 """None is "none" in files and on the command line."""
 
@@ -204,11 +237,13 @@ class RunSettings(BaseModel):
     }
     """Key that earlier versions had -> what the refusal says is right."""
 
-    algorithm: Algorithm = _setting(
+    algorithm: AnyAlgorithm = _setting(
         Heading.RUN,
         Algorithm.PRISAM,
-        f"What every peer does in a round (docs/baselines.md): {', '.join(Algorithm)}.",
+        f"What every peer does in a round (docs/baselines.md): {', '.join(Algorithm)}; or your own "
+        "(docs/extending.md).",
         common=True,
+        code=CodeKind.ALGORITHM,
     )
     baseline: Baseline = _setting(
         Heading.RUN,
@@ -216,6 +251,7 @@ class RunSettings(BaseModel):
         "Also run this algorithm (or none) on the same peers and data, and compare.",
         common=True,
         unset=NO_BASELINE,
+        code=CodeKind.ALGORITHM,
     )
     rounds: int = _setting(Heading.RUN, 12, "Number of rounds.", common=True, ge=1, le=MOST_ROUNDS)
     seed: int = _setting(
@@ -519,3 +555,25 @@ class RunSettings(BaseModel):
         ge=1,
         le=2000,
     )
+
+    @property
+    def built_in_algorithm(self) -> Algorithm:
+        """The algorithm, where it is no users' code.
+
+        Raises:
+            ValueError: it is.
+        """
+        found = built_in(self.algorithm)
+        if found is None:
+            raise ValueError(f"{self.algorithm} is users' code")
+        return found
+
+
+def code_named(settings: RunSettings) -> dict[str, tuple[CodeKind, str]]:
+    """Return setting -> (kind, name), of the settings whose value is users' code."""
+    found = {}
+    for key, field in RunSettings.model_fields.items():
+        kind, value = about(field).code, getattr(settings, key)
+        if kind and isinstance(value, str) and not isinstance(value, StrEnum):
+            found[key] = (CodeKind(kind), value)
+    return found

@@ -66,7 +66,8 @@ def _values(name: str, field: FieldInfo) -> str:
     """Return unit, bounds and choices of a setting."""
     kind = plain_type(field.annotation)
     if names := choices(field):
-        return ", ".join(f"`{name}`" for name in names)
+        code = ["your own code"] if about(field).code else []
+        return ", ".join([*(f"`{name}`" for name in names), *code])
     unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
     kinds = {int: "integer", float: "number", bool: "true, false"}
     bounds = [_bound(each) for each in field.metadata if type(each) in _SYMBOLS]

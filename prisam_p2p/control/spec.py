@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from prisam_p2p.algorithms import Traits
+from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.wire.keys import Keys
 
@@ -28,7 +30,7 @@ Stop = tuple[int | None, float]
 """A round, None = any, and a share of the bytes of a transfer, in (0, 1]."""
 
 
-class DataSpec(BaseModel):
+class DataRows(BaseModel):
     """Which of the shared images are this peer's, and where the shared images are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,6 +109,8 @@ class PeerSpec(BaseModel):
         keys: None = connections are plain.
         barriers: (round, phase) before which it waits for the launcher.
         stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
+        traits: of the algorithm.
+        code: setting -> the users' code that it names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -119,6 +123,7 @@ class PeerSpec(BaseModel):
     address: str
     neighbors: list[str]
     settings: RunSettings
+    traits: Traits
     n_classes: int
     image_shape: tuple[int, int, int]
     mean: tuple[float, ...]
@@ -126,7 +131,7 @@ class PeerSpec(BaseModel):
     similarity_ratio: float
     clusters: int
     device: DeviceSpec
-    data: DataSpec
+    data: DataRows
     turns_fd: int | None
     cores: int
     board: BoardSpec | None = None
@@ -137,6 +142,7 @@ class PeerSpec(BaseModel):
     keys: Keys | None = None
     barriers: list[tuple[int, Phase]] = []
     stops: list[Stop] = []
+    code: dict[str, CodeRecord] = {}
 
     @property
     def journal_path(self) -> Path:

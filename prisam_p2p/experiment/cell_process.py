@@ -18,6 +18,7 @@ import psutil
 from prisam_p2p.experiment.cell_folder import CellFolder, CellState
 from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
+from prisam_p2p.settings import code_named
 from prisam_p2p.shipped import CODE_ROOT
 
 _PROGRAM = "from prisam_p2p.cli import main; main()"
@@ -102,6 +103,8 @@ def start(resolved: ResolvedCell, folder: CellFolder, lock: int) -> CellProcess:
     else:
         folder.begin(resolved)
         arguments = launch_arguments(resolved.cell, run_dir)
+    if code_named(resolved.settings):  # `check_data` has seen that it is trusted
+        arguments.append("--trust-code")
     with folder.log.open("a") as log:
         print("prisam", *arguments, file=log, flush=True)
         process = psutil.Popen(

@@ -12,7 +12,7 @@ import click
 
 from prisam_p2p.arguments import EXPERIMENT, experiment_file
 from prisam_p2p.errors import CheckFailed
-from prisam_p2p.options import given_settings, option_in, settings_options
+from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
 
 RESULTS = Path("results")
 EXIT_INTERRUPTED = 130
@@ -54,6 +54,7 @@ EXIT_INTERRUPTED = 130
     default="table",
     help="[table]",
 )
+@trust_option
 @settings_options
 def experiment(
     file: str,
@@ -64,6 +65,7 @@ def experiment(
     tables_only: bool,
     keep_models: bool,
     output: str,
+    trust_code: bool,
     **given: object,
 ) -> None:
     """Run a grid of runs, and make tables and figures of the results: docs/experiments.md.
@@ -85,7 +87,9 @@ def experiment(
 
     grid = load_grid(experiment_file(file))
     overrides = {name: _plain(value) for name, value in given_settings(given).items()}
-    request = ExperimentRequest(out or RESULTS / grid.name, overrides, only, jobs, keep_models)
+    request = ExperimentRequest(
+        out or RESULTS / grid.name, overrides, only, jobs, keep_models, trust_code
+    )
     if dry_run:
         _print_forecast(forecast(grid, request), output)
         return

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
+from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.learn.datasets import load_dataset
 from prisam_p2p.plan.planning import check_split, split_request
+from prisam_p2p.plan.user_code import Naming, load_code, named_by, traits_of
 
 
-def check_data(cells: Iterable[ResolvedCell]) -> None:
+def check_data(
+    cells: Iterable[ResolvedCell], grid: Path, given: Collection[str], trust: bool
+) -> None:
     """Load each dataset once, and split it as each cell will.
 
+    Args:
+        grid: the experiment's file.
+        given: the settings that the user gave for all cells.
+        trust: run the code that files name, too.
+
     Raises:
-        ConfigError: data are missing or cannot be split so; names the first such cell.
+        ConfigError: a file names code, without `trust`; data are missing or cannot be split so;
+            names the first such cell.
     """
     load = lru_cache(load_dataset)
     seen = set()
     for each in cells:
-        s = each.settings
+        s, code = each.settings, load_code(each.settings, _naming(each, grid, given, trust))
         source = (s.dataset, s.data_dir, s.download, s.image_size)
         split = (each.topology.peer_ids, split_request(s), s.seed)
-        key = (source, split, s.algorithm.traits.knows_groups)
+        key = (source, split, traits_of(s, code).knows_groups)
         if key in seen:
             continue
         seen.add(key)
         try:
-            check_split(each.topology, s, load(*source))
+            check_split(each.topology, s, load(*source), code)
         except ConfigError as error:
             where = f"cell {each.cell.name}: {error.where}"
             raise ConfigError(where, error.key, error.value, error.right) from error
+
+
+def _naming(cell: ResolvedCell, grid: Path, given: Collection[str], trust: bool) -> Naming:
+    """Return who named the code of a cell: the user, the topology's file or the experiment's."""
+    mine = {*given, *cell.cell.settings}
+    by_grid = {key: (str(grid), key) for key in cell.cell.settings if key not in given}
+    by_topology = named_by(cell.topology, mine, trust, {})
+    return Naming({**by_topology.files, **by_grid}, trust)

@@ -10,6 +10,7 @@ from statistics import fmean
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.plan.planning import prepare
 from prisam_p2p.plan.profile import DeviceProfile
+from prisam_p2p.plan.user_code import Naming, load_code
 from prisam_p2p.settings import RunSettings
 
 FORWARD_SHARE = 0.35
@@ -38,7 +39,8 @@ class Estimates:
         s = resolved.settings
         same_step = (s.dataset, s.model, s.width, s.image_size, s.batch_size, s.device)
         if same_step not in self._steps_ms:
-            prepared = prepare(resolved.topology, s)
+            code = load_code(s, Naming({}))  # `check_data` has seen that it is trusted
+            prepared = prepare(resolved.topology, s, code)
             prepared.images.close()
             self._steps_ms[same_step] = prepared.plan.host.reference_step_ms
         profiles = list(resolved.topology.profiles.values())

@@ -15,8 +15,10 @@ from typing import Any
 import xxhash
 
 from prisam_p2p.experiment.cells import Cell
+from prisam_p2p.extensions.record import sha256_of
+from prisam_p2p.extensions.reference import parse
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
-from prisam_p2p.settings import RunSettings
+from prisam_p2p.settings import RunSettings, code_named
 
 _NOT_RESULTS = ("data_dir", "download", "baseline")
 
@@ -46,7 +48,7 @@ class ResolvedCell:
     def kind(self) -> str:
         """A name common to cells that need about the same time and memory."""
         s = self.settings
-        facts = (s.algorithm.value, s.model, s.width, s.dataset, s.images_per_peer, s.rounds)
+        facts = (s.algorithm, s.model, s.width, s.dataset, s.images_per_peer, s.rounds)
         return " ".join(map(str, (self.topology.name, *facts, s.epochs, s.device.value)))
 
 
@@ -64,6 +66,7 @@ def resolve(cell: Cell) -> ResolvedCell:
         "peers": {peer: p.model_dump(mode="json") for peer, p in topology.profiles.items()},
         "links": _digest(sorted(sorted(edge) for edge in topology.graph.edges)),
         "faults": _digest(cell.faults.read_text()) if cell.faults else None,
+        "code": _code_files(settings),
     }
     return ResolvedCell(cell, topology, settings, identity)
 
@@ -81,7 +84,15 @@ def difference(was: Identity, now: Identity) -> str | None:
     for key, words in (("peers", "its devices"), ("links", "its links"), ("faults", "its faults")):
         if was[key] != now[key]:
             return f"{words} have changed"
+    if was.get("code", {}) != now["code"]:  # an earlier version had none
+        return "its code has changed"
     return None
+
+
+def _code_files(settings: RunSettings) -> dict[str, str]:
+    """Return setting -> SHA-256 of the file of its code, without importing it."""
+    found = {key: parse(text) for key, (_, text) in code_named(settings).items()}
+    return {key: sha256_of(each.file) for key, each in found.items() if each and each.file}
 
 
 @lru_cache(maxsize=64)

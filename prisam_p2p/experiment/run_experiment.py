@@ -40,6 +40,7 @@ class ExperimentRequest:
         only: a shell pattern for names of cells; None = all.
         jobs: the most cells at a time; None = as many as cores and memory allow.
         keep_models: keep the models and peer states of finished runs.
+        trust_code: run the code that the experiment or a topology names.
     """
 
     out: Path
@@ -47,6 +48,7 @@ class ExperimentRequest:
     only: str | None = None
     jobs: int | None = None
     keep_models: bool = False
+    trust_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def run_experiment(
     Raises:
         ConfigError: the input is wrong; no run was started.
     """
-    check_data(_to_do(grid, request))
+    check_data(_to_do(grid, request), grid.path, request.overrides, request.trust_code)
     with locked(request.out) as lock, stop_requests() as stopping:
         shutil.copyfile(grid.path, request.out / "experiment.toml")
         runner = Runner(request.jobs, request.keep_models, observer, stopping, lock)
@@ -141,7 +143,8 @@ def forecast(grid: Grid, request: ExperimentRequest) -> list[Forecast]:
     Raises:
         ConfigError: the input is wrong.
     """
-    check_data(_to_do(grid, request))  # a dry run refuses the same input as a run
+    # A dry run refuses the same input as a run.
+    check_data(_to_do(grid, request), grid.path, request.overrides, request.trust_code)
     cells = _wanted(grid, request, choose(_tried(grid, request)))
     trials = [trial.cell for trial in trials_of(grid, request.overrides, cells)]
     estimates = Estimates(host_cores())

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from prisam_p2p.errors import ConfigError, PrisamError, ResourceError
+from prisam_p2p.extensions.record import CodeRecord
+from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.run_faults import faults_of, plan_of
@@ -23,6 +25,7 @@ from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.toml_file import no_such_file
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
+from prisam_p2p.plan.user_code import load_code, named_by
 from prisam_p2p.system.process_limits import allow_many_files
 
 
@@ -54,6 +57,7 @@ def launch(
     after_run: Callable[[Path], object],
     faults: Path | None = None,
     control_folder: str | None = None,
+    trust_code: bool = False,
 ) -> Launched:
     """Do the run that `source` describes, its control run and its baseline.
 
@@ -65,6 +69,7 @@ def launch(
         faults: a scenario (.toml), or the faults.json of an earlier run; not for the baseline.
         control_folder: name of a folder, inside the run's, for the control run (the same plan
             without faults); None = no control run.
+        trust_code: run the code that `source` names, too; what `overrides` name is run anyway.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
@@ -73,12 +78,15 @@ def launch(
     """
     if control_folder and not faults:
         raise ConfigError("--control-run", "", "no --faults", "--faults FILE beside it")
-    topology = _topology(source)
+    topology, records = _topology(source)
     settings = resolve_settings(topology, overrides)
-    folder = run_dir or runs_folder / f"{topology.name}-{settings.algorithm.value}-{stamp}"
+    name = short_name(settings.algorithm)
+    folder = run_dir or runs_folder / f"{topology.name}-{name}-{stamp}"
     if folder.exists():
         raise ConfigError("--run-dir", "", str(folder), "a folder that does not exist yet")
-    prepared = prepare(topology, settings)
+    given = [key for key, value in overrides.items() if value is not None]
+    code = load_code(settings, named_by(topology, given, trust_code, records))
+    prepared = prepare(topology, settings, code)
     fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
     choice = network_for(prepared.plan, fault_plan, str(faults), quiet)
     make_ready(prepared)
@@ -122,29 +130,35 @@ def losses_of(request: RunRequest, result: RunResult) -> ResourceError | None:
 
 def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
     """Return the run of a baseline beside `request`: without faults, in a folder inside its own."""
-    folder = baseline_folder(request.run_dir, baseline.settings.algorithm.value)
-    silent = baseline.settings.algorithm.traits.silent
-    choice = NetworkChoice(LOOPBACK, "nothing is sent") if silent else request.choice
+    folder = baseline_folder(request.run_dir, short_name(baseline.settings.algorithm))
+    choice = (
+        NetworkChoice(LOOPBACK, "nothing is sent") if baseline.traits.silent else request.choice
+    )
     return replace(request, plan=baseline, run_dir=folder, choice=choice, faults=None)
 
 
 def make_ready(prepared: Prepared) -> None:
     """Import what every fork needs, and free what none needs."""
     for plan in (prepared.plan, prepared.baseline):
-        if plan and plan.settings.algorithm.traits.clusters:
+        if plan and plan.traits.clusters:
             warm_imports(plan.settings.grouping)
     return_freed_memory()  # what loading the data took
     allow_many_files()
 
 
-def plan_faults(source: Path, overrides: Mapping[str, object], faults: Path) -> FaultPlan:
+def plan_faults(
+    source: Path, overrides: Mapping[str, object], faults: Path, trust_code: bool = False
+) -> FaultPlan:
     """Return what `faults` would do to the run of `source` (see `launch`), without running it.
 
     Raises:
         ConfigError: the input is wrong.
     """
-    topology = _topology(source)
-    prepared = prepare(topology, resolve_settings(topology, overrides))
+    topology, records = _topology(source)
+    settings = resolve_settings(topology, overrides)
+    given = [key for key, value in overrides.items() if value is not None]
+    code = load_code(settings, named_by(topology, given, trust_code, records))
+    prepared = prepare(topology, settings, code)
     prepared.images.close()
     return plan_of(faults, topology, prepared.plan)
 
@@ -185,9 +199,11 @@ def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -
     return choice
 
 
-def _topology(source: Path) -> Topology:
+def _topology(source: Path) -> tuple[Topology, Mapping[str, CodeRecord]]:
+    """Return the topology in a file, and the code that an earlier run recorded there."""
     if not source.is_file():
         raise no_such_file(str(source), "", source)
     if source.suffix == ".json":
-        return topology_of(read_plan(source), source)
-    return load_topology(source)
+        plan = read_plan(source)
+        return topology_of(plan, source), plan.code
+    return load_topology(source), {}

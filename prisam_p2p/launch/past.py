@@ -15,7 +15,6 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.measure.state import kept_states
 from prisam_p2p.plan.plan import Plan
-from prisam_p2p.settings import RunSettings
 
 Line = dict[str, Any]
 
@@ -73,17 +72,17 @@ def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
         incarnations={
             x["peer"]: x["incarnation"] + 1 for x in history if x["record"] == "peer_started"
         },
-        rounds=_rounds({p: kept[p] for p in kept if p not in over}, plan.settings),
+        rounds=_rounds({p: kept[p] for p in kept if p not in over}, plan),
         over=over,
         open_faults=sorted(hit for hit in open_hits(history) if hit[1] not in over),
     )
 
 
-def _rounds(kept: Mapping[str, Collection[int]], settings: RunSettings) -> dict[str, int]:
+def _rounds(kept: Mapping[str, Collection[int]], plan: Plan) -> dict[str, int]:
     """Return the round that each peer begins with; silent algorithms need no common one."""
-    if not settings.algorithm.traits.silent:
-        return first_rounds(kept, settings.rounds)
-    alone = [first_rounds({peer: states}, settings.rounds) for peer, states in kept.items()]
+    if not plan.traits.silent:
+        return first_rounds(kept, plan.settings.rounds)
+    alone = [first_rounds({peer: states}, plan.settings.rounds) for peer, states in kept.items()]
     return {peer: begin for each in alone for peer, begin in each.items()}
 
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Column
 
 from prisam_p2p.control.spec import PeerSpec
+from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.launch.peer_process import PeerProcess
 
 _LINE_EVERY_S = 5.0
@@ -93,7 +94,7 @@ def view_of(
     over = [each.last_rounds_done for each in there if each.done]
     latest = [each.last_accuracy for each in processes if each.last_accuracy is not None]
     return ProgressView(
-        label=settings.algorithm.value,
+        label=short_name(settings.algorithm),
         phase=phase,
         peers_ready=sum(each.ready for each in there),
         peers=len(specs),

@@ -34,13 +34,17 @@ from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_of
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
+from prisam_p2p.plan.user_code import check_trust, load_code, named_by
 
 
-def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> Launched:
+def resume(
+    run_dir: Path, quiet: bool, after_run: Callable[[Path], object], trust_code: bool = False
+) -> Launched:
     """Continue the run in `run_dir` to its end, and its baseline.
 
     Args:
         after_run: called with the folder of each run when it has ended, however it ended.
+        trust_code: run the code that its plan names.
 
     Raises:
         ConfigError: it is no run folder, there is nothing to resume, it still runs, or its data or
@@ -52,7 +56,7 @@ def resume(run_dir: Path, quiet: bool, after_run: Callable[[Path], object]) -> L
     if _completed(run_dir) and not _baseline_lacks(run_dir, plan):
         right = "a run that did not: nothing to resume"
         raise ConfigError(str(run_dir), "", "a run that completed", right)
-    prepared, faults = _prepared(plan, run_dir), _faults(run_dir)
+    prepared, faults = _prepared(plan, run_dir, trust_code), _faults(run_dir)
     choice = network_for(plan, faults, str(run_dir), quiet)
     make_ready(prepared)
     request = RunRequest(prepared, plan, run_dir, choice, quiet, faults)
@@ -107,15 +111,30 @@ def _plan(run_dir: Path) -> Plan:
     return read_plan(path)
 
 
-def _prepared(plan: Plan, run_dir: Path) -> Prepared:
-    prepared = prepare(topology_of(plan, run_dir / "plan.json"), plan.settings)
+def _prepared(plan: Plan, run_dir: Path, trust_code: bool) -> Prepared:
+    path = run_dir / "plan.json"
+    topology = topology_of(plan, path)
+    naming = named_by(topology, (), trust_code, plan.code)
+    check_trust(plan.settings, naming)
+    _check_code(plan, path)
+    code = load_code(plan.settings, naming)
+    prepared = prepare(topology, plan.settings, code)
     was, would_be = (each.model_dump(exclude={"host"}) for each in (plan, prepared.plan))
     for key in was:
         if was[key] != would_be[key]:
             prepared.images.close()
             right = "the data, the model and the code that it was begun with"
-            raise ConfigError(str(run_dir / "plan.json"), key, "not what it would be now", right)
+            raise ConfigError(str(path), key, "not what it would be now", right)
     return prepared
+
+
+def _check_code(plan: Plan, path: Path) -> None:
+    """Raise ConfigError where the file of a run's code is gone, or has changed; imports nothing."""
+    for key, record in plan.code.items():
+        if not record.is_unchanged():
+            copy = record.copy_in(path.parent, key)
+            right = f"the file that the run was begun with, of which {copy} is a copy"
+            raise ConfigError(str(path), f"code.{key}", str(record.file), right)
 
 
 def _completed(run_dir: Path) -> bool:

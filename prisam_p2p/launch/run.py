@@ -39,6 +39,7 @@ from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
+from prisam_p2p.plan.user_code import copy_code
 from prisam_p2p.settings import RunSettings, Start
 from prisam_p2p.system.refusals import refusal_of, refused
 from prisam_p2p.system.stop_requests import stop_requests
@@ -119,6 +120,7 @@ def begin_run(request: RunRequest) -> RunResult:
     """
     run_dir = request.run_dir
     try:
+        copy_code(request.plan.code, run_dir)
         write_whole(run_dir / "plan.json", request.plan.model_dump_json(indent=1) + "\n")
         write_whole(run_dir / "split.txt", request.prepared.split_table)
         if request.faults:
@@ -148,7 +150,7 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
         launch = LaunchFacts(past.run_id, run_dir, epoch_s, turns_fd, board)
-        algorithm, n_peers = plan.settings.algorithm.value, len(plan.peers)
+        algorithm, n_peers = str(plan.settings.algorithm), len(plan.peers)
         journal.write(
             records.RunStarted(past.run_id, algorithm, n_peers, os.getpid(), past.launches)
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from prisam_p2p.control.spec import BoardSpec, DataSpec, DeviceSpec, Incarnation, PeerSpec
+from prisam_p2p.control.spec import BoardSpec, DataRows, DeviceSpec, Incarnation, PeerSpec
 from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import FaultPlan
@@ -74,6 +74,7 @@ def build_specs(
             network=network.entry(peer),
             neighbors=neighbors[peer],
             settings=plan.settings,
+            traits=plan.traits,
             n_classes=plan.model.n_classes,
             image_shape=plan.model.image_shape,
             mean=plan.model.mean,
@@ -91,6 +92,7 @@ def build_specs(
             keys=keys.get(peer),
             barriers=barriers.get(peer, []),
             stops=held.get(peer, []),
+            code={key: each for key, each in plan.code.items() if key != "baseline"},
         )
         for peer in neighbors
     ]
@@ -151,9 +153,9 @@ def _device(peer: PeerPlan, paced: bool) -> DeviceSpec:
     )
 
 
-def _data(prepared: Prepared, peer: str) -> DataSpec:
+def _data(prepared: Prepared, peer: str) -> DataRows:
     rows = prepared.rows[peer]
-    return DataSpec(
+    return DataRows(
         fd=prepared.images.fd,
         n_images=prepared.images.n_images,
         train=rows.train.tolist(),
@@ -164,6 +166,6 @@ def _data(prepared: Prepared, peer: str) -> DataSpec:
 
 def _true_group(plan: Plan, peer: PeerPlan) -> list[str]:
     """Return the peers of the same data group; [] for algorithms that must not know it."""
-    if not plan.settings.algorithm.traits.knows_groups:
+    if not plan.traits.knows_groups:
         return []
     return [other for other, each in plan.peers.items() if each.group == peer.group]

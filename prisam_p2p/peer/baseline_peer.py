@@ -15,13 +15,39 @@ from prisam_p2p.core.layout import State, Weights
 from prisam_p2p.measure import records
 from prisam_p2p.peer.marks import does
 from prisam_p2p.peer.peer import Peer
+from prisam_p2p.settings import RunSettings
 
 NO_MASK = PackedMask(0, b"")
 """What an algorithm without masks announces: only that the round's weights are offered."""
 
 
 class BaselinePeer(Peer):
-    """A peer with the steps of all baselines."""
+    """A peer with the steps of all algorithms; users' code knows it as `prisam_p2p.api.Peer`."""
+
+    @property
+    def settings(self) -> RunSettings:
+        """The run's settings."""
+        return self.spec.settings
+
+    @property
+    def neighbors(self) -> list[str]:
+        """The peers that this one has a link with, ascending."""
+        return self.spec.neighbors
+
+    @property
+    def degrees(self) -> Mapping[str, int]:
+        """Neighbor -> how many neighbors it has."""
+        return self.spec.degrees
+
+    @property
+    def fan_in(self) -> int:
+        """The number of models to average the own one with, where peers are drawn or ranked."""
+        return self.spec.fan_in
+
+    @property
+    def true_group(self) -> list[str]:
+        """The peers with similar data, this one included; [] unless the traits ask for them."""
+        return self.spec.true_group
 
     @does(Activity.ANNOUNCING)
     def offer(self, t: int, weights: Weights) -> None:

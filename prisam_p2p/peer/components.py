@@ -85,7 +85,7 @@ def make_network(
         marks: shows whom this peer waits for.
     """
     s = spec.settings
-    traits = s.algorithm.traits
+    traits = spec.traits
     if traits.silent:
         return None, None
     digest = xxhash.xxh3_128_digest(pack(layout, learner.initial_weights(s.seed)))

@@ -67,7 +67,7 @@ class Peer:
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
         self._incarnation = incarnation
-        self._traits = spec.settings.algorithm.traits
+        self._traits = spec.traits
         self.peer_id, self.rounds = spec.peer_id, spec.settings.rounds
         self.prune_ratio = spec.device.prune_ratio
         self.rounds_done = 0

@@ -31,6 +31,7 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.control.spec import Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.core.entrywise import entrywise
+from prisam_p2p.extensions.loading import load_again
 from prisam_p2p.learn.malloc import use_one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
@@ -134,10 +135,11 @@ class _Process:
         self._spec, self._incarnation = spec, incarnation
         self._control, self._journal = control, journal
         self._meter, self._marks = MemoryMeter(), Marks(spec.board, spec.index)
-        s = spec.settings
+        s, code = spec.settings, load_again(spec.code, spec.run_dir)
+        self._rounds = code.get("algorithm") or LOOPS[s.built_in_algorithm]
         self._architecture = Architecture(s.model, s.width, spec.n_classes, spec.image_shape)
         layout = layout_of(self._architecture)
-        if s.algorithm.traits.entrywise:
+        if spec.traits.entrywise:
             layout = entrywise(layout)
         learner = make_learner(spec, self._architecture, layout)
         self._network, self._transport = make_network(
@@ -213,7 +215,7 @@ class _Process:
             memory = memory_above_baseline(self._spec.device.memory_mib)
             try:
                 with memory, self._marks.doing(Activity.RUNNING):
-                    LOOPS[self._spec.settings.algorithm](self._peer)
+                    self._rounds(self._peer)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise

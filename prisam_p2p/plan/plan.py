@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 from pydantic import BaseModel, ConfigDict
 
+from prisam_p2p.algorithms import Traits, built_in
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.plan.link_properties import Link, LinkProperties, LinkState, states_from_names
 from prisam_p2p.plan.profile import DeviceProfile
 from prisam_p2p.plan.toml_file import validate
@@ -72,6 +76,8 @@ class Plan(BaseModel):
         clusters: k of K-means.
         links: "FROM->TO" -> properties of that directed link; the others have no limits.
         fan_in: models that a baseline averages in a round, where it draws or ranks peers.
+        traits: of the algorithm.
+        code: setting -> the users' code that it names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -86,6 +92,8 @@ class Plan(BaseModel):
     peers: dict[str, PeerPlan]
     links: dict[str, LinkProperties] = {}
     host: HostFacts
+    traits: Traits
+    code: dict[str, CodeRecord] = {}
 
     def directed_links(self) -> list[Link]:
         """Return all links in both directions, sorted."""
@@ -112,7 +120,15 @@ def read_plan(path: Path) -> Plan:
         raise ConfigError(str(path), "", "no JSON", f"the plan.json of a run: {error}") from None
     if not isinstance(data, dict):
         raise ConfigError(str(path), "", type(data).__name__, "the plan.json of a run")
-    return validate(data, Plan, str(path))
+    return validate(_with_traits(data), Plan, str(path))
+
+
+def _with_traits(data: dict[str, Any]) -> dict[str, Any]:
+    """Add the traits to a plan of an earlier version, whose algorithm is a built-in one."""
+    settings = data.get("settings")
+    name = settings.get("algorithm") if isinstance(settings, dict) else None
+    found = built_in(name) if isinstance(name, str) else None
+    return {"traits": asdict(found.traits), **data} if found else data
 
 
 def topology_of(plan: Plan, path: Path) -> Topology:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from prisam_p2p.algorithms import Algorithm
+from prisam_p2p.algorithms import Algorithm, Traits
 from prisam_p2p.core.budget import Cost
 from prisam_p2p.core.layout import Layout
 from prisam_p2p.core.masks import prune_mask
@@ -28,6 +28,7 @@ from prisam_p2p.plan.link_properties import properties_by_name
 from prisam_p2p.plan.plan import ModelPlan, PeerPlan, Plan
 from prisam_p2p.plan.profile import device_prune_ratio
 from prisam_p2p.plan.topology import Topology
+from prisam_p2p.plan.user_code import NO_CODE, Code, records_of, traits_of
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.system.host import HostFacts, host_facts
 
@@ -53,8 +54,11 @@ class Prepared:
     split_table: str
 
 
-def prepare(topology: Topology, settings: RunSettings) -> Prepared:
+def prepare(topology: Topology, settings: RunSettings, code: Code = NO_CODE) -> Prepared:
     """Load the data, partition it, and plan the run and its baseline.
+
+    Args:
+        code: what `settings` name, loaded (`user_code.load_code`).
 
     Raises:
         ConfigError: a setting, a profile or the data does not fit the others.
@@ -65,22 +69,25 @@ def prepare(topology: Topology, settings: RunSettings) -> Prepared:
     )
     split = _split(topology, settings, dataset)
     planner = _planner(topology, settings, dataset, split)
-    plan = planner.plan(settings, "--algorithm")
+    plan = planner.plan(settings, code, "--algorithm")
     beside = _baseline_settings(settings)
-    baseline = planner.plan(beside, "--baseline") if beside else None
+    baseline = planner.plan(beside, _code_of_baseline(code), "--baseline") if beside else None
     table = render_split(split, dataset.train_labels, dataset.n_classes)
     images, rows = share(dataset, split)
     return Prepared(plan, baseline, images, rows, table)
 
 
-def check_split(topology: Topology, settings: RunSettings, dataset: Dataset) -> None:
+def check_split(
+    topology: Topology, settings: RunSettings, dataset: Dataset, code: Code = NO_CODE
+) -> None:
     """Partition the data as a run would.
 
     Raises:
         ConfigError: the data is too small for it, or the algorithm needs groups that the split
             does not have.
     """
-    _check_groups("--algorithm", settings, _split(topology, settings, dataset))
+    split = _split(topology, settings, dataset)
+    _check_groups("--algorithm", settings, traits_of(settings, code), split)
 
 
 def split_request(settings: RunSettings) -> SplitRequest:
@@ -111,29 +118,31 @@ class _Planner:
     cost_at: Callable[[float], Cost]
     host: HostFacts
 
-    def plan(self, settings: RunSettings, option: str) -> Plan:
+    def plan(self, settings: RunSettings, code: Code, option: str) -> Plan:
         """Return the plan of a run with these settings; `option` names its algorithm."""
-        _check_groups(option, settings, self.split)
+        traits = traits_of(settings, code)
+        _check_groups(option, settings, traits, self.split)
         fan_in = settings.fan_in or _mean_group_size(self.split, settings) - 1 or 1
         _check_pens_sampled(settings, fan_in, self.topology)
-        peers = {peer: self._peer_plan(peer, settings) for peer in self.topology.peer_ids}
-        silent = settings.algorithm.traits.silent
+        peers = {peer: self._peer_plan(peer, settings, traits) for peer in self.topology.peer_ids}
         return Plan(
             topology=self.topology.name,
             settings=settings,
             model=self.model,
-            similarity_ratio=_similarity_ratio(settings, peers),
+            similarity_ratio=_similarity_ratio(settings, traits, peers),
             clusters=settings.clusters or settings.groups,
             fan_in=fan_in,
             peers=peers,
-            links={} if silent else properties_by_name(self.topology.links),
+            links={} if traits.silent else properties_by_name(self.topology.links),
             host=self.host,
+            traits=traits,
+            code=records_of(code),
         )
 
-    def _peer_plan(self, peer: str, settings: RunSettings) -> PeerPlan:
+    def _peer_plan(self, peer: str, settings: RunSettings, traits: Traits) -> PeerPlan:
         profile, data = self.topology.profiles[peer], self.split[peer]
         least = ratio = 0.0  # dense: the device holds the whole model, whatever its budget
-        if not settings.algorithm.traits.dense:
+        if not traits.dense:
             least, ratio = device_prune_ratio(profile, settings.prune_ratio, self.cost_at)
         cost = self.cost_at(ratio)
         own = np.concatenate([data.train, data.validation])
@@ -206,6 +215,12 @@ def _baseline_settings(settings: RunSettings) -> RunSettings | None:
     return settings.model_copy(update={"algorithm": settings.baseline, "baseline": None})
 
 
+def _code_of_baseline(code: Code) -> Code:
+    """Return the code of the baseline's run: what the run's baseline is, is its algorithm."""
+    own = {key: each for key, each in code.items() if key not in ("algorithm", "baseline")}
+    return {**own, "algorithm": code["baseline"]} if "baseline" in code else own
+
+
 def _mean_group_size(split: Mapping[str, PeerData], settings: RunSettings) -> int:
     """Return the mean size of the groups in the data, 1 at least.
 
@@ -216,10 +231,12 @@ def _mean_group_size(split: Mapping[str, PeerData], settings: RunSettings) -> in
     return max(1, round(len(split) / n_groups))
 
 
-def _similarity_ratio(settings: RunSettings, peers: Mapping[str, PeerPlan]) -> float:
+def _similarity_ratio(
+    settings: RunSettings, traits: Traits, peers: Mapping[str, PeerPlan]
+) -> float:
     largest = max(plan.prune_ratio for plan in peers.values())
     if settings.similarity_ratio is None:
-        compared = settings.algorithm.traits.masks == "similarity"
+        compared = traits.masks == "similarity"
         return largest or (_SIMILARITY_RATIO_IF_NOBODY_PRUNES if compared else 0.0)
     if settings.similarity_ratio < largest:  # the mask would show which channels a peer lacks
         right = f"at least {largest}, the largest prune ratio of a peer"
@@ -227,10 +244,12 @@ def _similarity_ratio(settings: RunSettings, peers: Mapping[str, PeerPlan]) -> f
     return settings.similarity_ratio
 
 
-def _check_groups(option: str, settings: RunSettings, split: Mapping[str, PeerData]) -> None:
-    if settings.algorithm.traits.knows_groups and any(d.group is None for d in split.values()):
+def _check_groups(
+    option: str, settings: RunSettings, traits: Traits, split: Mapping[str, PeerData]
+) -> None:
+    if traits.knows_groups and any(d.group is None for d in split.values()):
         right = f"an algorithm that needs no groups: --split {settings.split} has none"
-        raise ConfigError(option, "", settings.algorithm.value, right)
+        raise ConfigError(option, "", str(settings.algorithm), right)
 
 
 def _check_pens_sampled(settings: RunSettings, fan_in: int, topology: Topology) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.record import CodeRecord, sha256_of
+from prisam_p2p.plan.toml_file import validate
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.verdicts import NOT_JUDGED
 
@@ -53,6 +55,33 @@ def compare(one: RunFolder, other: RunFolder) -> list[Difference]:
                     differences.append(Difference(aspect, peer, a, b))
                     break
     return differences
+
+
+def code_differences(one: RunFolder, other: RunFolder) -> list[str]:
+    """Return in words how the runs' code differs. It need not lead to another result.
+
+    Code is compared by the hash of its file, and each run's copy with the hash that it recorded;
+    nothing is imported.
+    """
+    found = []
+    for run in (one, other):
+        for key, record in _code(run).items():
+            if sha256_of(record.copy_in(run.path, key)) != record.sha256:
+                copy = record.copy_in(run.path, key)
+                found.append(f"code of {key}: {copy} is not what the run recorded, {record}")
+    mine, theirs = _code(one), _code(other)
+    for key in sorted(mine.keys() | theirs.keys()):
+        a, b = mine.get(key), theirs.get(key)
+        if (a and a.sha256) != (b and b.sha256):
+            found.append(f"code of {key}: {a or 'built in'} against {b or 'built in'}")
+    return found
+
+
+def _code(run: RunFolder) -> dict[str, CodeRecord]:
+    """Return setting -> its users' code; a run of an earlier version has none."""
+    path = str(run.path / "plan.json")
+    recorded = run.plan.get("code", {})
+    return {key: validate(each, CodeRecord, path) for key, each in recorded.items()}
 
 
 def compared(*runs: RunFolder) -> dict[str, int]:

@@ -13,7 +13,7 @@ import click
 
 from prisam_p2p.arguments import DEFAULT_TOPOLOGY, TOPOLOGY, topology_file
 from prisam_p2p.errors import CheckFailed, ConfigError
-from prisam_p2p.options import given_settings, option_in, settings_options
+from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
 
 if TYPE_CHECKING:
     from prisam_p2p.soak.soak import Cycle
@@ -39,8 +39,16 @@ _DEFAULTS = {"rounds": 8, "network": "loopback"}
     default="table",
     help="Output. [table]",
 )
+@trust_option
 @settings_options
-def soak(topology: str, minutes: float, out: Path | None, output: str, **given: Any) -> None:
+def soak(
+    topology: str,
+    minutes: float,
+    out: Path | None,
+    output: str,
+    trust_code: bool,
+    **given: Any,
+) -> None:
     """Do run after run with random kills, restarts, pauses and link cuts, drawn from --seed.
 
     Each run must end, break no rule and leave nothing behind. Links are cut only with
@@ -57,7 +65,8 @@ def soak(topology: str, minutes: float, out: Path | None, output: str, **given: 
     if folder.exists():
         raise ConfigError("--out", "", str(folder), "a folder that does not exist yet")
     seed = overrides.get("seed", 0)
-    cycles = run_soak(topology_file(topology), overrides, minutes, seed, folder, _show)
+    path = topology_file(topology)
+    cycles = run_soak(path, overrides, minutes, seed, folder, _show, trust_code)
     totals = _totals(cycles, seed)
     if output == "json":
         click.echo(json.dumps({**totals, "cycles": [asdict(cycle) for cycle in cycles]}, indent=1))

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def soak(
     seed: int,
     folder: Path,
     show: Callable[[Cycle, float], None],
+    trust_code: bool = False,
 ) -> list[Cycle]:
     """Run cycles until `minutes` are over, one at least.
 
@@ -77,11 +79,13 @@ def soak(
         overrides: settings; "rounds" must be among them.
         folder: made; keeps cycles.jsonl, and the run folders of cycles that were not good.
         show: called with each cycle, and the seconds that are left.
+        trust_code: run the code that the topology names, too.
     """
     folder.mkdir(parents=True)
     adopt_orphans()
     deadline = time.monotonic() + minutes * 60
     cycles: list[Cycle] = []
+    run = partial(_run, topology=topology, trust_code=trust_code)
     before = uncounted(held())
     with (folder / "cycles.jsonl").open("w") as lines:
         while not cycles or time.monotonic() < deadline:
@@ -90,7 +94,7 @@ def soak(
                 seed, number, int(str(overrides["rounds"])), overrides["network"] != "loopback"
             )
             run_dir = folder / f"cycle-{number:04}"
-            cycle = _cycle(number, text, topology, overrides, run_dir, before)
+            cycle = _cycle(number, text, run, overrides, run_dir, before)
             if not number:
                 before = replace(held(), processes=before.processes, namespaces=before.namespaces)
             cycles.append(cycle)
@@ -103,7 +107,7 @@ def soak(
 def _cycle(
     number: int,
     scenario: str,
-    topology: Path,
+    run: Callable[[Path, Mapping[str, object], Path], tuple[bool, list[str]]],
     overrides: Mapping[str, object],
     run_dir: Path,
     before: Held,
@@ -112,7 +116,7 @@ def _cycle(
     write_whole(path, scenario)
     settings = {**overrides, "seed": number, "baseline": "none"}
     began_s = time.monotonic()
-    hung, broken = _run(path, topology, settings, run_dir)
+    hung, broken = run(path, settings, run_dir)
     duration_s = round(time.monotonic() - began_s, 1)
     cycle = Cycle(number, duration_s, hung=hung, leaked=held().leaked_since(before), broken=broken)
     if (run_dir / "summary.json").exists():
@@ -127,9 +131,11 @@ def _cycle(
 
 def _run(
     scenario: Path,
-    topology: Path,
     settings: Mapping[str, object],
     run_dir: Path,
+    *,
+    topology: Path,
+    trust_code: bool,
 ) -> tuple[bool, list[str]]:
     """Launch; return whether it hung, and why it failed.
 
@@ -138,7 +144,17 @@ def _run(
     """
     try:
         with _alarm(CYCLE_TIMEOUT_S) as rang:
-            launched = launch(topology, settings, run_dir, run_dir, "", True, _summarize, scenario)
+            launched = launch(
+                topology,
+                settings,
+                run_dir,
+                run_dir,
+                "",
+                True,
+                _summarize,
+                scenario,
+                trust_code=trust_code,
+            )
     except PrisamError as error:
         return False, [str(error)]
     if launched.status == INTERRUPTED and not rang:

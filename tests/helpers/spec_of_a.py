@@ -1,6 +1,7 @@
 """What a peer's process is told."""
 
-from prisam_p2p.control.spec import DataSpec, DeviceSpec, PeerSpec
+from prisam_p2p.algorithms import Algorithm
+from prisam_p2p.control.spec import DataRows, DeviceSpec, PeerSpec
 from prisam_p2p.settings import RunSettings
 
 
@@ -14,6 +15,7 @@ def spec_of_a(folder, train=(), **more):
         run_dir=folder,
         epoch_s=0.0,
         settings=RunSettings(),
+        traits=Algorithm.PRISAM.traits,
         n_classes=10,
         image_shape=(1, 8, 8),
         mean=(0.0,),
@@ -30,7 +32,7 @@ def spec_of_a(folder, train=(), **more):
             prune_ratio=0.5,
             least_prune_ratio=0.5,
         ),
-        data=DataSpec(fd=0, n_images=1, train=list(train), validation=[], test=[]),
+        data=DataRows(fd=0, n_images=1, train=list(train), validation=[], test=[]),
         turns_fd=None,
         cores=1,
         **{"peer_id": "a", "address": "127.0.0.1", "neighbors": ["b"], **more},

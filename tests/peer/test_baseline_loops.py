@@ -99,6 +99,7 @@ def run(tmp_path):
 
     def one_round(algorithm, offers, *, layout=LAYOUT, masks=None, rho=0.0, degrees=None, **more):
         (tmp_path / "state").mkdir(exist_ok=True)
+        found = Algorithm(algorithm)
         spec = PeerSpec.model_construct(
             peer_id="b",
             index=1,
@@ -112,6 +113,7 @@ def run(tmp_path):
             clusters=2,
             similarity_ratio=rho,
             device=DeviceSpec.model_construct(prune_ratio=rho, speed=0.9),
+            traits=found.traits,
             settings=RunSettings(rounds=1, algorithm=algorithm, norm_limit=1e9, **more),
         )
         heard = masks or dict.fromkeys(offers, np.zeros(0, np.bool_))
@@ -120,7 +122,7 @@ def run(tmp_path):
         me = BaselinePeer(spec, Incarnation(), layout, constant(0, layout), *made)
         kept = {}
         me.deploy = kept.update
-        LOOPS[Algorithm(algorithm)](me)
+        LOOPS[found](me)
         return kept, network
 
     return one_round

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan, Occurrence
 from prisam_p2p.faults.links.loopback_link_faults import why_not_on_loopback
@@ -17,7 +16,7 @@ def wants(plan: Plan, faults: FaultPlan | None) -> list[str]:
 
     The rates of devices do not count: on loopback the peers keep them themselves.
     """
-    if plan.settings.algorithm is Algorithm.LOCAL:
+    if plan.traits.silent:
         return []
     return [_LINKS] * bool(plan.links) + [_FAULTS] * bool(_on_links(faults))
 

@@ -74,12 +74,12 @@ def d_psgd_ft(me: BaselinePeer) -> None:
 
 
 def _all(me: BaselinePeer, _t: int) -> list[str]:
-    return me.spec.neighbors
+    return me.neighbors
 
 
 def _mixed(me: BaselinePeer, members: Mapping[str, Weights]) -> Weights:
-    present = {p: me.spec.degrees[p] for p in members if p != me.peer_id}
-    shares = metropolis_weights(me.peer_id, len(me.spec.neighbors), present)
+    present = {p: me.degrees[p] for p in members if p != me.peer_id}
+    shares = metropolis_weights(me.peer_id, len(me.neighbors), present)
     return mix(me.layout, members, shares)
 
 
@@ -113,4 +113,4 @@ def oracle_pruned(me: BaselinePeer) -> None:
 
 
 def _true_group(me: BaselinePeer, _t: int) -> list[str]:
-    return me.spec.true_group
+    return me.true_group

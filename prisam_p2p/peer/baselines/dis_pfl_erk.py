@@ -21,7 +21,7 @@ def dis_pfl_erk(me: BaselinePeer) -> None:
     assert isinstance(me.layout, EntryLayout)
     weights, first = me.begin()
     if weights.mask.all():  # W0: the same mask on every peer
-        s = me.spec.settings
+        s = me.settings
         weights = narrow(me.layout, weights, erk_mask(me.layout, s.density, s.seed))
     for t in me.rounds_from(first):
         trained = me.train(t, weights)

@@ -20,7 +20,7 @@ TRIED_FOR_EACH = 5
 def pens(me: BaselinePeer) -> None:
     """Run PENS: choose peers by trial in the first rounds, then draw from the best of them."""
     weights, first = me.begin()
-    n_best, s = me.spec.fan_in, me.spec.settings
+    n_best, s = me.fan_in, me.settings
     n_tried = s.pens_sampled or TRIED_FOR_EACH * n_best
     n_trials = me.rounds // 2 if s.pens_rounds is None else s.pens_rounds
     for t in me.rounds_from(first):

@@ -1,0 +1,135 @@
+"""Loads the code that a run's settings name, where it may be run.
+
+Code runs if the user named it on the command line (or to the Python API), or if it is an entry
+point of an installed package. A file may come from a stranger: code by module or by path that a
+file names runs only with --trust-code. docs/decisions/0012-no-pickle.md.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prisam_p2p.algorithms import Traits
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.installed import installed
+from prisam_p2p.extensions.loading import Loaded, check_call, load
+from prisam_p2p.extensions.record import CodeRecord
+from prisam_p2p.extensions.reference import CodeKind
+from prisam_p2p.extensions.threads import stays_forkable
+from prisam_p2p.plan.topology import Topology
+from prisam_p2p.settings import RunSettings, Start, code_named
+
+Code = Mapping[str, Loaded]
+"""Setting -> the code that it names; settings that name something built in are absent."""
+
+NO_CODE: Code = {}
+
+TRUST = "--trust-code"
+
+_TRAITS = "a function with traits: @algorithm(Traits(..)) from prisam_p2p.api above it"
+_SIGNATURES: Mapping[CodeKind, tuple[int, str]] = {
+    CodeKind.ALGORITHM: (1, "a function of one argument: def rounds(me: Peer) -> None"),
+}
+"""CodeKind -> number of arguments, and what to write."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Who named a run's code: the user, or files.
+
+    Attributes:
+        files: setting -> (file, dotted key in it), of the settings that a file names.
+        trusted: the user trusts what files name.
+        records: setting -> code, of an earlier run whose plan.json is the file.
+    """
+
+    files: Mapping[str, tuple[str, str]]
+    trusted: bool = False
+    records: Mapping[str, CodeRecord] = field(default_factory=dict)
+
+
+def named_by(
+    topology: Topology, given: Iterable[str], trusted: bool, records: Mapping[str, CodeRecord]
+) -> Naming:
+    """Return who named the code of a run.
+
+    Args:
+        topology: of the run; its settings are those of its file.
+        given: the settings that the user gave.
+        records: as in Naming.
+    """
+    table = "settings" if topology.path.suffix == ".json" else "run"
+    by_file = {key: (str(topology.path), f"{table}.{key}") for key in topology.run}
+    mine = set(given)
+    return Naming({key: at for key, at in by_file.items() if key not in mine}, trusted, records)
+
+
+def check_trust(settings: RunSettings, naming: Naming) -> None:
+    """Check that the code that `settings` name may be run; import nothing.
+
+    Raises:
+        ConfigError: a file names it by module or by path, and the user does not trust the file.
+    """
+    for key, (kind, text) in code_named(settings).items():
+        if key in naming.files and not naming.trusted and text not in installed(kind):
+            right = f"{TRUST}, to run the code that this file names; read it first"
+            raise ConfigError(*naming.files[key], text, right)
+
+
+def load_code(settings: RunSettings, naming: Naming) -> Code:
+    """Import the code that `settings` name.
+
+    Raises:
+        ConfigError: it is not trusted (`check_trust`), and nothing was imported; or it is not
+            there, fails, or is not what its setting needs.
+    """
+    check_trust(settings, naming)
+    return {
+        key: _load(key, kind, text, settings, naming)
+        for key, (kind, text) in code_named(settings).items()
+    }
+
+
+def records_of(code: Code) -> dict[str, CodeRecord]:
+    """Return setting -> what a plan records of its code."""
+    return {key: each.record for key, each in code.items()}
+
+
+def traits_of(settings: RunSettings, code: Code) -> Traits:
+    """Return the traits of the algorithm of `settings`."""
+    if "algorithm" in code:
+        traits: Traits = code["algorithm"].value.traits
+        return traits
+    return settings.built_in_algorithm.traits
+
+
+def copy_code(records: Mapping[str, CodeRecord], run_dir: Path) -> None:
+    """Copy the files of a run's code into its folder.
+
+    Raises:
+        OSError: a file cannot be copied.
+    """
+    for key, record in records.items():
+        copy = record.copy_in(run_dir, key)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(record.file, copy)
+
+
+def _load(key: str, kind: CodeKind, text: str, settings: RunSettings, naming: Naming) -> Loaded:
+    option = f"--{key}"
+    record = naming.records.get(key) if key in naming.files else None
+    with stays_forkable(option, text, settings.start is Start.ZYGOTE):
+        found = load(kind, text, option, record.file if record else None)
+    if kind in _SIGNATURES:
+        check_call(found.value, *_call_of(kind, option, text))
+    if kind is CodeKind.ALGORITHM and not isinstance(getattr(found.value, "traits", None), Traits):
+        raise ConfigError(option, "", text, _TRAITS)
+    return found
+
+
+def _call_of(kind: CodeKind, option: str, text: str) -> tuple[int, str, str, str]:
+    arguments, right = _SIGNATURES[kind]
+    return arguments, option, text, right

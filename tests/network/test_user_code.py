@@ -1,0 +1,144 @@
+"""An algorithm of users' own: the result of a built-in one, metered, through faults and resumed."""
+
+import json
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from launching import (
+    DEADLINE_S,
+    SMALL,
+    asked,
+    journal,
+    launch,
+    launcher,
+    prisam,
+    refused,
+    round_done,
+    topology,
+    wait_for,
+)
+
+from prisam_p2p.extensions.record import sha256_of
+
+pytestmark = pytest.mark.network
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+FOUR = SMALL.replace("count = 6", "count = 4").replace("rounds = 3", "rounds = 3\nfan_in = 1")
+KILL = """
+description = "one is killed and comes back, one is gone for good"
+[[fault]]
+id = "back"
+kind = "restart"
+peers = ["p01"]
+at = { round = 1, phase = "train" }
+[[fault]]
+id = "gone"
+kind = "kill"
+peers = ["p03"]
+at = { round = 1, phase = "pull" }
+"""
+
+
+def summary_of(run):
+    return json.loads((run / "summary.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """Return a run of examples/fedavg.py, copied elsewhere, beside the built-in one."""
+    folder = tmp_path_factory.mktemp("stranger")
+    code = folder / "mine.py"
+    shutil.copy(ROOT / "examples" / "fedavg.py", code)
+    run, options = folder / "run", ("--baseline", "fedavg-random", "--quiet")
+    net = topology(folder, FOUR)
+    code, _, err = launch(net, "--algorithm", f"{code}:fedavg", "--run-dir", run, *options)
+    assert code == 0, err
+    return run
+
+
+def test_thirty_lines_of_a_stranger_give_the_built_in_result_bit_for_bit(done):
+    code, out = asked("verify", done, done / "baseline-fedavg-random", "--format", "json")
+    found = json.loads(out)
+    assert (code, found["same"]) == (0, True)
+    assert found["compared"]["final weights"] == 4
+    assert len(found["code"]) == 1  # told, and no difference
+    assert "mine.py:fedavg" in found["code"][0]
+
+
+def test_its_bytes_are_metered(done):
+    mine, built_in = summary_of(done), summary_of(done / "baseline-fedavg-random")
+    assert (mine["closure"]["verdict"], mine["closure"]["unexplained_bytes"]) == ("true", 0)
+    weights = [each["bytes"]["weights"]["payload"] for each in (mine, built_in)]
+    assert weights[0] == weights[1] > 100_000
+
+
+def test_the_run_records_what_ran(done):
+    plan = json.loads((done / "plan.json").read_text())
+    record = plan["code"]["algorithm"]
+    assert plan["traits"]["dense"]
+    assert record["sha256"] == sha256_of(done / "code" / "algorithm" / "mine.py")
+    assert (record["origin"], Path(record["file"]).name) == ("file", "mine.py")
+    assert summary_of(done)["algorithm"].endswith("mine.py:fedavg")
+
+
+def test_its_plan_is_launched_only_with_trust_and_spawned_peers_take_the_copy(done, tmp_path):
+    plan, again = done / "plan.json", tmp_path / "again"
+    words = ("launch", plan, "--run-dir", again, "--quiet", "--start", "spawn")
+    out = refused(*words)
+    assert f"{plan}: settings.algorithm = " in out
+    assert "--trust-code" in out
+    assert not again.exists()
+    code, out = prisam(*words, "--trust-code", "--baseline", "none")
+    assert code == 0, out
+    code, out = asked("verify", done, again)
+    assert (code, out.split(":")[0]) == (0, "the same"), out
+
+
+def test_faults_that_hit_it_are_survived(done, tmp_path):
+    scenario, run = tmp_path / "kill.toml", tmp_path / "run"
+    scenario.write_text(KILL)
+    where = ("--algorithm", f"{done.parent / 'mine.py'}:fedavg", "--run-dir", run)
+    code, _, err = launch(topology(tmp_path, FOUR), *where, "--faults", scenario, "--quiet")
+    assert code == 0, err
+    summary = summary_of(run)
+    assert [fault["verdict"] for fault in summary["faults"]] == ["true", "true"]
+    assert summary["closure"]["unexplained_bytes"] == 0
+    states = {peer: each["state"] for peer, each in summary["peers"].items()}
+    assert states.pop("p03") == "died with -9 as planned"
+    assert set(states.values()) == {"completed"}
+
+
+def test_an_interrupted_run_is_resumed_with_the_code_that_it_was_begun_with(done, tmp_path):
+    mine, run, net = tmp_path / "mine.py", tmp_path / "run", topology(tmp_path, FOUR)
+    shutil.copy(done / "code" / "algorithm" / "mine.py", mine)
+    where = ("--algorithm", f"{mine}:fedavg", "--run-dir", run, "--quiet")
+    with launcher(net, *where) as process:
+        wait_for("round 1", round_done(run, ["p00"], 0))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=DEADLINE_S)
+    assert "--trust-code" in refused("resume", run)
+
+    text = mine.read_text()
+    mine.write_text(text + "\n# a comment\n")
+    out = refused("resume", run, "--trust-code")
+    assert f"code.algorithm = '{mine}'" in out
+    assert str(run / "code" / "algorithm" / "mine.py") in out
+    mine.write_text(text)
+    code, out = prisam("resume", run, "--trust-code", "--quiet")
+    assert (code, out) == (0, "")
+    assert asked("verify", done, run)[0] == 0
+
+
+def test_the_algorithm_of_the_page_runs(tmp_path):
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (tmp_path / "gossip.py").write_text(block)
+    run = tmp_path / "run"
+    where = ("--algorithm", f"{tmp_path}/gossip.py:gossip", "--run-dir", run, "--rounds", "2")
+    code, _, err = launch(topology(tmp_path, FOUR), *where, "--quiet")
+    assert code == 0, err
+    members = [x["members"] for x in journal(run, "p00") if x["record"] == "aggregated"]
+    assert members == [["p00", "p01", "p02", "p03"]] * 2
