@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from prisam_p2p.control.activity import Activity
 from prisam_p2p.launch.sampling import Sample
 
-NOTICE_S = 2.0
-"""A peer that stands still for so long is shown and journalled. Less would report every process
-that the disk holds up for a moment."""
+NOTICE_S = 1.5
+"""A peer that stands still for so long is shown and journalled: for two samples, or one where they
+are rare (sampling.py). Less would report every process that the disk holds up for a moment."""
 
 MOST_STEP_S = 2.0
 """Between two samples a peer's stillness grows by this at most, however late the second comes: a

@@ -10,7 +10,6 @@ from prisam_p2p.control.activity import Activity, Slot
 from prisam_p2p.launch.sampling import Sample
 from prisam_p2p.launch.watchdog import (
     MOST_STEP_S,
-    NOTICE_S,
     Seen,
     Silence,
     Watchdog,
@@ -65,7 +64,7 @@ def test_who_stands_still_is_noticed_soon_and_ended_after_the_timeout(reason):
     found = looks(Watchdog(TIMEOUT_S), [[STILL[reason]]] * 70)
     noticed = [(i, stall) for i, each in enumerate(found) for stall in each.noticed]
     assert [(i, stall.peer, stall.reason) for i, stall in noticed] == [(3, "a", reason)]
-    assert noticed[0][1].since_s == NOTICE_S
+    assert noticed[0][1].since_s == 2.0
     first = next(i for i, each in enumerate(found) if each.to_end)
     assert first - 1 == TIMEOUT_S  # it is known to stand still from the second look on
 
