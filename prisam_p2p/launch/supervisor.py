@@ -40,7 +40,7 @@ from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressDisplay, ProgressView, view_of
 from prisam_p2p.launch.stalls import DYING_S, Stalls
 from prisam_p2p.launch.time_left import TimeLeft
-from prisam_p2p.launch.watchdog import WatchedTime
+from prisam_p2p.launch.watched_time import WatchedTime
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 

@@ -2,37 +2,32 @@
 
 The zygote is forked from the launcher once everything heavy is imported and cached, while that
 still has one thread, no ZeroMQ context and no CUDA; it stays that way, so its forks are sound.
-When the launcher dies the kernel kills the zygote, and with it the peers.
+When the launcher dies the kernel kills the zygote, and with it the peers. Here is the launcher's
+end; the other is zygote_process.py.
 """
 
 from __future__ import annotations
 
-import errno
 import gc
 import importlib
 import os
 import selectors
 import signal
 import socket
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from prisam_p2p.control.codec import encode
-from prisam_p2p.control.messages import ResourceLost
 from prisam_p2p.control.spec import ENTRY, BoardSpec, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.engine import ProcessExit, Trouble
 from prisam_p2p.launch.sampling import Sample, Sampler, period_s, sample_of
-from prisam_p2p.launch.watchdog import NOTICE_S, Silence
-from prisam_p2p.system.json_lines import JsonLines, LineSocket, write_line
-from prisam_p2p.system.process_limits import die_with_parent
+from prisam_p2p.launch.watchdog import NOTICE_S
+from prisam_p2p.launch.watched_time import Silence
+from prisam_p2p.launch.zygote_process import ZygoteProcess
+from prisam_p2p.system.json_lines import JsonLines, LineSocket
 from prisam_p2p.system.process_state import process_state
-from prisam_p2p.system.refusals import refused
 
 NAME = "zygote"
 
@@ -62,7 +57,7 @@ class ZygoteEngine:
         self._pid = os.fork()
         if self._pid == 0:
             self._line.close()
-            _Zygote(theirs, sampler).run()
+            ZygoteProcess(theirs, sampler).run()
         theirs.close()
         gc.unfreeze()
         self._line.setblocking(False)
@@ -187,110 +182,6 @@ class ZygoteEngine:
         raise LaunchError(NAME, f"{what}: ended, and with it all peers (--stall-timeout-s)")
 
 
-class _Zygote:
-    """The forked end: one thread, a line to the launcher, and children."""
-
-    def __init__(self, line: socket.socket, sampler: Sampler) -> None:
-        die_with_parent()
-        self._line, self._orders, self._sampler = line, JsonLines(line), sampler
-        self._children: dict[int, int] = {}  # pid -> place on the board
-
-    def run(self) -> NoReturn:
-        """Obey until the launcher closes the line."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        woken, wake = socket.socketpair()
-        wake.setblocking(False)
-        signal.set_wakeup_fd(wake.fileno())
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # only to write to the wakeup descriptor
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._line, selectors.EVENT_READ)
-            selector.register(woken, selectors.EVENT_READ)
-            while True:
-                ready = {key.fileobj for key, _ in selector.select()}
-                if woken in ready:
-                    woken.recv(4096)
-                    self._reap()
-                if self._line in ready and not self._obey():
-                    break
-        for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
-        for pid in self._children:
-            os.waitpid(pid, 0)
-        os._exit(0)
-
-    def _obey(self) -> bool:
-        orders = self._orders.receive()
-        for order in orders or ():
-            match order:
-                case {"fork": given, "place": place}:
-                    self._fork(given, place)
-                case {"sample": _}:
-                    found = self._sampler.samples(self._children)
-                    write_line(self._line, {"samples": [sample.row() for sample in found]})
-                case {"pid": pid, "signal": number} if pid in self._children:
-                    os.kill(pid, number)
-        return orders is not None
-
-    def _fork(self, given: str, place: int) -> None:
-        if not self._orders.descriptors:  # the system drops one that is beyond the limit
-            write_line(self._line, {"refused": errno.EMFILE})
-            return
-        control = self._orders.descriptors.pop(0)
-        self._sampler.clear(place)
-        try:
-            pid = os.fork()
-        except OSError as error:
-            os.close(control)
-            write_line(self._line, {"refused": error.errno})
-            return
-        if pid == 0:
-            self._line.close()
-            _become(ProcessInput.model_validate_json(given), control)
-        os.close(control)
-        self._children[pid] = place
-        write_line(self._line, {"forked": pid})
-
-    def _reap(self) -> None:
-        for pid in list(self._children):
-            with suppress(ChildProcessError):
-                done, status = os.waitpid(pid, os.WNOHANG)
-                if done:
-                    del self._children[pid]
-                    code = os.waitstatus_to_exitcode(status)
-                    write_line(self._line, {"exited": pid, "code": code})
-
-
-def _print_to(log_path: Path, control: int) -> None:
-    """Print to the peer's log from now on; a process without a log reports why, and ends."""
-    try:
-        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        null = os.open(os.devnull, os.O_RDONLY)
-    except OSError as error:
-        why = refused(error)
-        os.write(control, encode(ResourceLost(why.what, why.reason, why.to_do)))
-        os._exit(why.exit_code)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
-
-
 def _is_there(pid: int) -> bool:
     state = process_state(pid)
     return state is not None and state.letter not in "ZX"
-
-
-def _become(given: ProcessInput, control: int) -> NoReturn:
-    """Turn this fork into the process of a peer; never returns into the zygote's code."""
-    code = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _print_to(given.spec.log_path, control)
-        sys.stdout = sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-        module = importlib.import_module(given.incarnation.entry)
-        module.main(given.spec, given.incarnation, socket.socket(fileno=control))
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
