@@ -10,6 +10,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
 import json  # noqa: E402
+import select  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -72,13 +73,19 @@ _COMMANDS = {
 """How `prisam --help` lists the commands."""
 
 
-class Command(GroupedCommand):
+class TellsErrors(click.Command):
     """Turns a PrisamError into its exit code and one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """See click."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # else what this meets is told by Python, after the end
+            return result
+        except BrokenPipeError as error:
+            if _is_read():
+                sys.exit(_told(error))
+            raise  # click then ends without a word, as `prisam .. | head` expects
         except PrisamError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
@@ -86,6 +93,13 @@ class Command(GroupedCommand):
             sys.exit(EXIT_INTERRUPTED)
         except Exception as error:
             sys.exit(_told(error))
+
+
+def _is_read() -> bool:
+    """Tell whether what we print can be read: a pipe's reader may have ended."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # errors are reported without being asked for
+    return not any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _told(error: Exception) -> int:
@@ -99,7 +113,11 @@ def _told(error: Exception) -> int:
     return PrisamError.exit_code
 
 
-class Commands(click.Group):
+class Command(TellsErrors, GroupedCommand):
+    """One of our commands."""
+
+
+class Commands(TellsErrors, click.Group):
     """Holds our commands, and lists them under headings."""
 
     command_class = Command
@@ -172,19 +190,21 @@ def launch(
 
     Example: prisam launch ring-8 --rounds 3 --baseline local
     """
-    from prisam_p2p.launch.launch import launch as launch_run
+    source = topology_file(topology)
+    scenario = faults_file(faults) if faults else None
+    from prisam_p2p.launch.launch import launch as launch_run  # takes seconds: names come first
     from prisam_p2p.measure.folders import TWIN
 
     stamp, summaries = time.strftime("%Y%m%d-%H%M%S"), _summaries()
     launched = launch_run(
-        topology_file(topology),
+        source,
         given_settings(given),
         run_dir,
         Path("runs"),
         stamp,
         quiet,
         summaries.make,
-        faults_file(faults) if faults else None,
+        scenario,
         TWIN if control_run else None,
         trust_code,
     )

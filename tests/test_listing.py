@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -113,3 +115,10 @@ def test_a_shell_completes_names(here, words, found):
         plan.write_text("{}")
         os.utime(plan, (i, i))
     assert completed(*words) == found
+
+
+def test_a_reader_that_ends_early_is_no_error():
+    command = [sys.executable, "-c", "from prisam_p2p.cli import main; main()", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        program.stdout.close()
+        assert program.stderr.read() == b""

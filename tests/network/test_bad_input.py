@@ -89,6 +89,10 @@ def test_a_topology_that_is_not_there():
     assert "clusters-12" in refused("launch", "topologies/clusters-13.toml")
 
 
+def test_a_command_of_a_group():
+    assert "--model = 'vgg'" in refused("bench", "wire", "--model", "vgg")
+
+
 def test_a_broken_plan(tmp_path):
     (tmp_path / "plan.json").write_text('{"topology": 1}')
     assert "plan.json" in refused("launch", tmp_path / "plan.json")
