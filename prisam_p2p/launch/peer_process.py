@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,8 +21,11 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.errors import ControlError, LaunchError
 from prisam_p2p.system.json_lines import LineSocket
+from prisam_p2p.system.refusals import refusal_in
 
 _LAST_LINES = 15
+_ABORT_LINES = 200
+"""The reason of an abort stands before the stacks of all threads."""
 
 
 @dataclass
@@ -148,9 +152,19 @@ class PeerProcess:
             return self.result.state
         return "killed by the launcher" if self.exit_code is None else f"died with {self.exit_code}"
 
-    def last_lines(self) -> list[str]:
+    def abort_reason(self) -> ResourceLost | None:
+        """Return the refusal by the system for which a library aborted the process, as it printed.
+
+        ZeroMQ's threads abort when a descriptor or a thread is refused, C++ when memory is.
+        """
+        if self.exit_code != -signal.SIGABRT:
+            return None
+        found = refusal_in("\n".join(self.last_lines(_ABORT_LINES)))
+        return ResourceLost(found.what, found.reason, found.to_do) if found else None
+
+    def last_lines(self, most: int = _LAST_LINES) -> list[str]:
         """Return the last lines that it printed."""
         try:
-            return self.spec.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+            return self.spec.log_path.read_text(errors="replace").splitlines()[-most:]
         except OSError:
             return []

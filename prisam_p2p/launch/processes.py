@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from prisam_p2p.control.activity import places_of
-from prisam_p2p.control.messages import Order, Report, Roster, RosterUpdate
+from prisam_p2p.control.messages import Order, Report, ResourceLost, Roster, RosterUpdate
 from prisam_p2p.control.spec import AttackSpec, Incarnation, PeerSpec, Source
 from prisam_p2p.launch.engine import Engine, Trouble
 from prisam_p2p.launch.peer_process import PeerProcess
@@ -123,6 +123,17 @@ class PeerProcesses:
     def while_starting(self, look: Callable[[], object]) -> None:
         """Call `look` several times a second while a start waits; it may raise."""
         self._engine.on_wait = look
+
+    def note_refusal(self, process: PeerProcess, lost: ResourceLost) -> None:
+        """Note and journal what the system refused a process, so that it ends."""
+        process.refusal = lost
+        self._journal.write(records.PeerRefused(process.peer, lost.what, lost.reason))
+
+    def note_abort(self, peer: str) -> None:
+        """Look for a refusal in the log of a process that a library has aborted."""
+        process = self._latest[peer]
+        if not (process.refusal or process.given_up) and (lost := process.abort_reason()):
+            self.note_refusal(process, lost)
 
     def order_all(self, order: Order) -> None:
         """Send an order to all processes."""

@@ -308,9 +308,8 @@ class Supervisor:
                 self._time_left.finishes_round(peer, round_index + 1, now_s)
             case ConnectionsSettled(complete):
                 process.settled = complete
-            case ResourceLost(what, reason):
-                process.refusal = report
-                self._journal.write(records.PeerRefused(peer, what, reason))
+            case ResourceLost():
+                self._processes.note_refusal(process, report)
                 self._injector.on_report(peer, report, now_s)
             case PeerDone():
                 process.result = report
@@ -332,6 +331,8 @@ class Supervisor:
     def _note_exits(self) -> None:
         for peer, code in self._processes.exits():
             self._injector.on_exit(peer, code, time.monotonic())
+            if not self._injector.firings.explains_end(peer):
+                self._processes.note_abort(peer)
 
     def _view(self) -> ProgressView:
         gone = [peer for peer in self._processes.here if self._is_gone(peer)]
