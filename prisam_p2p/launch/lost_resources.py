@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prisam_p2p.control.messages import ResourceLost
 from prisam_p2p.errors import ResourceError
-from prisam_p2p.measure.journal import Journal
+from prisam_p2p.measure.journal import REMOVED, Journal
 from prisam_p2p.system.refusals import refused
 
 _NAMED = 5
@@ -27,8 +27,7 @@ class LauncherFailures:
     def found(self, journal: Journal) -> bool:
         """Tell whether there is one by now: also where `journal` was removed or moved."""
         if self._first is None and not journal.is_in_place():
-            words = "it was removed or moved while the run wrote to it"
-            self._first = FileNotFoundError(errno.ENOENT, words, str(journal.path))
+            self._first = FileNotFoundError(errno.ENOENT, REMOVED, str(journal.path))
         return self._first is not None
 
     def error(self) -> ResourceError | None:
@@ -36,7 +35,9 @@ class LauncherFailures:
         if self._first is None:
             return None
         why = refused(self._first)
-        return ResourceError(why.what, why.reason, f"the run was stopped; {why.to_do}")
+        gone = self._first.errno == errno.ENOENT
+        to_do = "leave the folder alone until the run ends" if gone else why.to_do
+        return ResourceError(why.what, why.reason, f"the run was stopped; {to_do}")
 
 
 def peer_refused(peer: str, lost: ResourceLost) -> ResourceError:

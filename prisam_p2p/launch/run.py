@@ -31,7 +31,7 @@ from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
 from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
 from prisam_p2p.launch.zygote import ZygoteEngine
 from prisam_p2p.measure import folders, records
-from prisam_p2p.measure.files import write_whole
+from prisam_p2p.measure.files import remove_parts, write_whole
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.choice import NetworkChoice, facts_of, link_checks, make_network
 from prisam_p2p.netns.interface import Network
@@ -45,6 +45,8 @@ from prisam_p2p.system.refusals import refusal_of, refused
 from prisam_p2p.system.stop_requests import stop_requests
 
 LAUNCHER, KERNEL = "launcher", "kernel"
+FOLDERS = ("journal", "logs", "models", "state")
+"""The folders in a run folder that hold a file for each peer."""
 _DYING_S = 5.0
 """Peers whose launcher was killed need a moment to end."""
 
@@ -100,7 +102,7 @@ def create_run_dir(path: Path) -> None:
     if path.exists():
         raise ConfigError("--run-dir", "", str(path), "a folder that does not exist yet")
     try:
-        for name in ("journal", "logs", "models", "state"):
+        for name in FOLDERS:
             (path / name).mkdir(parents=True)
     except OSError as error:
         shutil.rmtree(path, ignore_errors=True)  # what was made of it
@@ -168,6 +170,8 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
         except OSError as error:
             raise refused(error) from error
         finally:
+            for folder in (run_dir, *map(run_dir.joinpath, FOLDERS)):
+                remove_parts(folder)
             duration_s = round(time.monotonic() - epoch_s, 3)
             journal.write(records.RunEnded(status, duration_s, states))
     if reason := failures.error():

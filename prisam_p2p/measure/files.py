@@ -42,6 +42,13 @@ def path_beside(path: Path, pid: int) -> Path:
     return path.with_name(f".{path.name}.{pid}.part")
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were killed have left of files of `folder` (`path_beside`)."""
+    with suppress(OSError):
+        for part in folder.glob(".*.part"):
+            part.unlink()
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write `text` beside `path`, then rename."""
     with written_beside(path) as beside:

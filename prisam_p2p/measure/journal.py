@@ -17,6 +17,8 @@ from typing import Any, Self
 from prisam_p2p.measure.files import naming
 from prisam_p2p.measure.records import Record
 
+REMOVED = "it was removed or moved while the run wrote to it"
+
 
 class Journal:
     """Writes records; a process that is killed, or a disk that is full, leaves whole lines behind.
@@ -78,7 +80,7 @@ class Journal:
     def _append(self, data: bytes) -> None:
         """Write the whole line or nothing of it: a disk that fills up first takes a part."""
         if os.fstat(self._file.fileno()).st_nlink == 0:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            raise FileNotFoundError(errno.ENOENT, REMOVED)
         written = 0
         try:
             while written < len(data):

@@ -32,7 +32,7 @@ _RESOURCES: dict[int, tuple[str, str]] = {
 """Error number -> what is short when no path is known, and what to do."""
 
 _FILES: dict[int, str] = {
-    errno.ENOENT: "make its folder, or name another; leave a run's folder alone while it runs",
+    errno.ENOENT: "make its folder, or name another",
     errno.ENOTDIR: "name a path whose parents are folders",
     errno.EISDIR: "name a file",
     errno.EACCES: "get the right to it, or name another",
