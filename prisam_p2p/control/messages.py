@@ -108,7 +108,7 @@ class RemoveRule(_Checked):
 class SettleConnections(_Checked):
     """Wait until the connections that faults broke are back, and answer with `ConnectionsSettled`.
 
-    Sent to all peers after the last round of a run with faults.
+    Sent to all peers after the last round of a run with faults, or where a peer stopped early.
 
     Attributes:
         peers: connections to these count.

@@ -120,7 +120,7 @@ class Supervisor:
             self._connect()
             self._watch_rounds()
             self._injector.heal_all(time.monotonic())
-            if self._has_faults:
+            if self._has_faults or self._someone_left():
                 self._settle()
             self._before_exit()
             self._processes.order_all(Exit())
@@ -175,6 +175,11 @@ class Supervisor:
             self._injector.tick(time.monotonic())
             if all(map(self._injector.firings.waits_for_others, unfinished)):  # and there are none
                 self._injector.heal_waiting(time.monotonic())
+
+    def _someone_left(self) -> bool:
+        """Tell whether a peer stopped before its last round: its goodbyes may be on their way."""
+        n_rounds = self._settings.rounds
+        return any(each.done and each.rounds_done < n_rounds for each in self._processes)
 
     def _settle(self) -> None:
         """Let connections that faults broke come back, and messages on their way arrive."""

@@ -411,7 +411,9 @@ class FaultMissed:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """At the end of a run with faults, connections were given time to come back.
+    """At the end, connections had time to come back, and messages on their way to arrive.
+
+    Written in a run with faults, and where a peer stopped before its last round.
 
     Attributes:
         late: peers that still lacked a neighbor then.

@@ -147,6 +147,11 @@ def test_peers_that_reach_the_target_loss_leave_and_the_others_go_on(run, folder
         peer: journal(folder / "target", peer)[-1]["rounds"] for peer in json.loads(out)["peers"]
     }
     assert max(finished.values()) < 40
+    ended = [
+        [x for x in journal(at, "launcher") if x["record"] == "settled"]
+        for at in (run, folder / "target")
+    ]
+    assert [len(x) for x in ended] == [0, 1]  # a goodbye on its way is waited for
     for peer, rounds in finished.items():
         losses = [x["loss"] for x in journal(folder / "target", peer) if x["record"] == "trained"]
         assert len(losses) == rounds
