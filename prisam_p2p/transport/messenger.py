@@ -40,7 +40,7 @@ class Outlet:
 
     Attributes:
         peer: the receiver's name, as far as it is known.
-        connection: that the messages go by; their bytes are counted for it.
+        connection: the one that they go by; their bytes are counted for it.
         routing_id: the ROUTER's id of the connection; None for a DEALER, which has one peer only.
     """
 
