@@ -407,6 +407,7 @@ def verify(run: str | None, run2: str | None, output: str) -> None:
 
     Example: prisam verify runs/one runs/two
     """
+    from prisam_p2p.console import print_line
     from prisam_p2p.report.run_folder import RunFolder
     from prisam_p2p.report.verify import (
         code_differences,
@@ -426,8 +427,8 @@ def verify(run: str | None, run2: str | None, output: str) -> None:
         click.echo(json.dumps({**found, "differences": texts, "code": code}))
     else:
         for each in (*differences, *code):
-            click.echo(str(each))
-        click.echo(outcome(differences, counts))
+            print_line(str(each))
+        print_line(outcome(differences, counts))
     if differences:
         sys.exit(CheckFailed.exit_code)
 

@@ -130,6 +130,9 @@ def _print_forecast(cells: list[Any], output: str) -> None:
 
 
 def _print_finished(finished: Any, out: Path, output: str) -> None:
+    from prisam_p2p.console import output_width
+    from prisam_p2p.experiment.printed_results import fitted
+
     outcome = finished.outcome
     if output == "json":
         written = asdict(finished.written) if finished.written else None
@@ -150,5 +153,5 @@ def _print_finished(finished: Any, out: Path, output: str) -> None:
     if outcome.interrupted:
         click.echo("interrupted; run the same command again to continue")
         return
-    click.echo((out / "results.md").read_text(), nl=False)
+    click.echo(fitted((out / "results.md").read_text(), output_width()), nl=False)
     click.echo(f"\ntables and figures: {out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -49,7 +50,10 @@ def test_a_killed_launcher_leaves_no_process(tmp_path):
     assert wait_for("end of all processes", lambda: not alive(pids), 5.0) < 5.0
     wait_for("end of all sockets", lambda: nobody_listens(tmp_path / "run"), 5.0)
     code, out = asked("summary", tmp_path / "run", "--format", "json")
-    assert (code, json.loads(out)["status"]) == (0, "killed")
+    told = json.loads(out)
+    assert (code, told["status"], told["lost"]) == (0, "killed", [])
+    ended = "prisam on net: not ended (its launcher was killed, or still runs) after "
+    assert told["headline"].startswith(ended)
 
 
 def test_a_killed_launcher_leaves_no_spawned_process(tmp_path):
@@ -70,12 +74,15 @@ def test_an_interrupted_run_is_readable(tmp_path, number):
     wait_for("first round", round_done(run, PEERS, 0))
     pids = family(process.pid)
     process.send_signal(number)
-    process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=20)
     assert process.returncode == 130
     assert not alive(pids)
     wait_for("end of all sockets", lambda: nobody_listens(run), 5.0)
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["status"] == "interrupted"
+    assert (summary["status"], summary["lost"]) == ("interrupted", [])
+    done = re.match(r"prisam on net: interrupted after (\d+)(?: to \d+)? of 500 rounds, ", out)
+    assert done
+    assert int(done[1]) == summary["rounds_done"] > 0
     assert {peer["state"] for peer in summary["peers"].values()} == {"stopped"}
     assert summary["accuracy"]["after_training"] > 0
     assert not list(tmp_path.rglob("*.part"))
@@ -140,15 +147,21 @@ def test_a_peer_that_sends_a_wrong_line_fails_the_run_by_name(tmp_path):
 def test_a_killed_peer_is_left_out_by_name_and_the_others_complete(tmp_path):
     run = tmp_path / "run"
     text = SMALL.replace("rounds = 3", "rounds = 12")
-    process = launcher(topology(tmp_path, text), "--run-dir", run, "--quiet")
+    process = launcher(topology(tmp_path, text), "--run-dir", run)
     wait_for("first round", round_done(run, PEERS, 0))
     os.kill(peer_pids(run)["p01"], signal.SIGKILL)
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 4
     assert "p01 died with -9" in err
     summary = json.loads((run / "summary.json").read_text())
     states = {peer: result["state"] for peer, result in summary["peers"].items()}
     assert states == {**dict.fromkeys(PEERS, "completed"), "p01": "died with -9"}
+    (lost,) = summary["lost"]
+    assert lost == {"peer": "p01", "reason": "killed", "round": lost["round"], "planned": False}
+    assert 1 <= lost["round"] < 12
+    assert out.startswith("prisam on net: 5 of 6 peers ran 12 rounds in ")
+    assert f"; 1 lost: p01 (killed, round {lost['round']})\n" in out
+    assert ": 5/6 peers, 1 lost, round 12/12, " in err  # p01 does not hold it back
     for peer in ("p00", "p02", "p03", "p04", "p05"):
         last = [x for x in journal(run, peer) if x["record"] == "heard"][-1]
         assert last["missing"] == {"p01": "connection closed"}
@@ -170,5 +183,8 @@ def test_a_peer_beyond_its_memory_says_so_and_the_others_complete(tmp_path):
     assert event["asked_mib"] == 4
     summary = json.loads((run / "summary.json").read_text())
     assert summary["peers"]["p02"]["budgets"]["memory_mib"]["exceeded"]
+    assert summary["lost"] == [
+        {"peer": "p02", "reason": "out of memory", "round": 0, "planned": False}
+    ]
     done = [p for p, result in summary["peers"].items() if result["state"] == "completed"]
     assert done == [p for p in PEERS if p != "p02"]

@@ -60,6 +60,7 @@ def test_a_killed_peer_is_gone_and_the_others_go_on(tmp_path, control):
     (verdict,) = summary["faults"]
     assert (verdict["id"], verdict["fired"], verdict["verdict"]) == ("f0#0", True, "true")
     assert summary["peers"]["p05"]["state"] == "died with -9 as planned"
+    assert summary["headline"].endswith("; 1 lost as planned: p05 (killed, round 2)")
     assert heard_missing(run, "p00", "p05") == [2, 3, 4]  # before its mask of round 2
     assert heard_missing(control.path, "p00", "p05") == []
     assert verdict["detected_s"] < 5
