@@ -6,6 +6,8 @@ are beside it.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,3 +20,10 @@ ROOT = _BUILT_IN if _BUILT_IN.is_dir() else CODE_ROOT
 TOPOLOGIES = ROOT / "topologies"
 DEFAULT_TOPOLOGY = TOPOLOGIES / "clusters-12.toml"
 PEERS = ROOT / "peers"
+
+
+def child_environment() -> Mapping[str, str]:
+    """Return this environment, with a PYTHONPATH by which a child process runs this code."""
+    others = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(CODE_ROOT), *([others] if others else [])])
+    return {**os.environ, "PYTHONPATH": path}

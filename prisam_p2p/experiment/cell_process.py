@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,7 @@ from prisam_p2p.experiment.cell_folder import CellFolder, CellState
 from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.settings import code_named
-from prisam_p2p.shipped import CODE_ROOT
+from prisam_p2p.shipped import child_environment
 
 _PROGRAM = "from prisam_p2p.cli import main; main()"
 _ROUND_IS_OVER = b'"record":"traffic"'
@@ -112,15 +110,8 @@ def start(resolved: ResolvedCell, folder: CellFolder, lock: int) -> CellProcess:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=_environment(),
+            env=child_environment(),
             start_new_session=True,
             pass_fds=(lock,),
         )
     return CellProcess(resolved, folder, process, resumed)
-
-
-def _environment() -> Mapping[str, str]:
-    """Return this environment, with a PYTHONPATH by which the child runs this code."""
-    others = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([str(CODE_ROOT), *([others] if others else [])])
-    return {**os.environ, "PYTHONPATH": path}

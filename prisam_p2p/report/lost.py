@@ -147,8 +147,8 @@ def _reason(run: RunFolder, peer: str, state: str, process: _LastProcess | None)
     if code < 0:
         name = signal.Signals(-code).name if -code in _SIGNALS else f"signal {-code}"
         return "killed" if -code == signal.SIGKILL else f"ended by {name}"
-    if code == 0:
-        return "stopped"
+    if code == 0:  # in a run that goes on, only a fault of the plan or somebody else stops a peer
+        return "stopped" if state.endswith(AS_PLANNED) else "told to stop by SIGTERM"
     said = _said_last(run, peer)
     return f"ended with exit code {code}" + (f": {said}" if said else "")
 

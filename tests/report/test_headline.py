@@ -93,7 +93,7 @@ def test_of_planned_and_other_losses_each_says_which_it_is(told):
         (End(4, -6, "died with -6", None), "ended by SIGABRT"),
         (End(4, -99, "died with -99", None), "ended by signal 99"),
         (End(4, 0, "out-of-memory", "more than 64 MiB"), "out of memory"),
-        (End(4, 0, "stopped", "told to stop"), "stopped"),
+        (End(4, 0, "stopped", "told to stop"), "told to stop by SIGTERM"),
         (End(4, 7, "died with 7", None), "ended with exit code 7: OSError: the last line"),
         (
             End(4, 1, "failed", "ValueError: no such thing"),
