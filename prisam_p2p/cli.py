@@ -59,6 +59,9 @@ _output = option_in(
     default="table",
     help="Print the results as a table, or summary.json with the run's path. [table]",
 )
+_force = option_in(
+    "Run", "--force", is_flag=True, help="Start also what does not fit on this machine."
+)
 _TABLE_OR_JSON = click.Choice(["table", "json"])
 _FORMATS = click.Choice(["table", "json", "csv", "parquet"])
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -142,9 +145,10 @@ def main() -> None:
       prisam launch ring-8 --rounds 3                another network: prisam list topologies
       prisam launch --help                           a command's options, with an example
 
-    Exit codes: 0 done, 1 another error, 2 wrong input (nothing was started), 3 a process did not
-    start, 4 a finished run broke a rule, 5 a rule could not be checked, 6 the machine ran out of
-    disk, memory, descriptors or processes, 130 interrupted.
+    Exit codes: 0 done, 1 another error, 2 wrong input, or a run that does not fit on this machine
+    (nothing was started), 3 a process did not start, 4 a finished run broke a rule, 5 a rule could
+    not be checked, 6 the machine ran out of disk, memory, descriptors or processes, 130
+    interrupted.
     """
 
 
@@ -172,6 +176,7 @@ def main() -> None:
     help="With --faults: also run without them, and compare.",
 )
 @trust_option
+@_force
 @settings_options
 def launch(
     topology: str,
@@ -181,6 +186,7 @@ def launch(
     faults: str | None,
     control_run: bool,
     trust_code: bool,
+    force: bool,
     **given: object,
 ) -> None:
     """Run a network of peers, each its own process, and report what it learned and sent.
@@ -207,6 +213,7 @@ def launch(
         scenario,
         TWIN if control_run else None,
         trust_code,
+        force,
     )
     _conclude(launched, summaries, quiet, output)
 
@@ -254,7 +261,8 @@ def _report(
 @_quiet
 @_output
 @trust_option
-def resume(run: str | None, quiet: bool, output: str, trust_code: bool) -> None:
+@_force
+def resume(run: str | None, quiet: bool, output: str, trust_code: bool, force: bool) -> None:
     """Continue a run whose launcher was killed or interrupted, to the same result.
 
     RUN is its folder, or the beginning of the name of one in ./runs. [the newest there] Peers
@@ -266,7 +274,7 @@ def resume(run: str | None, quiet: bool, output: str, trust_code: bool) -> None:
     from prisam_p2p.launch.resume import resume as resume_run
 
     summaries = _summaries()
-    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code)
+    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code, force)
     _conclude(launched, summaries, quiet, output)
 
 
@@ -291,30 +299,41 @@ def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str
     "Faults",
     "--faults",
     type=FAULTS,
-    required=True,
-    help="Scenario (its name or path), or a run's faults.json.",
+    help="Print which faults this would inject: a scenario (its name or path), or a run's "
+    "faults.json. [none]",
 )
 @option_in(
     "Output", "--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]"
 )
 @trust_option
 @settings_options
-def plan(topology: str, faults: str, output: str, trust_code: bool, **given: object) -> None:
-    """Print which faults a scenario would inject into a network, when and where. Starts nothing.
+def plan(topology: str, faults: str | None, output: str, trust_code: bool, **given: object) -> None:
+    """Print what a launch would need, beside what this machine has, and which faults it would do.
 
-    All random choices follow from --seed: a launch with the same options injects these faults.
+    Counts processes, connections and descriptors; measures a peer's memory and time in a short
+    trial, which is remembered: docs/preflight.md. Starts no network. With --faults, --format json
+    prints the faults alone, as a file for --faults.
 
     Example: prisam plan clusters-20 --faults churn-30
     """
+    from prisam_p2p.console import print_line
     from prisam_p2p.faults.run_faults import print_faults
-    from prisam_p2p.launch.launch import plan_faults
+    from prisam_p2p.launch.launch import plan_launch
+    from prisam_p2p.preflight.printed import as_dict, print_preflight
 
-    found = plan_faults(
-        topology_file(topology), given_settings(given), faults_file(faults), trust_code
+    preflight, found = plan_launch(
+        topology_file(topology),
+        given_settings(given),
+        Path("runs"),
+        faults_file(faults) if faults else None,
+        trust_code,
     )
     if output == "json":
-        click.echo(found.to_json(), nl=False)
-    else:
+        click.echo(found.to_json() if found else json.dumps(as_dict(preflight), indent=1))
+        return
+    print_preflight(preflight)
+    if found:
+        print_line("")
         print_faults(found)
 
 

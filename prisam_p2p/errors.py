@@ -33,6 +33,12 @@ class ConfigError(PrisamError):
         super().__init__(f"{place} = {value!r}: expected {right}")
 
 
+class DoesNotFit(PrisamError):
+    """The run needs more than this machine has, and nothing was started."""
+
+    exit_code = 2
+
+
 class LaunchError(PrisamError):
     """A process did not start, or the launcher cannot go on with it; `last_lines`: its output."""
 

@@ -19,6 +19,9 @@ does not import what peers are made of."""
 BYZANTINE_ENTRY = "prisam_p2p.byzantine.process"
 """The module whose `main` plays a Byzantine peer."""
 
+PROBE_ENTRY = "prisam_p2p.peer.probe"
+"""The module whose `main` plays a peer alone, to be measured."""
+
 
 Source = Literal["state", "neighbor", "fresh"]
 """Where a process gets its first weights: the peer's state file, a neighbor, or W0."""
@@ -87,6 +90,18 @@ class BoardSpec(BaseModel):
     fd: int
     n_peers: int
     places: dict[str, int] = {}
+
+
+class ProbeSpec(BaseModel):
+    """What a process plays that stands for a peer while that is measured.
+
+    Attributes:
+        donors: how many of its neighbors it takes to have similar data.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    donors: int
 
 
 class PeerSpec(BaseModel):
@@ -176,6 +191,7 @@ class Incarnation(BaseModel):
             last process left; "fresh", W0. The next one where this is not to be had.
         first_round: the earliest round to begin with; exactly this one if it is not late.
         attack: what it does as a Byzantine peer; None = it is honest.
+        probe: it runs alone, and no run counts it; None = it is a peer of a run.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -186,10 +202,13 @@ class Incarnation(BaseModel):
     source: Source = "fresh"
     first_round: int = 0
     attack: AttackSpec | None = None
+    probe: ProbeSpec | None = None
 
     @property
     def entry(self) -> str:
         """The module whose `main` plays this process."""
+        if self.probe is not None:
+            return PROBE_ENTRY
         return ENTRY if self.attack is None else BYZANTINE_ENTRY
 
 

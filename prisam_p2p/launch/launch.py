@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,17 +15,19 @@ from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.run_faults import faults_of, plan_of
+from prisam_p2p.launch.fit import PlannedRun, examine, require_fit
 from prisam_p2p.launch.lost_resources import peers_refused
 from prisam_p2p.launch.run import RunRequest, RunResult, begin_run, create_run_dir
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
-from prisam_p2p.netns.choice import LOOPBACK, NetworkChoice, choose_network
+from prisam_p2p.netns.choice import LOOPBACK, NAMESPACES, NetworkChoice, choose_network
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.toml_file import no_such_file
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.plan.user_code import load_code, named_by
+from prisam_p2p.preflight.verdict import Preflight
 from prisam_p2p.system.process_limits import allow_many_files
 
 
@@ -58,6 +60,7 @@ def launch(
     faults: Path | None = None,
     control_folder: str | None = None,
     trust_code: bool = False,
+    force: bool = False,
 ) -> Launched:
     """Do the run that `source` describes, its control run and its baseline.
 
@@ -70,9 +73,11 @@ def launch(
         control_folder: name of a folder, inside the run's, for the control run (the same plan
             without faults); None = no control run.
         trust_code: run the code that `source` names, too; what `overrides` name is run anyway.
+        force: start also what does not fit on this machine.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
+        DoesNotFit: the same, where this machine has too little for the run.
         LaunchError: a peer did not come up; the run folder says "failed".
         ResourceError: the system refused what the launcher needs; the run folder says "failed".
     """
@@ -92,6 +97,7 @@ def launch(
     make_ready(prepared)
     request = RunRequest(prepared, prepared.plan, folder, choice, quiet, fault_plan)
     try:
+        require_fit(prepared, planned_runs(request, bool(control_folder)), folder, force)
         return _all_runs(request, control_folder, after_run)
     finally:
         prepared.images.close()
@@ -137,6 +143,14 @@ def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
     return replace(request, plan=baseline, run_dir=folder, choice=choice, faults=None)
 
 
+def planned_runs(request: RunRequest, control_run: bool = False) -> list[PlannedRun]:
+    """Return the runs of a launch, in their order, for the preflight."""
+    requests = [request, *([request] if control_run else [])]
+    if baseline := request.prepared.baseline:
+        requests.append(baseline_request(request, baseline))
+    return [PlannedRun(each.plan, each.choice.network == NAMESPACES) for each in requests]
+
+
 def make_ready(prepared: Prepared) -> None:
     """Import what every fork needs, and free what none needs."""
     for plan in (prepared.plan, prepared.baseline):
@@ -146,10 +160,14 @@ def make_ready(prepared: Prepared) -> None:
     allow_many_files()
 
 
-def plan_faults(
-    source: Path, overrides: Mapping[str, object], faults: Path, trust_code: bool = False
-) -> FaultPlan:
-    """Return what `faults` would do to the run of `source` (see `launch`), without running it.
+def plan_launch(
+    source: Path,
+    overrides: Mapping[str, object],
+    runs_folder: Path,
+    faults: Path | None = None,
+    trust_code: bool = False,
+) -> tuple[Preflight, FaultPlan | None]:
+    """Return what a launch of `source` would need, and what `faults` would do to it.
 
     Raises:
         ConfigError: the input is wrong.
@@ -159,8 +177,13 @@ def plan_faults(
     given = [key for key, value in overrides.items() if value is not None]
     code = load_code(settings, named_by(topology, given, trust_code, records))
     prepared = prepare(topology, settings, code)
-    prepared.images.close()
-    return plan_of(faults, topology, prepared.plan)
+    with closing(prepared.images):
+        plan = prepared.plan
+        found = plan_of(faults, topology, plan) if faults else None
+        choice = choose_network(plan.settings.network, wants(plan, found))
+        make_ready(prepared)
+        request = RunRequest(prepared, plan, runs_folder, choice, quiet=True, faults=found)
+        return examine(prepared, planned_runs(request), runs_folder), found
 
 
 def run_reported(request: RunRequest, after_run: Callable[[Path], object]) -> RunResult:

@@ -13,12 +13,14 @@ from pathlib import Path
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.faults.remaining import ResumePoint, left_of
+from prisam_p2p.launch.fit import require_fit
 from prisam_p2p.launch.launch import (
     Launched,
     baseline_request,
     losses_of,
     make_ready,
     network_for,
+    planned_runs,
     reported,
     run_reported,
 )
@@ -38,15 +40,21 @@ from prisam_p2p.plan.user_code import check_trust, load_code, named_by
 
 
 def resume(
-    run_dir: Path, quiet: bool, after_run: Callable[[Path], object], trust_code: bool = False
+    run_dir: Path,
+    quiet: bool,
+    after_run: Callable[[Path], object],
+    trust_code: bool = False,
+    force: bool = False,
 ) -> Launched:
     """Continue the run in `run_dir` to its end, and its baseline.
 
     Args:
         after_run: called with the folder of each run when it has ended, however it ended.
         trust_code: run the code that its plan names.
+        force: start also what does not fit on this machine.
 
     Raises:
+        DoesNotFit: this machine has too little for the run; nothing was started.
         ConfigError: it is no run folder, there is nothing to resume, it still runs, or its data or
             model are not those of the plan; nothing was started.
         LaunchError: a peer did not come up.
@@ -61,6 +69,7 @@ def resume(
     make_ready(prepared)
     request = RunRequest(prepared, plan, run_dir, choice, quiet, faults)
     try:
+        require_fit(prepared, planned_runs(request), run_dir, force)
         return _rest_of(request, after_run)
     finally:
         prepared.images.close()

@@ -191,7 +191,7 @@ def _play(
     plan, faults = request.plan, request.faults
     specs = build_specs(request.prepared, plan, launch, network, faults, past)
     first = first_incarnations([spec.peer_id for spec in specs], faults, past)
-    engine = _engine(plan.settings, launch.board)  # forked before there is a thread
+    engine = engine_for(plan.settings, launch.board)  # forked before there is a thread
     with _kernel_watch(specs, network, mtu, course.failures) as watch:
         journal = course.journal
         processes = PeerProcesses(engine, specs, first, journal)
@@ -247,7 +247,8 @@ def _held(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _engine(settings: RunSettings, board: BoardSpec) -> Engine:
+def engine_for(settings: RunSettings, board: BoardSpec) -> Engine:
+    """Return what starts the processes of peers; it may fork, so the caller has one thread."""
     if settings.start is Start.ZYGOTE:
         return ZygoteEngine(board, settings.stall_timeout_s)
     return SpawnEngine(board)

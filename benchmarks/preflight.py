@@ -1,0 +1,139 @@
+"""Hold what `prisam plan` foresees against real runs of 12, 60 and 200 peers.
+
+    python benchmarks/preflight.py [--peers 12 --peers 60] [--repeats N] [--format json]
+
+Each network is launched as a user would. In samples of the launcher's process tree are counted: PSS
+and page tables, descriptors, threads, and TCP sockets between its peers; the largest sums count.
+Time is measured in separate runs, because sampling takes much of a core.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+HERE = Path(__file__).parent
+PROGRAM = [sys.executable, str(HERE.parent / "launch.py")]
+PLAN = [sys.executable, "-c", "from prisam_p2p.cli import main; main()", "plan"]
+LINKS = {12: 'generator = "full"', 60: 'generator = "full"'}
+K_REGULAR = 'generator = "k-regular"\ndegree = 8'
+TOPOLOGY = """
+[peers]
+count = {peers}
+profiles = ["laptop", "raspberry-pi-5", "phone-midrange", "raspberry-pi-4"]
+[links]
+{links}
+[run]
+rounds = 4
+groups = {groups}
+images_per_peer = 40
+"""
+MIB = 2**20
+
+
+@click.command()
+@click.option("--peers", multiple=True, type=int, default=(12, 60, 200), help="[12, 60, 200]")
+@click.option("--repeats", default=2, help="Runs for the time. [2]")
+@click.option("--option", multiple=True, help="Passed to plan and launch: --option=--width=2.")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+def main(peers: tuple[int, ...], repeats: int, option: tuple[str, ...], output: str) -> None:
+    """Print estimates beside measurements."""
+    rows = [row for n in peers for row in compare(n, repeats, option)]
+    hardware = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    if output == "json":
+        print(json.dumps({"hardware": hardware, "rows": rows}, indent=1))
+        return
+    print(f"{hardware}; time: {repeats} runs, the others: one")
+    for row in rows:
+        measured = ", ".join(f"{x:,.1f}" for x in row["measured"])
+        ratio = row["estimate"] / (sum(row["measured"]) / len(row["measured"]))
+        name = f"{row['peers']:>5} peers  {row['what']:<24}"
+        print(f"{name} estimate {row['estimate']:>10,.1f}  measured {measured:>12}  {ratio:.2f}")
+
+
+def compare(n: int, repeats: int, options: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return a row for each amount: estimate, and what runs of `n` peers took."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"net-{n}.toml")
+        groups = 3 if n < 100 else 4
+        path.write_text(TOPOLOGY.format(peers=n, links=LINKS.get(n, K_REGULAR), groups=groups))
+        given = [str(path), *options]
+        text = subprocess.run(
+            [*PLAN, *given, "--format", "json"], stdout=subprocess.PIPE, check=True
+        ).stdout
+        run = json.loads(text)["runs"][0]
+        sampled = sample([*PROGRAM, *given, "--quiet", "--run-dir", f"{folder}/sampled"])
+        times = [timed([*PROGRAM, *given], Path(folder, f"run-{i}")) for i in range(repeats)]
+        written = sum(f.stat().st_size for f in Path(folder, "run-0").rglob("*") if f.is_file())
+        closure = json.loads(Path(folder, "run-0", "summary.json").read_text())["closure"]
+    counts, memory, kernel = run["counts"], run["memory"], run["memory"]["kernel"]
+    pss = (memory["total"] - kernel) / MIB
+    compared: list[tuple[str, float, list[float]]] = [
+        ("memory (PSS), MiB", pss, [sampled["pss"] / MIB]),
+        ("memory and tables, MiB", memory["total"] / MIB, [sampled["tables"] / MIB]),
+        ("TCP connections", counts["connections"], [closure["connections"]]),
+        ("descriptors in all", counts["host_files"], [sampled["files"]]),
+        ("descriptors of one peer", counts["peer_files"], [sampled["peer_files"]]),
+        ("descriptors of launcher", counts["launcher_files"], [sampled["launcher_files"]]),
+        ("threads", counts["threads"], [sampled["threads"]]),
+        ("run folder, MiB", run["disk"]["run_folder"] / MIB, [written / MIB]),
+        ("time, s", run["seconds"], times),
+    ]
+    return [{"peers": n, "what": w, "estimate": e, "measured": m} for w, e, m in compared]
+
+
+def timed(command: list[str], run_dir: Path) -> float:
+    """Run; return the seconds from the run's beginning to its end, by its journal."""
+    subprocess.run([*command, "--quiet", "--run-dir", str(run_dir)], check=True)
+    last = (run_dir / "journal" / "launcher.jsonl").read_text().splitlines()[-1]
+    return float(json.loads(last)["duration_s"])
+
+
+def sample(command: list[str]) -> Counter[str]:
+    """Run; return the largest sums over the process tree while it ran."""
+    child, peak = psutil.Popen(command), Counter[str]()
+    while child.poll() is None:
+        with suppress(psutil.Error):
+            tree = [child, *child.children(recursive=True)]
+            peak |= look(tree)  # the larger value of each
+        time.sleep(0.2)
+    if child.wait():
+        raise click.ClickException(f"{' '.join(command)} ended with {child.returncode}")
+    return peak
+
+
+def look(tree: list[psutil.Process]) -> Counter[str]:
+    """Return the sums over some processes, and the most of one."""
+    now = Counter[str]()
+    for place, process in enumerate(tree):
+        with suppress(psutil.Error, OSError):
+            info, tables = process.memory_full_info(), page_tables(process.pid)
+            files = process.num_fds()
+            kind = "launcher_files" if place == 0 else "peer_files"
+            now[kind] = max(now[kind], files)
+            now.update(pss=info.pss, tables=info.pss + tables, files=files)
+            now.update(threads=process.num_threads())
+    return now
+
+
+def page_tables(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmPTE:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    main()

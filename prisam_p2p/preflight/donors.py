@@ -1,0 +1,62 @@
+"""From how many neighbors a peer pulls weights: by the algorithm's traits and settings. Pure.
+
+Where clustering decides, nobody knows it before the run; the estimate is the neighbors with similar
+data, or the share of the neighbors that one of k clusters has.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from prisam_p2p.algorithms import Algorithm
+from prisam_p2p.plan.plan import PeerPlan, Plan
+from prisam_p2p.settings import Grouping
+
+_TRIED_FOR_EACH = 5
+"""Models that pens tries for each that it averages (peer/baselines/pens.py)."""
+
+
+def donors_of_a_round(plan: Plan, peer: str) -> int:
+    """Return from how many neighbors `peer` pulls in one round, at most."""
+    settings, degree = plan.settings, len(plan.peers[peer].neighbors)
+    algorithm, traits = settings.algorithm, plan.traits
+    if traits.silent:
+        return 0
+    if algorithm in (Algorithm.D_PSGD, Algorithm.D_PSGD_FT, Algorithm.EXACT_SIMILARITY):
+        return degree
+    if traits.knows_groups:
+        return _alike(plan, plan.peers[peer])
+    if algorithm is Algorithm.PENS:
+        return min(degree, settings.pens_sampled or _TRIED_FOR_EACH * plan.fan_in)
+    if not traits.clusters:  # a user's algorithm may pull from all
+        return min(degree, plan.fan_in) if isinstance(algorithm, Algorithm) else degree
+    if settings.grouping is Grouping.TOP_M:
+        return min(degree, settings.top_m)
+    of_a_cluster = ceil((degree + 1) / plan.clusters) - 1
+    return min(degree, max(_alike(plan, plan.peers[peer]), of_a_cluster))
+
+
+def donors_of_a_run(plan: Plan, peer: str) -> float:
+    """Return from how many neighbors `peer` pulls at least once, as expected.
+
+    To each of them it keeps a connection for weights, and their last weights on disk.
+    """
+    settings, degree = plan.settings, len(plan.peers[peer].neighbors)
+    each = donors_of_a_round(plan, peer)
+    if plan.traits.silent or each == degree:
+        return each
+    draws = 0
+    if settings.algorithm is Algorithm.PENS:
+        draws = settings.rounds // 2 if settings.pens_rounds is None else settings.pens_rounds
+    elif not (plan.traits.clusters or plan.traits.knows_groups):
+        draws = settings.rounds
+    if not draws:
+        return each
+    return float(degree * (1 - (1 - each / degree) ** draws))
+
+
+def _alike(plan: Plan, peer: PeerPlan) -> int:
+    """Return how many neighbors are in the peer's group of the data; 0 where there are none."""
+    if peer.group is None:
+        return 0
+    return sum(plan.peers[neighbor].group == peer.group for neighbor in peer.neighbors)

@@ -1,0 +1,88 @@
+"""Connections and descriptors follow from the plan: by the algorithm, the links and the network."""
+
+import pytest
+from hand_plans import plan_of, with_settings
+
+from prisam_p2p.preflight.counts import Circumstances, count
+from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run
+
+PLAIN = Circumstances(namespaces=False, secured=False, open_files=4)
+
+
+def counted(plan, **circumstances):
+    return count(plan, Circumstances(**{**vars(PLAIN), **circumstances}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "of_a_round"),
+    [
+        ({}, 3),  # the other three of its group
+        ({"grouping": "dbscan"}, 3),
+        ({"grouping": "top-m", "top_m": 5}, 5),
+        ({"grouping": "top-m", "top_m": 50}, 11),
+        ({"algorithm": "local"}, 0),
+        ({"algorithm": "d-psgd"}, 11),
+        ({"algorithm": "exact-similarity"}, 11),
+        ({"algorithm": "oracle"}, 3),
+        ({"algorithm": "fedavg-random"}, 3),  # the plan's fan-in
+        ({"algorithm": "pens"}, 11),  # five times the fan-in
+        ({"algorithm": "pens", "pens_sampled": 6}, 6),
+    ],
+)
+def test_how_many_neighbors_a_peer_pulls_from(settings, of_a_round):
+    plan = plan_of()
+    assert plan.fan_in == 3
+    assert donors_of_a_round(with_settings(plan, **settings), "p00") == of_a_round
+
+
+def test_a_peer_that_draws_its_donors_meets_more_of_them_in_more_rounds():
+    drawing = with_settings(plan_of(), algorithm="fedavg-random", rounds=1)
+    assert donors_of_a_run(drawing, "p00") == pytest.approx(3)
+    later = donors_of_a_run(with_settings(drawing, rounds=2), "p00")
+    assert later == pytest.approx(11 * (1 - (8 / 11) ** 2))
+    assert donors_of_a_run(with_settings(drawing, rounds=1000), "p00") == pytest.approx(11)
+
+
+def test_a_group_stays_and_so_do_its_donors():
+    assert donors_of_a_run(with_settings(plan_of(), rounds=1000), "p00") == 3
+
+
+def test_a_full_network_of_twelve():
+    counts = counted(plan_of())
+    assert counts.connections == 12 * 11 + 12 * 3  # for masks, and for weights
+    assert (counts.processes, counts.peers) == (14, 12)
+    assert counts.launcher_files == 25
+    assert counts.peer_files == 26 + 11 * 5 + 3 * 6  # as counted in /proc/PID/fd of a run
+    assert counts.process_files == counts.peer_files
+
+
+def test_without_communication_there_is_no_connection():
+    counts = counted(with_settings(plan_of(), algorithm="local"))
+    assert (counts.connections, counts.peer_connections) == (0, 0)
+    assert counts.peer_files == 15
+
+
+def test_the_hub_of_a_star_is_the_busiest():
+    counts = counted(plan_of("star-9"))
+    assert counts.busiest == "p00"
+    leaf = 26 + 5 + 6
+    assert counts.peer_files >= leaf + 7 * 5
+
+
+def test_namespaces_cost_descriptors_in_every_process():
+    counts, plain = counted(plan_of(), namespaces=True), counted(plan_of())
+    assert counts.peer_files == plain.peer_files + 3 * 12
+    assert counts.launcher_files == plain.launcher_files + 3 * 12
+    assert counts.helper_files == 9 + 7 * 12  # of the process that holds the namespaces
+    assert counts.processes == plain.processes + 1
+
+
+def test_peers_inherit_what_the_launcher_has_open_unless_they_are_spawned():
+    assert counted(plan_of(), open_files=104).peer_files == counted(plan_of()).peer_files + 100
+    spawned = with_settings(plan_of(), start="spawn")
+    assert counted(spawned, open_files=104).peer_files == counted(spawned).peer_files
+    assert counted(spawned).processes == 13
+
+
+def test_encryption_costs_a_descriptor():
+    assert counted(plan_of(), secured=True).peer_files == counted(plan_of()).peer_files + 1

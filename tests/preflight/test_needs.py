@@ -1,0 +1,125 @@
+"""Memory, disk and time, from hand-made costs of a peer."""
+
+from dataclasses import replace
+
+import pytest
+from hand_plans import plan_of, with_settings, with_speed
+
+from prisam_p2p.preflight.counts import Circumstances, count
+from prisam_p2p.preflight.needs import MIB, disk, memory, most_memory, seconds
+from prisam_p2p.preflight.peer_cost import PeerCost, PeerCosts
+
+COST = PeerCost(
+    parameters=60_000,
+    macs=200_000,
+    held_bytes=30 * MIB,
+    peak_bytes=100 * MIB,
+    page_table_bytes=1 * MIB,
+    threads=5,
+    start_s=0.0,
+    step_s=0.1,
+    dense_step_s=0.1,
+    round_s=0.0,
+    state_bytes=1000,
+    model_bytes=1000,
+    journal_bytes=1000,
+)
+SMALL = COST.model_copy(update={"parameters": 20_000, "macs": 50_000, "held_bytes": 10 * MIB})
+SILENT = with_settings(plan_of(), algorithm="local")
+
+
+def on(plan, cores):
+    return plan.model_copy(update={"host": plan.host.model_copy(update={"cores": cores})})
+
+
+def counted(plan):
+    return count(plan, Circumstances(namespaces=False, secured=False, open_files=4))
+
+
+def peers_mib(plan, *costs):
+    found = memory(plan, counted(plan), PeerCosts(costs), 400 * MIB, namespaces=False)
+    assert found.total == found.shared + found.added
+    return found.peers / MIB
+
+
+def test_full_speed_devices_train_in_turns():
+    fast = on(with_speed(SILENT, 1.0), 2)
+    assert peers_mib(fast, COST) == pytest.approx(12 * 30 + 2 * 70)
+    assert peers_mib(on(fast, 100), COST) == pytest.approx(12 * 100)
+
+
+def test_slow_devices_and_those_without_turns_train_all_at_once():
+    assert peers_mib(with_speed(SILENT, 0.5), COST) == pytest.approx(12 * 100)
+    without = with_settings(with_speed(SILENT, 1.0), turns=False)
+    assert peers_mib(without, COST) == pytest.approx(12 * 100)
+
+
+def test_a_connection_costs_memory_in_the_peers_and_in_the_kernel():
+    talking, costs = with_speed(plan_of(), 0.5), PeerCosts([COST])
+    beside = memory(talking, counted(talking), costs, 0, namespaces=False)
+    alone = memory(SILENT, counted(SILENT), costs, 0, namespaces=False)
+    assert beside.peers > alone.peers + 168 * 2**16
+    assert beside.kernel > alone.kernel + 168 * 2 * 4096
+
+
+def test_devices_lie_on_the_line_between_the_measured_ones():
+    costs = PeerCosts([COST, SMALL])
+    assert costs.memory_bytes(20_000)[0] == 10 * MIB
+    assert costs.memory_bytes(40_000)[0] == pytest.approx(20 * MIB)
+    assert costs.memory_bytes(60_000)[0] == 30 * MIB
+
+
+def test_the_upper_bound_is_one():
+    for plan in (plan_of(), SILENT):
+        counts = counted(plan)
+        most = most_memory(plan, counts, 400 * MIB)
+        assert most > memory(plan, counts, PeerCosts([COST]), 0, namespaces=False).added
+
+
+def test_rounds_and_peers_take_time_and_cores_save_it():
+    plan = with_settings(on(with_speed(SILENT, 1.0), 1), rounds=11)
+    costs = PeerCosts([COST])
+    took = seconds(plan, counted(plan), costs)
+    # 32 images are 2 steps of 0.1 s; 3 epochs, then 10 rounds of 2 epochs; 12 peers
+    assert 12 * (3 + 10 * 2) * 2 * 0.1 <= took <= 1.3 * 12 * (3 + 10 * 2) * 2 * 0.1
+    assert seconds(on(plan, 4), counted(plan), costs) < took / 2
+    longer = with_settings(plan, rounds=21)
+    assert seconds(longer, counted(longer), costs) > 1.7 * took
+
+
+def test_the_slowest_device_decides_where_cores_are_idle():
+    slow = with_settings(on(with_speed(SILENT, 0.05), 64), rounds=1)
+    assert seconds(slow, counted(slow), PeerCosts([COST])) > 3 * 2 * 0.1 / 0.05
+
+
+def test_many_rounds_are_counted_without_counting_each():
+    plan = with_settings(plan_of(), rounds=100_000)
+    assert seconds(plan, counted(plan), PeerCosts([COST])) > 10_000
+
+
+def test_a_run_writes_models_states_and_records():
+    plan = with_settings(plan_of(), rounds=4)  # before the round in which channels return
+    models = sum(each.n_bytes for each in plan.peers.values())
+    written = disk(plan, counted(plan)).run_folder
+    assert 3 * models < written < 3 * models + 2 * MIB
+    more = disk(with_settings(plan, rounds=40), counted(plan)).run_folder
+    assert more > written + 36 * 12 * 11 * 100
+
+
+def test_what_was_pulled_is_kept_in_temporary_files():
+    plan = with_settings(plan_of(), algorithm="d-psgd")
+    assert disk(plan, counted(plan)).temporary == 12 * 11 * plan.model.n_bytes
+    assert disk(SILENT, counted(SILENT)).temporary == 0
+
+
+def test_a_spool_has_an_end():
+    plan = with_settings(plan_of(), algorithm="d-psgd")
+    large = plan.model_copy(update={"model": plan.model.model_copy(update={"n_bytes": 100 * MIB})})
+    assert disk(large, counted(large)).temporary == 12 * 256 * MIB
+
+
+def test_a_round_of_more_donors_takes_longer():
+    counts = counted(plan_of())
+    more = replace(counts, donors=dict.fromkeys(counts.donors, 11))
+    costs = PeerCosts([COST.model_copy(update={"step_s": 0.0, "dense_step_s": 0.0})])
+    assert seconds(plan_of(), more, costs) > seconds(plan_of(), counts, costs)
