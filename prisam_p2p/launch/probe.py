@@ -137,7 +137,7 @@ def measure_peers(prepared: Prepared, plan: Plan, peers: Sequence[str]) -> list[
             for name in ("journal", "logs", "models", "state"):
                 (run_dir / name).mkdir(parents=True)
             spec = probe_spec(prepared, plan, peer, run_dir, board)
-            probes.append(_Probe(engine, spec, donors_of_a_probe(plan, peer)))
+            probes.append(_PeerProbe(engine, spec, donors_of_a_probe(plan, peer)))
         for probe in probes:
             probe.play(ends_s)
         for probe in probes:
@@ -168,7 +168,7 @@ class _Observed:
             self.held_bytes = max(self.held_bytes, now.private_bytes)
 
 
-class _Probe:
+class _PeerProbe:
     """The launcher's end of one probe: plays its launcher, and measures it meanwhile."""
 
     def __init__(self, engine: Engine, spec: PeerSpec, donors: int) -> None:
@@ -230,7 +230,7 @@ class _Probe:
         return ProbeFailed(f"the probe ended early{': ' + last[0] if last else ''}")
 
 
-def _cost(planned: PeerPlan, probe: _Probe) -> PeerCost:
+def _cost(planned: PeerPlan, probe: _PeerProbe) -> PeerCost:
     """Return the cost, of what was seen and of the files that the probe left."""
     spec, observed = probe.spec, probe.observed
     records = list(read_journal(spec.journal_path))

@@ -13,9 +13,10 @@ from prisam_p2p.plan.plan import Plan
 from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run
 from prisam_p2p.settings import Start
 
-_LAUNCHER_FILES, _ENGINE_FILES = 9, 7
-_SILENT_FILES, _PEER_FILES = 11, 22
-"""Beside those that were open before: journals, logs, images, the control line, ZeroMQ's own."""
+_LAUNCHER_FILES, _ENGINE_FILES = 11, 10
+_SILENT_FILES, _PEER_FILES = 14, 32
+"""Beside those that were open before: journals, logs, images, the board, the control line, and at
+the peak two contexts of ZeroMQ."""
 _FILES_OF_A_NEIGHBOR = 5
 """A connection from either side, and three descriptors of ZeroMQ for the one that it opens."""
 _FILES_OF_A_DONOR, _FILES_OF_A_REQUESTER = 5, 1
@@ -24,7 +25,7 @@ _FILES_OF_A_DONOR, _FILES_OF_A_REQUESTER = 5, 1
 _NAMESPACE_FILES, _HOLDER_FILES, _HOLDER_FILES_OF_A_PEER = 3, 9, 7
 """Of a network namespace and two sockets in it; forks inherit them from the launcher."""
 
-_THREADS, _SILENT_THREADS, _LAUNCHER_THREADS = 6, 2, 3
+_THREADS, _SILENT_THREADS, _LAUNCHER_THREADS = 7, 2, 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Circumstances:
 
 
 @dataclass(frozen=True)
-class Counts:
+class RunCounts:
     """What a run has at its peak, on this host.
 
     Attributes:
@@ -76,7 +77,7 @@ class Counts:
         return max(self.launcher_files, self.helper_files, self.peer_files)
 
 
-def count(plan: Plan, around: Circumstances) -> Counts:
+def count(plan: Plan, around: Circumstances) -> RunCounts:
     """Count what the run of `plan` has at its peak."""
     silent = plan.traits.silent
     n, spawned = len(plan.peers), plan.settings.start is Start.SPAWN
@@ -96,7 +97,7 @@ def count(plan: Plan, around: Circumstances) -> Counts:
     helpers = [] if spawned else [around.open_files + inherited + _ENGINE_FILES]
     helpers += [_HOLDER_FILES + _HOLDER_FILES_OF_A_PEER * n] if around.namespaces else []
     threads = _SILENT_THREADS if silent else _THREADS
-    return Counts(
+    return RunCounts(
         peers=n,
         processes=n + 1 + len(helpers),
         threads=threads * n + _LAUNCHER_THREADS + len(helpers),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil, prod
 
 from prisam_p2p.plan.plan import PeerPlan, Plan
-from prisam_p2p.preflight.counts import Counts
+from prisam_p2p.preflight.counts import RunCounts
 from prisam_p2p.preflight.peer_cost import PeerCosts
 from prisam_p2p.settings import Start
 
@@ -78,7 +78,9 @@ class Disk:
     temporary: int
 
 
-def memory(plan: Plan, counts: Counts, costs: PeerCosts, shared: int, namespaces: bool) -> Memory:
+def memory(
+    plan: Plan, counts: RunCounts, costs: PeerCosts, shared: int, namespaces: bool
+) -> Memory:
     """Return the memory of a run.
 
     Devices of full speed train in turns, as many at a time as there are cores; the others hold
@@ -108,7 +110,7 @@ def memory(plan: Plan, counts: Counts, costs: PeerCosts, shared: int, namespaces
     return Memory(shared, round(peers), round(launcher), round(kernel))
 
 
-def most_memory(plan: Plan, counts: Counts, shared: int) -> int:
+def most_memory(plan: Plan, counts: RunCounts, shared: int) -> int:
     """Return more bytes than a run adds, without knowing what a peer costs.
 
     A peer has at most so many copies of the dense model, and of the outputs of its layers, of which
@@ -132,7 +134,7 @@ def most_memory(plan: Plan, counts: Counts, shared: int) -> int:
     )
 
 
-def disk(plan: Plan, counts: Counts) -> Disk:
+def disk(plan: Plan, counts: RunCounts) -> Disk:
     """Return what a run writes; a peer keeps a model, two states, and what it pulled last."""
     rounds, peers = plan.settings.rounds, plan.peers.values()
     models = sum(2 * each.n_bytes + _next_bytes(plan, each) for each in peers)
@@ -148,7 +150,7 @@ def disk(plan: Plan, counts: Counts) -> Disk:
     return Disk(models + records + _SUMMARY_BYTES * len(peers), round(pulled))
 
 
-def seconds(plan: Plan, counts: Counts, costs: PeerCosts) -> float:
+def seconds(plan: Plan, counts: RunCounts, costs: PeerCosts) -> float:
     """Return how long a run takes where nothing else keeps the cores busy.
 
     A round takes the time that the cores need for all peers, or that the slowest device needs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prisam_p2p.preflight.counts import Counts
+from prisam_p2p.preflight.counts import RunCounts
 from prisam_p2p.preflight.needs import Disk, Memory
 from prisam_p2p.preflight.units import bytes_text
 from prisam_p2p.system.host_limits import Allowance, HostLimits
@@ -22,7 +22,7 @@ class RunNeeds:
 
     algorithm: str
     namespaces: bool
-    counts: Counts
+    counts: RunCounts
     memory: Memory | None
     disk: Disk
     seconds: float | None
@@ -98,7 +98,7 @@ def _of_one(run: RunNeeds, limits: HostLimits) -> list[Shortage]:
 
 
 def _memory(
-    memory: Memory, files: int, counts: Counts, granted: Allowance | None
+    memory: Memory, files: int, counts: RunCounts, granted: Allowance | None
 ) -> list[Shortage]:
     needs = memory.added + files
     if granted is None or needs <= granted.amount:
@@ -113,7 +113,7 @@ def _memory(
     return [Shortage("memory", needs, granted.amount, told)]
 
 
-def _descriptors(counts: Counts, granted: Allowance | None) -> list[Shortage]:
+def _descriptors(counts: RunCounts, granted: Allowance | None) -> list[Shortage]:
     if granted is None or counts.process_files <= granted.amount:
         return []
     needs = counts.process_files
@@ -127,7 +127,7 @@ def _descriptors(counts: Counts, granted: Allowance | None) -> list[Shortage]:
     return [Shortage("descriptors", needs, granted.amount, told)]
 
 
-def _amount(what: str, needs: int, granted: Allowance | None, counts: Counts) -> list[Shortage]:
+def _amount(what: str, needs: int, granted: Allowance | None, counts: RunCounts) -> list[Shortage]:
     """Return a shortage of something that grows with the number of peers."""
     if granted is None or needs <= granted.amount:
         return []
@@ -139,7 +139,7 @@ def _amount(what: str, needs: int, granted: Allowance | None, counts: Counts) ->
     return [Shortage(what, needs, granted.amount, told)]
 
 
-def _ports(counts: Counts, granted: Allowance | None) -> list[Shortage]:
+def _ports(counts: RunCounts, granted: Allowance | None) -> list[Shortage]:
     """Each peer has its own address, from which it opens half of its connections."""
     needs = counts.peer_connections // 2
     if granted is None or needs <= granted.amount:

@@ -51,21 +51,21 @@ def test_a_full_network_of_twelve():
     counts = counted(plan_of())
     assert counts.connections == 12 * 11 + 12 * 3  # for masks, and for weights
     assert (counts.processes, counts.peers) == (14, 12)
-    assert counts.launcher_files == 25
-    assert counts.peer_files == 26 + 11 * 5 + 3 * 6  # as counted in /proc/PID/fd of a run
+    assert counts.launcher_files == 4 + 11 + 12
+    assert counts.peer_files == 109 == 36 + 11 * 5 + 3 * 6  # as counted in /proc/PID/fd of a run
     assert counts.process_files == counts.peer_files
 
 
 def test_without_communication_there_is_no_connection():
     counts = counted(with_settings(plan_of(), algorithm="local"))
     assert (counts.connections, counts.peer_connections) == (0, 0)
-    assert counts.peer_files == 15
+    assert counts.peer_files == 18
 
 
 def test_the_hub_of_a_star_is_the_busiest():
     counts = counted(plan_of("star-9"))
     assert counts.busiest == "p00"
-    leaf = 26 + 5 + 6
+    leaf = 36 + 5 + 6
     assert counts.peer_files >= leaf + 7 * 5
 
 

@@ -70,17 +70,17 @@ def test_descriptors_of_the_launcher():
         with_settings(plan_of(), algorithm="local"), Circumstances(False, False, open_files=4)
     )
     text = told(replace(RUN, counts=silent), process_files=Allowance(20, "ulimit -Hn"))
-    assert text["descriptors"].startswith("the launcher of 12 peers needs 25 descriptors, 20 are")
+    assert text["descriptors"].startswith("the launcher of 12 peers needs 27 descriptors, 20 are")
 
 
 def test_threads_ports_and_files_of_the_host():
     found = told(
-        threads=Allowance(37, "pids.max"),
+        threads=Allowance(44, "pids.max"),
         ports=Allowance(13, "ip_local_port_range"),
         host_files=Allowance(600, "fs.file-max"),
     )
     assert set(found) == {"threads", "ports", "descriptors of all processes"}
-    assert f"12 peers need {COUNTS.threads} threads, 37 are left (pids.max)" in found["threads"]
+    assert f"12 peers need {COUNTS.threads} threads, 44 are left (pids.max)" in found["threads"]
     assert "at most about 5 peers" in found["threads"]
     assert "p00 opens 14 connections, 13 ports" in found["ports"]
 
