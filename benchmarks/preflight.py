@@ -2,8 +2,8 @@
 
     python benchmarks/preflight.py [--peers 12 --peers 60] [--repeats N] [--format json]
 
-Each network is launched as a user would. In samples of the launcher's process tree are counted: PSS
-and page tables, descriptors, threads, and TCP sockets between its peers; the largest sums count.
+Each network is launched as a user would. In samples of the launcher's process tree are counted: PSS,
+descriptors, threads, and TCP sockets between its peers; the largest sums count.
 Time is measured in separate runs, because sampling takes much of a core.
 """
 
@@ -78,11 +78,10 @@ def compare(n: int, repeats: int, options: tuple[str, ...]) -> list[dict[str, An
         times = [timed([*PROGRAM, *given], Path(folder, f"run-{i}")) for i in range(repeats)]
         written = sum(f.stat().st_size for f in Path(folder, "run-0").rglob("*") if f.is_file())
         closure = json.loads(Path(folder, "run-0", "summary.json").read_text())["closure"]
-    counts, memory, kernel = run["counts"], run["memory"], run["memory"]["kernel"]
-    pss = (memory["total"] - kernel) / MIB
+    counts, memory = run["counts"], run["memory"]
+    pss = (memory["total"] - memory["kernel"]) / MIB  # the kernel's part is of no process
     compared: list[tuple[str, float, list[float]]] = [
         ("memory (PSS), MiB", pss, [sampled["pss"] / MIB]),
-        ("memory and tables, MiB", memory["total"] / MIB, [sampled["tables"] / MIB]),
         ("TCP connections", counts["connections"], [closure["connections"]]),
         ("descriptors in all", counts["host_files"], [sampled["files"]]),
         ("descriptors of one peer", counts["peer_files"], [sampled["peer_files"]]),
@@ -119,20 +118,11 @@ def look(tree: list[psutil.Process]) -> Counter[str]:
     now = Counter[str]()
     for place, process in enumerate(tree):
         with suppress(psutil.Error, OSError):
-            info, tables = process.memory_full_info(), page_tables(process.pid)
-            files = process.num_fds()
+            pss, files = process.memory_full_info().pss, process.num_fds()
             kind = "launcher_files" if place == 0 else "peer_files"
             now[kind] = max(now[kind], files)
-            now.update(pss=info.pss, tables=info.pss + tables, files=files)
-            now.update(threads=process.num_threads())
+            now.update(pss=pss, files=files, threads=process.num_threads())
     return now
-
-
-def page_tables(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmPTE:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 if __name__ == "__main__":
