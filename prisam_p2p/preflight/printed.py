@@ -74,7 +74,7 @@ _ROWS = (
 def print_preflight(preflight: Preflight) -> None:
     """Print what the runs need beside what this machine has, and the verdict."""
     columns = [TableColumn(preflight.topology, keeps=True)]
-    columns += [TableColumn(run.algorithm, right=True, keeps=True) for run in preflight.runs]
+    columns += [TableColumn(run.algorithm, right=True) for run in preflight.runs]
     columns += [TableColumn("there is", right=True), TableColumn("by")]
     print_table(columns, [_cells(row, preflight) for row in _ROWS])
     for line in verdict_lines(preflight):

@@ -138,7 +138,7 @@ def test_two_thousand_peers_are_refused_with_the_figures(tmp_path):
     assert (code, found["fits"]) == (0, False)
     (short,) = found["shortages"]
     assert short["what"] == "memory"
-    assert short["needs"] == pytest.approx(2000 * 26 * MIB, rel=0.25)
+    assert 2000 * 20 * MIB < short["needs"] < 2000 * 40 * MIB
 
 
 def test_a_plan_shows_needs_beside_limits_for_every_run(tmp_path):
