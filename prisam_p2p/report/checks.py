@@ -24,6 +24,8 @@ from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, UNKNOWN, verdict
 
 _LEAST_BOUND_S, _ROUNDS_TO_RECOVER = 10.0, 3
 _GROUPS_WORSE_BY = 0.1
+_NAMED = 10
+"""Of many things that break a rule, so many are named."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def _checked(run: RunFolder, name: str) -> Check:
     things, check = _CHECKS[name]
     found = check(run)
     if found.wrong:
-        return Check(name, FALSE, "; ".join(found.wrong), found.judged, things)
+        named, n_more = found.wrong[:_NAMED], len(found.wrong) - _NAMED
+        why = "; ".join([*named, *([f"and {n_more} more"] if n_more > 0 else [])])
+        return Check(name, FALSE, why, found.judged, things)
     if not found.judged:
         return Check(name, NOT_JUDGED, found.nothing, 0, things)
     return Check(name, TRUE, "", found.judged, things)

@@ -65,6 +65,14 @@ def test_a_peer_that_converged_is_not_lost(told):
     assert told(ends=early) == ("completed, 5 to 40 rounds (3 converged early) in 62.1 s", {})
 
 
+def test_of_many_lost_peers_the_check_names_ten(tmp_path):
+    run = HandNetwork(n_peers=60, ends=dict.fromkeys(HandNetwork(60).peers[:23], KILLED))
+    checks = {each["check"]: each for each in write_summary(run.write(tmp_path))["checks"]}
+    why = checks["final states"]["why"]
+    assert why.startswith("device-000 died with -9; device-001 died with -9; ")
+    assert why.endswith("device-009 died with -9; and 13 more")
+
+
 def test_all_peers_may_be_lost(told):
     said, gone = told(ends=dict.fromkeys(PEERS, KILLED))
     assert said.startswith("no peer of 12 completed in 62.1 s; 12 lost: ")
