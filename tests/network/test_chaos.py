@@ -13,7 +13,12 @@ from prisam_p2p.system.process_limits import adopt_orphans
 
 pytestmark = pytest.mark.network
 
-SETTINGS = {"rounds": 6, "network": "loopback", "stall_timeout_s": 3.0}
+SETTINGS = {
+    "rounds": 6,
+    "network": "loopback",
+    "stall_timeout_s": 3.0,
+    "reconnect_timeout_s": 1.0,  # for so long a round waits for a peer that is gone
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,7 @@ RUNS = {
     "zygote killed": DrawnRun(
         seed=0,
         number=2,
-        disturbances=(after(1, "zygote", "SIGABRT"), after(1, "p03", "SIGSTOP")),
+        disturbances=(after(1, "zygote", "SIGABRT"), after(0, "p03", "SIGSTOP")),
     ),
     "zygote stopped": DrawnRun(seed=0, number=3, disturbances=(after(1, "zygote", "SIGSTOP"),)),
     "launcher killed": DrawnRun(

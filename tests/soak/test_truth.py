@@ -115,6 +115,13 @@ FALSE = {
         "its headline was not printed: prisam on net: completed"),
     "a broken rule": (case_of([], 4, summary_of(broken=["exact masks"])),
         "it broke a rule: exact masks: because"),
+    "a peer was killed before the launcher, and is not lost": (
+        case_of([sent("p02", "SIGKILL", at_s=3.0), sent("launcher", "SIGTERM")], 130,
+            summary_of("interrupted") | {"peers": {p: {"state": "stopped"} for p in PEERS}}),
+        "p02 was killed before the run ended and is not lost"),
+    "a peer is lost, though only the launcher was killed": (
+        case_of([sent("launcher", "SIGKILL")], -9, summary_of("killed", p01="killed"), ended=False),
+        "p01 is lost (killed), and nothing ended it"),
     "no summary": (case_of(KILLED, 4, None), "there is no summary.json"),
     "cannot be summarized": (
         case_of([sent("launcher", "SIGKILL")], -9, summary_of("killed"), ended=False,

@@ -18,7 +18,8 @@ from prisam_p2p.plan.toml_file import validate
 LAUNCHER, ZYGOTE, HOLDER, EVERYTHING = "launcher", "zygote", "holder", "everything"
 """Targets that are no peers: three processes, and all processes of the run at once."""
 
-FATAL = ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGTERM")
+KILLING = ("SIGKILL", "SIGSEGV", "SIGABRT")
+FATAL = (*KILLING, "SIGTERM")
 STOP, CONTINUE = "SIGSTOP", "SIGCONT"
 
 SignalName = Literal["SIGKILL", "SIGSEGV", "SIGABRT", "SIGTERM", "SIGSTOP", "SIGCONT"]

@@ -18,6 +18,7 @@ from prisam_p2p.soak.unplanned.disturbances import (
     EVERYTHING,
     FATAL,
     HOLDER,
+    KILLING,
     LAUNCHER,
     STOP,
     ZYGOTE,
@@ -51,6 +52,9 @@ _NAMED = 6
 
 _FINAL_STATES = "final states"
 """The check that every peer completed: false wherever one is lost."""
+
+_SEEN_S = 2.0
+"""A launcher that runs sees the end of a peer within this time."""
 
 _IN_TIME = 0.6
 """A peer that was stopped for less than this share of the stall timeout must not be lost."""
@@ -103,9 +107,10 @@ def untruths(case: Case) -> list[str]:
     if account.summary is None:
         return [*found, "there is no summary.json"] if _needs_summary(case) else found
     found += _wrong_status(case)
-    found += _wrong_peers(case) if case.status == _COMPLETED else _false_completions(case)
     if case.status == _COMPLETED:
-        found += _wrong_checks(case)
+        found += _wrong_peers(case) + _wrong_checks(case)
+    else:
+        found += _wrong_peers_of_the_cut(case)
     return found + _wrong_headline(case) + _wrong_sequel(case)
 
 
@@ -216,11 +221,35 @@ def _concealed_loss(case: Case, peer: str) -> list[str]:
     return [f"{peer} has no final model and is not lost"]
 
 
-def _false_completions(case: Case) -> list[str]:
-    """Return the peers that are said to have completed, and have not."""
-    states = {peer: each["state"] for peer, each in (case.account.summary or {})["peers"].items()}
-    done = [peer for peer, state in states.items() if state == _COMPLETED]
-    return [f"{p} has no final model and completed" for p in done if p not in case.account.deployed]
+def _wrong_peers_of_the_cut(case: Case) -> list[str]:
+    """Return what is wrong of the peers of a run that did not come to its end.
+
+    Peers end with their launcher and their zygote, so not all of their ends are anybody's deed.
+    """
+    found, lost, summary = [], case.lost, case.account.summary or {}
+    for peer in case.known.peers:
+        completed = summary["peers"][peer]["state"] == _COMPLETED
+        if completed and peer not in case.account.deployed:
+            found.append(f"{peer} has no final model and completed")
+        if peer in lost and case.status != _FAILED:
+            found += _wrong_loss(case, peer, lost[peer])
+        elif peer not in lost and not completed and _was_killed_before(case, peer):
+            found.append(f"{peer} was killed before the run ended and is not lost")
+    return found
+
+
+def _was_killed_before(case: Case, peer: str) -> bool:
+    """Tell whether a peer was killed so early that its launcher has seen it.
+
+    In a run that was interrupted, nobody can tell who told a peer to stop.
+    """
+    ends = [x.at_s for target in (LAUNCHER, ZYGOTE) for x in case.hits(target)]
+    return any(
+        hit.disturbance.signal in KILLING
+        and hit.ready
+        and hit.at_s + _SEEN_S < min(ends, default=0.0)
+        for hit in case.hits(peer)
+    )
 
 
 def _is_fatal(hit: Delivery) -> bool:
