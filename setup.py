@@ -1,9 +1,13 @@
-"""Puts topologies/ and peers/ into the package; all else is in pyproject.toml."""
+"""Puts topologies/, peers/ and starter/ into the package; all else is in pyproject.toml."""
 
 from setuptools import find_packages, setup
 
 SHIPPED = "prisam_p2p.shipped_files"  # the code reads it in prisam_p2p/shipped.py
-FOLDERS = {"topologies": ["**/*.toml", "*.graphml"], "peers": ["*.toml"]}
+FOLDERS = {
+    "topologies": ["**/*.toml", "*.graphml"],
+    "peers": ["*.toml"],
+    "starter": ["**/*.toml", "*.md"],
+}
 
 setup(
     packages=[*find_packages(include=["prisam_p2p*"]), *(f"{SHIPPED}.{name}" for name in FOLDERS)],

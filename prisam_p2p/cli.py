@@ -71,7 +71,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _COMMANDS = {
     "Run": ("launch", "resume", "experiment", "soak"),
     "Look at a run": ("summary", "bytes", "sql", "verify"),
-    "Before a run": ("list", "plan", "doctor", "bench"),
+    "Before a run": ("init", "list", "plan", "doctor", "bench"),
 }
 """How `prisam --help` lists the commands."""
 
@@ -468,6 +468,22 @@ def doctor(output: str) -> None:
         click.echo(json.dumps(found, indent=1))
     else:
         print_findings(found)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Write a small project to DIR: a network, a device, faults and an algorithm of your own.
+
+    Its files are commented, and its README.md has the commands to run. Nothing is overwritten.
+
+    Example: prisam init my-network
+    """
+    from prisam_p2p.new_project import write_project
+
+    for path in write_project(folder):
+        click.echo(f"wrote {path}")
+    click.echo(f"next: cd {folder} && prisam launch my-network")
 
 
 @main.command("list")

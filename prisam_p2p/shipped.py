@@ -1,7 +1,7 @@
-"""Where the topologies and device profiles that come with the package are.
+"""Where the topologies, device profiles and starter project that come with the package are.
 
-A build puts the repository's topologies/ and peers/ into the package (setup.py); in a checkout they
-are beside it.
+A build puts these folders of the repository into the package (setup.py); in a checkout they are
+beside it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ROOT = _BUILT_IN if _BUILT_IN.is_dir() else CODE_ROOT
 TOPOLOGIES = ROOT / "topologies"
 DEFAULT_TOPOLOGY = TOPOLOGIES / "clusters-12.toml"
 PEERS = ROOT / "peers"
+STARTER = ROOT / "starter"
 
 
 def child_environment() -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,8 +93,8 @@ def test_a_wheel_of_the_sdist_is_the_wheel_of_the_checkout(wheels):
 def test_the_wheel_has_every_module_and_every_shipped_file(wheels):
     sources = [*(ROOT / "prisam_p2p").rglob("*.py"), ROOT / "prisam_p2p" / "py.typed"]
     wanted = {path.relative_to(ROOT).as_posix() for path in sources}
-    for folder in ("topologies", "peers"):
-        files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    for folder in ("topologies", "peers", "starter"):
+        files = [p for p in (ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc"]
         wanted |= {f"prisam_p2p/shipped_files/{p.relative_to(ROOT).as_posix()}" for p in files}
     assert {name for name in contents(wheels[0]) if ".dist-info/" not in name} == wanted
 
@@ -115,6 +116,16 @@ def test_it_runs_outside_the_checkout(installed, prisam, tmp_path):
     assert again["run_dir"] == ran["run_dir"]
     module = [installed / "python", "-m", "prisam_p2p", "list", "runs"]
     assert "completed, 1 of 1 rounds" in run(module, tmp_path)
+
+
+def test_the_project_that_init_writes_runs_as_its_readme_says(installed, prisam, tmp_path):
+    prisam("init", "mine")
+    (block,) = (tmp_path / "mine" / "README.md").read_text().split("```sh\n")[1:]
+    commands = block.split("```")[0].splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command)
+        run([installed / words[0], *words[1:]], tmp_path / "mine")
 
 
 def test_names_in_files_of_the_package_lead_to_others_of_them(prisam):
