@@ -78,20 +78,24 @@ class Stalls:
 
     def stands_still(self, peer: str) -> bool:
         """Tell whether a peer stands still."""
-        return any(stall.peer == peer for stall in self._watchdog.stalls)
+        return any(stall.peer == peer for stall in self._there())
 
     def words(self, peer: str) -> str:
         """Return in words why a peer stands still, "" if it does not."""
-        return next((stall.words for stall in self._watchdog.stalls if stall.peer == peer), "")
+        return next((stall.words for stall in self._there() if stall.peer == peer), "")
 
     @property
     def waiting(self) -> str:
         """Who is waited for, and why, as the progress line says it; "" = nobody stands still."""
-        texts = [f"{stall.peer}: {stall.words}" for stall in self._watchdog.stalls]
+        texts = [f"{stall.peer}: {stall.words}" for stall in self._there()]
         if self._trouble:
             texts.insert(0, _of_engine(self._trouble))
         more = [f"{len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
         return f"waiting for {'; '.join([*texts[:_SHOWN], *more])}" if texts else ""
+
+    def _there(self) -> list[Stall]:
+        """Return the stalls of processes that have not ended since they were sampled."""
+        return [s for s in self._watchdog.stalls if self._processes.pid(s.peer) == s.pid]
 
     def _note_trouble(self, trouble: Trouble | None) -> None:
         """Journal that what starts processes stands still, or gets on again."""
