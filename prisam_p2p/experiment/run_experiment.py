@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -90,7 +89,7 @@ def run_experiment(
     """
     check_data(_to_do(grid, request), grid.path, request.overrides, request.trust_code)
     with locked(request.out) as lock, stop_requests() as stopping:
-        shutil.copyfile(grid.path, request.out / "experiment.toml")
+        write_whole(request.out / "experiment.toml", grid.path.read_text())
         runner = Runner(request.jobs, request.keep_models, observer, stopping, lock)
         tuned, trials = _tune(grid, request, runner)
         if trials.interrupted:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
 
+from prisam_p2p.errors import ResourceError
 from prisam_p2p.learn.dataset_pools import Dataset, Images, Indices, Labels, Part, Shape
 from prisam_p2p.learn.splits import PeerData
 
@@ -56,12 +58,12 @@ def share(
 
     Raises:
         ConfigError: an image cannot be read.
-        OSError: the directory for temporary files (TMPDIR) has too little space.
+        ResourceError: the directory for temporary files (TMPDIR) takes no more.
     """
     train = _used([i for data in split.values() for i in (data.train, data.validation)])
     test = _used([data.test for data in split.values()])
     labels = np.concatenate([dataset.train_labels[train], dataset.test_labels[test]])
-    with tempfile.TemporaryFile(prefix="prisam-") as file:
+    with _temporary_file() as file:
         file.write(labels.astype(np.int64).tobytes())
         _write_images(file, dataset, "train", train)
         _write_images(file, dataset, "test", test)
@@ -109,6 +111,17 @@ def release_pages(images: Images) -> None:
         base = base.obj
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+@contextmanager
+def _temporary_file() -> Iterator[BinaryIO]:
+    folder = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile(prefix="prisam-", dir=folder) as file:
+            yield file
+    except OSError as error:
+        to_do = "free space there, or set TMPDIR to a folder with more"
+        raise ResourceError(folder, error.strerror or str(error), to_do) from error
 
 
 def _used(indices: list[Indices]) -> Indices:

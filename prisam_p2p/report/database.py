@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from prisam_p2p.errors import ConfigError, ResourceError
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import naming, written_beside
 from prisam_p2p.report.ledger import make_ledger
 from prisam_p2p.report.output import as_text, give, needs_a_file
@@ -43,8 +43,12 @@ def write_parquet(table: Table, path: Path) -> None:
     Raises:
         OSError, ResourceError: it cannot be written, or the temporary files cannot.
     """
-    with open_database([table]) as database, written_beside(path.absolute()) as part:
-        _copy(database, _quoted(table.name), part, path)
+    with (
+        _shortages(path),
+        open_database([table]) as database,
+        written_beside(path.absolute()) as part,
+    ):
+        _copy(database, _quoted(table.name), part)
 
 
 def select(tables: Iterable[Table], query: str) -> Table:
@@ -72,11 +76,12 @@ def select_to_parquet(tables: Iterable[Table], query: str, path: Path) -> None:
     """
     source = f"({query.rstrip().rstrip(';')}\n)"
     with (
+        _shortages(path),
         open_database(tables) as database,
         written_beside(path.absolute()) as part,
         _query(database, query, [part]),
     ):
-        _copy(database, source, part, path)
+        _copy(database, source, part)
 
 
 @contextmanager
@@ -91,6 +96,8 @@ def _query(database: DuckDBPyConnection, query: str, files: Sequence[Path]) -> I
         _lock(database, files)
         yield
     except duckdb.Error as error:
+        if refusal_in(str(error)):
+            raise
         raise ConfigError("SQL", "", query, f"{_ONE_SELECT}: {_line(error)}") from error
 
 
@@ -119,10 +126,10 @@ def _plain(value: Any, kind: str) -> Any:
     return json.loads(value) if kind == "JSON" and value is not None else value
 
 
-def _copy(database: DuckDBPyConnection, source: str, part: Path, path: Path) -> None:
-    """Write `source` to `part`, which will become `path`."""
-    with _shortages(path):
-        database.execute(f"COPY {source} TO '{_escaped(part)}' (FORMAT parquet)")
+def _copy(database: DuckDBPyConnection, source: str, part: Path) -> None:
+    part.touch()  # where that fails, the system's error says more than DuckDB's
+    part.unlink()  # or DuckDB would write to yet another file first
+    database.execute(f"COPY {source} TO '{_escaped(part)}' (FORMAT parquet)")
 
 
 @contextmanager
@@ -133,8 +140,8 @@ def _shortages(path: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        if shortage := refusal_in(str(error)):
-            raise ResourceError(str(path), shortage.reason, shortage.to_do) from error
+        if shortage := refusal_in(str(error), path):
+            raise shortage from error
         raise
 
 

@@ -101,10 +101,11 @@ _NO_MEMORY = (
     "can't allocate memory",
     "could not create a",
     "bad_alloc",
+    "bad allocation",
     "CUDA out of memory",
     "the transport broke: MemoryError",
 )
-"""Parts of the RuntimeErrors of torch, oneDNN, C++, CUDA and the transport's thread."""
+"""Parts of the errors of torch, oneDNN, C++, DuckDB, CUDA and the transport's thread."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 from prisam_p2p.errors import PrisamError, ResourceError
 from prisam_p2p.system.process_limits import is_out_of_memory
@@ -74,20 +75,27 @@ def refused(error: OSError) -> ResourceError:
     return ResourceError(_path_in(error) or short or "the system", reason, to_do)
 
 
-def refusal_in(text: str) -> ResourceError | None:
-    """Return the shortage of which a library's message, or a process's last lines, tell."""
+def refusal_in(text: str, path: Path | None = None) -> ResourceError | None:
+    """Return the shortage of which a library's message, or a process's last lines, tell.
+
+    Args:
+        path: what was to be written; None = the line that tells is shown.
+    """
+    for number in _RESOURCES:
+        if (words := os.strerror(number)) in text:
+            if path:
+                return _shortage(number, str(path))
+            line = next(line for line in text.splitlines() if words in line).strip()
+            short, to_do = _RESOURCES[number]
+            return ResourceError(short, line, to_do)
     if _NO_THREAD in text:
         return _shortage(errno.EAGAIN)
-    for number, (short, to_do) in _RESOURCES.items():
-        if (words := os.strerror(number)) in text:
-            line = next(line for line in text.splitlines() if words in line).strip()
-            return ResourceError(short, line, to_do)
     return _shortage(errno.ENOMEM) if is_out_of_memory(RuntimeError(text)) else None
 
 
-def _shortage(number: int) -> ResourceError:
+def _shortage(number: int, what: str = "") -> ResourceError:
     short, to_do = _RESOURCES[number]
-    return ResourceError(short, os.strerror(number), to_do)
+    return ResourceError(what or short, os.strerror(number), to_do)
 
 
 def _path_in(error: OSError) -> str:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from small_files import files_of_at_most
 
+from prisam_p2p.errors import ResourceError
 from prisam_p2p.learn.dataset_pools import Dataset, array_pool
 from prisam_p2p.learn.shared_data import SharedImages, open_shared, share
 from prisam_p2p.learn.splits import PeerData
@@ -51,6 +53,12 @@ def test_the_indices_of_every_peer_select_its_images_and_labels(shared):
             wanted, at = getattr(data, part), getattr(rows[name], part)
             assert np.array_equal(images[at], source.images(pool, wanted))
             assert labels[at].tolist() == (wanted + (1000 if pool == "test" else 0)).tolist()
+
+
+def test_a_full_folder_for_temporary_files_is_named():
+    told = f"^{tempfile.gettempdir()}: File too large; free space there, or set TMPDIR"
+    with files_of_at_most(4 * N_BYTES), pytest.raises(ResourceError, match=told):
+        share(dataset(), SPLIT)
 
 
 def test_an_image_of_several_peers_is_stored_once(shared):

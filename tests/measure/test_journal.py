@@ -1,14 +1,13 @@
-import contextlib
 import dataclasses
 import errno
 import json
-import resource
 import time
 import types
 import typing
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from small_files import files_of_at_most
 
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal, read_journal
@@ -130,17 +129,6 @@ def test_the_file_is_closed_whatever_happens(path):
 
 
 # -- a disk that takes no more ---------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def files_of_at_most(n_bytes):
-    """Let this process write no file beyond `n_bytes`: the kernel takes what fits of a write."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("part", [0, 1, 20])
