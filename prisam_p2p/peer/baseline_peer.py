@@ -16,6 +16,7 @@ from prisam_p2p.measure import records
 from prisam_p2p.peer.marks import does
 from prisam_p2p.peer.peer import Peer
 from prisam_p2p.settings import RunSettings
+from prisam_p2p.system.process_limits import check_room_for_blas
 
 NO_MASK = PackedMask(0, b"")
 """What an algorithm without masks announces: only that the round's weights are offered."""
@@ -97,6 +98,7 @@ class BaselinePeer(Peer):
         Args:
             whole: peer -> its trained weights, this peer's included.
         """
+        check_room_for_blas()
         peers, cosines = delta_cosines(self.layout, self._w0, whole)
         seed = self.spec.settings.seed
         found = kmeans_of_cosines(peers, cosines, self.spec.clusters, seed, t)

@@ -30,6 +30,7 @@ from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
+from prisam_p2p.system.process_limits import check_room_for_blas
 
 
 class Peer:
@@ -183,6 +184,7 @@ class Peer:
             self._affinity = grouping.add_affinity(self._affinity, self.peer_id, masks)
             group = grouping.top_m(self._affinity, self.peer_id, masks, s.top_m)
         else:
+            check_room_for_blas()
             found = (
                 grouping.kmeans(masks, self.spec.clusters, s.seed, t)
                 if s.grouping is Grouping.KMEANS

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from prisam_p2p.errors import ConfigError
+from prisam_p2p.errors import ConfigError, PrisamError
 from prisam_p2p.measure.files import naming, written_beside
 from prisam_p2p.report.ledger import make_ledger
 from prisam_p2p.report.output import as_text, give, needs_a_file
@@ -135,11 +135,11 @@ def _copy(database: DuckDBPyConnection, source: str, part: Path) -> None:
 @contextmanager
 def _shortages(path: Path) -> Iterator[None]:
     """Turn the errors by which DuckDB tells of a full disk, or the like, into one of `path`."""
-    import duckdb
-
     try:
         yield
-    except duckdb.Error as error:
+    except (OSError, PrisamError):
+        raise
+    except Exception as error:  # DuckDB's own, or the loader's of DuckDB
         if shortage := refusal_in(str(error), path):
             raise shortage from error
         raise

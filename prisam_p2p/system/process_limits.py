@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import resource
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 MIB = 2**20
+_BLAS_BYTES = 2 * 33 * MIB
+"""Measured on x86_64: 32 MiB for each of the two, and some pages around them."""
 
 
 def die_with_parent() -> None:
@@ -97,15 +101,32 @@ def memory_above_baseline(memory_mib: int | None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
+@cache
+def check_room_for_blas() -> None:
+    """Check, once, that this process can have the buffers of OpenBLAS; call it before clustering.
+
+    NumPy and SciPy each have an OpenBLAS, which maps a buffer at its first product of matrices and
+    then keeps it. Where the system refuses the buffer, OpenBLAS asks again for ever.
+
+    Raises:
+        MemoryError: the buffers do not fit.
+    """
+    try:
+        mmap.mmap(-1, _BLAS_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        raise MemoryError(f"{_BLAS_BYTES} bytes for OpenBLAS: {error.strerror}") from error
+
+
 _NO_MEMORY = (
     "can't allocate memory",
     "could not create a",
     "bad_alloc",
     "bad allocation",
+    "failed to map segment from shared object",
     "CUDA out of memory",
     "the transport broke: MemoryError",
 )
-"""Parts of the errors of torch, oneDNN, C++, DuckDB, CUDA and the transport's thread."""
+"""Parts of the errors of torch, oneDNN, C++, DuckDB, CUDA, the loader, the transport's thread."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

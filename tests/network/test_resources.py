@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
-from launching import alive, asked, journal, launch, peer_pids, prisam, topology
+from launching import (
+    ROOT,
+    alive,
+    asked,
+    family,
+    journal,
+    launch,
+    launcher,
+    peer_pids,
+    prisam,
+    round_done,
+    topology,
+    wait_for,
+)
 
 pytestmark = pytest.mark.network
 
@@ -23,6 +38,7 @@ rounds = 3
 groups = 2
 images_per_peer = 24
 """
+LAUNCH = ROOT / "launch.py"
 PEERS = [f"p0{i}" for i in range(4)]
 
 
@@ -99,3 +115,60 @@ def test_a_disk_without_room_for_the_plan_starts_nothing_and_keeps_nothing(tmp_p
         assert (code, err.count("\n")) == (6, 1)
         assert "plan.json: No space left on device" in err
         assert not (disk / "run").exists()
+
+
+def test_a_run_folder_that_is_removed_ends_the_run(tmp_path):
+    run = tmp_path / "run"
+    text = RING.replace("rounds = 3", "rounds = 500")
+    with launcher(topology(tmp_path, text), "--run-dir", run, "--quiet") as process:
+        wait_for("first round", round_done(run, PEERS, 0))
+        pids = family(process.pid)
+        shutil.rmtree(run, ignore_errors=True)  # the peers write their states meanwhile
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 6
+    assert err == (
+        f"error: {run}/journal/launcher.jsonl: it was removed or moved while the run wrote to it; "
+        "the run was stopped; leave the folder alone until the run ends\n"
+    )
+    assert not alive(pids)
+
+
+def test_a_peer_without_a_journal_ends_itself_and_the_others_go_on(tmp_path):
+    run = tmp_path / "run"
+    text = RING.replace("rounds = 3", "rounds = 30")
+    with launcher(topology(tmp_path, text), "--run-dir", run, "--quiet") as process:
+        wait_for("first round", round_done(run, PEERS, 0))
+        (run / "journal" / "p02.jsonl").unlink()
+        _, err = process.communicate(timeout=60)
+    assert "1 of 4 peers were lost, p02: " in ended_well(run, process.returncode, err)
+    (refused,) = [x for x in journal(run, "launcher") if x["record"] == "peer_refused"]
+    assert (refused["peer"], refused["what"]) == ("p02", str(run / "journal" / "p02.jsonl"))
+    peers = summary(run)["peers"]
+    assert {peer for peer in PEERS if peers[peer]["state"] == "completed"} == {"p00", "p01", "p03"}
+    assert [lost["peer"] for lost in summary(run)["lost"]] == ["p02"]
+
+
+def test_a_process_that_cannot_be_forked_ends_the_run(tmp_path):
+    """Root is exempt from the limit, so another user runs it, with root's right to read."""
+    if os.geteuid() or not shutil.which("setpriv"):
+        pytest.skip("only root can become a user that runs nothing yet, by setpriv")
+    tmp_path.chmod(0o777)
+    run, net = tmp_path / "run", topology(tmp_path, RING)
+    rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    user = ["setpriv", "--reuid", "54321", "--clear-groups", *rights]
+    command = [*user, "bash", "-c", 'ulimit -u 6; exec "$@"', "-", sys.executable, LAUNCH]
+    done = subprocess.run(
+        [*command, net, "--run-dir", run, "--quiet"], capture_output=True, text=True, check=False
+    )
+    line = ended_well(run, done.returncode, done.stderr)
+    assert "processes: Resource temporarily unavailable; raise the limit of processes" in line
+    assert summary(run)["status"] == "failed"
+
+
+def test_a_folder_that_is_read_only_is_refused_before_anything_starts(tmp_path):
+    net = topology(tmp_path, RING)
+    with small_disk(tmp_path / "disk", 1000) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        code, _, err = launch(net, "--run-dir", disk / "run", "--quiet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "expected a folder that can be made: Read-only file system" in err

@@ -12,6 +12,7 @@ from prisam_p2p.system import process_limits as limits
 from prisam_p2p.system.process_limits import (
     MIB,
     MemoryMeter,
+    check_room_for_blas,
     data_bytes,
     die_with_parent,
     is_out_of_memory,
@@ -104,6 +105,21 @@ def test_failed_allocations_are_told_from_other_errors(error, expected):
 
 
 @linux_only
+def room_for_blas_within(limit_mib):
+    with memory_above_baseline(limit_mib):
+        try:
+            check_room_for_blas.__wrapped__()
+        except MemoryError as error:
+            return str(error)
+    return "it fits"
+
+
+@linux_only
+def test_openblas_is_not_called_where_it_would_ask_for_memory_for_ever():
+    assert "OpenBLAS: Cannot allocate memory" in in_a_child(room_for_blas_within, 40)
+    assert in_a_child(room_for_blas_within, 200) == "it fits"
+
+
 def test_data_bytes_grow_with_allocations():
     before = data_bytes()
     held = by_numpy(64)

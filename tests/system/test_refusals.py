@@ -58,6 +58,7 @@ def test_a_shortage_is_known_by_its_words_in_the_message_of_a_library(number):
         (MemoryError("Unable to allocate 2 GiB"), "memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"), "memory"),
         (RuntimeError("std::bad_alloc"), "memory"),
+        (ImportError("duckdb.so: failed to map segment from shared object"), "memory"),
         (RuntimeError("can't start new thread"), "processes"),
         (FileNotFoundError(2, "No usable temporary directory found in ['/t']"), "temporary files"),
     ],
