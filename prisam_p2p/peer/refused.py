@@ -1,7 +1,7 @@
 """How a peer ends that the system refuses what it cannot run without.
 
 A peer whose journal cannot be written measures nothing, so it does not go on: it tells the launcher
-why, and ends at once, whichever thread notices (docs/decisions/0027-refusals.md).
+why, and ends at once, whichever thread notices (docs/decisions/0029-refusals.md).
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ rounds = 3
 groups = 2
 images_per_peer = 24
 """
+QUIET = ("--quiet", "--force")  # what the preflight check would foresee happens after all
 LAUNCH = ROOT / "launch.py"
 PEERS = [f"p0{i}" for i in range(4)]
 
@@ -80,7 +81,7 @@ def test_a_full_disk_ends_the_run_with_one_line(tmp_path, kib):
     net = topology(tmp_path, RING)
     with small_disk(tmp_path / "disk", kib) as disk:
         run = disk / "run"
-        code, _, err = launch(net, "--run-dir", run, "--quiet")
+        code, _, err = launch(net, "--run-dir", run, *QUIET)
         line = ended_well(run, code, err)
         assert "No space left on device; free space there" in line
         assert str(run) in line
@@ -92,7 +93,7 @@ def test_peers_without_room_are_named_and_the_run_goes_on_when_there_is_some(tmp
     net = topology(tmp_path, RING)
     with small_disk(tmp_path / "disk", 900) as disk:  # enough for all but the models
         run = disk / "run"
-        code, _, err = launch(net, "--run-dir", run, "--quiet")
+        code, _, err = launch(net, "--run-dir", run, *QUIET)
         assert "4 of 4 peers were lost, p00, p01, p02, p03: " in ended_well(run, code, err)
         refused = [x for x in journal(run, "launcher") if x["record"] == "peer_refused"]
         assert {x["peer"]: x["what"] for x in refused} == {
@@ -111,7 +112,7 @@ def test_peers_without_room_are_named_and_the_run_goes_on_when_there_is_some(tmp
 def test_a_disk_without_room_for_the_plan_starts_nothing_and_keeps_nothing(tmp_path):
     net = topology(tmp_path, RING)
     with small_disk(tmp_path / "disk", 4) as disk:
-        code, _, err = launch(net, "--run-dir", disk / "run", "--quiet")
+        code, _, err = launch(net, "--run-dir", disk / "run", *QUIET)
         assert (code, err.count("\n")) == (6, 1)
         assert "plan.json: No space left on device" in err
         assert not (disk / "run").exists()
@@ -120,7 +121,7 @@ def test_a_disk_without_room_for_the_plan_starts_nothing_and_keeps_nothing(tmp_p
 def test_a_run_folder_that_is_removed_ends_the_run(tmp_path):
     run = tmp_path / "run"
     text = RING.replace("rounds = 3", "rounds = 500")
-    with launcher(topology(tmp_path, text), "--run-dir", run, "--quiet") as process:
+    with launcher(topology(tmp_path, text), "--run-dir", run, *QUIET) as process:
         wait_for("first round", round_done(run, PEERS, 0))
         pids = family(process.pid)
         shutil.rmtree(run, ignore_errors=True)  # the peers write their states meanwhile
@@ -135,8 +136,8 @@ def test_a_run_folder_that_is_removed_ends_the_run(tmp_path):
 
 def test_a_peer_without_a_journal_ends_itself_and_the_others_go_on(tmp_path):
     run = tmp_path / "run"
-    text = RING.replace("rounds = 3", "rounds = 30")
-    with launcher(topology(tmp_path, text), "--run-dir", run, "--quiet") as process:
+    text = RING.replace("rounds = 3", "rounds = 15")
+    with launcher(topology(tmp_path, text), "--run-dir", run, *QUIET) as process:
         wait_for("first round", round_done(run, PEERS, 0))
         (run / "journal" / "p02.jsonl").unlink()
         _, err = process.communicate(timeout=60)
@@ -158,7 +159,7 @@ def test_a_process_that_cannot_be_forked_ends_the_run(tmp_path):
     user = ["setpriv", "--reuid", "54321", "--clear-groups", *rights]
     command = [*user, "bash", "-c", 'ulimit -u 6; exec "$@"', "-", sys.executable, LAUNCH]
     done = subprocess.run(
-        [*command, net, "--run-dir", run, "--quiet"], capture_output=True, text=True, check=False
+        [*command, net, "--run-dir", run, *QUIET], capture_output=True, text=True, check=False
     )
     line = ended_well(run, done.returncode, done.stderr)
     assert "processes: Resource temporarily unavailable; raise the limit of processes" in line
@@ -169,6 +170,6 @@ def test_a_folder_that_is_read_only_is_refused_before_anything_starts(tmp_path):
     net = topology(tmp_path, RING)
     with small_disk(tmp_path / "disk", 1000) as disk:
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        code, _, err = launch(net, "--run-dir", disk / "run", "--quiet")
+        code, _, err = launch(net, "--run-dir", disk / "run", *QUIET)
     assert (code, err.count("\n")) == (2, 1)
     assert "expected a folder that can be made: Read-only file system" in err
