@@ -17,7 +17,8 @@ from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity,
 from prisam_p2p.faults.run_faults import faults_of, plan_of
 from prisam_p2p.launch.fit import PlannedRun, examine, require_fit
 from prisam_p2p.launch.lost_resources import peers_refused
-from prisam_p2p.launch.run import RunRequest, RunResult, begin_run, create_run_dir
+from prisam_p2p.launch.run import RunRequest, RunResult, begin_run
+from prisam_p2p.launch.run_dir import create_run_dir
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder

@@ -30,8 +30,8 @@ from prisam_p2p.launch.run import (
     RunRequest,
     RunResult,
     continue_run,
-    create_run_dir,
 )
+from prisam_p2p.launch.run_dir import create_run_dir
 from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_of
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of

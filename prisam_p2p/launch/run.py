@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
@@ -26,27 +25,26 @@ from prisam_p2p.launch.lost_resources import LauncherFailures
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.launch.progress import display_for
+from prisam_p2p.launch.run_dir import remove_temporary_files
 from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
 from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
 from prisam_p2p.launch.zygote import ZygoteEngine
 from prisam_p2p.measure import folders, records
-from prisam_p2p.measure.files import remove_parts, write_whole
+from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.choice import NetworkChoice, facts_of, link_checks, make_network
-from prisam_p2p.netns.interface import Network
+from prisam_p2p.netns.interface import Network, NetworkError
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.plan.user_code import copy_code
 from prisam_p2p.settings import RunSettings, Start
-from prisam_p2p.system.refusals import refusal_of, refused
+from prisam_p2p.system.refusals import refusal_in, refused
 from prisam_p2p.system.stop_requests import stop_requests
 
 LAUNCHER, KERNEL = "launcher", "kernel"
-FOLDERS = ("journal", "logs", "models", "state")
-"""The folders in a run folder that hold a file for each peer."""
 _DYING_S = 5.0
 """Peers whose launcher was killed need a moment to end."""
 
@@ -90,26 +88,6 @@ class RunResult:
     def is_whole(self) -> bool:
         """Whether it came to its end, and the system refused nothing."""
         return self.status == COMPLETED and not self.refused
-
-
-def create_run_dir(path: Path) -> None:
-    """Make the run folder.
-
-    Raises:
-        ConfigError: it exists, or cannot be made.
-        ResourceError: the machine has no room for it.
-    """
-    if path.exists():
-        raise ConfigError("--run-dir", "", str(path), "a folder that does not exist yet")
-    try:
-        for name in FOLDERS:
-            (path / name).mkdir(parents=True)
-    except OSError as error:
-        shutil.rmtree(path, ignore_errors=True)  # what was made of it
-        if (shortage := refusal_of(error)) and error.errno != errno.EROFS:
-            raise shortage from error
-        right = f"a folder that can be made: {error.strerror}"
-        raise ConfigError("--run-dir", "", str(path), right) from error
 
 
 def begin_run(request: RunRequest) -> RunResult:
@@ -169,9 +147,12 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
             status = FAILED if failures.found(journal) else INTERRUPTED
         except OSError as error:
             raise refused(error) from error
+        except NetworkError as error:
+            if shortage := refusal_in(str(error)):
+                raise shortage from error
+            raise
         finally:
-            for folder in (run_dir, *map(run_dir.joinpath, FOLDERS)):
-                remove_parts(folder)
+            remove_temporary_files(run_dir)
             duration_s = round(time.monotonic() - epoch_s, 3)
             journal.write(records.RunEnded(status, duration_s, states))
     if reason := failures.error():
