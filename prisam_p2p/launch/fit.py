@@ -15,13 +15,12 @@ from pathlib import Path
 
 import psutil
 
-from prisam_p2p.errors import DoesNotFit
+from prisam_p2p.errors import DoesNotFit, PrisamError
 from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.launch.probe import (
     MOST_NEIGHBORS,
     ROUNDS,
     STEPS,
-    ProbeFailed,
     donors_of_a_probe,
     measure_peers,
     probe_settings,
@@ -85,7 +84,7 @@ def examine(prepared: Prepared, runs: Sequence[PlannedRun], run_dir: Path) -> Pr
         costs = None
         try:
             costs = costs_of(prepared, run.plan)
-        except (ProbeFailed, OSError) as error:
+        except (PrisamError, OSError) as error:
             unknown = str(error)
         needs.append(_needs(run, costs))
     return Preflight(runs[0].plan.topology, needs, limits, unknown, shortages(needs, limits))

@@ -157,13 +157,11 @@ class _Observed:
     held_bytes: int = 0
     peak_bytes: int = 0
     page_table_bytes: int = 0
-    threads: int = 1
     at_rounds: list[float] = field(default_factory=list)
 
     def note(self, now: ProcessMemory, waits: bool) -> None:
         self.peak_bytes = max(self.peak_bytes, now.private_bytes)
         self.page_table_bytes = max(self.page_table_bytes, now.page_table_bytes)
-        self.threads = max(self.threads, now.threads)
         if waits:
             self.held_bytes = max(self.held_bytes, now.private_bytes)
 
@@ -231,7 +229,7 @@ class _PeerProbe:
 
 
 def _cost(planned: PeerPlan, probe: _PeerProbe) -> PeerCost:
-    """Return the cost, of what was seen and of the files that the probe left."""
+    """Return the cost, of what was seen and of the journal that the probe left."""
     spec, observed = probe.spec, probe.observed
     records = list(read_journal(spec.journal_path))
     trained = [each for each in records if each["record"] == "trained"]
@@ -245,12 +243,8 @@ def _cost(planned: PeerPlan, probe: _PeerProbe) -> PeerCost:
         held_bytes=observed.held_bytes,
         peak_bytes=observed.peak_bytes,
         page_table_bytes=observed.page_table_bytes,
-        threads=observed.threads,
         start_s=observed.at_rounds[0],
         step_s=slim_s,
         dense_step_s=dense_s,
         round_s=max(0.0, last_round_s - trained[-1]["cpu_s"]),
-        state_bytes=spec.state_path.stat().st_size,
-        model_bytes=spec.model_path.stat().st_size,
-        journal_bytes=spec.journal_path.stat().st_size // ROUNDS,
     )

@@ -16,14 +16,10 @@ class PeerCost(BaseModel):
         held_bytes: most private memory at the borders of its phases: what it holds while it waits.
         peak_bytes: most private memory at any time, which is in training.
         page_table_bytes: of the kernel, for its private and its shared pages.
-        threads: most threads at a time.
         start_s: CPU time until its first round.
         step_s: CPU time of a training step of the slim model.
         dense_step_s: of a step of the dense model.
         round_s: CPU time of a round without its training.
-        state_bytes: one of the two states that it keeps.
-        model_bytes: the model that it deploys.
-        journal_bytes: what a round adds to its journal.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,14 +29,10 @@ class PeerCost(BaseModel):
     held_bytes: int = Field(ge=0)
     peak_bytes: int = Field(ge=0)
     page_table_bytes: int = Field(ge=0)
-    threads: int = Field(ge=1)
     start_s: float = Field(ge=0)
     step_s: float = Field(ge=0)
     dense_step_s: float = Field(ge=0)
     round_s: float = Field(ge=0)
-    state_bytes: int = Field(ge=0)
-    model_bytes: int = Field(ge=0)
-    journal_bytes: int = Field(ge=0)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a process has for itself: memory, page tables, threads, CPU time."""
+"""What a process has for itself: memory, page tables, CPU time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ class ProcessMemory:
     Attributes:
         private_bytes: in pages that it has written and shares with no process.
         page_table_bytes: what the kernel needs to map its pages, shared ones too; 0 if unknown.
-        threads: its number of threads.
     """
 
     private_bytes: int
     page_table_bytes: int
-    threads: int
 
 
 def memory_of(pid: int) -> ProcessMemory:
@@ -37,12 +35,8 @@ def memory_of(pid: int) -> ProcessMemory:
             maps = _fields(Path(f"/proc/{pid}/smaps_rollup"))
             status = _fields(Path(f"/proc/{pid}/status"))
         except FileNotFoundError:  # not Linux
-            process = psutil.Process(pid)
-            private = int(process.memory_full_info().uss)
-            return ProcessMemory(private, 0, process.num_threads())
-        return ProcessMemory(
-            maps["Private_Dirty"] * _KIB, status.get("VmPTE", 0) * _KIB, status["Threads"]
-        )
+            return ProcessMemory(int(psutil.Process(pid).memory_full_info().uss), 0)
+        return ProcessMemory(maps["Private_Dirty"] * _KIB, status.get("VmPTE", 0) * _KIB)
     except (psutil.NoSuchProcess, KeyError, OSError) as error:
         raise ProcessLookupError(f"process {pid} has ended") from error
 

@@ -1,10 +1,23 @@
-"""--force starts what does not fit, and says so."""
+"""What a preflight counts is what a run has; --force starts what does not fit, and says so."""
 
+import json
+import os
 import subprocess
 import sys
 
 import pytest
-from launching import DEADLINE_S, ROOT, topology
+from launching import (
+    DEADLINE_S,
+    ROOT,
+    asked,
+    family,
+    journal,
+    launcher,
+    peer_pids,
+    round_done,
+    topology,
+    wait_for,
+)
 
 pytestmark = pytest.mark.network
 
@@ -15,6 +28,26 @@ fit.host_limits = lambda *_: HostLimits(memory=Allowance(1, "a limit made by han
 from prisam_p2p.cli import main
 main()
 """
+
+
+def test_a_run_has_the_processes_connections_and_descriptors_of_its_plan(tmp_path):
+    net, run = topology(tmp_path), tmp_path / "run"
+    code, out = asked("plan", net, "--format", "json")
+    assert code == 0
+    counts = json.loads(out)["runs"][0]["counts"]
+    with launcher(net, "--rounds", 8, "--quiet", "--run-dir", run) as process:
+        wait_for("first round", lambda: len(peer_pids(run)) == 6)
+        wait_for("first round", round_done(run, [*peer_pids(run)], 0))
+        processes = len(family(process.pid))
+        files = max(len(os.listdir(f"/proc/{pid}/fd")) for pid in peer_pids(run).values())
+        of_launcher = len(os.listdir(f"/proc/{process.pid}/fd"))
+        process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0
+    assert processes == counts["processes"]
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["closure"]["connections"] == pytest.approx(counts["connections"], rel=0.25)
+    assert files == pytest.approx(counts["peer_files"], rel=0.25)
+    assert of_launcher == pytest.approx(counts["launcher_files"], rel=0.25)
 
 
 def test_a_run_that_does_not_fit_can_be_forced(tmp_path):
@@ -39,4 +72,4 @@ def test_a_run_that_does_not_fit_can_be_forced(tmp_path):
     forced = run("--force")
     assert forced.returncode == 0, forced.stderr
     assert "does not fit on this machine" in forced.stderr
-    assert (tmp_path / "run" / "summary.json").exists()
+    assert journal(tmp_path / "run", "launcher")[-1]["status"] == "completed"

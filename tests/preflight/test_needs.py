@@ -15,14 +15,10 @@ COST = PeerCost(
     held_bytes=30 * MIB,
     peak_bytes=100 * MIB,
     page_table_bytes=1 * MIB,
-    threads=5,
     start_s=0.0,
     step_s=0.1,
     dense_step_s=0.1,
     round_s=0.0,
-    state_bytes=1000,
-    model_bytes=1000,
-    journal_bytes=1000,
 )
 SMALL = COST.model_copy(update={"parameters": 20_000, "macs": 50_000, "held_bytes": 10 * MIB})
 SILENT = with_settings(plan_of(), algorithm="local")
