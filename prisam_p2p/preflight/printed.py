@@ -90,7 +90,8 @@ def verdict_lines(preflight: Preflight) -> list[str]:
     if soft is not None and needs > soft and not preflight.shortages:
         lines.append(f"the launcher raises its limit of {soft:,} descriptors itself")
     if not preflight.shortages:
-        return [*lines, "it fits on this machine, as it is now"]
+        what = "the rest" if preflight.unknown else "it"
+        return [*lines, f"{what} fits on this machine, as it is now"]
     return [*lines, *(f"does not fit: {each.told}" for each in preflight.shortages)]
 
 
@@ -105,12 +106,19 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
         runs.append(fields)
     return {
         "topology": preflight.topology,
-        "fits": not preflight.shortages,
+        "fits": _fits(preflight),
         "shortages": [asdict(each) for each in preflight.shortages],
         "unknown": preflight.unknown,
         "runs": runs,
         "limits": asdict(preflight.limits),
     }
+
+
+def _fits(preflight: Preflight) -> bool | None:
+    """Tell whether all fits; None where something could not be measured and the rest fits."""
+    if preflight.shortages:
+        return False
+    return None if preflight.unknown else True
 
 
 def _cells(row: _Row, preflight: Preflight) -> list[str]:
