@@ -18,11 +18,11 @@ import psutil
 from prisam_p2p.errors import DoesNotFit, PrisamError
 from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.launch.probe import (
-    MOST_NEIGHBORS,
     ROUNDS,
     STEPS,
     donors_of_a_probe,
     measure_peers,
+    neighbors_of_a_probe,
     probe_settings,
 )
 from prisam_p2p.plan.plan import Plan
@@ -160,7 +160,7 @@ def _key(plan: Plan, peers: tuple[str, str]) -> dict[str, object]:
             {
                 "prune_ratio": plan.peers[peer].prune_ratio,
                 "threads": plan.peers[peer].profile.threads,
-                "neighbors": min(MOST_NEIGHBORS, len(plan.peers[peer].neighbors)),
+                "neighbors": len(neighbors_of_a_probe(plan, peer)),
                 "donors": donors_of_a_probe(plan, peer),
                 "images": sum(plan.peers[peer].classes),
             }

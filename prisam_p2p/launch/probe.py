@@ -39,7 +39,7 @@ from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.launch.specs import LaunchFacts, build_specs
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.netns.loopback import Loopback
-from prisam_p2p.plan.plan import PeerPlan, Plan
+from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.preflight.donors import donors_of_a_round
 from prisam_p2p.preflight.peer_cost import PeerCost
@@ -49,12 +49,13 @@ from prisam_p2p.system.process_memory import ProcessMemory, cpu_s_of, memory_of
 ROUNDS = 2
 """The first trains the dense model, the second the slim one."""
 STEPS = 3
-MOST_NEIGHBORS = 64
+MOST_NEIGHBORS, MOST_DONORS, MOST_TESTED = 64, 8, 32
 """More of them would only make the probe slower; needs.py adds what the others take."""
 DEADLINE_S = 60.0
 """A probe takes a second or two; of a model whose step takes longer than this, nothing is known."""
 
-_SAMPLE_EVERY_S = 0.002
+_SAMPLE_EVERY_S, _SAMPLE_SHARE = 0.002, 0.2
+"""Looking at a large process takes the kernel milliseconds: at most this share of the time."""
 _RUN_ID = "00" * 8
 
 
@@ -69,7 +70,7 @@ def probe_spec(
 
     Its speed and rates are not limited: it is to be measured, not to be emulated.
     """
-    neighbors = plan.peers[peer].neighbors[:MOST_NEIGHBORS]
+    neighbors = neighbors_of_a_probe(plan, peer)
     links = {peer: neighbors, **{neighbor: [peer] for neighbor in neighbors}}
     few = {
         name: plan.peers[name].model_copy(update={"neighbors": linked})
@@ -85,11 +86,12 @@ def probe_spec(
     )
     free = {"speed": 1.0, "memory_mib": None, "up_mbit_s": None, "down_mbit_s": None}
     train = spec.data.train[: STEPS * plan.settings.batch_size]
+    tested = spec.data.test[:MOST_TESTED]
     phases = [(t, phase) for t in range(ROUNDS) for phase in get_args(Phase)]
     return spec.model_copy(
         update={
             "device": spec.device.model_copy(update=free),
-            "data": spec.data.model_copy(update={"train": train}),
+            "data": spec.data.model_copy(update={"train": train, "test": tested}),
             "barriers": phases,
         }
     )
@@ -114,9 +116,17 @@ def probe_settings(settings: RunSettings) -> RunSettings:
     )
 
 
+def neighbors_of_a_probe(plan: Plan, peer: str) -> list[str]:
+    """Return the neighbors that a probe hears: fewer where it pulls from all that it hears."""
+    neighbors = plan.peers[peer].neighbors
+    pulls_from_all = donors_of_a_round(plan, peer) == len(neighbors)
+    return neighbors[: MOST_DONORS if pulls_from_all else MOST_NEIGHBORS]
+
+
 def donors_of_a_probe(plan: Plan, peer: str) -> int:
-    """Return how many neighbors of a probe are to be in its group."""
-    return min(donors_of_a_round(plan, peer), MOST_NEIGHBORS)
+    """Return from how many neighbors a probe pulls in a round."""
+    donors = min(donors_of_a_round(plan, peer), len(neighbors_of_a_probe(plan, peer)))
+    return min(donors, MOST_DONORS) if plan.traits.clusters else donors
 
 
 def measure_peers(prepared: Prepared, plan: Plan, peers: Sequence[str]) -> list[PeerCost]:
@@ -142,7 +152,7 @@ def measure_peers(prepared: Prepared, plan: Plan, peers: Sequence[str]) -> list[
             probe.play(ends_s)
         for probe in probes:
             probe.end(ends_s)
-        return [_cost(plan.peers[probe.spec.peer_id], probe) for probe in probes]
+        return [_cost(plan, probe) for probe in probes]
 
 
 @dataclass
@@ -173,14 +183,14 @@ class _PeerProbe:
         self.spec, self.observed = spec, _Observed()
         probe = Incarnation(probe=ProbeSpec(donors=donors))
         self._pid, self._lines = engine.start(spec, probe)
-        self._done = False
+        self._done, self._look_s = False, 0.0
 
     def play(self, ends_s: float) -> None:
         """Let it run its rounds."""
         while not self._done:
             if time.monotonic() > ends_s:
                 raise ProbeFailed(f"the probe was not done within {DEADLINE_S:g} s")
-            if self._lines.waiting(_SAMPLE_EVERY_S):
+            if self._lines.waiting(max(_SAMPLE_EVERY_S, self._look_s / _SAMPLE_SHARE)):
                 for report in self._reports():
                     self._answer(report)
             self.observed.note(self._look(), waits=False)
@@ -215,10 +225,13 @@ class _PeerProbe:
                 self._done = True
 
     def _look(self) -> ProcessMemory:
+        began_s = time.monotonic()
         try:
             return memory_of(self._pid)
         except ProcessLookupError:
             raise self._ended() from None
+        finally:
+            self._look_s = time.monotonic() - began_s
 
     def _ended(self) -> ProbeFailed:
         try:
@@ -228,7 +241,7 @@ class _PeerProbe:
         return ProbeFailed(f"the probe ended early{': ' + last[0] if last else ''}")
 
 
-def _cost(planned: PeerPlan, probe: _PeerProbe) -> PeerCost:
+def _cost(plan: Plan, probe: _PeerProbe) -> PeerCost:
     """Return the cost, of what was seen and of the journal that the probe left."""
     spec, observed = probe.spec, probe.observed
     records = list(read_journal(spec.journal_path))
@@ -237,7 +250,10 @@ def _cost(planned: PeerPlan, probe: _PeerProbe) -> PeerCost:
         raise ProbeFailed("the probe ended without having trained")
     dense_s, slim_s = (each["cpu_s"] / max(1, each["steps"]) for each in trained)
     last_round_s = observed.at_rounds[-1] - observed.at_rounds[-2]
+    planned = plan.peers[spec.peer_id]
     return PeerCost(
+        donors=donors_of_a_probe(plan, spec.peer_id),
+        tested=len(spec.data.test),
         parameters=planned.parameters,
         macs=planned.macs,
         held_bytes=observed.held_bytes,

@@ -31,10 +31,15 @@ _SPOOL_BYTES = 256 * MIB
 
 _CONNECTION_S, _NEIGHBOR_S, _DONOR_S = 0.0015, 0.0012, 0.003
 """CPU seconds: to connect to a neighbor; in a round for a neighbor, and for a donor."""
+_PULLED_BYTE_S = 4e-9
+"""Of both ends: to send, check, keep and average a byte of weights."""
 _FORK_S, _RUN_S = 0.008, 1.0
 """CPU seconds to start a peer, and of a run beside its peers: network, checks, summary."""
 _BUSY = 0.9
 """The share of the cores that a run keeps busy, as peers wait for each other."""
+
+_FORWARD = 1 / 3
+"""The share of a training step that its forward pass takes."""
 
 _PEER_RECORD_BYTES, _CONNECTION_RECORD_BYTES, _NEIGHBOR_RECORD_BYTES = 6 * KIB, 900, 190
 """In journals: of a peer; of a connection (its records and the kernel's); of a neighbor in a
@@ -106,7 +111,9 @@ def memory(
     launcher = _LAUNCHER_BYTES + (counts.processes - counts.peers - 1) * _HELPER_BYTES
     if namespaces:
         launcher += counts.peers * _NAMESPACE_BYTES
-    peers = held + at_once + _CONNECTION_BYTES * counts.connections
+    more_donors = sum(counts.donors.values()) - counts.peers * costs.mean(lambda each: each.donors)
+    pulled = more_donors * _offered_bytes(plan)
+    peers = held + at_once + pulled + _CONNECTION_BYTES * counts.connections
     return Memory(shared, round(peers), round(launcher), round(kernel))
 
 
@@ -158,7 +165,8 @@ def seconds(plan: Plan, counts: RunCounts, costs: PeerCosts) -> float:
     n, links, cores = counts.peers, sum(counts.degrees.values()), plan.host.cores
     start_s = n * (_FORK_S + costs.mean(lambda each: each.start_s)) + _CONNECTION_S * links
     work_s = n * costs.mean(lambda each: each.round_s) + _NEIGHBOR_S * links
-    work_s += _DONOR_S * sum(counts.donors.values())
+    donor_s = _DONOR_S + _PULLED_BYTE_S * _offered_bytes(plan)
+    work_s += donor_s * sum(counts.donors.values()) + n * _testing_s(plan, costs)
     dense_s = dict.fromkeys(plan.peers, costs.mean(lambda each: each.dense_step_s))
     slim_s = {peer: costs.step_s(each.macs) for peer, each in plan.peers.items()}
 
@@ -172,6 +180,14 @@ def seconds(plan: Plan, counts: RunCounts, costs: PeerCosts) -> float:
     later_s = n_dense * round_s(settings.epochs, dense_s)
     later_s += (settings.rounds - 1 - n_dense) * round_s(settings.epochs, slim_s)
     return _RUN_S + start_s / cores + round_s(settings.warmup_epochs, dense_s) + later_s
+
+
+def _testing_s(plan: Plan, costs: PeerCosts) -> float:
+    """Return what a round's evaluations take beyond those of a probe: forward passes alone."""
+    moments = 1 if plan.traits.silent else 2
+    images = plan.settings.test_images_per_peer - costs.mean(lambda each: each.tested)
+    step_s = costs.mean(lambda each: each.step_s)
+    return max(0.0, moments * images / plan.settings.batch_size * step_s * _FORWARD)
 
 
 def _batches(plan: Plan, peer: PeerPlan) -> int:

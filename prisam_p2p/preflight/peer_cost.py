@@ -12,6 +12,8 @@ class PeerCost(BaseModel):
     """One peer without its connections.
 
     Attributes:
+        donors: neighbors that it pulled from in a round.
+        tested: its test images.
         parameters, macs: of its slim model; other peers' costs are interpolated by them.
         held_bytes: most private memory at the borders of its phases: what it holds while it waits.
         peak_bytes: most private memory at any time, which is in training.
@@ -24,6 +26,8 @@ class PeerCost(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    donors: int = Field(ge=0)
+    tested: int = Field(ge=0)
     parameters: int = Field(ge=0)
     macs: int = Field(ge=0)
     held_bytes: int = Field(ge=0)

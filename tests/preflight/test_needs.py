@@ -10,6 +10,8 @@ from prisam_p2p.preflight.needs import MIB, disk, memory, most_memory, seconds
 from prisam_p2p.preflight.peer_cost import PeerCost, PeerCosts
 
 COST = PeerCost(
+    donors=0,
+    tested=150,
     parameters=60_000,
     macs=200_000,
     held_bytes=30 * MIB,
@@ -119,3 +121,12 @@ def test_a_round_of_more_donors_takes_longer():
     more = replace(counts, donors=dict.fromkeys(counts.donors, 11))
     costs = PeerCosts([COST.model_copy(update={"step_s": 0.0, "dense_step_s": 0.0})])
     assert seconds(plan_of(), more, costs) > seconds(plan_of(), counts, costs)
+
+
+def test_donors_beyond_those_of_the_probe_are_added():
+    plan = with_speed(with_settings(plan_of(), algorithm="d-psgd"), 0.5)
+    few, all_ = (PeerCosts([COST.model_copy(update={"donors": n})]) for n in (8, 11))
+    counts = counted(plan)
+    beside = memory(plan, counts, few, 0, namespaces=False)
+    exact = memory(plan, counts, all_, 0, namespaces=False)
+    assert beside.peers - exact.peers == 12 * 3 * plan.model.n_bytes
