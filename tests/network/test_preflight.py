@@ -9,11 +9,11 @@ import pytest
 from launching import (
     DEADLINE_S,
     ROOT,
-    asked,
     family,
     journal,
     launcher,
     peer_pids,
+    prisam,
     round_done,
     topology,
     wait_for,
@@ -32,7 +32,7 @@ main()
 
 def test_a_run_has_the_processes_connections_and_descriptors_of_its_plan(tmp_path):
     net, run = topology(tmp_path), tmp_path / "run"
-    code, out = asked("plan", net, "--format", "json")
+    code, out = prisam("plan", net, "--format", "json")  # a process with as few open files
     assert code == 0
     counts = json.loads(out)["runs"][0]["counts"]
     with launcher(net, "--rounds", 8, "--quiet", "--run-dir", run) as process:
