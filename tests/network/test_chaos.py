@@ -81,7 +81,7 @@ def test_a_disturbed_run_ends_in_time_and_tells_the_truth(series, drawn):
 def test_a_run_on_a_full_disk_tells_the_truth(series):
     if series.no_disk:
         pytest.skip(series.no_disk)
-    drawn = DrawnRun(seed=0, number=8, disk_kib=series.known.folder_kib // 2)
+    drawn = DrawnRun(seed=0, number=8, disk_kib=series.known.folder_kib // 2, force=True)
     cycle = disturbed_cycle(series, 8, drawn, uncounted(held()))
     assert cycle.is_good, cycle
 

@@ -99,6 +99,13 @@ FALSE = {
         case_of([sent("zygote", "SIGKILL")], 3, summary_of("failed"),
             launched=Asked(3, "", "error: peer p01: ended with -9\n")),
         "its error names none of zygote: error: peer p01: ended with -9"),
+    "refused, when peers had been started": (
+        case_of([], 2, None, drawn=DrawnRun(seed=0, number=0, open_files=20)),
+        "it ended with exit code 2, expected 6"),
+    "refused, though it was to go on": (
+        case_of([], 2, None, began=False,
+            drawn=DrawnRun(seed=0, number=0, disk_kib=20, force=True)),
+        "it ended with exit code 2, expected 6"),
     "failed, and nobody was killed": (case_of([], 3, summary_of("failed")),
         "it ended with exit code 3, expected "),
     "failed without a word": (

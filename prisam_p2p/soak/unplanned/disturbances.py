@@ -62,6 +62,7 @@ class DrawnRun(_Table):
         seed, number: what it was drawn from; `number` is the run's own seed, too.
         disk_kib: size of the disk that holds the run folder; None = there is space.
         open_files: the launcher's RLIMIT_NOFILE; None = as it is.
+        force: it starts even where the preflight says that it does not fit.
     """
 
     seed: int = Field(ge=0)
@@ -69,12 +70,14 @@ class DrawnRun(_Table):
     disturbances: tuple[Disturbance, ...] = ()
     disk_kib: int | None = Field(None, gt=0)
     open_files: int | None = Field(None, gt=0)
+    force: bool = False
 
     def __str__(self) -> str:
         parts = [str(each) for each in self.disturbances]
         parts += [f"a disk of {self.disk_kib} KiB"] if self.disk_kib else []
         parts += [f"{self.open_files} descriptors"] if self.open_files else []
-        return ", ".join(parts) or "undisturbed"
+        forced = " with --force" if self.force else ""
+        return (", ".join(parts) or "undisturbed") + forced
 
 
 def read_drawn_run(path: Path) -> DrawnRun:

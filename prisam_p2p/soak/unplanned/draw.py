@@ -24,7 +24,8 @@ from prisam_p2p.soak.unplanned.disturbances import (
 )
 
 _SMALL_DISK, _FEW_FILES = 0.1, 0.1
-"""Shares of the runs that get a small disk, or few descriptors, instead of signals."""
+"""Shares of the runs that get a small disk, or few descriptors, instead of signals. The preflight
+may refuse them: half of them start with --force."""
 
 _LEAST_FILES, _MOST_FILES = 12, 160
 
@@ -63,10 +64,11 @@ def draw_run(seed: int, number: int, known: Undisturbed) -> DrawnRun:
     kind = rng.random()
     if kind < _SMALL_DISK:
         disk_kib = int(known.folder_kib * rng.uniform(0.05, 0.95)) + 1
-        return DrawnRun(seed=seed, number=number, disk_kib=disk_kib)
+        return DrawnRun(seed=seed, number=number, disk_kib=disk_kib, force=bool(rng.integers(2)))
     if kind < _SMALL_DISK + _FEW_FILES:
         open_files = int(rng.integers(_LEAST_FILES, _MOST_FILES))
-        return DrawnRun(seed=seed, number=number, open_files=open_files)
+        force = bool(rng.integers(2))
+        return DrawnRun(seed=seed, number=number, open_files=open_files, force=force)
     wanted = [_target(rng, known) for _ in range(int(rng.integers(1, 5)))]
     drawn = tuple(_disturbance(rng, target, known) for target in dict.fromkeys(wanted))
     return DrawnRun(seed=seed, number=number, disturbances=drawn)

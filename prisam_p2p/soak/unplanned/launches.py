@@ -40,9 +40,10 @@ class Launches:
         temporary.mkdir()
         settings = {**self.overrides, "seed": drawn.number, "baseline": "none"}
         options = [word for name, value in settings.items() for word in _option(name, value)]
+        options += [*self._trust, *(["--force"] if drawn.force else [])]
         command = [*PRISAM, "launch", str(self.topology), "--run-dir", str(run_dir), *options]
         environment = {**child_environment(), "TMPDIR": str(temporary.resolve())}
-        return disturb(drawn, [*command, *self._trust], environment, run_dir, at / OUTPUT, limit_s)
+        return disturb(drawn, command, environment, run_dir, at / OUTPUT, limit_s)
 
     def resume(self, run_dir: Path, limit_s: float) -> Asked:
         """Resume a run to its end; what it printed is its summary, as JSON."""

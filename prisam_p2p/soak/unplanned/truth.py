@@ -141,10 +141,9 @@ def _allowed_codes(case: Case) -> set[int]:
             return {130}
         own = {-signal.SIGTERM, 130} if not case.account.began else {-signal.SIGTERM}
         return own | _codes_of_the_end(case)
-    if case.drawn.disk_kib:
-        return {6} | _codes_of_the_end(case)
-    if case.drawn.open_files:
-        return {2, 3, 6} | _codes_of_the_end(case)
+    if case.lacks:
+        refused = {2} if not (case.drawn.force or case.account.began) else set()
+        return {6} | refused | _codes_of_the_end(case)
     return _codes_of_the_end(case) | ({3} if _culprits(case) else set())
 
 
