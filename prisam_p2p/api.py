@@ -17,6 +17,9 @@ from prisam_p2p.core.masks import prune
 from prisam_p2p.core.metropolis import metropolis_weights, mix
 from prisam_p2p.core.peer_choice import lowest
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.data_spec import DataSpec
+from prisam_p2p.learn.personalized import load_personalized
+from prisam_p2p.learn.split_code import Share
 from prisam_p2p.peer.baseline_peer import BaselinePeer as Peer
 from prisam_p2p.peer.baselines.dense import dense_rounds, plain_mean
 from prisam_p2p.peer.baselines.pruned import pruned_rounds
@@ -24,10 +27,12 @@ from prisam_p2p.peer.baselines.pruned import pruned_rounds
 __all__ = [
     "Array",
     "ConfigError",
+    "DataSpec",
     "EntryLayout",
     "Layout",
     "Mask",
     "Peer",
+    "Share",
     "State",
     "Traits",
     "Weights",
@@ -37,6 +42,7 @@ __all__ = [
     "drop_and_regrow",
     "drop_rate",
     "erk_mask",
+    "load_personalized",
     "lowest",
     "metropolis_weights",
     "mix",

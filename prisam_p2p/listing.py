@@ -123,14 +123,15 @@ KINDS = {
     ),
     "experiments": ListKind(_files(EXPERIMENT_FILES), "prisam experiment NAME"),
     "models": ListKind(
-        _in_code(MODELS),
+        _in_code(MODELS, CodeKind.MODEL),
         "--model NAME",
-        "Also: a torchvision classifier with BN layers (mobilenet_v2, torchvision:resnet18).",
+        "Also: a torchvision classifier with BN layers (mobilenet_v2, torchvision:resnet18), or "
+        "your own.",
     ),
     "datasets": ListKind(
-        _in_code(DATASETS),
+        _in_code(DATASETS, CodeKind.DATASET),
         "--dataset NAME",
-        "Also: the path of an .npz file with x_train, y_train, x_test, y_test.",
+        "Also: the path of an .npz file with x_train, y_train, x_test, y_test, or your own.",
     ),
     "algorithms": ListKind(
         _in_code({each.value: each.description for each in Algorithm}, CodeKind.ALGORITHM),

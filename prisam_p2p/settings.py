@@ -216,6 +216,11 @@ AnyAlgorithm = Annotated[
 ]
 """A built-in algorithm, or the name of users' code."""
 
+AnySplit = Annotated[Split | str, PlainValidator(_one_of(CodeKind.SPLIT, Split)), _AS_TEXT]
+AnyGrouping = Annotated[
+    Grouping | str, PlainValidator(_one_of(CodeKind.GROUPING, Grouping)), _AS_TEXT
+]
+
 Baseline = Annotated[
     Algorithm | str | None,
     PlainValidator(_none_or_algorithm),
@@ -280,8 +285,9 @@ class RunSettings(BaseModel):
         "digits",
         "digits, fashion-mnist, cifar10, cifar100, svhn, folder (images in train/CLASS/ and "
         "test/CLASS/ of --data-dir), or the path of an .npz file with x_train, y_train, x_test, "
-        "y_test.",
+        "y_test; or your own (docs/extending.md).",
         common=True,
+        code=CodeKind.DATASET,
     )
     data_dir: Path | None = _setting(
         Heading.DATA, None, "Directory of the dataset's files.", common=True, unset="none"
@@ -297,12 +303,13 @@ class RunSettings(BaseModel):
         ge=4,
         le=1024,
     )
-    split: Split = _setting(
+    split: AnySplit = _setting(
         Heading.DATA,
         Split.CLUSTER_PATHOLOGICAL,
         "How the images are partitioned over the peers. In a cluster split, groups of peers have "
         "similar data.",
         common=True,
+        code=CodeKind.SPLIT,
     )
     groups: int = _setting(Heading.DATA, 3, "Number of groups of a cluster split.", ge=1, le=10_000)
     classes_per_group: int = _setting(
@@ -331,13 +338,15 @@ class RunSettings(BaseModel):
         Heading.MODEL,
         "vgg-s",
         "vgg-s, vgg11, resnet20, resnet18, or the name of a torchvision classifier with "
-        "BatchNorm layers (torchvision:resnet18 where both have that name).",
+        "BatchNorm layers (torchvision:resnet18 where both have that name); or your own "
+        "(docs/extending.md).",
         common=True,
+        code=CodeKind.MODEL,
     )
     width: float = _setting(
         Heading.MODEL,
         1.0,
-        "Multiplies the channels of our own models (not of torchvision's).",
+        "Multiplies the channels of built-in models; your own get it, too (not torchvision's).",
         gt=0,
         le=16,
     )
@@ -397,10 +406,11 @@ class RunSettings(BaseModel):
         ge=0,
         le=1,
     )
-    grouping: Grouping = _setting(
+    grouping: AnyGrouping = _setting(
         Heading.METHOD,
         Grouping.KMEANS,
         "How a peer finds its group among the masks of its neighbors.",
+        code=CodeKind.GROUPING,
     )
     clusters: int | None = _setting(
         Heading.METHOD, None, "k of K-means.", unset="the number of groups in the data", ge=1
@@ -567,13 +577,3 @@ class RunSettings(BaseModel):
         if found is None:
             raise ValueError(f"{self.algorithm} is users' code")
         return found
-
-
-def code_named(settings: RunSettings) -> dict[str, tuple[CodeKind, str]]:
-    """Return setting -> (kind, name), of the settings whose value is users' code."""
-    found = {}
-    for key, field in RunSettings.model_fields.items():
-        kind, value = about(field).code, getattr(settings, key)
-        if kind and isinstance(value, str) and not isinstance(value, StrEnum):
-            found[key] = (CodeKind(kind), value)
-    return found

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from prisam_p2p.algorithms import Traits
 from prisam_p2p.extensions.record import CodeRecord
+from prisam_p2p.learn.dataset_pools import InputType
 from prisam_p2p.settings import RunSettings
 from prisam_p2p.wire.keys import Keys
 
@@ -111,7 +112,7 @@ class PeerSpec(BaseModel):
         index: the peer's place in the plan, from 0; random draws depend on it.
         epoch_s: CLOCK_MONOTONIC at the run's beginning.
         address: IP address, of its ROUTER and of its connections.
-        n_classes, image_shape, mean, std: of the data set.
+        n_classes, image_shape, dtype, mean, std: of the data set.
         similarity_ratio: ratio of the similarity masks.
         clusters: number of groups that masks are clustered into.
         turns_fd: file whose locks are the turns on the processor cores; None = no turns.
@@ -140,7 +141,7 @@ class PeerSpec(BaseModel):
     settings: RunSettings
     traits: Traits
     n_classes: int
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     similarity_ratio: float
@@ -158,6 +159,7 @@ class PeerSpec(BaseModel):
     barriers: list[tuple[int, Phase]] = []
     stops: list[Stop] = []
     code: dict[str, CodeRecord] = {}
+    dtype: InputType = "float32"
 
     @property
     def journal_path(self) -> Path:

@@ -120,13 +120,13 @@ def kmeans_of(
     """
     distinct, which = np.unique(points, axis=0, return_inverse=True)
     if len(distinct) <= k:  # one group per distinct point is the optimum: its inertia is 0
-        return _numbered(peers, which.ravel().tolist())  # a column in NumPy 2.0
+        return numbered(peers, which.ravel().tolist())  # a column in NumPy 2.0
 
     from sklearn.cluster import KMeans  # late: the import takes 1.7 s, and not every run needs it
 
     random_state = int(np.random.SeedSequence([seed, round_index]).generate_state(1)[0])
     model = KMeans(k, n_init=10, random_state=random_state)
-    return _numbered(peers, model.fit_predict(points).tolist())
+    return numbered(peers, model.fit_predict(points).tolist())
 
 
 def dbscan(masks: Mapping[PeerId, PackedMask], eps: float) -> Groups:
@@ -145,10 +145,10 @@ def dbscan(masks: Mapping[PeerId, PackedMask], eps: float) -> Groups:
 
     peers, rows = compact(masks)
     if rows.shape[1] == 0:
-        return _numbered(peers, [0] * len(peers))
+        return numbered(peers, [0] * len(peers))
     model = DBSCAN(eps=eps * rows.shape[1], min_samples=2, metric="precomputed")
     labels = model.fit_predict(hamming(rows)).tolist()
-    return _numbered(peers, [x if x >= 0 else -1 - i for i, x in enumerate(labels)])
+    return numbered(peers, [x if x >= 0 else -1 - i for i, x in enumerate(labels)])
 
 
 def add_affinity(history: Affinity, me: PeerId, masks: Mapping[PeerId, PackedMask]) -> Affinity:
@@ -186,7 +186,7 @@ def top_m(history: Affinity, me: PeerId, heard: Collection[PeerId], m: int) -> t
     return tuple(sorted([me, *nearest]))
 
 
-def _numbered(peers: tuple[PeerId, ...], labels: list[int]) -> Groups:
+def numbered(peers: tuple[PeerId, ...], labels: list[int]) -> Groups:
     """Renumber labels by first appearance, so that equal partitions are equal values."""
     numbers: dict[int, int] = {}
     return Groups(

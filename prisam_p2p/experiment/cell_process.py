@@ -16,7 +16,7 @@ import psutil
 from prisam_p2p.experiment.cell_folder import CellFolder, CellState
 from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
-from prisam_p2p.settings import code_named
+from prisam_p2p.plan.user_code import code_named
 from prisam_p2p.shipped import child_environment
 
 _PROGRAM = "from prisam_p2p.cli import main; main()"

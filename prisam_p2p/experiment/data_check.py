@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
-from prisam_p2p.learn.datasets import load_dataset
-from prisam_p2p.plan.planning import check_split, split_request
+from prisam_p2p.learn.datasets import Dataset
+from prisam_p2p.plan.planning import check_split, open_dataset, split_request
 from prisam_p2p.plan.user_code import Naming, load_code, named_by, traits_of
 
 
@@ -27,7 +26,7 @@ def check_data(
         ConfigError: a file names code, without `trust`; data are missing or cannot be split so;
             names the first such cell.
     """
-    load = lru_cache(load_dataset)
+    loaded: dict[object, Dataset] = {}
     seen = set()
     for each in cells:
         s, code = each.settings, load_code(each.settings, _naming(each, grid, given, trust))
@@ -38,7 +37,9 @@ def check_data(
             continue
         seen.add(key)
         try:
-            check_split(each.topology, s, load(*source), code)
+            if source not in loaded:
+                loaded[source] = open_dataset(s, code)
+            check_split(each.topology, s, loaded[source], code)
         except ConfigError as error:
             where = f"cell {each.cell.name}: {error.where}"
             raise ConfigError(where, error.key, error.value, error.right) from error

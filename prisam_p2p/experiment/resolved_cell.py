@@ -18,7 +18,8 @@ from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.extensions.record import sha256_of
 from prisam_p2p.extensions.reference import parse
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
-from prisam_p2p.settings import RunSettings, code_named
+from prisam_p2p.plan.user_code import code_named
+from prisam_p2p.settings import RunSettings
 
 _NOT_RESULTS = ("data_dir", "download", "baseline")
 

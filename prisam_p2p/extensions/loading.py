@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import inspect
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.calling import user_code
 from prisam_p2p.extensions.installed import installed
 from prisam_p2p.extensions.record import CodeRecord, sha256_of
 from prisam_p2p.extensions.reference import HOW, CodeKind, Reference, parse
@@ -76,42 +73,6 @@ def load_again(records: Mapping[str, CodeRecord], run_dir: Path) -> dict[str, An
     return {key: _again(key, each, run_dir) for key, each in records.items()}
 
 
-@contextmanager
-def user_code(option: str, text: str) -> Iterator[None]:
-    """Turn what users' code raises in the block into a ConfigError that names file and line.
-
-    A ConfigError, and what asks this process to end, passes through.
-    """
-    try:
-        yield
-    except ConfigError:
-        raise
-    except (Exception, SystemExit) as error:
-        right = f"code that runs; {_place(error)}{type(error).__name__}: {_first_line(error)}"
-        raise ConfigError(option, "", text, right) from error
-
-
-def check_call(value: Any, arguments: int, option: str, text: str, right: str) -> None:
-    """Check that `value` can be called with this many positional arguments.
-
-    Args:
-        right: how it should be written, as the rest of the sentence "expected ...".
-
-    Raises:
-        ConfigError: it cannot.
-    """
-    found = "not a function"
-    if callable(value):
-        try:
-            inspect.signature(value).bind(*range(arguments))
-            return
-        except TypeError:
-            found = f"it takes {inspect.signature(value)}"
-        except ValueError:  # a function of C tells no signature
-            return
-    raise ConfigError(option, "", text, f"{right} ({found}{_where(value)})")
-
-
 def _load_file(reference: Reference, text: str, option: str, at: Path) -> Loaded:
     path = at.expanduser().resolve()
     if not path.is_file():
@@ -155,15 +116,18 @@ def _import(name: str, option: str, text: str) -> ModuleType:
         raise ConfigError(option, "", text, f"{right}./file.py:attribute") from None
 
 
-@lru_cache
 def _import_file(path: Path) -> tuple[ModuleType, str]:
-    """Run a file once, as a module whose name no other file has; return it and the file's hash.
+    """Run a file, once while it stays as it is; return it as a module, and its hash.
 
     What runs is what was hashed: no cached bytecode is read.
     """
     source = path.read_bytes()
     sha256 = hashlib.sha256(source).hexdigest()
-    module = ModuleType(f"prisam_code_{path.stem}_{sha256[:12]}")
+    name = f"prisam_code_{path.stem}_{sha256[:12]}"
+    known = sys.modules.get(name)
+    if known and known.__file__ == str(path):
+        return known, sha256
+    module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # as an import does: dataclasses look their module up
     try:
@@ -217,25 +181,3 @@ def _distribution(module: ModuleType) -> str:
 
     found = packages_distributions().get(module.__name__.partition(".")[0], [])
     return found[0] if found else ""
-
-
-def _place(error: BaseException) -> str:
-    """Return the file and line of the user's code that raised, the innermost that is not ours."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: "
-    ours = str(Path(__file__).parents[1])
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_users(f.filename, ours)]
-    return f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
-
-
-def _is_users(file: str, ours: str) -> bool:
-    return not (file.startswith((ours, "<")) or "site-packages" in file or "/lib/python" in file)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0]
-
-
-def _where(value: Callable[..., Any]) -> str:
-    code = getattr(value, "__code__", None)
-    return f"; {code.co_filename}, line {code.co_firstlineno}" if code else ""

@@ -77,6 +77,7 @@ def build_specs(
             traits=plan.traits,
             n_classes=plan.model.n_classes,
             image_shape=plan.model.image_shape,
+            dtype=plan.model.dtype,
             mean=plan.model.mean,
             std=plan.model.std,
             similarity_ratio=plan.similarity_ratio,

@@ -35,10 +35,10 @@ def macs(architecture: Architecture, mask: Mask) -> int:
         counted.append(output.numel() * _macs_per_output(layer))
 
     for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
             layer.register_forward_hook(count)
     with torch.no_grad(), single_thread():
-        net.eval()(torch.zeros(1, *architecture.image_shape, device="cpu"))
+        net.eval()(architecture.blank(1))
     return sum(counted)
 
 
@@ -53,7 +53,7 @@ def _zero_net(architecture: Architecture, mask: Mask) -> nn.Module:
 
 
 def _macs_per_output(layer: nn.Module) -> int:
-    if isinstance(layer, nn.Conv2d):
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
         return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
     if isinstance(layer, nn.Linear):
         return layer.in_features

@@ -19,8 +19,9 @@ from torch import nn
 
 from prisam_p2p.core.layout import UNGOVERNED, BnView, ChannelSet, Layout, TensorLayout
 
-Layer = nn.Conv2d | nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d
-_LAYERS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
+Convolution = nn.Conv1d | nn.Conv2d
+Layer = Convolution | nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d
+_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 Bits = dict[str, dict[int, npt.NDArray[np.intp]]]
@@ -61,30 +62,30 @@ class Coupling:
 
 def is_depthwise(layer: nn.Module) -> bool:
     """Tell whether `layer` is a depthwise convolution: one kernel per channel, as in MobileNets."""
-    return isinstance(layer, nn.Conv2d) and (
+    return isinstance(layer, Convolution) and (
         1 < layer.groups == layer.in_channels == layer.out_channels
     )
 
 
-def couplings(net: nn.Module, image_shape: tuple[int, int, int]) -> list[Coupling]:
+def couplings(net: nn.Module, example: torch.Tensor) -> list[Coupling]:
     """Return the coupled sets that BN masks can prune, in the order of their first BN layer.
 
     A set is left out, so that its channels are always kept, if it contains no BN layer, reaches
     the network's output, or touches a layer that cannot be pruned channel by channel (a grouped
-    convolution that is not depthwise, or any layer with parameters other than Conv2d, Linear and
-    BatchNorm).
+    convolution that is not depthwise, or any layer with parameters other than convolutions of one
+    or two dimensions, Linear and BatchNorm).
 
     Args:
         net: on the CPU, with parameters that require gradients: the trace follows autograd's
             graph, but computes no gradient.
-        image_shape: (C, H, W).
+        example: a batch of one input.
 
     Raises:
         ValueError: no set can be pruned, or the trace fails (as for ShuffleNet's channel shuffle).
     """
     net.eval()
     try:
-        graph, groups = _trace(net, image_shape)
+        graph, groups = _trace(net, example)
     except Exception as error:  # Torch-Pruning raises many types for a network it cannot trace
         raise ValueError(f"the network cannot be traced: {error!r}") from error
     names = {module: name for name, module in net.named_modules()}
@@ -95,16 +96,15 @@ def couplings(net: nn.Module, image_shape: tuple[int, int, int]) -> list[Couplin
     return sorted(found, key=lambda coupling: order[coupling.bn_layers[0]])
 
 
-def _trace(net: nn.Module, image_shape: tuple[int, int, int]) -> tuple[Any, list[Any]]:
+def _trace(net: nn.Module, example: torch.Tensor) -> tuple[Any, list[Any]]:
     import torch_pruning  # 0.1 s
 
     graph = torch_pruning.DependencyGraph()
     with torch.enable_grad():
-        image = torch.zeros(1, *image_shape, device="cpu")
-        graph.build_dependency(net, (image,), verbose=False)
+        graph.build_dependency(net, (example,), verbose=False)
     # The roots are the layers that produce channels, never BN layers: behind a concatenation, a
     # BN layer has channels of many convolutions, each of which is a set of its own.
-    return graph, list(graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]))
+    return graph, list(graph.get_all_groups(root_module_types=[nn.Conv1d, nn.Conv2d, nn.Linear]))
 
 
 def _is_prunable(group: Any) -> bool:
@@ -119,7 +119,7 @@ def _is_prunable(group: Any) -> bool:
 
 
 def _can_prune(module: nn.Module | nn.Parameter) -> bool:
-    if isinstance(module, nn.Conv2d):
+    if isinstance(module, Convolution):
         return module.groups == 1 or is_depthwise(module)
     if isinstance(module, _LAYERS):
         return True

@@ -26,6 +26,7 @@ from prisam_p2p.learn.dataset_pools import (
     Shape,
     array_pool,
     channel_moments,
+    check_classes,
     check_labels,
 )
 
@@ -43,15 +44,12 @@ def load_npz(name: str) -> Dataset:
     """
     arrays = _arrays(Path(name).expanduser(), name)
     y_train, y_test = (_labels(name, key, arrays[key]) for key in ("y_train", "y_test"))
-    classes = np.unique(y_train)
-    if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
-        right = "classes 0, 1, .. K - 1, two or more, each of them at least once"
-        raise ConfigError(name, "y_train", f"classes {_short(classes)}", right)
-    train, shape = _pool(name, "x_train", arrays["x_train"], y_train, len(classes))
-    test, test_shape = _pool(name, "x_test", arrays["x_test"], y_test, len(classes))
+    n_classes = check_classes(name, "y_train", y_train)
+    train, shape = _pool(name, "x_train", arrays["x_train"], y_train, n_classes)
+    test, test_shape = _pool(name, "x_test", arrays["x_test"], y_test, n_classes)
     if shape != test_shape:
         raise ConfigError(name, "x_test", f"images {test_shape}", f"images {shape}, as in x_train")
-    return Dataset(name, len(classes), shape, train, test, *channel_moments(train))
+    return Dataset(name, n_classes, shape, train, test, *channel_moments(train))
 
 
 def _arrays(path: Path, name: str) -> dict[str, Array]:
@@ -90,17 +88,13 @@ def _pool(name: str, key: str, array: Array, labels: Labels, n_classes: int) -> 
     if floats and not np.isfinite(array).all():
         raise ConfigError(name, key, "NaN or infinity", "finite numbers")
     check_labels(name, key.replace("x", "y"), labels, len(array), n_classes)
-    images = _channels_first(array)
+    images = channels_first(array)
     _, channels, height, width = images.shape
     return array_pool(images, labels, 1 if floats else 255), (channels, height, width)
 
 
-def _channels_first(array: Array) -> Array:
+def channels_first(array: Array) -> Array:
+    """Return images (n, H, W), (n, H, W, C) or (n, C, H, W) as (n, C, H, W)."""
     if array.ndim == 3:
         return array[:, None]
     return array if array.shape[1] < array.shape[3] else array.transpose(0, 3, 1, 2)
-
-
-def _short(classes: Labels) -> str:
-    shown = ", ".join(map(str, classes[:10].tolist()))
-    return shown + (", .." if len(classes) > 10 else "")

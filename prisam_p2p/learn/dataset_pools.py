@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from prisam_p2p.errors import ConfigError
 
-Images = npt.NDArray[np.float32]
+Images = npt.NDArray[Any]
+"""float32; or int64, where a data set of users' code has indices in place of numbers."""
+
 Indices = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int64]
+InputType = Literal["float32", "int64"]
 Part = Literal["train", "test"]
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 MOMENT_IMAGES = 1_000
 """The most images that `channel_moments` reads."""
@@ -45,9 +48,10 @@ class Dataset:
     Attributes:
         name: as the user gave it.
         n_classes: labels are 0 .. n_classes - 1.
-        image_shape: (C, H, W) of the images that `images` returns, after resizing.
-        mean: per channel, subtracted from every pixel.
+        image_shape: of an input that `images` returns: of an image (C, H, W), after resizing.
+        mean: per channel, subtracted from every pixel; () = inputs are taken as they are.
         std: per channel, by which every pixel is then divided.
+        dtype: of inputs, "float32" or "int64".
     """
 
     name: str
@@ -57,6 +61,7 @@ class Dataset:
     test: Pool
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    dtype: InputType = "float32"
 
     @property
     def train_labels(self) -> Labels:
@@ -78,12 +83,15 @@ class Dataset:
             ConfigError: an image file cannot be read, or differs in size from the first.
         """
         pool = self.train if part == "train" else self.test
+        if not self.mean:
+            return pool.read(np.asarray(indices, np.int64))
         images = resized(pool.read(np.asarray(indices, np.int64)), self.image_shape[1:])
         mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (self.mean, self.std))
-        return (images - mean) / std
+        normalized: Images = (images - mean) / std
+        return normalized
 
 
-def resized(images: Images, size: tuple[int, int]) -> Images:
+def resized(images: Images, size: tuple[int, ...]) -> Images:
     """Resize images, shape (n, C, h, w), to `size` (H, W): bilinear, antialiased.
 
     The aspect ratio is not preserved. Images that have the size already are returned unchanged.
@@ -118,6 +126,24 @@ def channel_moments(pool: Pool) -> tuple[tuple[float, ...], tuple[float, ...]]:
     mean = images.mean(axis=(0, 2, 3), dtype=np.float64)
     std = images.std(axis=(0, 2, 3), dtype=np.float64)
     return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist())
+
+
+def check_classes(where: str, key: str, labels: Labels) -> int:
+    """Return the number of classes in the training labels.
+
+    Raises:
+        ConfigError: they are not 0 .. K - 1 with K >= 2, each at least once.
+    """
+    classes = np.unique(labels)
+    if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
+        right = "classes 0, 1, .. K - 1, two or more, each of them at least once"
+        raise ConfigError(where, key, f"classes {_short(classes)}", right)
+    return len(classes)
+
+
+def _short(classes: Labels) -> str:
+    shown = ", ".join(map(str, classes[:10].tolist()))
+    return shown + (", .." if len(classes) > 10 else "")
 
 
 def check_labels(where: str, key: str, labels: Labels, n_images: int, n_classes: int) -> None:

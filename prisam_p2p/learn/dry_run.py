@@ -39,12 +39,16 @@ def single_thread() -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
-def classifies(net: nn.Module, image_shape: tuple[int, int, int], n_classes: int) -> bool:
-    """Tell whether `net` can train on images of shape (C, H, W) and returns `n_classes` logits."""
-    images = torch.zeros(2, *image_shape, device="cpu")
+def classifies(net: nn.Module, images: torch.Tensor, n_classes: int) -> bool:
+    """Tell whether `net` can train on such images, a batch, and returns `n_classes` logits."""
     try:
-        with torch.no_grad(), single_thread():
-            logits = net.train()(images)
+        logits = output(net, images)
     except (RuntimeError, ValueError, AssertionError):  # a layer does not accept such images
         return False
-    return isinstance(logits, torch.Tensor) and logits.shape == (2, n_classes)
+    return isinstance(logits, torch.Tensor) and logits.shape == (len(images), n_classes)
+
+
+def output(net: nn.Module, inputs: torch.Tensor) -> object:
+    """Return what `net` returns in training mode."""
+    with torch.no_grad(), single_thread():
+        return net.train()(inputs)

@@ -51,7 +51,7 @@ class Learner:
     """Trains, recalibrates and evaluates weights on one device's images.
 
     Args:
-        images, labels: all images of the run, shapes (n, C, H, W) and (n,).
+        images, labels: all inputs of the run, shapes (n, C, H, W) where they are images, and (n,).
         data: indices of this device's images.
         how: hyperparameters of the training.
         seed: of this device; each round shuffles by (seed, round).
@@ -161,7 +161,9 @@ class Learner:
 
     def _tensors(self, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
         """Return copies of images and labels at `rows`, on the device."""
-        pixels = torch.from_numpy(self._images[rows]).to(self._device)
+        inputs = torch.from_numpy(self._images[rows]).to(self._device)
         release_pages(self._images)
         labels = torch.from_numpy(self._labels[rows]).to(self._device)
-        return pixels.contiguous(memory_format=torch.channels_last), labels
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return inputs, labels

@@ -1,4 +1,4 @@
-"""Build a network by its name: a built-in one, or any torchvision classifier with BN layers.
+"""Build a network: a built-in one, a torchvision classifier with BN layers, or users' code.
 
 Every peer builds the same W0 from the run's seed, with gamma = 0.5 everywhere. With a different
 W0 per peer, or random gammas, masks carry no information about groups.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -16,9 +17,12 @@ import torch
 from torch import nn
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.data_spec import DataSpec, blank
+from prisam_p2p.learn.dataset_pools import InputType
 from prisam_p2p.learn.dry_run import classifies, zeros
 from prisam_p2p.learn.resnet import ResNet18, ResNet20
 from prisam_p2p.learn.torchvision_shim import import_torchvision
+from prisam_p2p.learn.user_model import check_reproducible, check_user_model, make_user_model
 from prisam_p2p.learn.vgg import VGG_11, VGG_S, Vgg
 
 INITIAL_GAMMA = 0.5
@@ -44,13 +48,31 @@ class Architecture:
             is optional, except for names that `BUILT_IN` has too.
         width: factor on the number of channels of built-in models; 1 for torchvision's.
         n_classes: number of outputs.
-        image_shape: (C, H, W) of an image.
+        image_shape: of one input; (C, H, W) of an image.
+        dtype: of inputs, "float32" or "int64".
+        factory: of users' code; `name` is then how they named it.
     """
 
     name: str
     width: float
     n_classes: int
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
+    dtype: InputType = "float32"
+    factory: Callable[[DataSpec, float], nn.Module] | None = None
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of ours, whose channels are known to be prunable."""
+        return self.factory is None and self.name in BUILT_IN
+
+    @property
+    def data(self) -> DataSpec:
+        """What a user's model is told."""
+        return DataSpec(self.image_shape, self.dtype, self.n_classes)
+
+    def blank(self, n: int) -> torch.Tensor:
+        """Return a batch of `n` inputs of zeros."""
+        return blank(n, self.image_shape, self.dtype)
 
 
 class GrayAsRgb(nn.Module):
@@ -73,17 +95,23 @@ def build(architecture: Architecture, seed: int) -> nn.Module:
 
     Raises:
         ConfigError: there is no such model, it has no BN layers, or it does not accept such
-            images.
+            inputs; or users' code gives other weights each time.
     """
     empty(architecture)  # raises the ConfigError
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        net = _construct(architecture)
+    net = _seeded(architecture, seed)
+    if architecture.factory:
+        check_reproducible(architecture, net, _seeded(architecture, seed))
     for layer in net.modules():
         if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d):
             nn.init.constant_(layer.weight, INITIAL_GAMMA)
             nn.init.zeros_(layer.bias)
     return net
+
+
+def _seeded(architecture: Architecture, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return _construct(architecture)
 
 
 def empty(architecture: Architecture) -> nn.Module:
@@ -110,22 +138,30 @@ def _copy(module: nn.Module, copies: dict[nn.Module, nn.Module]) -> nn.Module:
 @lru_cache(maxsize=8)
 def _checked_skeleton(architecture: Architecture) -> nn.Module:
     skeleton = _skeleton(architecture)
+    if architecture.factory:
+        check_user_model(architecture, skeleton, zeros(deepcopy(skeleton)))
+        return skeleton
     if not any(isinstance(layer, nn.BatchNorm2d) for layer in skeleton.modules()):
         raise ConfigError("--model", "", architecture.name, "a model with BatchNorm2d layers")
+    if len(architecture.image_shape) != 3 or architecture.dtype != "float32":
+        right = f"your own model: inputs of {architecture.image_shape} are no images"
+        raise ConfigError("--model", "", architecture.name, right)
     _check_images(architecture, zeros(deepcopy(skeleton)))
     return skeleton
 
 
 def _skeleton(architecture: Architecture) -> nn.Module:
-    try:
-        with torch.device("meta"):
+    if architecture.factory is None:
+        with suppress(NotImplementedError), torch.device("meta"):
             return _construct(architecture)
-    except NotImplementedError:  # RegNet computes its widths with tensors, which need a device
-        with torch.random.fork_rng(devices=[]):
-            return _construct(architecture).to("meta")
+    # RegNet computes its widths with tensors, which need a device; users' code may do so, too.
+    with torch.random.fork_rng(devices=[]):
+        return _construct(architecture).to("meta")
 
 
 def _construct(architecture: Architecture) -> nn.Module:
+    if architecture.factory:
+        return make_user_model(architecture)
     if architecture.name in BUILT_IN:
         make = BUILT_IN[architecture.name]
         return make(architecture.width, architecture.n_classes, architecture.image_shape[0])
@@ -156,10 +192,10 @@ def _refuse_name(name: str, known: list[str]) -> None:
 
 def _check_images(architecture: Architecture, net: nn.Module) -> None:
     channels, height, width = architecture.image_shape
-    if classifies(net, architecture.image_shape, architecture.n_classes):
+    if classifies(net, architecture.blank(2), architecture.n_classes):
         return
     for side in _IMAGE_SIDES:
-        larger = (channels, side, side)
+        larger = torch.zeros(2, channels, side, side, device="cpu")
         if side > min(height, width) and classifies(net, larger, architecture.n_classes):
             right = f"images of {side}x{side} for this model (--image-size {side})"
             raise ConfigError("--model", "", architecture.name, f"{right}, not {height}x{width}")

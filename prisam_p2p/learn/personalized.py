@@ -8,15 +8,17 @@ Use it anywhere this package is installed:
     logits = net(images)  # shape (batch, n_classes); images of the run's shape and scaling
 
 The tensors are the slim network's, under torch's state_dict names. The metadata describes the
-network: `architecture` (JSON: name, width, n_classes, image_shape), `mask` (hex, bit 0 in the high
-bit of the first byte, True = kept), `sets` (JSON: name and number of bits of each channel set, in
-the mask's order), and the caller's additions.
+network: `architecture` (JSON: name, width, n_classes, image_shape, dtype), `mask` (hex, bit 0 in
+the high bit of the first byte, True = kept), `sets` (JSON: name and number of bits of each channel
+set, in the mask's order), `code` (where the network is users' code: how they named it), and the
+caller's additions.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from torch import nn
 
 from prisam_p2p.core.layout import Layout, Weights
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.data_spec import DataSpec
 from prisam_p2p.learn.models import Architecture, empty
 from prisam_p2p.learn.structure import dress
 from prisam_p2p.measure.files import written_beside
@@ -52,10 +55,12 @@ def save_personalized(
         OSError: the file cannot be written.
     """
     own = {
-        "architecture": json.dumps(asdict(architecture)),
+        "architecture": json.dumps(_described(architecture)),
         "mask": np.packbits(weights.mask).tobytes().hex(),
         "sets": json.dumps([[s.name, s.size] for s in layout.sets]),
     }
+    if architecture.factory:
+        own["code"] = architecture.name
     if own.keys() & extra.keys():
         raise ValueError(f"reserved metadata keys: {sorted(own.keys() & extra.keys())}")
     arrays = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()}
@@ -63,12 +68,18 @@ def save_personalized(
         beside.write_bytes(save(arrays, own | extra))
 
 
-def load_personalized(path: Path | str) -> nn.Module:
+def load_personalized(
+    path: Path | str, factory: Callable[[DataSpec, float], nn.Module] | None = None
+) -> nn.Module:
     """Return the network that `save_personalized` wrote, in evaluation mode.
 
+    Args:
+        factory: the function that made the network, where it is users' code: a file may come from
+            a stranger, so the code that it names is never imported.
+
     Raises:
-        ConfigError: the file cannot be read, was not written by `save_personalized`, or its
-            tensors do not fit its metadata.
+        ConfigError: the file cannot be read, was not written by `save_personalized`, its tensors
+            do not fit its metadata, or its network is users' code and there is no `factory`.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -81,14 +92,27 @@ def load_personalized(path: Path | str) -> nn.Module:
     except pydantic.ValidationError as error:
         right = "the metadata that save_personalized writes"
         raise ConfigError(str(path), "architecture", metadata.get("architecture"), right) from error
-    return _network(str(path), architecture, tensors)
+    if "code" in metadata and factory is None:
+        right = "load_personalized(path, factory=..) with the function that this names"
+        raise ConfigError(str(path), "code", metadata["code"], right)
+    return _network(str(path), replace(architecture, factory=factory), tensors)
+
+
+def _described(architecture: Architecture) -> dict[str, object]:
+    return {
+        "name": architecture.name,
+        "width": architecture.width,
+        "n_classes": architecture.n_classes,
+        "image_shape": architecture.image_shape,
+        "dtype": architecture.dtype,
+    }
 
 
 def _network(path: str, architecture: Architecture, tensors: dict[str, torch.Tensor]) -> nn.Module:
     try:
         net = dress(empty(architecture), tensors).eval()
         with torch.no_grad():  # raises if the shapes of layers do not fit each other
-            logits = net(torch.zeros(1, *architecture.image_shape))
+            logits = net(architecture.blank(1))
     except (ValueError, RuntimeError) as error:
         right = f"the tensors of a slim {architecture.name}"
         raise ConfigError(path, "", str(error), right) from error

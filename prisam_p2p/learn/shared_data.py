@@ -6,6 +6,7 @@ frees the file with the last process that has it open, however that process ends
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import tempfile
@@ -17,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from prisam_p2p.errors import ResourceError
-from prisam_p2p.learn.dataset_pools import Dataset, Images, Indices, Labels, Part, Shape
+from prisam_p2p.learn.dataset_pools import Dataset, Images, Indices, InputType, Labels, Part, Shape
 from prisam_p2p.learn.splits import PeerData
 
 BLOCK_IMAGES = 512
@@ -28,19 +29,21 @@ BLOCK_IMAGES = 512
 class SharedImages:
     """A reference to the shared images, valid in any child process that inherits `fd`.
 
-    The file holds the labels, int64, shape (n_images,), then the normalized images, float32,
-    shape (n_images, *image_shape), in this machine's byte order.
+    The file holds the labels, int64, shape (n_images,), then the normalized images (or other
+    inputs), of `dtype`, shape (n_images, *image_shape), in this machine's byte order.
 
     Attributes:
         fd: a descriptor open for reading. Forked children inherit it; spawned ones need
             `subprocess.Popen(pass_fds=[fd])`, which keeps its number.
         n_images: number of images in the file; each is there once.
-        image_shape: (C, H, W).
+        image_shape: of one input; (C, H, W) of an image.
+        dtype: of inputs, "float32" or "int64".
     """
 
     fd: int
     n_images: int
     image_shape: Shape
+    dtype: InputType = "float32"
 
     def close(self) -> None:
         """Close the descriptor (call once); arrays of `open_shared` stay valid."""
@@ -78,7 +81,7 @@ def share(
         )
         for peer, data in split.items()
     }
-    return SharedImages(fd, len(labels), dataset.image_shape), rows
+    return SharedImages(fd, len(labels), dataset.image_shape, dataset.dtype), rows
 
 
 def open_shared(shared: SharedImages) -> tuple[Images, Labels]:
@@ -91,15 +94,15 @@ def open_shared(shared: SharedImages) -> tuple[Images, Labels]:
     Raises:
         ValueError: the file of the descriptor has not the size that follows from `shared`.
     """
-    channels, height, width = shared.image_shape
-    n_bytes = shared.n_images * (8 + 4 * channels * height * width)
+    dtype = np.dtype(shared.dtype)
+    n_bytes = shared.n_images * (8 + dtype.itemsize * math.prod(shared.image_shape))
     if os.fstat(shared.fd).st_size != n_bytes:
         size = os.fstat(shared.fd).st_size
         raise ValueError(f"the file of descriptor {shared.fd} has {size} bytes, not {n_bytes}")
     buffer = mmap.mmap(shared.fd, n_bytes, access=mmap.ACCESS_READ)
     labels = np.frombuffer(buffer, np.int64, shared.n_images)
-    images = np.frombuffer(buffer, np.float32, offset=labels.nbytes)
-    return images.reshape(shared.n_images, channels, height, width), labels
+    images = np.frombuffer(buffer, dtype, offset=labels.nbytes)
+    return images.reshape(shared.n_images, *shared.image_shape), labels
 
 
 def release_pages(images: Images) -> None:
@@ -131,4 +134,4 @@ def _used(indices: list[Indices]) -> Indices:
 def _write_images(file: BinaryIO, dataset: Dataset, part: Part, indices: Indices) -> None:
     for start in range(0, len(indices), BLOCK_IMAGES):
         images = dataset.images(part, indices[start : start + BLOCK_IMAGES])
-        file.write(images.astype(np.float32).tobytes())
+        file.write(images.astype(dataset.dtype).tobytes())

@@ -22,11 +22,13 @@ ATTEMPTS = 100
 class SplitRequest:
     """What to draw; fields are the settings of the same names, and `kind` is --split.
 
+    A `kind` that is users' code is not drawn from a request, but tells two requests apart.
+
     Raises:
         ValueError: a number is too small to draw a split from.
     """
 
-    kind: Split
+    kind: Split | str
     groups: int
     classes_per_group: int
     alpha: float

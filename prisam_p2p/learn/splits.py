@@ -99,7 +99,7 @@ def draw_split(
     split: dict[str, PeerData] = {}
     for i, peer in enumerate(peers):
         train, validation = _take_images(classes, counts[i], rng)
-        test = _draw_test(test_pools, counts[i], request.test_images_per_peer, rng)
+        test = draw_test(test_pools, counts[i], request.test_images_per_peer, rng)
         group = int(owner[i]) if request.kind in CLUSTER_SPLITS else None
         split[peer] = PeerData(train, validation, test, group)
     return split
@@ -119,9 +119,18 @@ def _take_images(
     return train, validation
 
 
-def _draw_test(
+def draw_test(
     pools: Sequence[Indices], counts: Counts, at_most: int, rng: np.random.Generator
 ) -> Indices:
+    """Draw a peer's test images in the class proportions of its other images, ascending.
+
+    Args:
+        pools: of each class, the test images that exist.
+        counts: images of each class that the peer has, shape (n_classes,).
+
+    Raises:
+        ConfigError: there are no test images of its classes.
+    """
     wanted = apportioned(at_most, counts, rng)
     numbers = [min(int(n), len(pool)) for n, pool in zip(wanted, pools, strict=True)]
     if not any(numbers):

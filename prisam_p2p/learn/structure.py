@@ -17,7 +17,7 @@ from prisam_p2p.core.layout import Array, Layout, Mask, Weights, widen
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.coupling import couplings, is_depthwise, layout_from
 from prisam_p2p.learn.dry_run import single_thread, zeros
-from prisam_p2p.learn.models import BUILT_IN, Architecture, empty
+from prisam_p2p.learn.models import Architecture, empty
 
 
 @lru_cache(maxsize=8)
@@ -25,8 +25,8 @@ def layout_of(architecture: Architecture) -> Layout:
     """Return the layout of a network: its channel sets, and what each mask bit governs.
 
     Sets are in the order in which their first BN layers are registered; the channels of a set are
-    in the order of the convolution that produces them. A torchvision network, whose structure is
-    not known in advance, is also tested: a slim copy must compute the same as the masked one.
+    in the order of the convolution that produces them. A network that is not ours, whose structure
+    is not known in advance, is also tested: a slim copy must compute the same as the masked one.
 
     Raises:
         ConfigError: `models.build` refuses the architecture, or its channels cannot be pruned.
@@ -34,11 +34,11 @@ def layout_of(architecture: Architecture) -> Layout:
     skeleton = empty(architecture)
     with single_thread():
         try:
-            found = couplings(zeros(empty(architecture)), architecture.image_shape)
+            found = couplings(zeros(empty(architecture)), architecture.blank(1))
             layout = layout_from(skeleton, found)
         except ValueError as error:
             raise _cannot_be_pruned(architecture) from error
-        if architecture.name not in BUILT_IN and not _slim_equals_masked(architecture, layout):
+        if not architecture.is_built_in and not _slim_equals_masked(architecture, layout):
             raise _cannot_be_pruned(architecture)
     return layout
 
@@ -100,7 +100,7 @@ def dress(skeleton: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
 
 def _fit(module: nn.Module, depthwise: bool) -> None:
     """Set a layer's size attributes to those of its weight."""
-    if isinstance(module, nn.Conv2d):
+    if isinstance(module, nn.Conv1d | nn.Conv2d):
         module.out_channels, per_group = module.weight.shape[:2]
         module.groups = module.out_channels if depthwise else module.groups
         module.in_channels = per_group * module.groups
@@ -116,7 +116,12 @@ def _slim_equals_masked(architecture: Architecture, layout: Layout) -> bool:
     mask = rng.random(layout.n_bits) < 0.5
     mask[[span.start for span in layout.spans]] = True
     weights = Weights(mask, _random_tensors(layout, mask, rng))
-    images = torch.from_numpy(rng.standard_normal((2, *architecture.image_shape), np.float32))
+    shape = (2, *architecture.image_shape)
+    images = (  # an index is 0: any model knows that
+        torch.from_numpy(rng.standard_normal(shape, np.float32))
+        if architecture.dtype == "float32"
+        else architecture.blank(2)
+    )
     try:
         slim = _logits(architecture, weights, images)
         masked = _logits(architecture, widen(layout, weights), images)
@@ -147,4 +152,9 @@ def _random_tensors(layout: Layout, mask: Mask, rng: np.random.Generator) -> dic
 
 def _cannot_be_pruned(architecture: Architecture) -> ConfigError:
     right = "a model whose channels can be pruned one by one: a VGG, ResNet or MobileNetV2, say"
+    if architecture.factory:
+        right = (
+            "a model whose channels behind BatchNorm can be removed one by one: only convolutions "
+            "(not grouped) and linear layers mix them, and no LayerNorm or softmax does"
+        )
     return ConfigError("--model", "", architecture.name, right)

@@ -42,7 +42,7 @@ def training_step(architecture: Architecture, seed: int, batch_size: int) -> Cal
     net = slim_module(architecture, initial_weights(architecture, seed))
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = Sgd(net, learning_rate=1e-3, momentum=0.9)
-    images = torch.zeros(batch_size, *architecture.image_shape)
+    images = architecture.blank(batch_size)
     labels = torch.zeros(batch_size, dtype=torch.int64)
 
     def step() -> None:
@@ -55,7 +55,7 @@ def training_step(architecture: Architecture, seed: int, batch_size: int) -> Cal
     return step
 
 
-def warm_imports(grouping: Grouping) -> None:
+def warm_imports(grouping: str) -> None:
     """Import the packages that a peer's first round would import."""
-    if grouping is not Grouping.TOP_M:
+    if grouping in (Grouping.KMEANS, Grouping.DBSCAN):
         import sklearn.cluster  # noqa: F401

@@ -55,7 +55,7 @@ def w0_seed(spec: PeerSpec) -> int:
 
 def make_learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> Learner:
     """Return the learner on this peer's images."""
-    shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape)
+    shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape, spec.dtype)
     images, labels = open_shared(shared)
     data = PeerData(
         np.array(spec.data.train), np.array(spec.data.validation), np.array(spec.data.test), None

@@ -28,6 +28,7 @@ from prisam_p2p.peer.beginning import begin
 from prisam_p2p.peer.evaluation import Deployment, Evaluations
 from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.neighbors import Neighbors
+from prisam_p2p.peer.own_grouping import OwnGrouping, own_groups
 from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, PruneOrder, PullPart
 from prisam_p2p.system.process_limits import check_room_for_blas
@@ -42,6 +43,7 @@ class Peer:
         sleep: waits for this many seconds; raises if the process is told to stop.
         report: sends a report to the launcher.
         wait_at_barrier: returns when the launcher lets this peer go on.
+        own_grouping: users' code that clusters masks; None = what the settings say.
         marks: where this peer shows what it is doing; None = nobody looks.
 
     Attributes:
@@ -65,6 +67,7 @@ class Peer:
         report: Callable[[Report], None],
         wait_at_barrier: Callable[[], object],
         marks: Marks | None = None,
+        own_grouping: OwnGrouping | None = None,
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
         self._incarnation = incarnation
@@ -76,6 +79,7 @@ class Peer:
         self.deployment: Deployment | None = None
         self._w0, self._neighbors_if_any, self._journal = w0, neighbors, journal
         self._sleep, self._report, self._await_release = sleep, report, wait_at_barrier
+        self._own_grouping = own_grouping
         self._first = 0
         self.marks = marks or Marks()
         self._turns = Turns(spec.turns_fd, spec.cores, sleep, self.marks)
@@ -180,7 +184,13 @@ class Peer:
         """Return this peer's group, this peer included, ascending (steps 2 and 3)."""
         s = self.spec.settings
         labels: dict[str, int] = {}
-        if s.grouping is Grouping.TOP_M:
+        if self._own_grouping:
+            seeds = [s.seed, t]
+            found = own_groups(
+                self._own_grouping, str(s.grouping), masks, self.peer_id, self.spec.clusters, seeds
+            )
+            labels, group = found.labels, found.of(self.peer_id)
+        elif s.grouping is Grouping.TOP_M:
             self._affinity = grouping.add_affinity(self._affinity, self.peer_id, masks)
             group = grouping.top_m(self._affinity, self.peer_id, masks, s.top_m)
         else:

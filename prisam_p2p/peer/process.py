@@ -137,7 +137,8 @@ class _Process:
         self._meter, self._marks = MemoryMeter(), Marks(spec.board, spec.index)
         s, code = spec.settings, load_again(spec.code, spec.run_dir)
         self._rounds = code.get("algorithm") or LOOPS[s.built_in_algorithm]
-        self._architecture = Architecture(s.model, s.width, spec.n_classes, spec.image_shape)
+        shape, dtype, net = spec.image_shape, spec.dtype, code.get("model")
+        self._architecture = Architecture(s.model, s.width, spec.n_classes, shape, dtype, net)
         layout = layout_of(self._architecture)
         if spec.traits.entrywise:
             layout = entrywise(layout)
@@ -158,6 +159,7 @@ class _Process:
             control.send,
             lambda: self._await(LeaveBarrier, activity=Activity.AT_BARRIER),
             self._marks,
+            code.get("grouping"),
         )
 
     def close(self) -> None:

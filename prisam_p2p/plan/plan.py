@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from prisam_p2p.algorithms import Traits, built_in
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord
+from prisam_p2p.learn.dataset_pools import InputType
 from prisam_p2p.plan.link_properties import Link, LinkProperties, LinkState, states_from_names
 from prisam_p2p.plan.profile import DeviceProfile
 from prisam_p2p.plan.toml_file import validate
@@ -51,13 +52,16 @@ class ModelPlan(BaseModel):
     """The dense model, which budgets given as shares refer to, and how it scales images.
 
     Attributes:
-        mean, std: per channel; a pixel in [0, 1] becomes (pixel - mean) / std.
+        image_shape: of one input; (C, H, W) of an image.
+        mean, std: per channel; a pixel in [0, 1] becomes (pixel - mean) / std. () = inputs are
+            taken as they are.
+        dtype: of inputs, "float32" or "int64".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     n_classes: int
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     parameters: int
@@ -65,6 +69,7 @@ class ModelPlan(BaseModel):
     macs: int
     bn_channels: int
     mask_bits: int
+    dtype: InputType = "float32"
 
 
 class Plan(BaseModel):

@@ -17,9 +17,11 @@ from prisam_p2p.core.layout import Layout
 from prisam_p2p.core.masks import prune_mask
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.cost import macs
+from prisam_p2p.learn.dataset_code import dataset_from_code
 from prisam_p2p.learn.datasets import Dataset, load_dataset
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.shared_data import SharedImages, share
+from prisam_p2p.learn.split_code import split_from_code
 from prisam_p2p.learn.split_table import class_counts, render_split
 from prisam_p2p.learn.splits import PeerData, SplitRequest, draw_split
 from prisam_p2p.learn.structure import layout_of
@@ -28,8 +30,8 @@ from prisam_p2p.plan.link_properties import properties_by_name
 from prisam_p2p.plan.plan import ModelPlan, PeerPlan, Plan
 from prisam_p2p.plan.profile import device_prune_ratio
 from prisam_p2p.plan.topology import Topology
-from prisam_p2p.plan.user_code import NO_CODE, Code, records_of, traits_of
-from prisam_p2p.settings import RunSettings
+from prisam_p2p.plan.user_code import NO_CODE, Code, forkable, records_of, traits_of
+from prisam_p2p.settings import RunSettings, Split
 from prisam_p2p.system.host import HostFacts, host_facts
 
 _SIMILARITY_RATIO_IF_NOBODY_PRUNES = 0.5
@@ -64,17 +66,32 @@ def prepare(topology: Topology, settings: RunSettings, code: Code = NO_CODE) -> 
         ConfigError: a setting, a profile or the data does not fit the others.
     """
     usable_device(settings.device)
-    dataset = load_dataset(
-        settings.dataset, settings.data_dir, settings.download, settings.image_size
-    )
-    split = _split(topology, settings, dataset)
-    planner = _planner(topology, settings, dataset, split)
+    dataset = open_dataset(settings, code)
+    split = _split(topology, settings, dataset, code)
+    planner = _planner(topology, settings, dataset, split, code)
     plan = planner.plan(settings, code, "--algorithm")
     beside = _baseline_settings(settings)
     baseline = planner.plan(beside, _code_of_baseline(code), "--baseline") if beside else None
     table = render_split(split, dataset.train_labels, dataset.n_classes)
     images, rows = share(dataset, split)
     return Prepared(plan, baseline, images, rows, table)
+
+
+def open_dataset(settings: RunSettings, code: Code = NO_CODE) -> Dataset:
+    """Return the data set of a run.
+
+    Raises:
+        ConfigError: it is missing, damaged or inconsistent.
+    """
+    if "dataset" not in code:
+        given = (settings.dataset, settings.data_dir, settings.download, settings.image_size)
+        return load_dataset(*given)
+    with forkable(settings, "dataset"):
+        dataset = dataset_from_code(code["dataset"].value, settings.dataset, settings.data_dir)
+    if settings.image_size is not None:
+        right = "none: a data set of your own has the size that your code gives it"
+        raise ConfigError("--image-size", "", settings.image_size, right)
+    return dataset
 
 
 def check_split(
@@ -86,7 +103,7 @@ def check_split(
         ConfigError: the data is too small for it, or the algorithm needs groups that the split
             does not have.
     """
-    split = _split(topology, settings, dataset)
+    split = _split(topology, settings, dataset, code)
     _check_groups("--algorithm", settings, traits_of(settings, code), split)
 
 
@@ -130,7 +147,7 @@ class _Planner:
             settings=settings,
             model=self.model,
             similarity_ratio=_similarity_ratio(settings, traits, peers),
-            clusters=settings.clusters or settings.groups,
+            clusters=settings.clusters or _n_groups(self.split, settings),
             fan_in=fan_in,
             peers=peers,
             links={} if traits.silent else properties_by_name(self.topology.links),
@@ -161,13 +178,18 @@ class _Planner:
 
 
 def _planner(
-    topology: Topology, settings: RunSettings, dataset: Dataset, split: Mapping[str, PeerData]
+    topology: Topology,
+    settings: RunSettings,
+    dataset: Dataset,
+    split: Mapping[str, PeerData],
+    code: Code,
 ) -> _Planner:
     """Build the model's layout and measure this host."""
-    architecture = Architecture(
-        settings.model, settings.width, dataset.n_classes, dataset.image_shape
-    )
-    layout = layout_of(architecture)
+    net = code["model"].value if "model" in code else None
+    like = (dataset.n_classes, dataset.image_shape, dataset.dtype)
+    architecture = Architecture(settings.model, settings.width, *like, net)
+    with forkable(settings, "model"):
+        layout = layout_of(architecture)
     _check_similarity_layers(settings, layout)
     cost_at = lru_cache(_slim_cost(architecture, layout))
     dense = cost_at(0.0)
@@ -181,6 +203,7 @@ def _planner(
         macs=dense.macs,
         bn_channels=layout.n_bn_channels,
         mask_bits=layout.n_bits,
+        dtype=dataset.dtype,
     )
     host = host_facts(training_step(architecture, settings.seed, settings.batch_size))
     return _Planner(topology, dataset, split, model, cost_at, host)
@@ -197,15 +220,16 @@ def _slim_cost(architecture: Architecture, layout: Layout) -> Callable[[float], 
     return cost_at
 
 
-def _split(topology: Topology, settings: RunSettings, dataset: Dataset) -> dict[str, PeerData]:
-    return draw_split(
-        split_request(settings),
-        topology.peer_ids,
-        dataset.train_labels,
-        dataset.test_labels,
-        dataset.n_classes,
-        np.random.default_rng([settings.seed, 1]),
-    )
+def _split(
+    topology: Topology, settings: RunSettings, dataset: Dataset, code: Code
+) -> dict[str, PeerData]:
+    rng = np.random.default_rng([settings.seed, 1])
+    pools = (topology.peer_ids, dataset.train_labels, dataset.test_labels, dataset.n_classes)
+    if "split" not in code:
+        return draw_split(split_request(settings), *pools, rng)
+    own, name, most = code["split"].value, str(settings.split), settings.test_images_per_peer
+    with forkable(settings, "split"):
+        return split_from_code(own, name, *pools, most, rng)
 
 
 def _baseline_settings(settings: RunSettings) -> RunSettings | None:
@@ -229,6 +253,12 @@ def _mean_group_size(split: Mapping[str, PeerData], settings: RunSettings) -> in
     groups = {data.group for data in split.values()} - {None}
     n_groups = len(groups) or settings.clusters or settings.groups
     return max(1, round(len(split) / n_groups))
+
+
+def _n_groups(split: Mapping[str, PeerData], settings: RunSettings) -> int:
+    """Return the number of groups in the data; where users' code makes none, --groups."""
+    found = {data.group for data in split.values()} - {None}
+    return settings.groups if isinstance(settings.split, Split) else len(found) or settings.groups
 
 
 def _similarity_ratio(

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from prisam_p2p.algorithms import Traits
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.extensions.installed import installed
-from prisam_p2p.extensions.loading import Loaded, check_call, load
+from prisam_p2p.extensions.calling import check_call
+from prisam_p2p.extensions.installed import installed, names_code
+from prisam_p2p.extensions.loading import Loaded, load
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.extensions.threads import stays_forkable
+from prisam_p2p.learn.catalog import DATASETS, MODELS
 from prisam_p2p.plan.topology import Topology
-from prisam_p2p.settings import RunSettings, Start, code_named
+from prisam_p2p.settings import RunSettings, Start, about
 
 Code = Mapping[str, Loaded]
 """Setting -> the code that it names; settings that name something built in are absent."""
@@ -32,8 +36,28 @@ TRUST = "--trust-code"
 _TRAITS = "a function with traits: @algorithm(Traits(..)) from prisam_p2p.api above it"
 _SIGNATURES: Mapping[CodeKind, tuple[int, str]] = {
     CodeKind.ALGORITHM: (1, "a function of one argument: def rounds(me: Peer) -> None"),
+    CodeKind.MODEL: (2, "a function def net(data: DataSpec, width: float) -> nn.Module"),
+    CodeKind.DATASET: (1, "a function def data(data_dir: Path | None) -> (train, test)"),
+    CodeKind.SPLIT: (3, "a function def split(labels, peers, rng) -> {peer: indices}"),
+    CodeKind.GROUPING: (4, "a function def groups(masks, me, k, rng) -> {peer: group}"),
 }
 """CodeKind -> number of arguments, and what to write."""
+
+
+_BUILT_IN = {CodeKind.MODEL: MODELS, CodeKind.DATASET: DATASETS}
+"""Names that entry points do not replace, of the settings that are free text."""
+
+
+def code_named(settings: RunSettings) -> dict[str, tuple[CodeKind, str]]:
+    """Return setting -> (kind, name), of the settings whose value is users' code."""
+    found = {}
+    for key, field_ in RunSettings.model_fields.items():
+        value = getattr(settings, key)
+        if about(field_).code and value is not None and not isinstance(value, StrEnum):
+            kind = CodeKind(about(field_).code)
+            if value not in _BUILT_IN.get(kind, ()) and names_code(kind, value):
+                found[key] = (kind, value)
+    return found
 
 
 @dataclass(frozen=True)
@@ -93,6 +117,11 @@ def load_code(settings: RunSettings, naming: Naming) -> Code:
     }
 
 
+def forkable(settings: RunSettings, key: str) -> AbstractContextManager[None]:
+    """Return what checks that the code of a setting, called in the block, leaves no thread."""
+    return stays_forkable(f"--{key}", str(getattr(settings, key)), settings.start is Start.ZYGOTE)
+
+
 def records_of(code: Code) -> dict[str, CodeRecord]:
     """Return setting -> what a plan records of its code."""
     return {key: each.record for key, each in code.items()}
@@ -121,15 +150,10 @@ def copy_code(records: Mapping[str, CodeRecord], run_dir: Path) -> None:
 def _load(key: str, kind: CodeKind, text: str, settings: RunSettings, naming: Naming) -> Loaded:
     option = f"--{key}"
     record = naming.records.get(key) if key in naming.files else None
-    with stays_forkable(option, text, settings.start is Start.ZYGOTE):
+    with forkable(settings, key):
         found = load(kind, text, option, record.file if record else None)
-    if kind in _SIGNATURES:
-        check_call(found.value, *_call_of(kind, option, text))
+    arguments, right = _SIGNATURES[kind]
+    check_call(found.value, arguments, option, text, right)
     if kind is CodeKind.ALGORITHM and not isinstance(getattr(found.value, "traits", None), Traits):
         raise ConfigError(option, "", text, _TRAITS)
     return found
-
-
-def _call_of(kind: CodeKind, option: str, text: str) -> tuple[int, str, str, str]:
-    arguments, right = _SIGNATURES[kind]
-    return arguments, option, text, right

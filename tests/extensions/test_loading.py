@@ -1,6 +1,7 @@
 """Importing users' code: what is recorded, and what is said of code that is wrong."""
 
 import hashlib
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ import pytest
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions import loading
+from prisam_p2p.extensions.calling import check_call, user_code
 from prisam_p2p.extensions.installed import installed
-from prisam_p2p.extensions.loading import check_call, load, load_again, user_code
+from prisam_p2p.extensions.loading import load, load_again
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.extensions.threads import stays_forkable
@@ -81,6 +83,10 @@ def test_what_runs_is_what_was_hashed(tmp_path):
     """A file of the same size and time, changed after its bytecode was cached."""
     path = file_of(tmp_path, "def rounds(me):\n    return 1\n")
     assert load(CodeKind.ALGORITHM, f"{path}:rounds", "--algorithm").value(None) == 1
+    time = path.stat().st_mtime_ns
+    file_of(tmp_path, "def rounds(me):\n    return 2\n")
+    os.utime(path, ns=(time, time))
+    assert load(CodeKind.ALGORITHM, f"{path}:rounds", "--algorithm").value(None) == 2
     assert not (tmp_path / "__pycache__").exists()
 
 

@@ -52,6 +52,7 @@ def test_the_metadata_describes_the_network(saved):
         "width": 0.5,
         "n_classes": 5,
         "image_shape": [1, 8, 8],
+        "dtype": "float32",
     }
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(metadata["mask"]), np.uint8))
     assert np.array_equal(bits, np.arange(88) % 3 == 0)

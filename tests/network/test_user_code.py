@@ -134,7 +134,7 @@ def test_an_interrupted_run_is_resumed_with_the_code_that_it_was_begun_with(done
 
 
 def test_the_algorithm_of_the_page_runs(tmp_path):
-    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    block = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[0]
     (tmp_path / "gossip.py").write_text(block)
     run = tmp_path / "run"
     where = ("--algorithm", f"{tmp_path}/gossip.py:gossip", "--run-dir", run, "--rounds", "2")

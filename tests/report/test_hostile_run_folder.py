@@ -9,8 +9,9 @@ from launching import asked, refused
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.personalized import load_personalized
+from prisam_p2p.plan.user_code import code_named
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.settings import RunSettings, code_named
+from prisam_p2p.settings import RunSettings, about
 
 EVIL = "from pathlib import Path\nPath({path!r}).touch()\n\ndef rounds(me): ...\n"
 EVALUATED = {
@@ -58,7 +59,7 @@ def run(request, tmp_path, touched, monkeypatch):
     monkeypatch.chdir(code)
     reference = request.param.format(run=folder)
     plan = json.loads((folder / "plan.json").read_text())
-    named = [key for key in RunSettings.model_fields if key in ("algorithm", "baseline")]
+    named = [key for key, field in RunSettings.model_fields.items() if about(field).code]
     plan["settings"] |= dict.fromkeys(named, reference)
     record = {"reference": reference, "origin": "file", "distribution": "", "version": ""}
     record |= {"file": str(code / "hostile.py"), "sha256": "0" * 64}
@@ -107,5 +108,5 @@ def test_the_stranger_s_code_would_have_touched_the_file(run, touched):
     touched.unlink()
     pickle.loads((run / "models" / "p01.safetensors").read_bytes()).close()  # noqa: S301
     assert touched.exists()
-    settings = RunSettings(algorithm=named["algorithm"], baseline=named["baseline"])
-    assert len(code_named(settings)) == len(RunFolder(run).plan["code"])
+    settings = RunSettings(**{key: named[key] for key in RunFolder(run).plan["code"]})
+    assert len(code_named(settings)) == len(RunFolder(run).plan["code"]) == 6
