@@ -30,6 +30,7 @@ from prisam_p2p.arguments import (  # noqa: E402
     topology_file,
 )
 from prisam_p2p.bench.commands import bench  # noqa: E402
+from prisam_p2p.conformance.command import check  # noqa: E402
 from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.listing import KINDS, print_json, print_kinds  # noqa: E402
@@ -71,7 +72,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _COMMANDS = {
     "Run": ("launch", "resume", "experiment", "soak"),
     "Look at a run": ("summary", "bytes", "sql", "verify"),
-    "Before a run": ("init", "list", "plan", "doctor", "bench"),
+    "Before a run": ("init", "list", "plan", "check", "doctor", "bench"),
 }
 """How `prisam --help` lists the commands."""
 
@@ -502,3 +503,4 @@ def list_(kind: str | None, output: str) -> None:
 main.add_command(bench)
 main.command()(soak)
 main.command()(experiment)
+main.command()(check)

@@ -79,7 +79,7 @@ def test_a_decorated_function_has_traits():
 def test_every_step_that_the_page_names_is_there():
     steps = set(re.findall(r"`me\.(\w+)", PAGE))
     assert len(steps) > 15
-    attributes = {"spec", "settings", "peer_id"}
+    attributes = {"spec", "settings", "peer_id", "memory"}
     assert [name for name in steps - attributes if not hasattr(api.Peer, name)] == []
 
 

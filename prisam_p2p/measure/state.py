@@ -8,7 +8,7 @@ masks and a few numbers are the whole state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ import pydantic
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from prisam_p2p.core.layout import Layout, Weights
+from prisam_p2p.core.layout import Array, Layout, Weights
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import written_beside
 
 _MASK = "mask"
+
+Memory = Mapping[str, Array]
 
 
 class Progress(pydantic.BaseModel):
@@ -45,8 +47,13 @@ class Progress(pydantic.BaseModel):
     layout: str
 
 
-def save_state(path: Path, weights: Weights, progress: Progress) -> None:
+def save_state(
+    path: Path, weights: Weights, progress: Progress, memory: Memory | None = None
+) -> None:
     """Write the state for the next round, and keep the one before.
+
+    Args:
+        memory: what an algorithm keeps between rounds besides the weights.
 
     Raises:
         OSError: it cannot be written; the earlier states are kept.
@@ -54,6 +61,7 @@ def save_state(path: Path, weights: Weights, progress: Progress) -> None:
     arrays = {  # ascontiguousarray makes a scalar an array of one
         f"w.{name}": np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()
     }
+    arrays |= {f"m.{name}": np.ascontiguousarray(a) for name, a in (memory or {}).items()}
     metadata = {"progress": progress.model_dump_json()}
     with written_beside(path) as beside:  # save_file would go by a file of its own
         beside.write_bytes(save(arrays | {_MASK: weights.mask}, metadata))
@@ -88,6 +96,17 @@ def load_state(path: Path, layout: Layout) -> tuple[Weights, Progress]:
             shape = str(tensors[tensor.name].shape)
             raise ConfigError(str(path), tensor.name, shape, str(tensor.slim_shape(mask)))
     return Weights(mask, tensors), progress
+
+
+def load_memory(path: Path) -> dict[str, Array]:
+    """Return the memory that `save_state` wrote; earlier versions wrote none.
+
+    Raises:
+        ConfigError: there is no such file, or it is no state.
+    """
+    with _opened(path) as file:
+        names = [name for name in file.keys() if name.startswith("m.")]  # noqa: SIM118
+        return {name.removeprefix("m."): file.get_tensor(name) for name in names}
 
 
 def _progress(path: Path) -> Progress:

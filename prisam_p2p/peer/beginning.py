@@ -6,7 +6,7 @@ docs/decisions/0020-survival.md says when each is of use.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from prisam_p2p.control.spec import Incarnation, PeerSpec, Source
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.layout import Layout, Weights, widen
 from prisam_p2p.core.masks import prune
-from prisam_p2p.measure.state import Progress, kept_states, load_state
+from prisam_p2p.measure.state import Memory, Progress, kept_states, load_memory, load_state
 from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.round_book import reached_by_half
 
@@ -31,12 +31,14 @@ class Beginning:
         round_index: its first round.
         progress: of the saved state that `weights` are from; None if they are from elsewhere.
         donor: the neighbor that `weights` are from; None if they are from elsewhere.
+        memory: of the saved state: what the algorithm kept besides the weights.
     """
 
     weights: Weights | None
     round_index: int
     progress: Progress | None = None
     donor: str | None = None
+    memory: Memory = field(default_factory=dict)
 
     @property
     def source(self) -> Source:
@@ -64,7 +66,9 @@ def begin(
     if not fit:
         return Beginning(None, _round(spec, incarnation, latest))
     weights, progress = load_state(states[max(fit)], layout)
-    return Beginning(weights, _round(spec, incarnation, latest, progress.rounds_done), progress)
+    memory = load_memory(states[max(fit)])
+    round_index = _round(spec, incarnation, latest, progress.rounds_done)
+    return Beginning(weights, round_index, progress, memory=memory)
 
 
 def by_freshness(latest: Mapping[str, int], rng: np.random.Generator) -> list[str]:

@@ -17,7 +17,7 @@ from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.defence import norm_ratios, outliers
-from prisam_p2p.core.layout import Layout, Mask, Weights, widen
+from prisam_p2p.core.layout import Array, Layout, Mask, Weights, widen
 from prisam_p2p.core.masks import prune, similarity_mask
 from prisam_p2p.learn.learner import Learner
 from prisam_p2p.learn.pace import Pace
@@ -52,6 +52,8 @@ class Peer:
         group: this round's, this peer included, ascending.
         announced: the mask that this peer announced last.
         deployment: the model that this peer ends with; None before `deploy`.
+        memory: name -> array; what an algorithm keeps between rounds besides the weights. It is
+            saved with the state of a round, and `begin` restores it.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Peer:
         self._w0, self._neighbors_if_any, self._journal = w0, neighbors, journal
         self._sleep, self._report, self._await_release = sleep, report, wait_at_barrier
         self._own_grouping = own_grouping
+        self.memory: dict[str, Array] = {}
         self._first = 0
         self.marks = marks or Marks()
         self._turns = Turns(spec.turns_fd, spec.cores, sleep, self.marks)
@@ -104,6 +107,7 @@ class Peer:
             self.prune_ratio = start.progress.prune_ratio
             self._affinity = dict(start.progress.affinity)
             self._evaluations.validations = list(start.progress.validations)
+        self.memory = dict(start.memory)
         self._report(RoundsBegun(start.round_index))
         if self._incarnation.late or self._incarnation.number:
             led_to = start.progress.rounds_done if start.progress else 0
@@ -336,7 +340,7 @@ class Peer:
     def _keep_state(self, t: int, weights: Weights, progress: Progress) -> None:
         """Save the state; a peer that cannot write it continues without."""
         try:
-            save_state(self.spec.state_path, weights, progress)
+            save_state(self.spec.state_path, weights, progress, self.memory)
         except OSError as error:
             reason = error.strerror or str(error)
             self._journal.write(records.StateNotWritten(t, reason))

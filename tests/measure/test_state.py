@@ -8,7 +8,7 @@ from tiny_layouts import one_layer, random_weights, same
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import path_beside, write_whole, written_beside
-from prisam_p2p.measure.state import Progress, kept_states, load_state, save_state
+from prisam_p2p.measure.state import Progress, kept_states, load_memory, load_state, save_state
 
 LAYOUT = one_layer()
 
@@ -30,6 +30,18 @@ def test_what_was_saved_is_loaded(tmp_path):
     loaded, told = load_state(path, LAYOUT)
     assert same(loaded, weights)
     assert told == progress(3)
+
+
+def test_the_memory_of_an_algorithm_is_kept_beside(tmp_path):
+    path, memory = tmp_path / "p00.safetensors", {"velocity": np.arange(3.0), "n": np.array(7)}
+    save_state(path, random_weights(LAYOUT), progress(3), memory)
+    loaded = load_memory(path)
+    assert loaded.keys() == memory.keys()
+    assert np.array_equal(loaded["velocity"], memory["velocity"])
+    assert loaded["n"] == 7
+    assert same(load_state(path, LAYOUT)[0], random_weights(LAYOUT))
+    save_state(path, random_weights(LAYOUT), progress(4))
+    assert load_memory(path) == {}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
