@@ -111,7 +111,7 @@ def test_a_limit_of_64_descriptors_is_refused_before_anything_is_started(tmp_pat
     assert done.stderr.count("\n") == 1
     assert re.search(r"needs \d+ descriptors, 64 are allowed \(ulimit -Hn\)", done.stderr)
     assert not (tmp_path / "run").exists()
-    left = [p for p in psutil.process_iter() if p.pid not in before and "launch.py" in cmdline(p)]
+    left = [p for p in psutil.process_iter() if p.pid not in before and str(tmp_path) in cmdline(p)]
     assert left == []
 
 
