@@ -25,3 +25,13 @@ def test_nothing_slow_is_imported(code):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_package_offers_functions_whatever_rooms_are_imported():
+    code = (
+        "import prisam_p2p.launch.launch, prisam_p2p as pp; "
+        "print([callable(getattr(pp, name)) for name in ('launch', 'load_run', 'compare')], "
+        "{'launch', 'load_run', 'compare', 'ConfigError'} <= {*dir(pp)})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[True, True, True] True\n", done.stderr

@@ -17,6 +17,7 @@ from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity,
 from prisam_p2p.faults.run_faults import faults_of, plan_of
 from prisam_p2p.launch.fit import PlannedRun, examine, require_fit
 from prisam_p2p.launch.lost_resources import peers_refused
+from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run import RunRequest, RunResult, begin_run
 from prisam_p2p.launch.run_dir import create_run_dir
 from prisam_p2p.learn.malloc import return_freed_memory
@@ -27,7 +28,7 @@ from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.toml_file import no_such_file
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
-from prisam_p2p.plan.user_code import load_code, named_by
+from prisam_p2p.plan.user_code import kept_in_run, load_code, named_by
 from prisam_p2p.preflight.verdict import Preflight
 from prisam_p2p.system.process_limits import allow_many_files
 
@@ -62,6 +63,8 @@ def launch(
     control_folder: str | None = None,
     trust_code: bool = False,
     force: bool = False,
+    display: Callable[[bool], ProgressDisplay] = display_for,
+    inputs: Mapping[str, Path] | None = None,
 ) -> Launched:
     """Do the run that `source` describes, its control run and its baseline.
 
@@ -75,6 +78,8 @@ def launch(
             without faults); None = no control run.
         trust_code: run the code that `source` names, too; what `overrides` name is run anyway.
         force: start also what does not fit on this machine.
+        display: returns what shows the progress of a run, given `quiet`.
+        inputs: as in RunRequest; None = none.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
@@ -91,12 +96,15 @@ def launch(
     if folder.exists():
         raise ConfigError("--run-dir", "", str(folder), "a folder that does not exist yet")
     given = [key for key, value in overrides.items() if value is not None]
-    code = load_code(settings, named_by(topology, given, trust_code, records))
+    loaded = load_code(settings, named_by(topology, given, trust_code, records))
+    code = kept_in_run(loaded, inputs or {}, folder)
     prepared = prepare(topology, settings, code)
     fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
     choice = network_for(prepared.plan, fault_plan, str(faults), quiet)
     make_ready(prepared)
-    request = RunRequest(prepared, prepared.plan, folder, choice, quiet, fault_plan)
+    request = RunRequest(
+        prepared, prepared.plan, folder, choice, quiet, fault_plan, display, inputs or {}
+    )
     try:
         require_fit(prepared, planned_runs(request, bool(control_folder)), folder, force)
         return _all_runs(request, control_folder, after_run)
@@ -114,7 +122,7 @@ def _all_runs(
     states = dict(result.states)
     if result.is_whole and control_folder:
         create_run_dir(folder / control_folder)
-        control = replace(request, run_dir=folder / control_folder, faults=None)
+        control = replace(request, run_dir=folder / control_folder, faults=None, inputs={})
         last, result = control, run_reported(control, after_run)
         states |= {f"{peer} of the control run": state for peer, state in result.states.items()}
         after_run(folder)  # what the faults cost is known only now
@@ -141,7 +149,7 @@ def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
     choice = (
         NetworkChoice(LOOPBACK, "nothing is sent") if baseline.traits.silent else request.choice
     )
-    return replace(request, plan=baseline, run_dir=folder, choice=choice, faults=None)
+    return replace(request, plan=baseline, run_dir=folder, choice=choice, faults=None, inputs={})
 
 
 def planned_runs(request: RunRequest, control_run: bool = False) -> list[PlannedRun]:

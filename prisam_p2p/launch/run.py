@@ -24,7 +24,7 @@ from prisam_p2p.launch.kernel_watch import KernelWatch
 from prisam_p2p.launch.lost_resources import LauncherFailures
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.processes import PeerProcesses
-from prisam_p2p.launch.progress import display_for
+from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run_dir import remove_temporary_files
 from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
@@ -39,7 +39,7 @@ from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
-from prisam_p2p.plan.user_code import copy_code
+from prisam_p2p.plan.user_code import copy_code, copy_inputs
 from prisam_p2p.settings import RunSettings, Start
 from prisam_p2p.system.refusals import refusal_in, refused
 from prisam_p2p.system.stop_requests import stop_requests
@@ -60,6 +60,8 @@ class RunRequest:
         run_dir: its folder, which exists.
         choice: what lies between the peers.
         faults: what is to happen to the peers; of a resumed run, what is left of it.
+        display: returns what shows its progress, given `quiet`.
+        inputs: path in the run folder -> file that was written for this run, and is copied there.
     """
 
     prepared: Prepared
@@ -68,6 +70,8 @@ class RunRequest:
     choice: NetworkChoice
     quiet: bool
     faults: FaultPlan | None = None
+    display: Callable[[bool], ProgressDisplay] = display_for
+    inputs: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def begin_run(request: RunRequest) -> RunResult:
     """
     run_dir = request.run_dir
     try:
+        copy_inputs(request.inputs, run_dir)
         copy_code(request.plan.code, run_dir)
         write_whole(run_dir / "plan.json", request.plan.model_dump_json(indent=1) + "\n")
         write_whole(run_dir / "split.txt", request.prepared.split_table)
@@ -180,7 +185,7 @@ def _play(
         links = _link_faults(network, processes, plan.link_states())
         injector = Injector(faults, processes, journal.write, barriers, links)
         surroundings = Surroundings(
-            journal, display_for(request.quiet), course.stopping, watch.dump
+            journal, request.display(request.quiet), course.stopping, watch.dump
         )
         supervisor = Supervisor(processes, injector, surroundings, faults, past)
         try:

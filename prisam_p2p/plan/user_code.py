@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -135,6 +135,33 @@ def traits_of(settings: RunSettings, code: Code) -> Traits:
     return settings.built_in_algorithm.traits
 
 
+def kept_in_run(code: Code, inputs: Mapping[str, Path], run_dir: Path) -> Code:
+    """Return code with the records that a run will have.
+
+    Of a file that was written for this run (see `copy_inputs`), the run's copy is recorded: the
+    file itself will not outlive the launch.
+    """
+    written = {path.resolve() for path in inputs.values()}
+    return {
+        key: replace(each, record=_recorded_in(run_dir, key, each.record))
+        if each.record.file in written
+        else each
+        for key, each in code.items()
+    }
+
+
+def copy_inputs(inputs: Mapping[str, Path], run_dir: Path) -> None:
+    """Copy files that were written for a run into its folder: path there -> file.
+
+    Raises:
+        OSError: a file cannot be copied.
+    """
+    for place, written in inputs.items():
+        copy = run_dir / place
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(written, copy)
+
+
 def copy_code(records: Mapping[str, CodeRecord], run_dir: Path) -> None:
     """Copy the files of a run's code into its folder.
 
@@ -143,8 +170,16 @@ def copy_code(records: Mapping[str, CodeRecord], run_dir: Path) -> None:
     """
     for key, record in records.items():
         copy = record.copy_in(run_dir, key)
+        if copy.absolute() == record.file:
+            continue  # one of the run's inputs
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(record.file, copy)
+
+
+def _recorded_in(run_dir: Path, key: str, record: CodeRecord) -> CodeRecord:
+    copy = record.copy_in(run_dir.absolute(), key)
+    attribute = record.reference.rpartition(":")[2]
+    return record.model_copy(update={"file": copy, "reference": f"{copy}:{attribute}"})
 
 
 def _load(key: str, kind: CodeKind, text: str, settings: RunSettings, naming: Naming) -> Loaded:

@@ -1,0 +1,168 @@
+"""Runs from Python: a child process for each, the same errors, and an end in order."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from launching import DEADLINE_S, ROOT, SMALL, alive, family, journal, topology, wait_for
+
+import prisam_p2p as pp
+
+pytestmark = pytest.mark.network
+
+RING = SMALL.replace('"full"', '"ring"').replace("count = 6", "count = 4")
+
+
+def script(text, cwd, *arguments):
+    """Start a script of a user's in a folder of its own."""
+    (cwd / "script.py").write_text(textwrap.dedent(text))
+    return subprocess.Popen(
+        [sys.executable, "script.py", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("from-python")
+
+
+@pytest.fixture(scope="module")
+def told(folder):
+    """Return what a script told that launches a run with a baseline and looks at it."""
+    net = topology(folder, RING)
+    program = """
+        import json, sys
+        import prisam_p2p as pp
+
+        run = pp.launch(sys.argv[1], rounds=2, baseline="local", run_dir="run", progress=True)
+        again = pp.load_run("run")
+        print(json.dumps({
+            "name": run.name,
+            "path": str(run.path),
+            "deployed": [run.summary.accuracy.deployed, again.summary.accuracy.deployed],
+            "masks": [int(run.peers["p03"].mask(round=t).sum()) for t in (0, 1)],
+            "weights": {k: list(v.shape) for k, v in run.weights("p03").items()},
+            "complaint": run.complaint,
+            "baseline": run.baseline.summary.algorithm,
+            "wire": sum(row["wire"] for row in run.bytes),
+            "asked": run.sql("SELECT sum(wire)::BIGINT AS wire FROM ledger").rows,
+            "torch": "torch" in sys.modules,
+        }))
+    """
+    with script(program, folder, net) as process:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, err
+    return {**json.loads(out), "progress": err}
+
+
+def test_a_run_is_launched_and_read_without_torch(told, folder):
+    assert told["torch"] is False
+    assert (told["name"], told["path"]) == ("run", str(folder / "run"))
+    assert told["deployed"][0] == told["deployed"][1] > 0.2
+    assert told["complaint"] == ""
+    assert told["baseline"] == "local"
+    assert told["wire"] == told["asked"][0]["wire"] > 100_000
+
+
+def test_its_settings_are_those_of_the_call(told, folder):
+    settings = json.loads((folder / "run" / "plan.json").read_text())["settings"]
+    assert (settings["rounds"], settings["baseline"]) == (2, "local")
+    assert all(n > 0 for n in told["masks"])
+    assert told["weights"]["features.0.weight"][1:] == [1, 3, 3]
+
+
+def test_progress_is_told_line_by_line_where_nothing_can_be_redrawn(told):
+    lines = told["progress"].splitlines()
+    assert any("round 1/2" in line or "round 2/2" in line for line in lines), lines
+    assert not any("\r" in line for line in lines)
+
+
+def test_the_model_loads_from_the_run(told, folder):
+    net = pp.load_run(folder / "run").model("p03")
+    assert sum(each.numel() for each in net.parameters()) > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"topology": "rng-8"}, pp.ConfigError, "the nearest is ring-8"),
+        ({"round": 3}, pp.ConfigError, "--round = 3: expected a known key; the nearest is rounds"),
+        ({"rounds": "3"}, pp.ConfigError, "--rounds = '3': expected an integer"),
+        ({"rounds": object()}, pp.ConfigError, "rounds = <object object"),
+        ({"control_run": True}, pp.ConfigError, "--control-run = 'no --faults'"),
+        ({"ready_timeout_s": 0.001}, pp.LaunchError, "not done with starting within 0.001 s"),
+    ],
+)
+def test_errors_are_those_of_the_program(arguments, error, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error) as caught:
+        pp.launch(**{"topology": topology(tmp_path, RING), **arguments})
+    assert said in str(caught.value)
+    if error is pp.LaunchError:  # a folder says why
+        (run,) = (tmp_path / "runs").iterdir()
+        assert caught.value.__notes__ == [f"run folder: {run}"]
+    else:
+        assert list(tmp_path.glob("runs/*")) == []
+
+
+def test_an_interrupt_ends_all_processes_and_leaves_a_run_to_load(tmp_path):
+    net = topology(tmp_path, RING.replace("rounds = 3", "rounds = 5000"))
+    program = """
+        import sys
+        import prisam_p2p as pp
+
+        try:
+            pp.launch(sys.argv[1], run_dir="run")
+        except KeyboardInterrupt:
+            print(pp.load_run("run").summary.status)
+    """
+    with script(program, tmp_path, net) as process:
+        run = tmp_path / "run"
+        wait_for("round", lambda: any(x["record"] == "traffic" for x in journal(run, "p00")))
+        pids = family(process.pid)
+        assert len(pids) > 5
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, out) == (0, "interrupted\n"), err
+    assert alive(pids) == []
+
+
+def test_a_killed_caller_leaves_no_process(tmp_path):
+    net = topology(tmp_path, RING.replace("rounds = 3", "rounds = 5000"))
+    program = "import sys, prisam_p2p as pp; pp.launch(sys.argv[1], run_dir='run')"
+    with script(program, tmp_path, net) as process:
+        run = tmp_path / "run"
+        wait_for("round", lambda: any(x["record"] == "traffic" for x in journal(run, "p00")))
+        pids = family(process.pid)
+        process.kill()
+        process.wait(DEADLINE_S)
+        wait_for("end of all", lambda: alive(pids) == [])
+
+
+def test_the_page_shows_what_works(tmp_path):
+    page = (ROOT / "docs" / "python.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 4
+    checks = """
+assert len(run.sql("SELECT DISTINCT peer FROM trained")) == 8
+assert sum(each.numel() for each in net.parameters()) == sum(
+    each.size for name, each in weights.items() if name in dict(net.named_parameters())
+)
+assert [row["seed"] for row in both] == [0, 1]
+assert [row["same_as_first"] for row in both] == [True, False]
+"""
+    with script("\n".join(blocks) + checks, tmp_path) as process:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, err
+    assert "ring-8: completed, 2 rounds" in out
+    assert "--round = 3: expected a known key; the nearest is rounds" in out
