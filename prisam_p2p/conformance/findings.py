@@ -65,7 +65,10 @@ def check(trials: Trials, show: Callable[[Finding], object]) -> list[Finding]:
         return found
     note(metered(summary_of(trials, FIRST)))
     same = note(reproducible(trials, trials.launch(SECOND)))
-    note(robust(trials, trials.launch_with_faults(FAULTY)))
+    if RunFolder(trials.path(FIRST)).plan["traits"]["silent"]:
+        note(Finding(ROBUST, NOT_JUDGED, "it never communicates"))
+    else:
+        note(robust(trials, trials.launch_with_faults(FAULTY)))
     if same.verdict == TRUE:
         note(resumable(trials, trials.interrupt_and_resume(RESUMED)))
     else:

@@ -8,6 +8,7 @@ import xxhash
 
 from prisam_p2p.core.entrywise import EntryLayout, network_of
 from prisam_p2p.core.layout import pack
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.cost import macs
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.personalized import save_personalized
@@ -19,7 +20,9 @@ from prisam_p2p.peer.peer import Peer
 def save_deployed(peer: Peer, architecture: Architecture, journal: Journal) -> None:
     """Write the personalized model and journal what was deployed."""
     deployed = peer.deployment
-    assert deployed is not None
+    if deployed is None:
+        right = "an algorithm that ends with me.deploy(..)"
+        raise ConfigError("--algorithm", "", str(peer.spec.settings.algorithm), right)
     buffer = pack(peer.layout, deployed.weights)
     extra = {
         "peer": peer.peer_id,

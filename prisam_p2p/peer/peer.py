@@ -19,6 +19,7 @@ from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.defence import norm_ratios, outliers
 from prisam_p2p.core.layout import Array, Layout, Mask, Weights, widen
 from prisam_p2p.core.masks import prune, similarity_mask
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.learner import Learner
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.measure import records
@@ -351,7 +352,14 @@ class Peer:
 
         Args:
             candidates: moment -> weights.
+
+        Raises:
+            ConfigError: a moment was not evaluated, or there is none.
         """
+        unknown = [m for m in candidates if m not in self._evaluations.accuracy]
+        if unknown or not candidates:
+            right = f"me.deploy with moments that me.evaluate was given, not {unknown or 'none'}"
+            raise ConfigError("--algorithm", "", str(self.spec.settings.algorithm), right)
         moment = self._evaluations.best(candidates)
         self.deployment = Deployment(
             moment, self._pruned_at, candidates[moment], self._evaluations.accuracy[moment]

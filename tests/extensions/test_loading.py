@@ -207,3 +207,22 @@ def test_a_failed_import_leaves_no_module(tmp_path):
         load(CodeKind.ALGORITHM, f"{path}:rounds", "--algorithm")
     left = [module for name, module in sys.modules.items() if name.startswith("prisam_code_mine")]
     assert str(path) not in [module.__file__ for module in left]
+
+
+def test_a_module_that_has_changed_since_is_refused(tmp_path, monkeypatch):
+    file_of(tmp_path, TEXT, "changing_module.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = load(CodeKind.ALGORITHM, "changing_module:rounds", "--algorithm")
+    other = found.record.model_copy(update={"sha256": "0" * 64})
+    with pytest.raises(ConfigError, match=r"begun with; .*changing_module\.py has changed"):
+        load_again({"algorithm": other}, tmp_path)
+
+
+def test_code_that_initializes_cuda_is_refused(monkeypatch):
+    """There is no CUDA device here: torch is made to say that it uses one."""
+    torch = pytest.importorskip("torch")
+    with (
+        pytest.raises(ConfigError, match="does not touch CUDA before peers are forked"),
+        stays_forkable("--model", "x", True),
+    ):
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)

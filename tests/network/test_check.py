@@ -128,6 +128,7 @@ def test_one_that_draws_without_a_seed(tmp_path):
         **SOUND,
         "its bytes are metered": "not judged",
         "two runs give the same result": "false",
+        "missing peers are survived": "not judged",
         "an interrupted run comes to the same result": "not judged",
     }, why
     assert "me.draw" in why["two runs give the same result"]

@@ -142,3 +142,46 @@ def test_the_algorithm_of_the_page_runs(tmp_path):
     assert code == 0, err
     members = [x["members"] for x in journal(run, "p00") if x["record"] == "aggregated"]
     assert members == [["p00", "p01", "p02", "p03"]] * 2
+
+
+def test_dfedavgm_of_the_examples_is_the_built_in_gossip(tmp_path):
+    """Gossip with Metropolis weights and local momentum: what d-psgd does here, bit for bit."""
+    run = tmp_path / "run"
+    where = ("--algorithm", f"{ROOT}/examples/dfedavgm.py:dfedavgm", "--run-dir", run, "--quiet")
+    code, _, err = launch(topology(tmp_path, FOUR), *where, "--baseline", "d-psgd")
+    assert code == 0, err
+    assert asked("verify", run, run / "baseline-d-psgd")[0] == 0
+
+
+def test_fedrep_of_the_examples_differs_from_fedavg_beside_it(tmp_path):
+    run = tmp_path / "run"
+    mine, other = (f"{ROOT}/examples/{name}.py:{name}" for name in ("fedrep", "fedavg"))
+    where = ("--algorithm", mine, "--baseline", other, "--run-dir", run, "--quiet")
+    code, _, err = launch(topology(tmp_path, FOUR), *where)
+    assert code == 0, err
+    beside = run / "baseline-fedavg"
+    assert [path.name for path in (beside / "code" / "algorithm").iterdir()] == ["fedavg.py"]
+    code, out = asked("verify", run, beside)
+    assert (code, "final weights of p00" in out, "code of algorithm" in out) == (4, True, True)
+
+
+FORGETS = """
+from prisam_p2p.api import Peer, Traits, algorithm
+
+@algorithm(Traits(dense=True, silent=True))
+def forgets(me: Peer) -> None:
+    weights, first = me.begin()
+    for t in me.rounds_from(first):
+        weights = me.train(t, weights)
+        me.end_round(t, weights)
+"""
+
+
+def test_an_algorithm_that_deploys_nothing_is_told_so(tmp_path):
+    (tmp_path / "mine.py").write_text(FORGETS)
+    run = tmp_path / "run"
+    where = ("--algorithm", f"{tmp_path}/mine.py:forgets", "--run-dir", run, "--rounds", "1")
+    code, _, _ = launch(topology(tmp_path, FOUR), *where, "--quiet")
+    assert code == 4
+    (finished,) = [x for x in journal(run, "p00") if x["record"] == "finished"]
+    assert "mine.py:forgets': expected an algorithm that ends with me.deploy" in finished["reason"]

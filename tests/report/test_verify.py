@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -6,7 +7,14 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.report.run_folder import RunFolder
-from prisam_p2p.report.verify import Difference, compare, compared, not_judged, outcome
+from prisam_p2p.report.verify import (
+    Difference,
+    code_differences,
+    compare,
+    compared,
+    not_judged,
+    outcome,
+)
 
 LABELS = {"a": 0, "b": 1}
 
@@ -153,3 +161,45 @@ def test_nothing_is_not_the_same_as_nothing(run):
     (empty.path / "journal" / "c.jsonl").write_text("")
     with pytest.raises(ConfigError, match="a run that trained"):
         compare(run("one"), RunFolder(empty.path))
+
+
+def with_code(run, text="x = 1\n"):
+    """Let a run have an algorithm of its user's, with the copy of its file."""
+    copy = run.path / "code" / "algorithm" / "mine.py"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(text)
+    record = {"reference": "./mine.py:rounds", "origin": "file", "distribution": "", "version": ""}
+    record |= {"file": "/elsewhere/mine.py", "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    plan = json.loads((run.path / "plan.json").read_text())
+    (run.path / "plan.json").write_text(json.dumps({**plan, "code": {"algorithm": record}}))
+    return RunFolder(run.path)
+
+
+def test_equal_code_is_no_difference(run):
+    assert code_differences(with_code(run("one")), with_code(run("other"))) == []
+
+
+def test_other_code_is_told_by_its_hash(run):
+    (told,) = code_differences(with_code(run("one")), with_code(run("other"), "x = 2\n"))
+    assert told.startswith("code of algorithm: ./mine.py:rounds, sha256 ")
+    assert told.count("sha256") == 2
+
+
+def test_code_beside_a_built_in_name_is_told(run):
+    (told,) = code_differences(run("one"), with_code(run("other")))
+    assert "built in against ./mine.py:rounds" in told
+
+
+def test_a_copy_that_was_changed_afterwards_is_told(run):
+    one = with_code(run("one"))
+    copy = one.path / "code" / "algorithm" / "mine.py"
+    copy.write_text("x = 3\n")
+    (told,) = code_differences(one, with_code(run("other")))
+    assert f"{copy} is not what the run recorded" in told
+
+
+def test_a_record_of_code_that_is_none_is_refused(run):
+    one = run("one")
+    (one.path / "plan.json").write_text('{"peers": {"a": {}, "b": {}}, "code": {"model": {}}}')
+    with pytest.raises(ConfigError, match=r"plan\.json"):
+        code_differences(one, run("other"))
