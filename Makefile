@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
 test: $(VENV)/.tools
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .

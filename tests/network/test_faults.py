@@ -396,7 +396,7 @@ def test_a_slow_and_lossy_link_is_slow_and_loses(tmp_path, control, namespaces):
     assert summary["faults"][0]["verdict"] == "true"
     is_the_control_run_before(run, control, 5)  # TCP loses nothing: the results are the same
     assert fastest_pull_s(control.path, "p01", 2) < 0.08 <= fastest_pull_s(run, "p01", 2)
-    assert again(run) > 100 * again(control.path)  # a busy kernel sends a few bytes again, too
+    assert again(run) > 4 * again(control.path)  # a busy kernel sends a segment again, too
     contained(summary, control)
 
 
