@@ -30,7 +30,11 @@ class ProcessExit:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What an engine needs itself stands still: `name`, `reason` as in "stopped", for `since_s`."""
+    """A process that the launcher needs besides the peers stands still.
+
+    Attributes:
+        name, reason, since_s: as in "zygote", "stopped", 12.0.
+    """
 
     name: str
     reason: str

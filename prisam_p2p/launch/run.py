@@ -185,7 +185,7 @@ def _play(
         links = _link_faults(network, processes, plan.link_states())
         injector = Injector(faults, processes, journal.write, barriers, links)
         surroundings = Surroundings(
-            journal, request.display(request.quiet), course.stopping, watch.dump
+            journal, request.display(request.quiet), course.stopping, watch.dump, network
         )
         supervisor = Supervisor(processes, injector, surroundings, faults, past)
         try:

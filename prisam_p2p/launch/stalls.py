@@ -6,10 +6,11 @@ Which peers these are is decided in watchdog.py.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prisam_p2p.faults.firings import Firings
 from prisam_p2p.launch.engine import Trouble
+from prisam_p2p.launch.helper_process import NetworkWatch
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.processes import PeerProcesses
 from prisam_p2p.launch.watchdog import Stall, Watchdog
@@ -29,24 +30,31 @@ class Stalls:
     Args:
         firings: of the faults; a peer that one has stopped is not stalled.
         timeout_s: a peer that has stood still for so long is ended.
+        network: watches the processes that the peers' network needs.
     """
 
     def __init__(
-        self, processes: PeerProcesses, journal: Journal, firings: Firings, timeout_s: float
+        self,
+        processes: PeerProcesses,
+        journal: Journal,
+        firings: Firings,
+        timeout_s: float,
+        network: NetworkWatch,
     ) -> None:
-        self._processes, self._journal = processes, journal
+        self._processes, self._journal, self._network = processes, journal, network
         self._watchdog = Watchdog(timeout_s, firings.suspends, firings.throttles)
-        self._trouble: Trouble | None = None
+        self._troubles: dict[str, Trouble] = {}
         self._dying: list[tuple[PeerProcess, float]] = []
 
     def look(self, now_s: float) -> None:
         """Take in the samples that have come; journal what they say, and end who is to be ended.
 
         Raises:
-            LaunchError: what starts processes has ended, or stood still for too long.
+            LaunchError: what starts processes, or what the network needs, has ended, or stood still
+                for too long.
         """
         seen = self._processes.samples()
-        self._note_trouble(self._processes.trouble())
+        self._note_troubles([self._processes.trouble(), self._network.look()])
         if seen is not None:
             found = self._watchdog.look(seen, now_s)
             for stall in found.noticed:
@@ -87,9 +95,8 @@ class Stalls:
     @property
     def waiting(self) -> str:
         """Who is waited for, and why, as the progress line says it; "" = nobody stands still."""
-        texts = [f"{stall.peer}: {stall.words}" for stall in self._there()]
-        if self._trouble:
-            texts.insert(0, _of_engine(self._trouble))
+        texts = [_words(trouble) for trouble in self._troubles.values()]
+        texts += [f"{stall.peer}: {stall.words}" for stall in self._there()]
         more = [f"{len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
         return f"waiting for {'; '.join([*texts[:_SHOWN], *more])}" if texts else ""
 
@@ -97,16 +104,14 @@ class Stalls:
         """Return the stalls of processes that have not ended since they were sampled."""
         return [s for s in self._watchdog.stalls if self._processes.pid(s.peer) == s.pid]
 
-    def _note_trouble(self, trouble: Trouble | None) -> None:
-        """Journal that what starts processes stands still, or gets on again."""
-        before, self._trouble = self._trouble, trouble
-        if trouble and not before:
-            record = records.Stalled(
-                trouble.name, trouble.reason, "", -1, round(trouble.since_s, 3)
-            )
-            self._journal.write(record)
-        elif before and not trouble:
-            self._journal.write(records.MovedOn(before.name, round(before.since_s, 3)))
+    def _note_troubles(self, found: Sequence[Trouble | None]) -> None:
+        """Journal which processes besides the peers stand still, or get on again."""
+        before, self._troubles = self._troubles, {each.name: each for each in found if each}
+        for name in self._troubles.keys() - before.keys():
+            new = self._troubles[name]
+            self._journal.write(records.Stalled(name, new.reason, "", -1, round(new.since_s, 3)))
+        for name in before.keys() - self._troubles.keys():
+            self._journal.write(records.MovedOn(name, round(before[name].since_s, 3)))
 
     def _is_given_up(self, peer: str) -> bool:
         process = self._processes.get(peer)
@@ -123,5 +128,5 @@ def _record(stall: Stall) -> records.Stalled:
     )
 
 
-def _of_engine(trouble: Trouble) -> str:
+def _words(trouble: Trouble) -> str:
     return f"the {trouble.name}: {trouble.reason} for {trouble.since_s:.0f} s"

@@ -33,6 +33,7 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
+from prisam_p2p.launch.helper_process import NetworkWatch
 from prisam_p2p.launch.lost_resources import peer_refused
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
@@ -43,6 +44,7 @@ from prisam_p2p.launch.time_left import TimeLeft
 from prisam_p2p.launch.watched_time import WatchedTime
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.netns.interface import Network, NetworkError
 
 STOP_TIMEOUT_S = 8.0
 """Peers that were told to stop, or to exit, are killed after this time."""
@@ -67,12 +69,14 @@ class Surroundings:
         display: shows the progress.
         stopping: tells whether the run is to be stopped; asked several times a second.
         before_exit: called when all peers are done, just before they are told to exit.
+        network: between the peers.
     """
 
     journal: Journal
     display: ProgressDisplay
     stopping: Callable[[], bool]
     before_exit: Callable[[], object]
+    network: Network
 
 
 class Supervisor:
@@ -100,10 +104,11 @@ class Supervisor:
         self._phase = "starting"
         self._began_s = time.monotonic()
         self._settings = processes.specs[0].settings
-        self._stalls = Stalls(
-            processes, self._journal, injector.firings, self._settings.stall_timeout_s
-        )
-        processes.while_starting(self._look_at_start)
+        timeout_s = self._settings.stall_timeout_s
+        network = NetworkWatch(surroundings.network, timeout_s)
+        self._stalls = Stalls(processes, self._journal, injector.firings, timeout_s, network)
+        processes.while_starting(self._look_at_wait)
+        surroundings.network.on_wait = self._look_at_wait
         self._time_left = TimeLeft(self._settings.rounds)
         self._rounds_began_s: float | None = None
 
@@ -129,12 +134,14 @@ class Supervisor:
             self._phase = "stopping"
             self._processes.signal_all(signal.SIGTERM)
             self._processes.signal_all(signal.SIGCONT)  # a stopped process would not notice
-            with suppress(LaunchError):  # the run was interrupted, whatever a peer says now
+            # The run was interrupted, whatever a peer or the network says now.
+            with suppress(LaunchError, NetworkError):
                 self._await_exits()
             raise
         finally:
             self._display.end()
-            with suppress(LaunchError):  # of a zygote that has ended: it was raised before
+            # Of a zygote or a network that has ended: it was raised before.
+            with suppress(LaunchError, NetworkError):
                 self._note_exits()
             self._processes.close()
 
@@ -275,8 +282,8 @@ class Supervisor:
         self._stalls.look(time.monotonic())
         self._show(stoppable)
 
-    def _look_at_start(self) -> None:
-        """Look while a start waits for what starts processes."""
+    def _look_at_wait(self) -> None:
+        """Look while the launcher waits for what starts processes, or for the network."""
         self._stalls.look(time.monotonic())
         self._show(self._phase != "stopping")
 

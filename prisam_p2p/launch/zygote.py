@@ -22,9 +22,8 @@ from typing import Any
 from prisam_p2p.control.spec import ENTRY, BoardSpec, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.engine import ProcessExit, Trouble
+from prisam_p2p.launch.helper_process import GONE, HelperProcess
 from prisam_p2p.launch.sampling import Sample, Sampler, period_s, sample_of
-from prisam_p2p.launch.watchdog import NOTICE_S
-from prisam_p2p.launch.watched_time import Silence
 from prisam_p2p.launch.zygote_process import ZygoteProcess
 from prisam_p2p.system.json_lines import JsonLines, LineSocket
 from prisam_p2p.system.process_state import process_state
@@ -62,7 +61,7 @@ class ZygoteEngine:
         gc.unfreeze()
         self._line.setblocking(False)
         self._answers = JsonLines(self._line)
-        self._stall_timeout_s, self._silence = stall_timeout_s, Silence()
+        self._watched = HelperProcess(NAME, self._pid, "all peers", stall_timeout_s)
         self._period_s, self._asked_s = period_s(board.n_peers), 0.0
         self._owes_fork = self._owes_samples = False
         self._refused: int | None = None
@@ -112,10 +111,7 @@ class ZygoteEngine:
 
     def trouble(self) -> Trouble | None:
         """See Engine."""
-        silence = self._silence
-        if silence.since_s < min(NOTICE_S, self._stall_timeout_s):
-            return None
-        return Trouble(NAME, silence.reason, silence.since_s)
+        return self._watched.trouble()
 
     def signal(self, pid: int, number: int) -> None:
         """See Engine. The zygote does it: it knows which of its children are still its own."""
@@ -152,7 +148,7 @@ class ZygoteEngine:
         while self._answers.waiting():
             answers = self._answers.receive()
             if answers is None:
-                raise LaunchError(NAME, "it ended before the run did")
+                raise LaunchError(NAME, GONE)
             for answer in answers:
                 self._take_in(answer)
 
@@ -173,13 +169,7 @@ class ZygoteEngine:
         """Kill a zygote that has given no answer for too long."""
         owes = self._owes_fork or self._owes_samples
         state = process_state(self._pid) if owes else None
-        letter = state.letter if state else ""
-        if self._silence.look(time.monotonic(), owes, letter) < self._stall_timeout_s:
-            return
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
-        what = f"{self._silence.reason} for {self._silence.since_s:.0f} s"
-        raise LaunchError(NAME, f"{what}: ended, and with it all peers (--stall-timeout-s)")
+        self._watched.look(time.monotonic(), owes, state.letter if state else "")
 
 
 def _is_there(pid: int) -> bool:

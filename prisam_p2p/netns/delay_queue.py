@@ -40,10 +40,14 @@ class DelayProcess:
 
     Args:
         net_fds: descriptors of the peers' network namespaces, by peer index.
+
+    Attributes:
+        pid: of the delay process; None before it starts.
     """
 
     def __init__(self, net_fds: Sequence[int]) -> None:
         self._net_fds = net_fds
+        self.pid: int | None = None
         self._answers: JsonLines | None = None
 
     def set(self, sender: int, receiver: int, state: LinkState) -> None:
@@ -61,7 +65,8 @@ class DelayProcess:
 
     def _start(self) -> JsonLines:
         ours, theirs = socket.socketpair()
-        if os.fork() == 0:
+        self.pid = os.fork()
+        if self.pid == 0:
             try:
                 ours.close()
                 die_with_parent()

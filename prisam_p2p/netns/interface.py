@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,14 +42,36 @@ class Counts:
         return self.cut + self.lost + self.reset
 
 
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A process that a network needs.
+
+    Attributes:
+        name: in words.
+        is_awaited: whether the launcher waits for an answer of it.
+        carries_packets: whether packets stay where they are while it is stopped.
+    """
+
+    name: str
+    pid: int
+    is_awaited: bool = False
+    carries_packets: bool = False
+
+
 class Network(Protocol):
     """A network for the peers of one run; not thread-safe.
 
     Attributes:
         addresses: peer -> its IPv4 address, which no other peer has.
+        on_wait: called several times a second while a method waits for one of `helpers`; may raise.
+            With None, such a wait ends with a NetworkError after a minute.
     """
 
     addresses: Mapping[str, str]
+    on_wait: Callable[[], object] | None
+
+    def helpers(self) -> list[Helper]:
+        """Return the processes that this network needs; one may wait for those before it."""
 
     def entry(self, peer: str) -> dict[str, int | None] | None:
         """Return the arguments of system.setns.enter for a peer's process; None = do not enter.

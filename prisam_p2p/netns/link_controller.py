@@ -48,7 +48,7 @@ class LinkController:
         """
         if "apply" in order:
             self._apply({(a, b): LinkState(**state) for a, b, state in order["apply"]})
-            return {"applied": True}
+            return {"applied": True, "delay_pid": self._delays.pid}
         return {"counts": self._counts(*order["count"])}
 
     def _apply(self, wanted: dict[Key, LinkState]) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from prisam_p2p.netns.interface import Counts, NetworkError
+from prisam_p2p.netns.interface import Counts, Helper, NetworkError
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.system import sock_diag
 
@@ -22,7 +22,12 @@ class Loopback:
         self.addresses: Mapping[str, str] = {
             peer: _address(run_id, index) for index, peer in enumerate(peers)
         }
+        self.on_wait: Callable[[], object] | None = None
         self._sockets: list[socket.socket] = []
+
+    def helpers(self) -> list[Helper]:
+        """See interface.Network: there are none."""
+        return []
 
     def entry(self, peer: str) -> None:
         """See interface.Network: there is no namespace to enter."""

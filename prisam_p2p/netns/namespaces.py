@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from prisam_p2p.netns.holder_client import HolderClient
-from prisam_p2p.netns.interface import Counts, NetworkError, Rates
+from prisam_p2p.netns.interface import Counts, Helper, NetworkError, Rates
 from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 
 CONGESTIONS = ("cubic", "reno")
@@ -51,12 +51,30 @@ class Namespaces:
         self._watching: list[socket.socket] = []
         self._dumping: list[socket.socket] = []
         self._no_sock_diag = ""
+        self._delay_pid: int | None = None
         self._holder = HolderClient()
         try:
             self._build(rates or {}, congestions, own_user)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def on_wait(self) -> Callable[[], object] | None:
+        """See interface.Network."""
+        return self._holder.on_wait
+
+    @on_wait.setter
+    def on_wait(self, look: Callable[[], object] | None) -> None:
+        self._holder.on_wait = look
+
+    def helpers(self) -> list[Helper]:
+        """See interface.Network: the holder process, before it the process that delays packets."""
+        name = "holder of the network namespaces"
+        holder = Helper(name, self._holder.pid, self._holder.is_awaited)
+        if self._delay_pid is None:
+            return [holder]
+        return [Helper("delay process", self._delay_pid, carries_packets=True), holder]
 
     def entry(self, peer: str) -> dict[str, int | None]:
         """See interface.Network."""
@@ -69,7 +87,7 @@ class Namespaces:
             for (sender, receiver), state in states.items()
             if state != CLEAR
         ]
-        self._ask({"apply": wanted}, "applied")
+        self._delay_pid = self._ask({"apply": wanted}, "applied")["delay_pid"]
 
     def counts(self, link: Link) -> Counts:
         """See interface.Network."""

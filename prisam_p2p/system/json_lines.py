@@ -69,10 +69,14 @@ class LineSocket:
             self._unsent.clear()
 
     def waiting(self, timeout_s: float = 0.0) -> bool:
-        """Tell whether `receive_lines` would return at once, after waiting up to `timeout_s`."""
+        """Tell whether `receive_lines` would return at once, after waiting up to `timeout_s`.
+
+        The wait is shorter where `flush` can send more.
+        """
+        unsent = selectors.EVENT_WRITE if self._unsent else 0
         with selectors.DefaultSelector() as selector:
-            selector.register(self.line, selectors.EVENT_READ)
-            return bool(selector.select(timeout_s))
+            selector.register(self.line, selectors.EVENT_READ | unsent)
+            return any(events & selectors.EVENT_READ for _, events in selector.select(timeout_s))
 
 
 class JsonLines(LineSocket):

@@ -6,6 +6,9 @@ import pytest
 from control_runs import EIGHT, FIVE_ROUNDS, ControlRun
 from launching import launch, topology
 
+from prisam_p2p.netns.interface import NetworkError
+from prisam_p2p.netns.namespaces import Namespaces
+
 
 @pytest.fixture(scope="session")
 def control_of(tmp_path_factory, request):
@@ -39,3 +42,13 @@ def control(control_of):
 def control_of_eight(control_of):
     """Return the run of eight peers that all pull from each other, without faults."""
     return control_of("eight", EIGHT)
+
+
+@pytest.fixture(scope="session")
+def namespaces():
+    """Return the options of a network of namespaces; skip where this machine cannot have them."""
+    try:
+        Namespaces(["a", "b"]).close()
+    except (NetworkError, OSError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    return ("--network", "namespaces")

@@ -16,9 +16,6 @@ from control_runs import (
 )
 from launching import SMALL, asked, journal, launch, refused, topology
 
-from prisam_p2p.netns.interface import NetworkError
-from prisam_p2p.netns.namespaces import Namespaces
-
 pytestmark = pytest.mark.network
 
 OPTIONS = ("--quiet", "--round-timeout-s", "30", "--reconnect-timeout-s", "1")
@@ -294,15 +291,6 @@ def test_messages_on_bad_ways(tmp_path, control):
 
 
 # -- links: in a namespace for each peer, where this machine can ------------------------------
-
-
-@pytest.fixture(scope="module")
-def namespaces():
-    try:
-        Namespaces(["a", "b"]).close()
-    except (NetworkError, OSError) as error:
-        pytest.skip(f"no network namespaces here: {error}")
-    return ("--network", "namespaces")
 
 
 FAR = SMALL.replace("[run]", "delay_ms = 20\nrate_mbit_s = 50\n[run]") + (

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
+import psutil
 import pytest
 from launching import (
     FAST,
@@ -86,6 +88,43 @@ def test_a_stopped_zygote_is_named_and_the_run_fails_with_nothing_left(tmp_path)
     assert not alive(pids)
     assert told(run, "stalled")[0]["peer"] == "zygote"
     assert told(run, "run_ended")[0]["status"] == "failed"
+    assert json.loads((run / "summary.json").read_text())["status"] == "failed"
+
+
+DELAYED = LONG.replace('"full"', '"full"\ndelay_ms = 1')
+FLAPS = """
+description = "for a test: the network is asked for something all the time"
+[[fault]]
+id = "flap"
+kind = "flap"
+links = ["p00->p01"]
+at = { round = 1, phase = "train" }
+heal = { never = true }
+period_s = 0.2
+"""
+
+
+@pytest.mark.parametrize("name", ["delay process", "holder of the network namespaces"])
+def test_a_stopped_process_of_the_network_is_named_and_the_run_fails(tmp_path, namespaces, name):
+    run, scenario = tmp_path / "run", tmp_path / "flaps.toml"
+    scenario.write_text(FLAPS)
+    options = (*SHORT, *namespaces, "--faults", scenario)
+    process = launcher(topology(tmp_path, DELAYED), "--run-dir", run, *options)
+    wait_for("the fault", is_told(run, "fault_applied", fault="flap#0"))
+    pids = family(process.pid)
+    of_network = [p for p in pids if "netns.holder" in Path(f"/proc/{p}/cmdline").read_text()]
+    holder = next(p for p in of_network if psutil.Process(p).ppid() == process.pid)
+    delays = [p for p in of_network if p != holder]
+    if name == "delay process" and not delays:
+        pytest.skip("here the kernel itself delays packets (netem)")
+    os.kill(delays[0] if name == "delay process" else holder, signal.SIGSTOP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert f"waiting for the {name}: stopped for " in err
+    assert f"error: {name}: stopped for 3 s: ended, and with it the network" in err
+    assert "Traceback" not in err
+    assert not alive(pids)
+    assert [each["peer"] for each in told(run, "stalled")][:1] == [name]
     assert json.loads((run / "summary.json").read_text())["status"] == "failed"
 
 
