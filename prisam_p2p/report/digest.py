@@ -38,8 +38,8 @@ def print_parts(summary: Mapping[str, Any], baseline: Mapping[str, Any] | None) 
     _print_by("profile", lambda each: each["profile"], summary, baseline)
 
 
-def print_lost(lost: Iterable[Mapping[str, Any]]) -> None:
-    """Print a row for each lost peer."""
+def print_lost(lost: Iterable[Mapping[str, Any]], rounds: int) -> None:
+    """Print a row for each lost peer of a run of `rounds`."""
     columns = [
         TableColumn("lost", keeps=True),
         TableColumn("when"),
@@ -48,7 +48,7 @@ def print_lost(lost: Iterable[Mapping[str, Any]]) -> None:
     ]
     print_table(
         columns,
-        [[x["peer"], where(x), x["reason"], "yes" if x["planned"] else "no"] for x in lost],
+        [[x["peer"], where(x, rounds), x["reason"], "yes" if x["planned"] else "no"] for x in lost],
     )
 
 

@@ -20,7 +20,7 @@ def headline(summary: Summary) -> str:
         summary: summary.json, without its headline.
     """
     happened = _completed(summary) if summary["status"] == COMPLETED else _not_completed(summary)
-    lost = _lost(summary["lost"])
+    lost = _lost(summary["lost"], summary["rounds"])
     told = f"{happened}; {lost}" if lost else happened
     return f"{summary['algorithm']} on {summary['topology']}: {told}"
 
@@ -67,21 +67,23 @@ def _took(summary: Summary, before: str) -> str:
     return "" if duration_s is None else f"{before}{duration_s:.1f} s"
 
 
-def _lost(lost: Sequence[Mapping[str, Any]]) -> str:
+def _lost(lost: Sequence[Mapping[str, Any]], rounds: int) -> str:
     if not lost:
         return ""
     all_planned = all(each["planned"] for each in lost)
     named = lost[:NAMED]
-    parts = [_who(each, say_planned=not all_planned) for each in named]
+    parts = [_who(each, rounds, say_planned=not all_planned) for each in named]
     more = f" + {len(lost) - len(named)} more" if len(named) < len(lost) else ""
     return f"{len(lost)} lost{' as planned' if all_planned else ''}: {', '.join(parts)}{more}"
 
 
-def _who(each: Mapping[str, Any], say_planned: bool) -> str:
+def _who(each: Mapping[str, Any], rounds: int, say_planned: bool) -> str:
     planned = " as planned" if say_planned and each["planned"] else ""
-    return f"{each['peer']} ({each['reason']}{planned}, {where(each)})"
+    return f"{each['peer']} ({each['reason']}{planned}, {where(each, rounds)})"
 
 
-def where(lost: Mapping[str, Any]) -> str:
-    """Return in words when a peer was lost."""
-    return "before the rounds" if lost["round"] is None else f"round {lost['round']}"
+def where(lost: Mapping[str, Any], rounds: int) -> str:
+    """Return in words when a peer of a run of `rounds` was lost."""
+    if lost["round"] is None:
+        return "before the rounds"
+    return f"round {lost['round']}" if lost["round"] < rounds else "after the last round"

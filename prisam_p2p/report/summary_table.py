@@ -46,7 +46,7 @@ def print_summary(
     else:
         _print_digest(summary, model, baseline)
     if len(summary["lost"]) > NAMED:
-        print_lost(summary["lost"])
+        print_lost(summary["lost"], summary["rounds"])
         print_line("")
     for line in _totals(summary, baseline):
         print_line(line)

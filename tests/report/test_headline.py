@@ -53,6 +53,12 @@ def test_four_of_twelve_that_were_killed_do_not_hide_the_others(told):
     assert gone == dict.fromkeys(four, lost("killed", 2))
 
 
+def test_a_peer_that_was_killed_when_it_had_done_all_rounds_was_in_none(told):
+    said, gone = told(ends={"device-001": End(ROUNDS, -9, "died with -9", None)})
+    assert said.endswith("1 lost: device-001 (killed, after the last round)")
+    assert gone == {"device-001": lost("killed", ROUNDS)}
+
+
 def test_of_many_lost_peers_the_first_are_named(told):
     said, gone = told(n_peers=60, ends=dict.fromkeys(HandNetwork(60).peers[:23], KILLED))
     assert said.startswith("37 of 60 peers ran 40 rounds in 62.1 s; 23 lost: device-000 (killed")
