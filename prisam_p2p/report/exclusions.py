@@ -69,7 +69,7 @@ def _awaited(run: RunFolder, peer: str) -> Iterable[_Awaited]:
 
 def left_out_lines(left: Mapping[str, int]) -> list[str]:
     """Return that in one line, none where all that was awaited came."""
-    between = "left out between peers that no fault hit"
+    between = "left out between peers that no planned fault hit"
     if not left["judged"]:
         return [f"{between}: {NOT_JUDGED}, no such peer waited for another"]
     counts = {"mask": left["masks"], "pull": left["pulls"]}

@@ -165,7 +165,7 @@ def test_who_was_not_waited_for_is_told(run, folder):
     assert code == 0, err
     left = json.loads((folder / "impatient" / "summary.json").read_text())["left_out"]
     assert left["masks"] > 0
-    assert f"left out between peers that no fault hit: {left['masks']} mask" in out
+    assert f"left out between peers that no planned fault hit: {left['masks']} mask" in out
 
 
 def test_local_sends_nothing_and_ends_dense(run, folder):

@@ -364,7 +364,8 @@ def test_where_faults_hit_all_but_one_nothing_left_out_is_judged(tmp_path):
     left = left_out(story.folder(tmp_path))
     assert left == {"masks": 0, "pulls": 0, "judged": 0}
     assert left_out_lines(left) == [
-        "left out between peers that no fault hit: not judged, no such peer waited for another"
+        "left out between peers that no planned fault hit: "
+        "not judged, no such peer waited for another"
     ]
 
 
@@ -378,7 +379,7 @@ def test_who_is_late_by_itself_is_told_apart_from_who_is_hit_or_is_late_for_who_
     left = left_out(story.folder(tmp_path))
     assert lost(left) == (1, 1)
     (line,) = left_out_lines(left)
-    assert line.startswith("left out between peers that no fault hit: 1 mask, 1 pull;")
+    assert line.startswith("left out between peers that no planned fault hit: 1 mask, 1 pull;")
 
 
 def test_who_said_bye_is_not_left_out(tmp_path):
