@@ -79,7 +79,10 @@ def _lost(lost: Sequence[Mapping[str, Any]], rounds: int) -> str:
 
 def _who(each: Mapping[str, Any], rounds: int, say_planned: bool) -> str:
     planned = " as planned" if say_planned and each["planned"] else ""
-    return f"{each['peer']} ({each['reason']}{planned}, {where(each, rounds)})"
+    told, place = f"{each['reason']}{planned}", where(each, rounds)
+    if f" {place}:" not in told:  # a reason of the watchdog has it already
+        told += f", {place}"
+    return f"{each['peer']} ({told})"
 
 
 def where(lost: Mapping[str, Any], rounds: int) -> str:

@@ -74,6 +74,8 @@ def soak(
     --network namespaces. With --unplanned nothing in a run knows of what will happen to it, and
     each run must also tell the truth about it.
 
+    Its own defaults: --rounds 8, --network loopback; with --unplanned, --stall-timeout-s 5.
+
     Example: prisam soak --minutes 10 --seed 3
     """
     settings: dict[str, Any] = (_UNPLANNED_DEFAULTS if unplanned else _DEFAULTS) | given_settings(

@@ -161,8 +161,11 @@ def test_the_launcher_may_know_why_a_peer_ended(tmp_path, line, state, reason):
     path = tmp_path / "journal" / "launcher.jsonl"
     *before, last = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*before, json.dumps({"t_s": 1.0, **line}) + "\n", last]))
-    (found,) = write_summary(run)["lost"]
+    summary = write_summary(run)
+    (found,) = summary["lost"]
     assert found == {"peer": "device-003", **lost(reason, 3)}
+    where = "" if WORDS in reason else ", round 3"  # it is said once
+    assert summary["headline"].endswith(f"1 lost: device-003 ({reason}{where})")
 
 
 def test_an_interrupted_run_tells_how_far_it_came_and_whom_it_had_lost(told):
