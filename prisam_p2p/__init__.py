@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prisam_p2p.python_api.comparing import compare as compare
     from prisam_p2p.python_api.launching import BrokenRule as BrokenRule
     from prisam_p2p.python_api.launching import launch as launch
+    from prisam_p2p.python_api.network_of_graph import topology as topology
     from prisam_p2p.python_api.run import Run as Run
     from prisam_p2p.python_api.run import load_run as load_run
 
@@ -44,6 +45,7 @@ _MODULES = {
     ),
     "python_api.comparing": ("compare",),
     "python_api.launching": ("BrokenRule", "launch"),
+    "python_api.network_of_graph": ("topology",),
     "python_api.run": ("Run", "load_run"),
 }
 _OFFERED = {name: module for module, names in _MODULES.items() for name in names}

@@ -28,7 +28,7 @@ from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.toml_file import no_such_file
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
-from prisam_p2p.plan.user_code import kept_in_run, load_code, named_by
+from prisam_p2p.plan.user_code import kept_in_run, load_code, named_by, settings_of_code
 from prisam_p2p.preflight.verdict import Preflight
 from prisam_p2p.system.process_limits import allow_many_files
 
@@ -98,6 +98,7 @@ def launch(
     given = [key for key, value in overrides.items() if value is not None]
     loaded = load_code(settings, named_by(topology, given, trust_code, records))
     code = kept_in_run(loaded, inputs or {}, folder)
+    settings = settings_of_code(settings, code)
     prepared = prepare(topology, settings, code)
     fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
     choice = network_for(prepared.plan, fault_plan, str(faults), quiet)

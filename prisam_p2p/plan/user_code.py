@@ -150,6 +150,12 @@ def kept_in_run(code: Code, inputs: Mapping[str, Path], run_dir: Path) -> Code:
     }
 
 
+def settings_of_code(settings: RunSettings, code: Code) -> RunSettings:
+    """Return settings that name files of code where their records have them."""
+    files = {key: each.record for key, each in code.items() if each.record.origin == "file"}
+    return settings.model_copy(update={key: each.reference for key, each in files.items()})
+
+
 def copy_inputs(inputs: Mapping[str, Path], run_dir: Path) -> None:
     """Copy files that were written for a run into its folder: path there -> file.
 

@@ -53,7 +53,7 @@ def run_in_child(
         with process, _stopped_with_us(process):
             last_lines: deque[str] = deque(maxlen=_LAST_LINES)
             end = _hear_all(process, news, hear, say, last_lines)
-            code = process.wait()
+            code = _exit_code(process)
     if end is None:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return LaunchFailed(LaunchError("launcher", f"ended with {how}", [*last_lines]), "")
@@ -71,6 +71,15 @@ def _start(order: LaunchOrder, told: int) -> subprocess.Popen[bytes]:
         pass_fds=(told,),
         start_new_session=True,  # a terminal's Ctrl-C reaches the caller alone, which passes it on
     )
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    """Return how a process ended that has said its last word; one that does not end is killed."""
+    try:
+        return process.wait(_STOPPING_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 @contextmanager

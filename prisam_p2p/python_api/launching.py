@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prisam_p2p.python_api.child import run_in_child
+from prisam_p2p.python_api.inputs import Faults, WrittenInputs
 from prisam_p2p.python_api.messages import LaunchEnded, LaunchFailed
+from prisam_p2p.python_api.network_of_graph import NetworkOfGraph
 from prisam_p2p.python_api.progress_line import ProgressLine
-from prisam_p2p.python_api.request import LaunchOrder, plain
+from prisam_p2p.python_api.request import LaunchOrder
 from prisam_p2p.python_api.run import Run
 
 DEFAULT_TOPOLOGY = "clusters-12"
@@ -21,9 +25,9 @@ class BrokenRule(UserWarning):
 
 
 def launch(
-    topology: str | os.PathLike[str] = DEFAULT_TOPOLOGY,
+    topology: str | os.PathLike[str] | NetworkOfGraph = DEFAULT_TOPOLOGY,
     *,
-    faults: str | os.PathLike[str] | None = None,
+    faults: Faults = None,
     run_dir: str | os.PathLike[str] | None = None,
     control_run: bool = False,
     progress: bool = False,
@@ -38,8 +42,10 @@ def launch(
     imports no torch. An interrupt (Ctrl-C, a notebook's stop button) ends all its processes.
 
     Args:
-        topology: name or path of a topology, or the plan.json of an earlier run.
-        faults: name or path of a fault scenario, or the faults.json of an earlier run.
+        topology: name or path of a topology, the plan.json of an earlier run, or what `pp.topology`
+            makes of a graph.
+        faults: name or path of a fault scenario, the faults.json of an earlier run, or a list of
+            faults as tables. None: those of the topology, if it was made with any.
         run_dir: the folder to write, which must not exist. None: runs/TOPOLOGY-ALGORITHM-TIME.
         control_run: with faults: also run without them, and compare.
         progress: show how far the run is, on stderr.
@@ -47,7 +53,9 @@ def launch(
             Otherwise the run is returned, with a warning (BrokenRule).
         trust_code: run the code that the topology's file names, too.
         force: start also what does not fit on this machine.
-        settings: the settings of `prisam launch`, as docs/settings.md has them: rounds=4.
+        settings: the settings of `prisam launch`, as docs/settings.md has them: rounds=4. Where
+            code can be named (model, dataset, split, grouping, algorithm, baseline), also the
+            function or class itself.
 
     Raises:
         ConfigError: an argument is wrong, and nothing was started.
@@ -60,17 +68,23 @@ def launch(
 
         A note of the error names the run folder, where there is one.
     """
-    order = LaunchOrder(
-        topology=os.fspath(topology),
-        faults=None if faults is None else os.fspath(faults),
-        run_dir=None if run_dir is None else os.fspath(run_dir),
-        control_run=control_run,
-        trust_code=trust_code,
-        force=force,
-        progress=progress,
-        settings={key: plain(key, value) for key, value in settings.items()},
-    )
-    return finished(_run(order), check)
+    with tempfile.TemporaryDirectory(prefix="prisam-") as folder:
+        written = WrittenInputs(Path(folder).resolve())
+        order = LaunchOrder(
+            topology=written.topology(topology),
+            faults=written.faults(faults, topology),
+            run_dir=None if run_dir is None else os.fspath(run_dir),
+            control_run=control_run,
+            trust_code=trust_code,
+            force=force,
+            progress=progress,
+            settings={key: written.setting(key, value) for key, value in settings.items()},
+            inputs=written.files,
+        )
+        end = _run(order)
+    if isinstance(end, LaunchFailed):
+        end = replace(end, error=written.renamed(end.error))
+    return finished(end, check)
 
 
 def _run(order: LaunchOrder) -> LaunchEnded | LaunchFailed:

@@ -43,7 +43,7 @@ def plain(key: str, value: object) -> Any:
         return os.fspath(value)
     if isinstance(value, Enum):
         return plain(key, value.value)
-    if not isinstance(value, str | int | float | bool | None) and hasattr(value, "item"):
+    if hasattr(value, "item"):
         return plain(key, value.item())  # a number of NumPy's
     if isinstance(value, str | int | float | bool | None):
         return value

@@ -70,7 +70,7 @@ def work(order: Mapping[str, Any], fd: int) -> None:
     try:
         ended = _launched(LaunchOrder(**order), fd, begun)
     except Exception as error:
-        tell(fd, LaunchFailed(_as_told(error), str(begun[0]) if begun else ""))
+        tell(fd, LaunchFailed(_as_told(error), str(begun[0].absolute()) if begun else ""))
     else:
         tell(fd, ended)
 

@@ -12,6 +12,7 @@ import pytest
 from launching import DEADLINE_S, ROOT, SMALL, alive, family, journal, topology, wait_for
 
 import prisam_p2p as pp
+from prisam_p2p.extensions.record import CodeRecord
 
 pytestmark = pytest.mark.network
 
@@ -149,6 +150,54 @@ def test_a_killed_caller_leaves_no_process(tmp_path):
         wait_for("end of all", lambda: alive(pids) == [])
 
 
+def test_a_graph_with_faults_and_a_model_of_the_script_run_and_stay_in_the_run(tmp_path):
+    program = """
+        import networkx as nx
+        from torch import nn
+        import prisam_p2p as pp
+
+        HIDDEN = 8
+
+        def net(data, width):
+            layers = [nn.Flatten(), nn.Linear(64, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()]
+            return nn.Sequential(*layers, nn.Linear(HIDDEN, data.n_classes))
+
+        def refused(ask):
+            try:
+                ask()
+            except pp.ConfigError as error:
+                return str(error)
+
+        kill = {"id": "gone", "kind": "kill", "peers": ["p03"]}
+        ring = pp.topology(
+            nx.cycle_graph(4),
+            profiles=["server-core"],
+            faults=[{**kill, "at": {"round": 1, "phase": "train"}}],
+            name="mine",
+        )
+        print(refused(lambda: pp.launch(ring, rounds=1)))
+        run = pp.launch(ring, model=net, rounds=2, groups=2, run_dir="run")
+        print([each.peer for each in run.summary.lost], run.complaint)
+        print(refused(lambda: run.model("p00")))
+        print(sum(each.numel() for each in run.model("p00", factory=net).parameters()))
+    """
+    with script(program, tmp_path) as process:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, err
+    early, lost, unknown, size = out.splitlines()
+    assert early.startswith("faults: "), early
+    assert lost == "['p03'] "
+    run = tmp_path / "run"
+    assert f"code = '{run}/code/model/net.py:net'" in unknown
+    assert int(size) > 100
+    record = json.loads((run / "plan.json").read_text())["code"]["model"]
+    assert CodeRecord(**record).is_unchanged()
+    assert CodeRecord(**record).file == run / "code" / "model" / "net.py"
+    assert "HIDDEN = 8" in (run / "code" / "model" / "net.py").read_text()
+    assert 'profiles = ["server-core"]' in (run / "inputs" / "mine.toml").read_text()
+    assert 'kind = "kill"' in (run / "inputs" / "mine-faults.toml").read_text()
+
+
 def test_the_page_shows_what_works(tmp_path):
     page = (ROOT / "docs" / "python.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
@@ -158,6 +207,8 @@ assert len(run.sql("SELECT DISTINCT peer FROM trained")) == 8
 assert sum(each.numel() for each in net.parameters()) == sum(
     each.size for name, each in weights.items() if name in dict(net.named_parameters())
 )
+assert [each.peer for each in lossy.summary.lost] == ["p03"]
+assert net_of_p00[1].out_features <= HIDDEN
 assert [row["seed"] for row in both] == [0, 1]
 assert [row["same_as_first"] for row in both] == [True, False]
 """

@@ -128,6 +128,14 @@ def test_the_project_that_init_writes_runs_as_its_readme_says(installed, prisam,
         run([installed / words[0], *words[1:]], tmp_path / "mine")
 
 
+def test_python_launches_and_reads_a_run(installed, tmp_path):
+    program = (
+        "import prisam_p2p as pp; run = pp.launch('ring-8', rounds=1, run_dir='run'); "
+        "print(run.summary.status, len(run.peers), run.bytes.rows[2]['wire'] > 0)"
+    )
+    assert run([installed / "python", "-c", program], tmp_path) == "completed 8 True\n"
+
+
 def test_names_in_files_of_the_package_lead_to_others_of_them(prisam):
     cells = json.loads(prisam("experiment", "smoke", "--dry-run", "--format", "json"))["cells"]
     assert len(cells) == 2
