@@ -10,6 +10,7 @@ from typing import Any
 
 from prisam_p2p.errors import ConfigError, PrisamError
 from prisam_p2p.extensions.record import FOLDER as CODE
+from prisam_p2p.plan.toml_file import Told
 from prisam_p2p.python_api.network_of_graph import NetworkOfGraph, scenario_text
 from prisam_p2p.python_api.request import plain
 from prisam_p2p.python_api.source_module import module_text, reference_of
@@ -72,10 +73,14 @@ class WrittenInputs:
 
     def renamed(self, error: PrisamError) -> PrisamError:
         """Return an error that names what was given, not a file that is gone by now."""
-        if isinstance(error, ConfigError) and error.where in self._labels:
-            label = self._labels[error.where]
-            return ConfigError(label, error.key, error.value, error.right)
-        return error
+        if not isinstance(error, ConfigError):
+            return error
+        value = error.value
+        for place in self.files:  # of code, as path:attribute, in this folder or in the run's
+            if isinstance(value, str) and f"/{place}:" in value:
+                value = Told(value.rpartition(":")[2])
+        where = self._labels.get(error.where, error.where)
+        return ConfigError(where, error.key, value, error.right)
 
     def _write(self, place: str, text: str, label: str) -> str:
         path = self.folder / place
