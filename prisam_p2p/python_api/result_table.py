@@ -57,7 +57,9 @@ class ResultTable:
         Raises:
             ModuleNotFoundError: polars is not installed.
         """
-        return _needed("polars").DataFrame(self._of_columns(), infer_schema_length=None)
+        columns = self._of_columns()
+        frame: polars.DataFrame = _needed("polars").DataFrame(columns, infer_schema_length=None)
+        return frame
 
     def __len__(self) -> int:
         return len(self.values)

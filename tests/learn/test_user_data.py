@@ -119,7 +119,6 @@ def test_a_data_set_that_breaks_a_rule_says_which(wrong):
 
 
 def test_a_pandas_frame_is_an_array(monkeypatch, request):
-    pytest.importorskip("pandas")
     monkeypatch.chdir(request.config.rootpath)
     data = load(CodeKind.DATASET, "examples/table.py:wine_frame", "--dataset").value
     assert dataset_from_code(data, "x", None).image_shape == (13,)
