@@ -10,11 +10,10 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
 import json  # noqa: E402
-import select  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 import click  # noqa: E402
 
@@ -30,26 +29,23 @@ from prisam_p2p.arguments import (  # noqa: E402
     topology_file,
 )
 from prisam_p2p.bench.commands import bench  # noqa: E402
+from prisam_p2p.command_group import EXIT_INTERRUPTED, Commands  # noqa: E402
 from prisam_p2p.conformance.command import check  # noqa: E402
-from prisam_p2p.errors import CheckFailed, PrisamError, Undecided  # noqa: E402
+from prisam_p2p.errors import CheckFailed, Undecided  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.listing import KINDS, print_json, print_kinds  # noqa: E402
 from prisam_p2p.options import (  # noqa: E402
-    GroupedCommand,
     given_settings,
     option_in,
     settings_options,
     trust_option,
 )
 from prisam_p2p.soak.command import soak  # noqa: E402
-from prisam_p2p.system.refusals import refusal_of, refused  # noqa: E402
 
 if TYPE_CHECKING:
     from prisam_p2p.launch.launch import Launched
     from prisam_p2p.report.summaries import Summaries
     from prisam_p2p.report.verdicts import Judgement
-
-EXIT_INTERRUPTED = 130
 
 _quiet = option_in("Output", "--quiet", is_flag=True, help="Print errors only.")
 _output = option_in(
@@ -67,72 +63,6 @@ _TABLE_OR_JSON = click.Choice(["table", "json"])
 _FORMATS = click.Choice(["table", "json", "csv", "parquet"])
 _HELP = {"help_option_names": ["-h", "--help"]}
 _FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-_COMMANDS = {
-    "Run": ("launch", "resume", "experiment", "soak"),
-    "Look at a run": ("summary", "bytes", "sql", "verify"),
-    "Before a run": ("init", "list", "plan", "check", "doctor", "bench"),
-}
-"""How `prisam --help` lists the commands."""
-
-
-class TellsErrors(click.Command):
-    """Turns a PrisamError into its exit code and one line, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """See click."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()  # else what this meets is told by Python, after the end
-            return result
-        except BrokenPipeError as error:
-            if _is_read():
-                sys.exit(_told(error))
-            raise  # click then ends without a word, as `prisam .. | head` expects
-        except PrisamError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:  # before the run began; nothing was started
-            sys.exit(EXIT_INTERRUPTED)
-        except Exception as error:
-            sys.exit(_told(error))
-
-
-def _is_read() -> bool:
-    """Tell whether what we print can be read: a pipe's reader may have ended."""
-    poll = select.poll()
-    poll.register(sys.stdout, 0)  # errors are reported without being asked for
-    return not any(event & select.POLLERR for _, event in poll.poll(0))
-
-
-def _told(error: Exception) -> int:
-    """Tell what the system refused, in one line; return the exit code. A bug of ours is raised."""
-    if shortage := refusal_of(error):
-        click.echo(f"error: {shortage}", err=True)
-        return shortage.exit_code
-    if not isinstance(error, OSError):
-        raise error
-    click.echo(f"error: {refused(error)}", err=True)
-    return PrisamError.exit_code
-
-
-class Command(TellsErrors, GroupedCommand):
-    """One of our commands."""
-
-
-class Commands(TellsErrors, click.Group):
-    """Holds our commands, and lists them under headings."""
-
-    command_class = Command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """See click."""
-        width = max(map(len, self.commands))
-        for heading, names in _COMMANDS.items():
-            with formatter.section(heading):
-                rows = [(n.ljust(width), self.commands[n].get_short_help_str(90)) for n in names]
-                formatter.write_dl(rows)
 
 
 @click.group(cls=Commands, context_settings=_HELP)

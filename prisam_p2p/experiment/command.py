@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from prisam_p2p.arguments import EXPERIMENT, experiment_file
+from prisam_p2p.command_group import EXIT_INTERRUPTED
 from prisam_p2p.errors import CheckFailed
 from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
 
 RESULTS = Path("results")
-EXIT_INTERRUPTED = 130
 
 
 @click.argument("file", type=EXPERIMENT)
