@@ -64,13 +64,16 @@ class ProgressView:
         if self.accuracy is not None:
             parts.append(f"accuracy {self.accuracy:.3f}")
         parts.append(f"{self.n_bytes / 2**20:.1f} MiB sent")
-        if self.left_s is not None:
-            parts.append(f"{self.left_s:.0f} s left")
-        elif 0 < self.slowest_round < self.rounds:
-            parts.append("time left unknown")
+        if self.phase == "running":
+            parts += self._time_left()
         if self.waiting:
             parts.append(self.waiting)
         return ", ".join(parts)
+
+    def _time_left(self) -> list[str]:
+        if self.left_s is not None:
+            return [f"{self.left_s:.0f} s left"]
+        return ["time left unknown"] if 0 < self.slowest_round < self.rounds else []
 
 
 def view_of(

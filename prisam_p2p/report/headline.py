@@ -43,7 +43,7 @@ def _not_completed(summary: Summary) -> str:
     elif summary["status"] == FAILED:
         what = "failed"
     else:
-        what = "not ended (its launcher was killed, or still runs)"
+        what = "not ended (its launcher was killed, could not write, or still runs)"
     if not summary["start"]:
         return f"{what} before the rounds began{_took(summary, ', after ')}"
     done = _rounds_of_the_others(summary)

@@ -36,9 +36,9 @@ def make(tmp_path):
         end.close()
 
 
-def view(processes, gone=(), left_s=None, waiting=""):
+def view(processes, gone=(), left_s=None, waiting="", phase="running"):
     specs = [each.spec for each in processes]
-    return view_of(specs, processes, gone, "running", left_s, waiting)
+    return view_of(specs, processes, gone, phase, left_s, waiting)
 
 
 def test_lost_peers_do_not_hold_the_round_back(make):
@@ -72,6 +72,12 @@ def test_when_all_have_finished_the_round_is_that_of_the_last(make):
     done = PeerDone("completed")
     shown = view([make("a", 12, result=done), make("b", ROUNDS, result=done)])
     assert (shown.slowest_round, shown.rounds_done) == (ROUNDS, 2 * ROUNDS)
+
+
+def test_a_run_that_is_stopped_has_no_time_left(make):
+    for left_s in (None, 23.4):
+        shown = view([make("a", 2)], left_s=left_s, phase="stopping")
+        assert shown.line() == "stopping: 1/1 peers, round 2/40, 0.0 MiB sent"
 
 
 def test_who_is_waited_for_is_said(make):

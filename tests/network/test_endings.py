@@ -52,7 +52,9 @@ def test_a_killed_launcher_leaves_no_process(tmp_path):
     code, out = asked("summary", tmp_path / "run", "--format", "json")
     told = json.loads(out)
     assert (code, told["status"], told["lost"]) == (0, "killed", [])
-    ended = "prisam on net: not ended (its launcher was killed, or still runs) after "
+    ended = (
+        "prisam on net: not ended (its launcher was killed, could not write, or still runs) after "
+    )
     assert told["headline"].startswith(ended)
 
 

@@ -219,7 +219,7 @@ def test_a_run_whose_launcher_was_killed(told):
     ends = dict.fromkeys(PEERS, End(9, None, "unknown", None)) | {"device-002": KILLED}
     said, gone = told(status=None, ends=ends)
     assert said == (
-        "not ended (its launcher was killed, or still runs) after 9 of 40 rounds; "
+        "not ended (its launcher was killed, could not write, or still runs) after 9 of 40 rounds; "
         "1 lost: device-002 (killed, round 2)"
     )
     assert gone == {"device-002": lost("killed", 2)}
