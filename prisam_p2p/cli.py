@@ -77,9 +77,9 @@ def main() -> None:
       prisam launch --help                           a command's options, with an example
 
     Exit codes: 0 done, 1 another error, 2 wrong input, or a run that does not fit on this machine
-    (nothing was started), 3 a process did not start, 4 a finished run broke a rule, 5 a rule could
-    not be checked, 6 the machine ran out of disk, memory, descriptors or processes, 130
-    interrupted.
+    (nothing was started), 3 a process did not start, or one that all peers depend on failed, 4 a
+    finished run broke a rule, 5 a rule could not be checked, 6 the machine ran out of disk, memory,
+    descriptors or processes, 130 interrupted.
     """
 
 
