@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.engine import Trouble
 from prisam_p2p.launch.watchdog import NOTICE_S
 from prisam_p2p.launch.watched_time import Silence
-from prisam_p2p.netns.interface import Network
+from prisam_p2p.netns.interface import Helper, Network
 from prisam_p2p.system.process_state import process_state
 
 _LOOK_EVERY_S = 0.5
@@ -77,19 +78,23 @@ class NetworkWatch:
         now_s, helpers = time.monotonic(), self._network.helpers()
         if now_s - self._looked_s >= _LOOK_EVERY_S:
             self._looked_s = now_s
-            for each in helpers:
-                state = process_state(each.pid)
-                if state is None or state.letter in "ZX":
-                    raise LaunchError(each.name, GONE)
-                owes = each.is_awaited or (each.carries_packets and state.letter in "Tt")
-                watched = self._watched.setdefault(each.pid, self._helper(each.name, each.pid))
-                watched.look(now_s, owes, state.letter)
-                if watched.trouble():
-                    break  # those that follow may wait for it
-        troubles = [
-            self._watched[each.pid].trouble() for each in helpers if each.pid in self._watched
-        ]
-        return next((each for each in troubles if each), None)
+            self._judge(helpers, now_s)
+        watched = [self._watched[each.pid] for each in helpers if each.pid in self._watched]
+        return next((trouble for each in watched if (trouble := each.trouble())), None)
+
+    def _judge(self, helpers: Sequence[Helper], now_s: float) -> None:
+        """Look at all, and kill one that has stood still for too long."""
+        states = [process_state(each.pid) for each in helpers]
+        letters = [state.letter if state else "X" for state in states]
+        gone = [each for each, letter in zip(helpers, letters, strict=True) if letter in "ZX"]
+        if gone:
+            raise LaunchError(gone[-1].name, GONE)  # those before it end with it
+        for each, letter in zip(helpers, letters, strict=True):
+            owes = each.is_awaited or (each.carries_packets and letter in "Tt")
+            watched = self._watched.setdefault(each.pid, self._helper(each.name, each.pid))
+            watched.look(now_s, owes, letter)
+            if watched.trouble():
+                return  # those that follow may wait for it
 
     def _helper(self, name: str, pid: int) -> HelperProcess:
         return HelperProcess(name, pid, "the network between the peers", self._stall_timeout_s)

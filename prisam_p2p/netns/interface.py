@@ -71,7 +71,10 @@ class Network(Protocol):
     on_wait: Callable[[], object] | None
 
     def helpers(self) -> list[Helper]:
-        """Return the processes that this network needs; one may wait for those before it."""
+        """Return the processes that this network needs.
+
+        One may wait for those before it, and those before it end with it.
+        """
 
     def entry(self, peer: str) -> dict[str, int | None] | None:
         """Return the arguments of system.setns.enter for a peer's process; None = do not enter.

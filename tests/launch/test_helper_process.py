@@ -80,9 +80,11 @@ def test_one_that_waits_for_another_is_not_blamed(child, monkeypatch):
     assert watch.look().name == "first"
 
 
-def test_one_that_has_ended_fails_the_run(child):
+@pytest.mark.parametrize("before", [[], ["pid"], ["other"]])
+def test_one_that_has_ended_fails_the_run_and_those_that_end_with_it_are_not_blamed(child, before):
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    watch = NetworkWatch(OnlyHelpers([Helper("holder", child.pid)]), DEADLINE_S)
+    others = [Helper("delays", child.pid if pid == "pid" else os.getpid()) for pid in before]
+    watch = NetworkWatch(OnlyHelpers([*others, Helper("holder", child.pid)]), DEADLINE_S)
     with pytest.raises(LaunchError, match="holder: it ended before the run did"):
         watch.look()
