@@ -30,7 +30,8 @@ class ProgressView:
         rounds_done: rounds finished, summed over the peers that are not lost; one that finished
             early counts as having done all.
         rounds: of each peer.
-        slowest_round: rounds that every peer has finished that still runs rounds.
+        slowest_round: rounds that every peer has finished that still runs rounds; where none does,
+            those of the peer that came furthest.
         accuracy: mean test accuracy of the peers' latest models, None before the first.
         n_bytes: sent by all peers so far.
         left_s: estimated seconds to the end, None if unknown.
@@ -58,7 +59,7 @@ class ProgressView:
     def line(self) -> str:
         """Return the view as one line of text."""
         parts = [f"{self.phase}: {self.peers_ready}/{self.peers} peers"]
-        if self.lost:
+        if self.lost and self.phase != "stopping":  # then peers end because they are told to
             parts.append(f"{self.lost} lost")
         parts.append(f"round {self.slowest_round}/{self.rounds}")
         if self.accuracy is not None:
@@ -95,6 +96,7 @@ def view_of(
     there = [each for each in processes if not is_lost(each, gone)]
     running = [each.last_rounds_done for each in there if not each.done]
     over = [each.last_rounds_done for each in there if each.done]
+    ended = over or [each.last_rounds_done for each in processes]
     latest = [each.last_accuracy for each in processes if each.last_accuracy is not None]
     return ProgressView(
         label=short_name(settings.algorithm),
@@ -104,7 +106,7 @@ def view_of(
         lost=len(processes) - len(there),
         rounds_done=sum(running) + settings.rounds * len(over),
         rounds=settings.rounds,
-        slowest_round=min(running) if running else max(over, default=0),
+        slowest_round=min(running) if running else max(ended, default=0),
         accuracy=sum(latest) / len(latest) if latest else None,
         n_bytes=sum(each.all_bytes for each in processes),
         left_s=left_s,

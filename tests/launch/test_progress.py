@@ -74,6 +74,12 @@ def test_when_all_have_finished_the_round_is_that_of_the_last(make):
     assert (shown.slowest_round, shown.rounds_done) == (ROUNDS, 2 * ROUNDS)
 
 
+def test_peers_that_end_because_the_run_is_stopped_are_not_called_lost(make):
+    processes = [make("a", 2, exit_code=0), make("b", 3, exit_code=0)]
+    shown = view(processes, gone=["a", "b"], phase="stopping")
+    assert shown.line() == "stopping: 0/2 peers, round 3/40, 0.0 MiB sent"
+
+
 def test_a_run_that_is_stopped_has_no_time_left(make):
     for left_s in (None, 23.4):
         shown = view([make("a", 2)], left_s=left_s, phase="stopping")
