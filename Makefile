@@ -1,10 +1,12 @@
 # make demo: set up and run the default network.  make test: set up and run all tests.
-# make check: what CI runs first (lint, types, import contracts, fast tests).
+# make check: what CI runs first (lint, types, import contracts, the documentation, fast tests).
+# make docs: build the documentation's site, build/docs/index.html.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SITE := $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
 
-.PHONY: demo test check format clean
+.PHONY: demo test check docs format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
@@ -17,7 +19,12 @@ check: $(VENV)/.tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(SITE)
 	$(BIN)/pytest -q -m "not network and not slow"
+
+docs: $(VENV)/.tools
+	$(SITE)
+	@echo "build/docs/index.html"
 
 format: $(VENV)/.tools
 	$(BIN)/ruff check --fix .
@@ -36,5 +43,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,docs]'
 	@touch $@

@@ -75,9 +75,9 @@ def drop_rate(round_index: int, rounds: int) -> float:
 def drop_and_regrow(layout: EntryLayout, weights: Weights, gradients: State, rate: float) -> Mask:
     """Return the next mask: drop the smallest weights of each tensor and regrow as many entries.
 
-    In each tensor, the ceil(rate * kept) entries of the smallest |weight| are dropped. Then as many
-    entries of the largest |gradient| are regrown, out of all that are not kept, those just dropped
-    included. So a tensor keeps its number of entries. Ties go to the lower index.
+    In each tensor, the ceil(rate * kept) entries of the smallest `|weight|` are dropped. Then as
+    many entries of the largest `|gradient|` are regrown, out of all that are not kept, those just
+    dropped included. So a tensor keeps its number of entries. Ties go to the lower index.
 
     Args:
         weights: entries, trained under their mask.

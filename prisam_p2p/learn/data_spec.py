@@ -20,7 +20,7 @@ class DataSpec:
         shape: of one input: (C, H, W) of images, (n,) of rows of a table or of words.
         dtype: of inputs, "float32" or "int64".
         n_classes: labels are 0 .. n_classes - 1, and the model returns as many logits.
-        example: a batch of two inputs, shape (2, *shape), of zeros.
+        example: a batch of two inputs, shape `(2, *shape)`, of zeros.
     """
 
     shape: tuple[int, ...]
