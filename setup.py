@@ -6,7 +6,7 @@ SHIPPED = "prisam_p2p.shipped_files"  # the code reads it in prisam_p2p/shipped.
 FOLDERS = {
     "topologies": ["**/*.toml", "*.graphml"],
     "peers": ["*.toml"],
-    "starter": ["**/*.toml", "*.md"],
+    "starter": ["**/*.toml", "*.md", "*.ipynb"],
 }
 
 setup(

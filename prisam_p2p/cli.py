@@ -404,9 +404,10 @@ def doctor(output: str) -> None:
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
-    """Write a small project to DIR: a network, a device, faults and an algorithm of your own.
+    """Write a small commented project of your own to DIR.
 
-    Its files are commented, and its README.md has the commands to run. Nothing is overwritten.
+    It has a network, a device, faults, a model, a data set, an algorithm and a notebook, and a
+    README.md with the commands to run. Nothing is overwritten.
 
     Example: prisam init my-network
     """

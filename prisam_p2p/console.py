@@ -131,5 +131,6 @@ def _longest_word(text: str) -> int:
 
 def _rendered(what: Table | Text, width: int) -> str:
     file = StringIO()
-    Console(file=file, width=max(1, width)).print(what)
+    # In a notebook, rich would show the text there instead of writing it.
+    Console(file=file, width=max(1, width), force_jupyter=False).print(what)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())

@@ -29,7 +29,7 @@ def test_its_files_are_valid_and_found_by_name(project):
 def test_its_readme_names_every_file(project):
     text = (project / "README.md").read_text()
     files = {p.relative_to(project).as_posix() for p in project.rglob("*") if p.is_file()}
-    assert len(files) == 5
+    assert len(files) == 8
     for name in files - {"README.md"}:
         assert f"`{name}`" in text
 
@@ -44,7 +44,7 @@ def test_nothing_is_overwritten(project):
 
 def test_a_folder_with_other_files_is_taken(tmp_path):
     (tmp_path / "notes").write_text("mine")
-    assert len(write_project(tmp_path)) == 5
+    assert len(write_project(tmp_path)) == 8
 
 
 def test_a_file_is_no_folder(tmp_path):
