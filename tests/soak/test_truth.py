@@ -56,6 +56,9 @@ TRUE = {
         launched=Asked(3, "", "error: peer p02: ended with -9 while starting\n"),
     ),
     "the disk was full": case_of([], 6, None, drawn=DrawnRun(seed=0, number=0, disk_kib=100)),
+    "the disk was full, even for the launcher's last line": case_of(
+        [], 6, summary_of("killed"), drawn=DrawnRun(seed=0, number=0, disk_kib=100), ended=False
+    ),
     "too few descriptors, refused": case_of(
         [], 2, None, drawn=DrawnRun(seed=0, number=0, open_files=20), began=False
     ),
@@ -93,6 +96,9 @@ FALSE = {
     "killed, and called completed": (
         case_of([sent("launcher", "SIGKILL")], -9, summary_of(), ended=False),
         "its status is completed, expected killed with exit code -9"),
+    "ended by itself, and called killed": (
+        case_of([], 6, summary_of("killed"), drawn=DrawnRun(seed=0, number=0, disk_kib=100)),
+        "its status is killed, expected completed or failed with exit code 6"),
     "survived a kill": (case_of([sent("launcher", "SIGKILL")], 0, summary_of()),
         "it ended with exit code 0, expected -9"),
     "a wrong culprit": (

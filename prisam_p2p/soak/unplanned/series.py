@@ -229,7 +229,9 @@ def _with_sequel(account: RunAccount, series: Series, run_dir: Path, temporary: 
     with suppress(ValueError):
         account = replace(account, summary=account.summary or json.loads(summarized.out))
     account = replace(account, summarized=summarized)
-    if not account.began or (account.summary or {}).get("status") not in ("killed", "interrupted"):
+    lacks_still = code == 6  # so it could not be resumed either
+    status = (account.summary or {}).get("status")
+    if lacks_still or not account.began or status not in ("killed", "interrupted"):
         return account
     resumed = series.launches.resume(run_dir, series.limit_s)
     return replace(account, resumed=resumed, left=left_behind(run_dir, temporary))

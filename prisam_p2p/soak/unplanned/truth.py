@@ -173,6 +173,8 @@ def _wrong_status(case: Case) -> list[str]:
     right = _STATUS_OF.get(code, set())
     if code < 0 and not account.ended:
         right = {_KILLED}
+    if code == 6 and not account.ended:  # it could not write its last line
+        right = {*right, _KILLED}
     if not right or case.status in right:
         return []
     words = " or ".join(sorted(right))
