@@ -1,4 +1,4 @@
-"""What the README says works: its commands, its code, its links."""
+"""What the README and the essentials say works: their commands, their code, all pages' links."""
 
 import re
 import shlex
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+ESSENTIALS = (ROOT / "docs" / "essentials.md").read_text()
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -20,13 +21,13 @@ CI_RUNS_THESE = ("make demo", "make test")
 A_COMMAND_TAKES_S = 120
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(language, text):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 COMMANDS = [
     line
-    for block in blocks("sh")
+    for block in blocks("sh", README + ESSENTIALS)
     for line in block.splitlines()
     if line.strip() and line not in CI_RUNS_THESE
 ]
@@ -41,7 +42,7 @@ def elsewhere(text, runs):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Run all commands in the README's order, from the repository's root."""
+    """Run all commands in the pages' order, from the repository's root."""
     runs = tmp_path_factory.mktemp("runs")
     done = {}
     for command in COMMANDS:
@@ -56,11 +57,11 @@ def ran(tmp_path_factory):
 
 
 def test_the_two_commands_stand_on_the_first_screen():
-    assert blocks("sh")[0].split("\n")[:2] == list(CI_RUNS_THESE)
+    assert blocks("sh", README)[0].split("\n")[:2] == list(CI_RUNS_THESE)
     assert README.index("make test") < 2000
 
 
-def test_every_run_that_the_readme_starts_has_a_folder_that_tests_can_move():
+def test_every_run_that_the_pages_start_has_a_folder_that_tests_can_move():
     commands = [shlex.split(command) for command in COMMANDS]
     launches = [
         words
@@ -83,7 +84,7 @@ def test_command_works(ran, command):
 @pytest.mark.network
 @pytest.mark.timeout(600)
 def test_the_personalized_model_loads_as_shown(ran):
-    (snippet,) = blocks("python")
+    (snippet,) = blocks("python", ESSENTIALS)
     check = "\nassert logits.shape == (10, 10) and torch.isfinite(logits).all()\n"
     code = elsewhere(snippet, ran[0]) + check
     command = [sys.executable, "-c", code]
@@ -109,10 +110,10 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), link
 
 
-def test_every_topology_and_device_profile_is_in_the_readme():
+def test_every_topology_and_device_profile_is_in_the_essentials():
     for folder in ("topologies", "peers"):
         shipped = list((ROOT / folder).glob("*.toml"))
         assert shipped
         for path in shipped:
             name = path.name if folder == "topologies" else path.stem
-            assert f"`{name}`" in README, path
+            assert f"`{name}`" in ESSENTIALS, path
