@@ -12,19 +12,18 @@ pytestmark = pytest.mark.network
 A_CELL_TAKES_S = 120
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
+@pytest.fixture
+def executed(tmp_path):
     """Return the folder of a new project, and the notebook in it with what its cells put out."""
-    folder = tmp_path_factory.mktemp("notebook")
-    write_project(folder / "mine")
-    notebook = nbformat.read(folder / "mine" / "my_notebook.ipynb", as_version=4)
+    write_project(tmp_path / "mine")
+    notebook = nbformat.read(tmp_path / "mine" / "my_notebook.ipynb", as_version=4)
     nbformat.validate(notebook)
     with pytest.MonkeyPatch.context() as patch:  # Jupyter's own files, too
         for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
-            patch.setenv(name, str(folder / name.lower()))
-        place = {"metadata": {"path": str(folder / "mine")}}
+            patch.setenv(name, str(tmp_path / name.lower()))
+        place = {"metadata": {"path": str(tmp_path / "mine")}}
         NotebookClient(notebook, timeout=A_CELL_TAKES_S, resources=place).execute()
-    return folder / "mine", [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return tmp_path / "mine", [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def printed(cell):
@@ -37,7 +36,7 @@ def html(cell):
     return shown.data["text/html"]
 
 
-def test_its_cells_show_what_the_runs_hold(executed):
+def test_its_cells_show_what_the_runs_of_the_projects_code_hold(executed):
     folder, (launched, results, masks, sent, compared) = executed
     runs = [pp.load_run(path) for path in (folder / "runs").iterdir()]
     assert len(runs) == 2
@@ -47,11 +46,6 @@ def test_its_cells_show_what_the_runs_hold(executed):
     assert run.summary.headline in printed(results)
     assert "data groups [0, 0, 0, 1, 1, 1]\n" in printed(masks)
     assert f"{run.bytes.rows[0]['wire']:,} bytes" in printed(sent)
-
-
-def test_its_runs_use_the_projects_code_and_break_no_rule(executed):
-    folder, _ = executed
-    runs = [pp.load_run(path) for path in (folder / "runs").iterdir()]
     assert [(run.summary.status, run.broken) for run in runs] == [("completed", [])] * 2
     code = sorted(sorted(run.plan["code"]) for run in runs)
     assert code == [["algorithm", "dataset", "model"], ["dataset", "model"]]
