@@ -7,6 +7,7 @@ its sender counts nowhere, and one that a fault drops at its receiver counts at 
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ from prisam_p2p.wire.messages import Chunk, Kind, Message
 
 _MOST_FRAMES = 4
 """One more than any message of ours has, routing id included: it is then no message."""
+
+_NO_MORE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+"""Errors after which ZeroMQ may have half of a message: the neighbor would wait for the rest."""
 
 _Handle = Callable[[Message], None]
 _Go = Callable[..., bool | None]
@@ -165,6 +169,8 @@ class Messenger:
         try:
             outlet.socket.send_multipart((*to, *frames), zmq.DONTWAIT, copy=copy)
         except zmq.ZMQError as error:
+            if error.errno in _NO_MORE:
+                raise
             if to:
                 self.reject(outlet.peer, "unreachable", f"{type(message).__name__}: {error}")
             elif not isinstance(error, zmq.Again):  # that is: it is not connected (IMMEDIATE)

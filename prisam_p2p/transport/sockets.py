@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,9 +14,6 @@ from prisam_p2p.wire.zmtp import CURVE, PLAIN
 
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
-
-_NO_MORE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
-"""Why a connection cannot be accepted, now or later; of others the neighbor hears itself."""
 
 
 @dataclass(frozen=True)
@@ -70,26 +65,17 @@ def watch_router(router: Socket, failures: bool) -> Socket:
     Args:
         failures: report failed handshakes too, each just before its connection ends.
     """
-    wanted = zmq.EVENT_ACCEPTED | zmq.EVENT_ACCEPT_FAILED | zmq.EVENT_DISCONNECTED
+    wanted = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
     return router.get_monitor_socket(
         wanted | (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if failures else 0)
     )
 
 
 def news(monitor: Socket) -> Iterator[tuple[int, int]]:
-    """Yield each new event of a monitor: (event, its value, mostly a file descriptor).
-
-    Raises:
-        OSError: this process has no descriptor left for a connection. ZeroMQ would try again for
-            ever, and the neighbor would wait.
-    """
+    """Yield each new event of a monitor: (event, its value, mostly a file descriptor)."""
     while readable(monitor):
         event = recv_monitor_message(monitor, zmq.DONTWAIT)
-        what, value = int(event["event"]), int(event["value"])
-        if what != zmq.EVENT_ACCEPT_FAILED:
-            yield what, value
-        elif value in _NO_MORE:
-            raise OSError(value, os.strerror(value))
+        yield int(event["event"]), int(event["value"])
 
 
 def readable(socket: Socket) -> bool:

@@ -14,6 +14,7 @@ from transports import DEADLINE_S, WEIGHTS, greeting, mask_of, whole
 
 from prisam_p2p.control.spec import Incarnation, ProcessInput
 from prisam_p2p.launch.engine import SpawnEngine
+from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.transport import events
 from prisam_p2p.transport.zap import make_keys
 from prisam_p2p.wire.codec import encode
@@ -219,9 +220,10 @@ def test_a_process_reads_the_keys_that_it_is_given(tmp_path):
 @pytest.mark.network
 def test_a_process_is_told_its_secret_key_on_its_line_alone(tmp_path):
     """Here it cannot become a peer, for its images are nowhere: what it prints tells no key."""
-    spec, engine = spec_of_a(tmp_path, keys=KEYS["a"]), SpawnEngine()
-    pid, line = engine.start(spec, Incarnation())
-    with line, contextlib.closing(engine):
+    spec = spec_of_a(tmp_path, keys=KEYS["a"])
+    with open_board(1) as board, contextlib.closing(SpawnEngine(board)) as engine:
+        pid, lines = engine.start(spec, Incarnation())
+        lines.flush()
         process = psutil.Process(pid)
         shown = " ".join([*process.cmdline(), *process.environ().values()])
         assert "prisam_p2p.peer.process" in shown

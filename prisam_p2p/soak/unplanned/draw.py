@@ -25,7 +25,7 @@ from prisam_p2p.soak.unplanned.disturbances import (
 
 _SMALL_DISK, _FEW_FILES = 0.1, 0.1
 """Shares of the runs that get a small disk, or few descriptors, instead of signals. The preflight
-may refuse them: half of them start with --force."""
+may refuse them; half of those with a small disk start with --force."""
 
 _LEAST_FILES, _MOST_FILES = 12, 160
 
@@ -67,8 +67,7 @@ def draw_run(seed: int, number: int, known: Undisturbed) -> DrawnRun:
         return DrawnRun(seed=seed, number=number, disk_kib=disk_kib, force=bool(rng.integers(2)))
     if kind < _SMALL_DISK + _FEW_FILES:
         open_files = int(rng.integers(_LEAST_FILES, _MOST_FILES))
-        force = bool(rng.integers(2))
-        return DrawnRun(seed=seed, number=number, open_files=open_files, force=force)
+        return DrawnRun(seed=seed, number=number, open_files=open_files)
     wanted = [_target(rng, known) for _ in range(int(rng.integers(1, 5)))]
     drawn = tuple(_disturbance(rng, target, known) for target in dict.fromkeys(wanted))
     return DrawnRun(seed=seed, number=number, disturbances=drawn)
