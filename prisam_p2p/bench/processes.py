@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import select
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from prisam_p2p.errors import LaunchError
+from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 
 START_TIMEOUT_S = 120.0
 _END_TIMEOUT_S = 10.0
@@ -49,8 +49,14 @@ class Child:
 @contextmanager
 def child(module: str, *arguments: str) -> Iterator[Child]:
     """Run `python -m module arguments`; it has ended when the context is left."""
-    command = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [*CHILD_PYTHON, "-m", module, *arguments]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+    )
     try:
         yield Child(process)
         assert process.stdin

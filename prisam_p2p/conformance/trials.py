@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
 
 from prisam_p2p.measure.journal import read_journal
-from prisam_p2p.shipped import child_environment
+from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 
 DEADLINE_S = 300.0
 """A run of the small network takes seconds; one that takes this long hangs."""
@@ -119,7 +118,7 @@ class Trials:
 
 def _prisam(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, *words],
+        [*CHILD_PYTHON, "-c", _PROGRAM, *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from prisam_p2p.experiment.cell_folder import CellFolder, CellState
 from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.plan.user_code import code_named
-from prisam_p2p.shipped import child_environment
+from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 
 _PROGRAM = "from prisam_p2p.cli import main; main()"
 _ROUND_IS_OVER = b'"record":"traffic"'
@@ -106,7 +105,7 @@ def start(resolved: ResolvedCell, folder: CellFolder, lock: int) -> CellProcess:
     with folder.log.open("a") as log:
         print("prisam", *arguments, file=log, flush=True)
         process = psutil.Popen(
-            [sys.executable, "-c", _PROGRAM, *arguments],
+            [*CHILD_PYTHON, "-c", _PROGRAM, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

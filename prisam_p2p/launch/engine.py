@@ -5,11 +5,9 @@ Other engines (containers, a cluster's scheduler) come behind the same interface
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Protocol
 
 from prisam_p2p.control.spec import BoardSpec, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.launch.sampling import Sample, Sampler, period_s
+from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 from prisam_p2p.system.json_lines import LineSocket
 
 
@@ -104,12 +103,12 @@ class SpawnEngine:
         self._sampler.clear(spec.index)
         with theirs, spec.log_path.open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", incarnation.entry, str(theirs.fileno())],
+                [*CHILD_PYTHON, "-m", incarnation.entry, str(theirs.fileno())],
                 pass_fds=[fd for fd in fds if fd is not None],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": str(spec.device.threads)},
+                env={**child_environment(), "OMP_NUM_THREADS": str(spec.device.threads)},
             )
         self._children[child.pid], self._places[child.pid] = child, spec.index
         line = LineSocket(ours)

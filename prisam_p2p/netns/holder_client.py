@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from prisam_p2p.netns.interface import NetworkError
+from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 from prisam_p2p.system.json_lines import JsonLines
 
 _ANSWER_S = 60.0
@@ -36,9 +36,10 @@ class HolderClient:
         self._answers = JsonLines(self._line)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.holder", str(theirs.fileno())],
+                [*CHILD_PYTHON, "-m", f"{__package__}.holder", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                env=child_environment(),
             )
 
     @property

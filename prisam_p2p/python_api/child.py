@@ -7,7 +7,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,16 +16,15 @@ from typing import IO
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.python_api.messages import LaunchAdvanced, LaunchEnded, LaunchFailed, from_line
 from prisam_p2p.python_api.request import LaunchOrder
+from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 
 _STOPPING_S = 60.0
 """A launcher that is told to stop ends its peers, and writes the summary of what there is."""
 _LOOK_EVERY_S = 0.5
 _LAST_LINES = 20
 
-# The child imports what its caller can, and finds this package where the caller did.
 _PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
-    "from prisam_p2p.python_api.worker import main; main(sys.argv[1], sys.argv[2])"
+    "import sys; from prisam_p2p.python_api.worker import main; main(sys.argv[1], sys.argv[2])"
 )
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """As in the commands: peers share the cores, and a process with a thread pool cannot be forked."""
@@ -61,13 +59,13 @@ def run_in_child(
 
 
 def _start(order: LaunchOrder, told: int) -> subprocess.Popen[bytes]:
-    arguments = [json.dumps(asdict(order)), str(told), json.dumps(sys.path)]
+    arguments = [json.dumps(asdict(order)), str(told)]
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", _PROGRAM, *arguments],
+        [*CHILD_PYTHON, "-c", _PROGRAM, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+        env={**child_environment(), **dict.fromkeys(_ONE_THREAD, "1")},
         pass_fds=(told,),
         start_new_session=True,  # a terminal's Ctrl-C reaches the caller alone, which passes it on
     )

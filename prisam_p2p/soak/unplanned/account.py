@@ -5,16 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prisam_p2p.shipped import child_environment
+from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 from prisam_p2p.soak.unplanned.run_view import RunView
 
-PRISAM = (sys.executable, "-m", "prisam_p2p")
+PRISAM = (*CHILD_PYTHON, "-m", "prisam_p2p")
 """The `prisam` command, of this interpreter and this code."""
 
 _TRACEBACKS = ("Traceback (most recent call last)", "Fatal Python error")
