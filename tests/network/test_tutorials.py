@@ -1,0 +1,97 @@
+"""Each tutorial works as it stands: its files are saved, its commands and scripts run, in order."""
+
+import csv
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from launching import ROOT
+
+import prisam_p2p as pp
+
+pytestmark = pytest.mark.network
+
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+A_STEP_TAKES_S = 120
+BLOCK = re.compile(r"(?:Save this as `([\w./-]+)`:\n\n)?^```(\w+)\n(.*?)^```", re.DOTALL | re.M)
+
+
+def steps(page):
+    """Yield the command of each step of a page; write the files that it says to save."""
+    for name, language, text in BLOCK.findall(page.read_text()):
+        if name:
+            Path(name).write_text(text)
+        elif language == "python":
+            yield [sys.executable, "-c", text]
+        else:
+            assert language == "sh", f"{page.name}: a test cannot follow a block of {language}"
+            for line in text.splitlines():
+                program, *arguments = shlex.split(line)
+                assert program == "prisam", line
+                yield [sys.executable, "-m", "prisam_p2p", *arguments]
+
+
+def follow(page):
+    """Do all that a page says, in the current folder; return what was printed."""
+    printed = []
+    for command in steps(page):
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=A_STEP_TAKES_S,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        printed.append(done.stdout)
+    return "".join(printed)
+
+
+def own_model(printed):
+    masks = [each.mask(round=1) for each in pp.load_run("runs/own").peers.values()]
+    assert {mask.size for mask in masks} == {16 + 32}
+    assert f"keeps {masks[3].sum()} of 48 channels" in printed
+    assert masks[3].sum() < masks[0].sum()  # the weaker device, the fewer
+
+
+def count_bytes(printed):
+    run = pp.load_run("runs/bytes")
+    assert run.summary.closure.connections > 0
+    assert "connections, 0 bytes unexplained" in printed
+    factor = int(re.search(r"pulling weights (\d+) times as many", printed)[1])
+    assert factor > 10
+
+
+def break_a_network(printed):
+    assert "back#0 restart fired: True verified: True" in printed
+    assert "gone#0 kill fired: True verified: True" in printed
+    assert "lost: ['p05']" in printed
+    assert "p01 did 2 rounds" in printed
+
+
+def table_1(printed):
+    (table,) = Path("results/small").rglob("accuracy.csv")
+    rows = list(csv.DictReader(table.open()))
+    assert {"local", "PRISAM"} <= {value for row in rows for value in row.values()}
+
+
+OUTCOMES = {
+    "own-model": own_model,
+    "count-bytes": count_bytes,
+    "break-a-network": break_a_network,
+    "table-1": table_1,
+}
+
+
+def test_every_tutorial_has_an_outcome():
+    assert {page.stem for page in TUTORIALS} == set(OUTCOMES)
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_tutorial_works_as_it_stands(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    OUTCOMES[page.stem](follow(page))
