@@ -33,13 +33,13 @@ def stays_forkable(option: str, text: str, forks: bool) -> Iterator[None]:
     deadline = time.monotonic() + _ENDING_S
     while (new := set(_threads()) - before) and time.monotonic() < deadline:
         time.sleep(0.01)
-    right = "in the functions that peers run; or use --start spawn"
+    right = "do this in the functions that peers run, or use --start spawn"
     if new:
         names = ", ".join(sorted({_threads().get(each, "ended") for each in new}))
-        right = f"code that starts no thread before peers are forked ({names}), but {right}"
+        right = f"code that leaves no thread running ({names}) before peers are forked; {right}"
         raise ConfigError(option, "", text, right)
     if _uses_cuda():
-        right = f"code that does not touch CUDA before peers are forked, but {right}"
+        right = f"code that does not touch CUDA before peers are forked; {right}"
         raise ConfigError(option, "", text, right)
 
 

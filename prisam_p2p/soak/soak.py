@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prisam_p2p.errors import PrisamError
+from prisam_p2p.errors import ConfigError, PrisamError
 from prisam_p2p.launch.launch import launch
 from prisam_p2p.launch.run import INTERRUPTED
 from prisam_p2p.measure.files import write_whole
@@ -80,6 +80,9 @@ def soak(
         folder: made; keeps cycles.jsonl, and the run folders of cycles that were not good.
         show: called with each cycle, and the seconds that are left.
         trust_code: run the code that the topology names, too.
+
+    Raises:
+        ConfigError: the topology or a setting is wrong. A folder without a cycle is removed.
     """
     folder.mkdir(parents=True)
     adopt_orphans()
@@ -94,7 +97,12 @@ def soak(
                 seed, number, int(str(overrides["rounds"])), overrides["network"] != "loopback"
             )
             run_dir = folder / f"cycle-{number:04}"
-            cycle = _cycle(number, text, run, overrides, run_dir, before)
+            try:
+                cycle = _cycle(number, text, run, overrides, run_dir, before)
+            except ConfigError:
+                if not cycles:
+                    shutil.rmtree(folder)
+                raise
             if not number:
                 before = replace(held(), processes=before.processes, namespaces=before.namespaces)
             cycles.append(cycle)
@@ -140,6 +148,7 @@ def _run(
     """Launch; return whether it hung, and why it failed.
 
     Raises:
+        ConfigError: the topology or a setting is wrong.
         KeyboardInterrupt: the user stopped the launcher.
     """
     try:
@@ -155,6 +164,8 @@ def _run(
                 scenario,
                 trust_code=trust_code,
             )
+    except ConfigError:  # of what the user gave, which is the same in every cycle
+        raise
     except PrisamError as error:
         return False, [str(error)]
     if launched.status == INTERRUPTED and not rang:

@@ -181,7 +181,7 @@ thread.start()
 def test_code_that_leaves_a_thread_is_refused_by_name(tmp_path):
     path = file_of(tmp_path, THREAD)
     with (
-        pytest.raises(ConfigError, match=r"no thread before .*\(my-thread\).*--start spawn"),
+        pytest.raises(ConfigError, match=r"no thread running \(my-thread\) .*--start spawn"),
         stays_forkable("--algorithm", "x", True),
     ):
         stop = load(CodeKind.ALGORITHM, f"{path}:stop", "--algorithm").value

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from launching import SMALL, asked, refused, topology
+from launching import SMALL, asked, prisam, refused, topology
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.reference import CodeKind
@@ -65,6 +65,20 @@ def test_what_a_file_names_is_loaded_only_with_trust(code, touched):
     with pytest.raises(ConfigError, match="with traits"):
         load_code(settings, Naming(files, trusted=True))
     assert touched.exists()
+
+
+def test_a_soak_and_a_plan_refuse_it_too_and_leave_nothing(tmp_path, code, touched):
+    file, out = (
+        topology(tmp_path, SMALL.replace("rounds = 3", f'model = "{code}"')),
+        tmp_path / "out",
+    )
+    told = f"error: {file}: run.model = '{code}': expected --trust-code"
+    assert refused("plan", file).startswith(told)
+    exit_code, said = prisam("soak", file, "--minutes", "1", "--out", out)
+    assert (exit_code, said.count("\n")) == (2, 1), said
+    assert said.startswith(told)
+    assert not out.exists()
+    assert not touched.exists()
 
 
 @pytest.mark.parametrize("key", ["algorithm", "baseline", "model", "dataset", "split", "grouping"])

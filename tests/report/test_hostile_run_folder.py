@@ -85,7 +85,7 @@ def test_a_reading_command_runs_nothing(run, touched, words):
     assert code in (0, 5), out
 
 
-STARTING = [("launch", "{run}/plan.json"), ("resume", "{run}")]
+STARTING = [("launch", "{run}/plan.json"), ("plan", "{run}/plan.json"), ("resume", "{run}")]
 
 
 @pytest.mark.parametrize("words", STARTING, ids=lambda words: words[0])
