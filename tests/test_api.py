@@ -79,8 +79,12 @@ def test_a_decorated_function_has_traits():
 def test_every_step_that_the_page_names_is_there():
     steps = set(re.findall(r"`me\.(\w+)", PAGE))
     assert len(steps) > 15
-    attributes = {"spec", "settings", "peer_id", "memory"}
+    attributes = {"spec", "settings", "peer_id", "memory", "layout"}
     assert [name for name in steps - attributes if not hasattr(api.Peer, name)] == []
+
+
+def test_every_name_of_the_api_is_on_the_page():
+    assert [name for name in api.__all__ if not re.search(rf"\b{name}\b", PAGE)] == []
 
 
 def test_every_trait_is_documented():

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -54,16 +53,20 @@ def test_a_module_is_recorded_with_the_version_of_its_package():
 
 def test_an_installed_entry_point_is_found_by_its_name(monkeypatch, tmp_path):
     file_of(tmp_path, TEXT, "their_package.py")
-    monkeypatch.syspath_prepend(tmp_path)
-    entry = EntryPoint("theirs", "their_package:rounds", CodeKind.ALGORITHM.group)
-    installed.cache_clear()
-    monkeypatch.setattr(
-        "importlib.metadata.entry_points",
-        lambda group: [entry] if group == "prisam_p2p.algorithms" else [],
+    info = tmp_path / "theirs-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
+    (info / "top_level.txt").write_text("their_package\n")
+    (info / "entry_points.txt").write_text(
+        "[prisam_p2p.algorithms]\ngossip = their_package:rounds\n"
     )
-    found = load(CodeKind.ALGORITHM, "theirs", "--algorithm")
+    monkeypatch.syspath_prepend(tmp_path)
     installed.cache_clear()
-    assert (found.record.reference, found.record.origin) == ("their_package:rounds", "entry point")
+    found = load(CodeKind.ALGORITHM, "gossip", "--algorithm")
+    installed.cache_clear()
+    record = found.record
+    assert (record.reference, record.origin) == ("their_package:rounds", "entry point")
+    assert (record.distribution, record.version) == ("theirs", "1.2")
 
 
 def test_a_fork_has_the_code_and_a_fresh_process_takes_the_copy(tmp_path, monkeypatch):
