@@ -191,6 +191,11 @@ def _recorded_in(run_dir: Path, key: str, record: CodeRecord) -> CodeRecord:
 def _load(key: str, kind: CodeKind, text: str, settings: RunSettings, naming: Naming) -> Loaded:
     option = f"--{key}"
     record = naming.records.get(key) if key in naming.files else None
+    if record and record.origin == "file" and not record.is_unchanged():
+        copy = record.copy_in(Path(naming.files[key][0]).parent, key)
+        attribute = record.reference.rpartition(":")[2]
+        right = f"the file that the run was begun with; its copy: {option} {copy}:{attribute}"
+        raise ConfigError(*naming.files[key], text, right)
     with forkable(settings, key):
         found = load(kind, text, option, record.file if record else None)
     arguments, right = _SIGNATURES[kind]

@@ -6,6 +6,7 @@ import pytest
 from launching import SMALL, asked, prisam, refused, topology
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.plan.user_code import Naming, check_trust, code_named, load_code
 from prisam_p2p.settings import RunSettings, about
@@ -78,6 +79,20 @@ def test_a_soak_and_a_plan_refuse_it_too_and_leave_nothing(tmp_path, code, touch
     assert (exit_code, said.count("\n")) == (2, 1), said
     assert said.startswith(told)
     assert not out.exists()
+    assert not touched.exists()
+
+
+def test_a_file_that_has_changed_since_a_plan_is_refused_and_its_copy_named(
+    tmp_path, code, touched
+):
+    path, plan = tmp_path / "mine.py", tmp_path / "run" / "plan.json"
+    record = CodeRecord(
+        reference=code, origin="file", distribution="", version="", file=path, sha256="0" * 64
+    )
+    at = {"algorithm": (str(plan), "settings.algorithm")}
+    with pytest.raises(ConfigError) as error:
+        load_code(RunSettings(algorithm=code), Naming(at, True, {"algorithm": record}))
+    assert f"its copy: --algorithm {plan.parent}/code/algorithm/mine.py:rounds" in str(error.value)
     assert not touched.exists()
 
 
