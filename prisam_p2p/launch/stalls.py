@@ -29,7 +29,7 @@ class Stalls:
 
     Args:
         firings: of the faults; a peer that one has stopped is not stalled.
-        timeout_s: a peer that has stood still for so long is ended.
+        timeout_s: a peer is ended after it has stood still for this long.
         network: watches the processes that the peers' network needs.
     """
 
@@ -94,7 +94,7 @@ class Stalls:
 
     @property
     def waiting(self) -> str:
-        """Who is waited for, and why, as the progress line says it; "" = nobody stands still."""
+        """The peers that stand still, and why, for the progress line; "" = none does."""
         texts = [_words(trouble) for trouble in self._troubles.values()]
         texts += [f"{stall.peer}: {stall.words}" for stall in self._there()]
         more = [f"{len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []

@@ -16,8 +16,9 @@ from prisam_p2p.launch.sampling import Sample
 from prisam_p2p.launch.watched_time import MOST_STEP_S
 
 NOTICE_S = 1.5
-"""A peer that stands still for so long is shown and journalled: for two samples, or one where they
-are rare (sampling.py). Less would report every process that the disk holds up for a moment."""
+"""A peer is shown and journalled after it has stood still for this long: for two samples, or one
+where they are rare (sampling.py). Less would report every process that the disk holds up for a
+moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, UNKNOWN, verdict
 _LEAST_BOUND_S, _ROUNDS_TO_RECOVER = 10.0, 3
 _GROUPS_WORSE_BY = 0.1
 _NAMED = 10
-"""Of many things that break a rule, so many are named."""
+"""At most this many things that break a rule are named."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from prisam_p2p.report.lost import COMPLETED, FAILED, INTERRUPTED
 
 NAMED = 6
-"""Of many lost peers, so many are named."""
+"""At most this many lost peers are named."""
 
 Summary = Mapping[str, Any]
 
