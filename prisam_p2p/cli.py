@@ -38,6 +38,7 @@ from prisam_p2p.options import (  # noqa: E402
     given_settings,
     option_in,
     settings_options,
+    table_or_json,
     trust_option,
 )
 from prisam_p2p.soak.command import soak  # noqa: E402
@@ -233,9 +234,7 @@ def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str
     help="Print which faults this would inject: a scenario (its name or path), or a run's "
     "faults.json. [none]",
 )
-@option_in(
-    "Output", "--format", "output", type=_TABLE_OR_JSON, default="table", help="Output. [table]"
-)
+@table_or_json
 @trust_option
 @settings_options
 def plan(topology: str, faults: str | None, output: str, trust_code: bool, **given: object) -> None:

@@ -112,6 +112,18 @@ def settings_options(command: Command) -> Command:
     return command
 
 
+def table_or_json(command: Command) -> Command:
+    """Add --format, whose value the command gets as `output`."""
+    return option_in(
+        "Output",
+        "--format",
+        "output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        help="Output. [table]",
+    )(command)
+
+
 def trust_option(command: Command) -> Command:
     """Add --trust-code."""
     return option_in(

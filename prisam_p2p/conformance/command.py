@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prisam_p2p.errors import CheckFailed, ConfigError
-from prisam_p2p.options import option_in
+from prisam_p2p.options import option_in, table_or_json
 
 if TYPE_CHECKING:
     from prisam_p2p.conformance.findings import Finding
@@ -25,14 +25,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder to keep the runs in; must not exist. [removed if all is well]",
 )
-@option_in(
-    "Output",
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="Output. [table]",
-)
+@table_or_json
 def check(algorithm: str, keep: Path | None, output: str) -> None:
     """Run an algorithm of your own on a small network, and tell what is wrong with it.
 

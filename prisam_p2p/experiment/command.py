@@ -13,7 +13,13 @@ import click
 from prisam_p2p.arguments import EXPERIMENT, experiment_file
 from prisam_p2p.command_group import EXIT_INTERRUPTED
 from prisam_p2p.errors import CheckFailed
-from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
+from prisam_p2p.options import (
+    given_settings,
+    option_in,
+    settings_options,
+    table_or_json,
+    trust_option,
+)
 
 RESULTS = Path("results")
 
@@ -46,14 +52,7 @@ RESULTS = Path("results")
 @option_in(
     "Experiment", "--keep-models", is_flag=True, help="Keep each cell's models and peer states."
 )
-@option_in(
-    "Output",
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="[table]",
-)
+@table_or_json
 @trust_option
 @settings_options
 def experiment(

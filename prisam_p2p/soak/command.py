@@ -14,7 +14,13 @@ import click
 
 from prisam_p2p.arguments import DEFAULT_TOPOLOGY, TOPOLOGY, topology_file
 from prisam_p2p.errors import CheckFailed, ConfigError
-from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
+from prisam_p2p.options import (
+    given_settings,
+    option_in,
+    settings_options,
+    table_or_json,
+    trust_option,
+)
 
 if TYPE_CHECKING:
     from prisam_p2p.soak.soak import Cycle
@@ -48,14 +54,7 @@ _UNPLANNED_DEFAULTS = {**_DEFAULTS, "stall_timeout_s": 5.0}
     type=click.Path(path_type=Path),
     help="Folder for runs that failed; must not exist. [runs/soak-TIME]",
 )
-@option_in(
-    "Output",
-    "--format",
-    "output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="Output. [table]",
-)
+@table_or_json
 @trust_option
 @settings_options
 def soak(
