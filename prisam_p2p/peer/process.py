@@ -218,7 +218,7 @@ class _Process:
             try:
                 with memory, self._marks.doing(Activity.RUNNING):
                     self._rounds(self._peer)
-            except (MemoryError, RuntimeError) as error:
+            except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
                 return self._out_of_memory(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import resource
 import signal
@@ -131,5 +132,7 @@ _NO_MEMORY = (
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether `error` reports an allocation that failed."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     text = str(error)
     return isinstance(error, MemoryError) or any(phrase in text for phrase in _NO_MEMORY)

@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 import resource
@@ -96,6 +97,8 @@ def test_without_a_baseline_there_is_no_limit(monkeypatch):
     [
         (MemoryError(), True),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you .."), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
         (RuntimeError("shapes cannot be multiplied"), False),
         (ValueError("memory"), False),
     ],
