@@ -104,7 +104,7 @@ id = "tight"
 kind = "memory"
 mib = 1
 peers = ["p03"]
-at = { round = 1, phase = "train" }
+at = { round = 0, phase = "announce" }  # the first clustering needs 66 MiB
 heal = { never = true }
 
 [[fault]]
@@ -125,13 +125,12 @@ def test_who_needs_more_memory_is_out_and_who_does_not_was_not_bitten(tmp_path, 
     if state == "out-of-memory as planned":
         assert len(records(run, "p03", "memory_exceeded")) == 1
         assert proof["evidence"].startswith("out of memory with ")
-    else:  # a library that aborts, or no memory even for the peer's last records
-        lost = ("died with -6 as planned", "lost: memory: Cannot allocate memory as planned")
-        assert state in lost
-        assert proof["evidence"].endswith(" at its limit")
+    else:  # a library that aborts; or a thread or the last records that need memory, too
+        assert state.startswith(("died with -6", "lost: memory: ", "lost: processes: "))
+        assert state.endswith(" as planned")
     contained(summary, control, "p03")
     is_the_control_run_before(run, control, 1)
-    assert 4 in heard_missing(run, "p04", "p03")  # one MiB may last for a round or two
+    assert {1, 2, 3, 4} <= set(heard_missing(run, "p04", "p03"))
     assert heard_missing(control.path, "p04", "p03") == []
     for each in (run, control.path):
         assert len(records(each, "p04", "trained")) == 5  # of the other, which has enough
