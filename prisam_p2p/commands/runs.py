@@ -1,0 +1,144 @@
+"""`prisam launch` and `resume`: start a run, report it, exit as it ended. cli.py lists them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prisam_p2p.arguments import (
+    DEFAULT_TOPOLOGY,
+    FAULTS,
+    RUN,
+    TOPOLOGY,
+    faults_file,
+    run_folder,
+    topology_file,
+)
+from prisam_p2p.command_group import EXIT_INTERRUPTED
+from prisam_p2p.commands.results import report_run
+from prisam_p2p.errors import CheckFailed, Undecided
+from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
+
+if TYPE_CHECKING:
+    from prisam_p2p.launch.launch import Launched
+    from prisam_p2p.report.summaries import Summaries
+
+_quiet = option_in("Output", "--quiet", is_flag=True, help="Print errors only.")
+_output = option_in(
+    "Output",
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="Print the results as a table, or summary.json with the run's path. [table]",
+)
+_force = option_in(
+    "Run", "--force", is_flag=True, help="Start also what does not fit on this machine."
+)
+
+
+@click.argument("topology", type=TOPOLOGY, default=DEFAULT_TOPOLOGY)
+@option_in(
+    "Output",
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="Folder to write the run to; must not exist. [runs/TOPOLOGY-ALGORITHM-TIME]",
+)
+@_quiet
+@_output
+@option_in(
+    "Faults",
+    "--faults",
+    type=FAULTS,
+    help="Inject faults: a scenario (its name or path), or the faults.json of an earlier run to "
+    "repeat its faults. [none]",
+)
+@option_in(
+    "Faults",
+    "--control-run",
+    is_flag=True,
+    help="With --faults: also run without them, and compare.",
+)
+@trust_option
+@_force
+@settings_options
+def launch(
+    topology: str,
+    run_dir: Path | None,
+    quiet: bool,
+    output: str,
+    faults: str | None,
+    control_run: bool,
+    trust_code: bool,
+    force: bool,
+    **given: object,
+) -> None:
+    """Run a network of peers, each its own process, and report what it learned and sent.
+
+    TOPOLOGY is the name or path of a file of peers, links and settings (see `prisam list`), or the
+    plan.json of an earlier run, to run that again. Options win over the file's [run]. [clusters-12]
+
+    Example: prisam launch ring-8 --rounds 3 --baseline local
+    """
+    source = topology_file(topology)
+    scenario = faults_file(faults) if faults else None
+    from prisam_p2p.launch.launch import launch as launch_run  # takes seconds: names come first
+    from prisam_p2p.measure.folders import TWIN
+    from prisam_p2p.report.summaries import Summaries
+
+    stamp, summaries = time.strftime("%Y%m%d-%H%M%S"), Summaries()
+    launched = launch_run(
+        source,
+        given_settings(given),
+        run_dir,
+        Path("runs"),
+        stamp,
+        quiet,
+        summaries.make,
+        scenario,
+        TWIN if control_run else None,
+        trust_code,
+        force,
+    )
+    _conclude(launched, summaries, quiet, output)
+
+
+@click.argument("run", type=RUN, required=False)
+@_quiet
+@_output
+@trust_option
+@_force
+def resume(run: str | None, quiet: bool, output: str, trust_code: bool, force: bool) -> None:
+    """Continue a run whose launcher was killed or interrupted, to the same result.
+
+    RUN is its folder, or the beginning of the name of one in ./runs. [the newest there] Peers
+    continue from the last state that all of them have, with the settings of its plan.json. Faults
+    that have fired do not fire again.
+
+    Example: prisam resume runs/demo
+    """
+    from prisam_p2p.launch.resume import resume as resume_run
+    from prisam_p2p.report.summaries import Summaries
+
+    summaries = Summaries()
+    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code, force)
+    _conclude(launched, summaries, quiet, output)
+
+
+def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str) -> None:
+    """Report a launch; exit as it ended."""
+    from prisam_p2p.launch.run import INTERRUPTED
+
+    judgement = report_run(launched.run_dir, launched.baseline_dir, summaries, quiet, output)
+    if launched.status == INTERRUPTED:
+        sys.exit(EXIT_INTERRUPTED)
+    if shortage := launched.refused or summaries.unwritten:
+        raise shortage
+    if judgement.broken:
+        raise CheckFailed(f"{launched.run_dir}: {'; '.join(judgement.broken)}")
+    if judgement.undecided:
+        raise Undecided(f"{launched.run_dir}: {'; '.join(judgement.undecided)}")
