@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from prisam_p2p.errors import ConfigError, Undecided
+from prisam_p2p.experiment.cell_code import check_code
 from prisam_p2p.experiment.resolved_cell import ResolvedCell, difference
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
@@ -77,14 +78,15 @@ class CellFolder:
         """Return whether the folder has a finished or an interrupted run of this cell.
 
         Raises:
-            ConfigError: the folder has a finished run of a different cell.
+            ConfigError: the folder has a finished run of a different cell, or an interrupted one
+                whose plan.json names other code than this cell.
         """
         record = self._record()
         if record is None:
             return CellState.TO_DO
         other = difference(record["identity"], wanted.identity)
         if record["ending"] is None:
-            return CellState.TO_DO if other else self._interrupted_state()
+            return CellState.TO_DO if other else self._interrupted_state(wanted)
         if record["ending"]["exit_code"] not in SOUND or not self._completed():
             return CellState.TO_DO
         if other:
@@ -137,11 +139,14 @@ class CellFolder:
             return None
         return record
 
-    def _interrupted_state(self) -> CellState:
+    def _interrupted_state(self, wanted: ResolvedCell) -> CellState:
         """Return the state of a run whose `prisam experiment` ended before it."""
         if self._completed():
             return CellState.TO_DO if judge(self._summary()).broken else CellState.DONE
-        return CellState.CUT_OFF if (self.path / "run" / "plan.json").exists() else CellState.TO_DO
+        if not (self.run.path / "plan.json").exists():
+            return CellState.TO_DO
+        check_code(self.run.path, wanted.settings)
+        return CellState.CUT_OFF
 
     def _completed(self) -> bool:
         return bool(self._summary().get("status") == "completed")

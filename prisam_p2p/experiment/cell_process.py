@@ -100,8 +100,8 @@ def start(resolved: ResolvedCell, folder: CellFolder, lock: int) -> CellProcess:
     else:
         folder.begin(resolved)
         arguments = launch_arguments(resolved.cell, run_dir)
-    if code_named(resolved.settings):  # `check_data` has seen that it is trusted
-        arguments.append("--trust-code")
+    if code_named(resolved.settings):  # `check_data` has seen that the user trusts it
+        arguments.append("--trust-code")  # `state`, that a run to resume names no other code
     with folder.log.open("a") as log:
         print("prisam", *arguments, file=log, flush=True)
         process = psutil.Popen(

@@ -93,7 +93,7 @@ def difference(was: Identity, now: Identity) -> str | None:
 def _code_files(settings: RunSettings) -> dict[str, str]:
     """Return setting -> SHA-256 of the file of its code, without importing it."""
     found = {key: parse(text) for key, (_, text) in code_named(settings).items()}
-    return {key: sha256_of(each.file) for key, each in found.items() if each and each.file}
+    return {k: sha256_of(each.file.expanduser()) for k, each in found.items() if each and each.file}
 
 
 @lru_cache(maxsize=64)

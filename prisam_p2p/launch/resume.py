@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.record import CodeRecord, sha256_of
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.faults.remaining import ResumePoint, left_of
 from prisam_p2p.launch.fit import require_fit
@@ -37,6 +38,7 @@ from prisam_p2p.measure.folders import baseline_of
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.user_code import check_trust, load_code, named_by
+from prisam_p2p.settings import Start
 
 
 def resume(
@@ -140,10 +142,17 @@ def _prepared(plan: Plan, run_dir: Path, trust_code: bool) -> Prepared:
 def _check_code(plan: Plan, path: Path) -> None:
     """Raise ConfigError where the file of a run's code is gone, or has changed; imports nothing."""
     for key, record in plan.code.items():
+        copy = record.copy_in(path.parent, key)
         if not record.is_unchanged():
-            copy = record.copy_in(path.parent, key)
             right = f"the file that the run was begun with, of which {copy} is a copy"
             raise ConfigError(str(path), f"code.{key}", str(record.file), right)
+        if _runs_copy(plan, record) and sha256_of(copy) != record.sha256:
+            right = f"a copy of {record.file} as it was, which peers run with --start spawn"
+            raise ConfigError(str(path), f"code.{key}", str(copy), right)
+
+
+def _runs_copy(plan: Plan, record: CodeRecord) -> bool:
+    return record.origin == "file" and plan.settings.start is Start.SPAWN
 
 
 def _completed(run_dir: Path) -> bool:
