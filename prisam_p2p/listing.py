@@ -73,7 +73,7 @@ def _in_code(
 
     def items() -> list[Item]:
         theirs = installed(code) if code else {}
-        others = {name: f"of {package_of(entry)}" for name, entry in theirs.items()}
+        others = {n: f"of {' and of '.join(map(package_of, each))}" for n, each in theirs.items()}
         return [Item(name, text) for name, text in {**others, **described}.items()]
 
     return items

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.reference import CodeKind, parse
 
 if TYPE_CHECKING:
@@ -13,11 +14,31 @@ if TYPE_CHECKING:
 
 
 @lru_cache
-def installed(kind: CodeKind) -> Mapping[str, EntryPoint]:
-    """Return name -> entry point, of one kind. Two packages with one name: the last one's."""
+def installed(kind: CodeKind) -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Return name -> its entry points, of one kind: more than one if several packages offer it."""
     from importlib.metadata import entry_points  # late: it takes a while, and few runs need it
 
-    return {each.name: each for each in entry_points(group=kind.group)}
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for each in entry_points(group=kind.group):
+        found[each.name] = (*found.get(each.name, ()), each)
+    return found
+
+
+def entry_point(kind: CodeKind, name: str, option: str) -> EntryPoint | None:
+    """Return the entry point of this kind and name, None if no package offers it.
+
+    Args:
+        option: the option that names it, for the error.
+
+    Raises:
+        ConfigError: more than one package offers it, so that it is not clear which is meant.
+    """
+    found = installed(kind).get(name, ())
+    if len(found) > 1:
+        offers = " and ".join(f"{package_of(each)} ({each.value})" for each in found)
+        right = f"a name that one package offers, not {offers}; name the code itself, as there"
+        raise ConfigError(option, "", name, f"{right}, or uninstall a package")
+    return found[0] if found else None
 
 
 def package_of(entry: EntryPoint) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.calling import user_code
-from prisam_p2p.extensions.installed import installed
+from prisam_p2p.extensions.installed import entry_point
 from prisam_p2p.extensions.record import CodeRecord, sha256_of
 from prisam_p2p.extensions.reference import HOW, CodeKind, Reference, parse
 
@@ -47,9 +47,10 @@ def load(kind: CodeKind, text: str, option: str, at: Path | None = None) -> Load
             to the working directory.
 
     Raises:
-        ConfigError: there is no such code, or it fails when it is imported.
+        ConfigError: there is no such code, or it fails when it is imported; or more than one
+            package offers an entry point of this name.
     """
-    entry = installed(kind).get(text)
+    entry = entry_point(kind, text, option)
     reference = parse(entry.value if entry else text)
     if reference is None:
         raise ConfigError(option, "", text, f"the name of an installed {kind}, or {HOW}")
@@ -68,7 +69,7 @@ def load_again(records: Mapping[str, CodeRecord], run_dir: Path) -> dict[str, An
     from the run's copies.
 
     Raises:
-        ConfigError: as `load`; or a module is not the one that the run was begun with.
+        ConfigError: as `load`; or the code is not what the run was begun with.
     """
     return {key: _again(key, each, run_dir) for key, each in records.items()}
 
@@ -92,6 +93,9 @@ def _again(key: str, record: CodeRecord, run_dir: Path) -> Any:
         option = f"--{key}"
         if reference.file:
             copy = record.copy_in(run_dir, key)
+            if sha256_of(copy) != record.sha256:
+                right = f"the run's copy of the file that it was begun with; {copy} has changed"
+                raise ConfigError(option, "", record.reference, right)
             return _load_file(reference, record.reference, option, copy).value
         found = load(CodeKind(key), record.reference, option)
         if found.record.sha256 != record.sha256:

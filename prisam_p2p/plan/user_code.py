@@ -33,6 +33,9 @@ NO_CODE: Code = {}
 
 TRUST = "--trust-code"
 
+_COMPARED = ("reference", "distribution", "version", "sha256")
+"""Fields of a CodeRecord: code in which these are equal is the same."""
+
 _TRAITS = "a function with traits: @algorithm(Traits(..)) from prisam_p2p.api above it"
 _SIGNATURES: Mapping[CodeKind, tuple[int, str]] = {
     CodeKind.ALGORITHM: (1, "a function of one argument: def rounds(me: Peer) -> None"),
@@ -198,8 +201,20 @@ def _load(key: str, kind: CodeKind, text: str, settings: RunSettings, naming: Na
         raise ConfigError(*naming.files[key], text, right)
     with forkable(settings, key):
         found = load(kind, text, option, record.file if record else None)
+    if record:
+        _check_recorded(found.record, record, naming.files[key], text, option)
     arguments, right = _SIGNATURES[kind]
     check_call(found.value, arguments, option, text, right)
     if kind is CodeKind.ALGORITHM and not isinstance(getattr(found.value, "traits", None), Traits):
         raise ConfigError(option, "", text, _TRAITS)
     return found
+
+
+def _check_recorded(
+    now: CodeRecord, was: CodeRecord, at: tuple[str, str], text: str, option: str
+) -> None:
+    """Raise ConfigError where code is not what an earlier run recorded, wherever it is now."""
+    if any(getattr(now, name) != getattr(was, name) for name in _COMPARED):
+        right = f"what the run was begun with, {was}; now it is {now}. "
+        launch_it = f"A launch with {option} {text} runs what there is now"
+        raise ConfigError(*at, text, right + launch_it)

@@ -51,22 +51,43 @@ def test_a_module_is_recorded_with_the_version_of_its_package():
     assert record.is_unchanged()
 
 
-def test_an_installed_entry_point_is_found_by_its_name(monkeypatch, tmp_path):
-    file_of(tmp_path, TEXT, "their_package.py")
-    info = tmp_path / "theirs-1.2.dist-info"
+def package(folder, name, version, module):
+    """Install a package by hand that offers the algorithm gossip, `rounds` of a module."""
+    file_of(folder, TEXT, f"{module}.py")
+    info = folder / f"{name}-{version}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
-    (info / "top_level.txt").write_text("their_package\n")
-    (info / "entry_points.txt").write_text(
-        "[prisam_p2p.algorithms]\ngossip = their_package:rounds\n"
-    )
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "top_level.txt").write_text(f"{module}\n")
+    (info / "entry_points.txt").write_text(f"[prisam_p2p.algorithms]\ngossip = {module}:rounds\n")
+
+
+@pytest.fixture
+def packages(monkeypatch, tmp_path):
+    """A folder of installed packages."""
     monkeypatch.syspath_prepend(tmp_path)
     installed.cache_clear()
-    found = load(CodeKind.ALGORITHM, "gossip", "--algorithm")
+    yield tmp_path
     installed.cache_clear()
-    record = found.record
+
+
+def test_an_installed_entry_point_is_found_by_its_name(packages):
+    package(packages, "theirs", "1.2", "their_package")
+    record = load(CodeKind.ALGORITHM, "gossip", "--algorithm").record
     assert (record.reference, record.origin) == ("their_package:rounds", "entry point")
     assert (record.distribution, record.version) == ("theirs", "1.2")
+
+
+def test_a_name_that_two_packages_offer_is_refused_and_neither_imported(packages):
+    package(packages, "one", "1.2", "package_one")
+    package(packages, "other", "0.1", "package_other")
+    with pytest.raises(ConfigError) as error:
+        load(CodeKind.ALGORITHM, "gossip", "--algorithm")
+    assert str(error.value).startswith("--algorithm = 'gossip': expected a name that one package")
+    for each in ("one 1.2 (package_one:rounds)", "other 0.1 (package_other:rounds)"):
+        assert each in str(error.value)
+    assert not {"package_one", "package_other"} & sys.modules.keys()
+    found = load(CodeKind.ALGORITHM, "package_other:rounds", "--algorithm")  # as the error says
+    assert (found.record.origin, found.record.distribution) == ("module", "other")
 
 
 def test_a_fork_has_the_code_and_a_fresh_process_takes_the_copy(tmp_path, monkeypatch):
@@ -80,6 +101,17 @@ def test_a_fork_has_the_code_and_a_fresh_process_takes_the_copy(tmp_path, monkey
     copy.parent.mkdir(parents=True)
     copy.write_text(TEXT)
     assert load_again({"algorithm": record}, tmp_path)["algorithm"](None) == 7
+
+
+def test_a_fresh_process_does_not_run_a_copy_that_has_changed(tmp_path, monkeypatch):
+    record = load(CodeKind.ALGORITHM, f"{file_of(tmp_path, TEXT)}:rounds", "--algorithm").record
+    monkeypatch.setattr(loading, "_loaded", {})
+    copy = record.copy_in(tmp_path, "algorithm")
+    copy.parent.mkdir(parents=True)
+    copy.write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n{TEXT}")
+    with pytest.raises(ConfigError, match=r"begun with; .*/code/algorithm/mine\.py has changed"):
+        load_again({"algorithm": record}, tmp_path)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_runs_is_what_was_hashed(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from launching import SMALL, asked, prisam, refused, topology
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.loading import load
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.plan.user_code import Naming, check_trust, code_named, load_code
@@ -94,6 +95,38 @@ def test_a_file_that_has_changed_since_a_plan_is_refused_and_its_copy_named(
         load_code(RunSettings(algorithm=code), Naming(at, True, {"algorithm": record}))
     assert f"its copy: --algorithm {plan.parent}/code/algorithm/mine.py:rounds" in str(error.value)
     assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "was"),
+    [
+        ({"sha256": "0" * 64}, "sha256 000000000000"),
+        ({"version": "0.9"}, "of numpy 0.9, sha256"),
+        ({"distribution": "other"}, "of other "),
+        ({"reference": "numpy.linalg:inv"}, "begun with, numpy.linalg:inv of numpy"),
+    ],
+)
+def test_a_module_that_has_changed_since_a_plan_is_refused_and_both_are_named(changed, was):
+    text, at = "numpy.linalg:svd", {"model": ("run/plan.json", "settings.model")}
+    now = load(CodeKind.MODEL, text, "--model").record
+    naming = Naming(at, True, {"model": now.model_copy(update=changed)})
+    with pytest.raises(ConfigError) as error:
+        load_code(RunSettings(model=text), naming)
+    told = str(error.value)
+    assert told.startswith(f"run/plan.json: settings.model = '{text}': expected what the run was")
+    assert was in told
+    assert f"now it is {now}" in told
+    assert f"A launch with --model {text} runs what there is now" in told
+
+
+def test_a_module_is_compared_wherever_it_is_now_and_only_if_the_plan_names_it():
+    text, at = "numpy.linalg:norm", {"model": ("run/plan.json", "settings.model")}
+    now = load(CodeKind.MODEL, text, "--model").record
+    moved = now.model_copy(update={"file": now.file.with_name("elsewhere.py")})
+    settings = RunSettings(model=text)
+    assert load_code(settings, Naming(at, True, {"model": moved}))["model"].record == now
+    other = {"model": now.model_copy(update={"sha256": "0" * 64})}
+    assert load_code(settings, Naming({}, False, other))["model"].record == now  # the user did
 
 
 @pytest.mark.parametrize("key", ["algorithm", "baseline", "model", "dataset", "split", "grouping"])
