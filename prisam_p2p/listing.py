@@ -12,7 +12,7 @@ from typing import Any
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.installed import installed, package_of
-from prisam_p2p.extensions.reference import CodeKind
+from prisam_p2p.extensions.reference import HOW, CodeKind
 from prisam_p2p.learn.catalog import DATASETS, MODELS
 from prisam_p2p.plan.named_files import (
     EXPERIMENT_FILES,
@@ -23,6 +23,7 @@ from prisam_p2p.plan.named_files import (
 )
 from prisam_p2p.plan.toml_file import read_toml
 from prisam_p2p.report.run_choice import RUNS, runs_in
+from prisam_p2p.settings import Grouping, Split
 from prisam_p2p.shipped import ROOT
 
 
@@ -66,15 +67,15 @@ def _about(path: Path) -> str:
     return " ".join(str(description).split())
 
 
-def _in_code(
-    described: Mapping[str, str], code: CodeKind | None = None
-) -> Callable[[], list[Item]]:
-    """Return what lists built-in names, then those that installed packages offer."""
+def _in_code(described: Mapping[str, str], code: CodeKind) -> Callable[[], list[Item]]:
+    """Return what lists the built-in names, then those that installed packages offer."""
 
     def items() -> list[Item]:
-        theirs = installed(code) if code else {}
-        others = {n: f"of {' and of '.join(map(package_of, each))}" for n, each in theirs.items()}
-        return [Item(name, text) for name, text in {**others, **described}.items()]
+        ours = [Item(name, text) for name, text in described.items()]
+        theirs = {
+            n: f"of {' and of '.join(map(package_of, e))}" for n, e in installed(code).items()
+        }
+        return ours + [Item(n, text) for n, text in theirs.items() if n not in described]
 
     return items
 
@@ -133,10 +134,20 @@ KINDS = {
         "--dataset NAME",
         "Also: the path of an .npz file with x_train, y_train, x_test, y_test, or your own.",
     ),
+    "splits": ListKind(
+        _in_code({each.value: each.description for each in Split}, CodeKind.SPLIT),
+        "--split NAME",
+        f"Also: your own, {HOW} (docs/extending.md).",
+    ),
+    "groupings": ListKind(
+        _in_code({each.value: each.description for each in Grouping}, CodeKind.GROUPING),
+        "--grouping NAME",
+        f"Also: your own, {HOW} (docs/extending.md).",
+    ),
     "algorithms": ListKind(
         _in_code({each.value: each.description for each in Algorithm}, CodeKind.ALGORITHM),
         "--algorithm NAME, --baseline NAME",
-        "Also: your own, package.module:attribute or ./file.py:attribute (docs/extending.md).",
+        f"Also: your own, {HOW} (docs/extending.md).",
     ),
     "runs": ListKind(_runs, "prisam summary NAME, or the beginning of a name"),
 }

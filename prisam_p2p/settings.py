@@ -30,14 +30,33 @@ from prisam_p2p.extensions.reference import HOW, CodeKind
 MOST_ROUNDS = 100_000
 
 
-class Split(StrEnum):
+class _Described(StrEnum):
+    """Names with a line about each, which `prisam list` shows."""
+
+    description: str
+
+    def __new__(cls, name: str, description: str) -> _Described:
+        """Make the member `name`; `cls(name)` finds it."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.description = description
+        return member
+
+
+class Split(_Described):
     """How the images are partitioned over the peers."""
 
-    CLUSTER_DIRICHLET = "cluster-dirichlet"
-    CLUSTER_PATHOLOGICAL = "cluster-pathological"
-    DIRICHLET = "dirichlet"
-    PATHOLOGICAL = "pathological"
-    IID = "iid"
+    CLUSTER_DIRICHLET = (
+        "cluster-dirichlet",
+        "groups of peers (--groups); the classes of each group are drawn from Dirichlet(--alpha)",
+    )
+    CLUSTER_PATHOLOGICAL = (
+        "cluster-pathological",
+        "groups of peers (--groups); each group has some of the classes (--classes-per-group)",
+    )
+    DIRICHLET = ("dirichlet", "the classes of each peer are drawn from Dirichlet(--alpha)")
+    PATHOLOGICAL = ("pathological", "each peer has some of the classes (--classes-per-group)")
+    IID = ("iid", "every peer has the class proportions of the whole data set")
 
 
 class InitialWeights(StrEnum):
@@ -54,12 +73,15 @@ class PruneOrder(StrEnum):
     AFTER_TRAINING = "after-training"
 
 
-class Grouping(StrEnum):
+class Grouping(_Described):
     """How a peer finds its group among the masks of its neighbors."""
 
-    KMEANS = "kmeans"
-    DBSCAN = "dbscan"
-    TOP_M = "top-m"
+    KMEANS = ("kmeans", "K-means of the masks heard in this round, into --clusters groups")
+    DBSCAN = (
+        "dbscan",
+        "DBSCAN of the masks heard in this round, with --dbscan-eps; finds k itself",
+    )
+    TOP_M = ("top-m", "the --top-m neighbors whose masks were the most similar, over all rounds")
 
 
 class Dtype(StrEnum):

@@ -12,9 +12,12 @@ from hand_runs import orderly
 
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.cli import main
+from prisam_p2p.extensions.installed import installed
+from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.learn.catalog import MODELS
 from prisam_p2p.learn.models import BUILT_IN
 from prisam_p2p.listing import KINDS
+from prisam_p2p.settings import Grouping, Split
 from prisam_p2p.shipped import PEERS, TOPOLOGIES
 
 
@@ -44,7 +47,7 @@ def completed(*words):
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "runs"])
 def test_everything_has_a_name_and_a_line_about_it(kind):
     found = items(kind)
-    assert len(found) >= 4
+    assert len(found) >= 3
     for item in found:
         assert len(item["description"]) > 20, item
         assert "\n" not in item["description"], item
@@ -60,7 +63,23 @@ def test_the_files_of_the_package_are_listed():
 
 def test_what_is_in_code_is_listed():
     assert [i["name"] for i in items("algorithms")] == list(Algorithm)
+    assert [i["name"] for i in items("splits")] == list(Split)
+    assert [i["name"] for i in items("groupings")] == list(Grouping)
     assert set(MODELS) == set(BUILT_IN)
+
+
+@pytest.mark.parametrize("kind", list(CodeKind))
+def test_what_installed_packages_offer_is_listed_behind_the_built_in_names(here, kind, monkeypatch):
+    info = here / "theirs-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[{kind.group}]\nmine = not_there:mine\n")
+    monkeypatch.syspath_prepend(here)
+    installed.cache_clear()
+    *ours, last = items(f"{kind}s")
+    installed.cache_clear()
+    assert (last["name"], last["description"]) == ("mine", "of theirs 1.2")
+    assert len(ours) >= 3
 
 
 def test_own_files_are_listed_with_their_paths_also_if_they_are_broken(here):

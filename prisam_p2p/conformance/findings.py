@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prisam_p2p.conformance.trials import Ended, Trials
-from prisam_p2p.errors import ConfigError
+from prisam_p2p.errors import ConfigError, PrisamError
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import read_summary
 from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, judge
@@ -15,6 +15,15 @@ from prisam_p2p.report.verify import compare
 
 FIRST, SECOND, FAULTY, RESUMED = "first", "second", "with-faults", "resumed"
 _COMES_TO_NOTHING = "the first run did not come to its end"
+
+
+class NotLaunched(PrisamError):
+    """`prisam launch` refused the algorithm; told in its words, which name its option."""
+
+    exit_code = ConfigError.exit_code
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said.removeprefix("error: ").replace("--algorithm", "CODE", 1))
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ def check(trials: Trials, show: Callable[[Finding], object]) -> list[Finding]:
         show: called with each finding, as soon as it is known.
 
     Raises:
-        ConfigError: it cannot be launched: the code is not there, or has no traits, say.
+        NotLaunched: the code is not there, or has no traits, say.
     """
     found: list[Finding] = []
 
@@ -58,7 +67,7 @@ def check(trials: Trials, show: Callable[[Finding], object]) -> list[Finding]:
 
     first = trials.launch(FIRST)
     if first.code == ConfigError.exit_code:
-        raise ConfigError("CODE", "", trials.reference, f"what can be launched; {first.said}")
+        raise NotLaunched(first.said)
     if note(runs(trials, first)).verdict != TRUE:
         for rule in RULES[1:]:
             note(Finding(rule, NOT_JUDGED, _COMES_TO_NOTHING))
