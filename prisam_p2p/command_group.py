@@ -14,12 +14,12 @@ from prisam_p2p.system.refusals import refusal_of, refused
 
 EXIT_INTERRUPTED = 130
 
-_COMMANDS = {
+COMMANDS = {
     "Run": ("launch", "resume", "experiment", "soak"),
     "Look at a run": ("summary", "bytes", "sql", "verify"),
     "Before a run": ("init", "list", "plan", "check", "doctor", "bench"),
 }
-"""How `prisam --help` lists the commands."""
+"""Heading -> the commands below it, as `prisam --help` and the documentation list them."""
 
 
 class TellsErrors(click.Command):
@@ -74,7 +74,7 @@ class Commands(TellsErrors, click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See click."""
         width = max(map(len, self.commands))
-        for heading, names in _COMMANDS.items():
+        for heading, names in COMMANDS.items():
             with formatter.section(heading):
                 rows = [(n.ljust(width), self.commands[n].get_short_help_str(90)) for n in names]
                 formatter.write_dl(rows)

@@ -107,6 +107,19 @@ def test_the_page_of_settings_is_generated():
     assert page == settings_page(), "run: python -m prisam_p2p.settings_page > docs/settings.md"
 
 
+def test_the_page_of_commands_has_each_with_its_options(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    page = importlib.import_module("commands_page").commands_page()
+    sections = dict(re.findall(r"^### `prisam ([\w ]+)`\n\n```text\n(.*?)^```", page, re.M | re.S))
+    own = {f"bench {name}" for name in main.commands["bench"].commands}
+    assert set(sections) == {*main.commands, *own}
+    for name, text in sections.items():
+        asked = [*name.split(), "--help"]
+        shown = CliRunner().invoke(main, asked, prog_name="prisam", terminal_width=100).output
+        assert text == shown, name
+        assert not re.search(r"\w\.\.\.$", text, re.M), f"{name}: a line of help is cut"
+
+
 def test_every_reference_to_a_decision_leads_to_one():
     numbers = {path.name[:4] for path in DECISIONS.glob("[0-9]*.md")}
     names = {path.name for path in DECISIONS.glob("*.md")}

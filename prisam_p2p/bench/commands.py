@@ -15,7 +15,11 @@ from prisam_p2p.bench.table import print_rows
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY
 
 _FORMAT = click.option(
-    "--format", "output", type=click.Choice(["table", "json"]), default="table", help="[table]"
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="Output. [table]",
 )
 
 
@@ -28,12 +32,21 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--model", default="vgg11", help="Whose dense weights are pulled. [vgg11]")
-@click.option("--classes", type=click.IntRange(min=2), default=100, help="Its classes. [100]")
-@click.option("--repeats", type=click.IntRange(min=1), default=9, help="Of each figure. [9]")
+@click.option("--model", default="vgg11", help="Model whose dense weights are pulled. [vgg11]")
+@click.option(
+    "--classes",
+    type=click.IntRange(min=2),
+    default=100,
+    help="Number of classes of the model. [100]",
+)
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=9, help="Measurements of each figure. [9]"
+)
 @_FORMAT
 def wire(model: str, classes: int, repeats: int, output: str) -> None:
-    """Compare pulls with raw TCP, and masks with bare pyzmq and cosines; measure the metering."""
+    """Compare pulls with raw TCP, and masks with bare pyzmq and with cosines of weights.
+
+    Measures also what the metering costs."""
     from prisam_p2p.bench.wire import wire_speed
 
     rows = wire_speed(model, classes, repeats, DEFAULT_TOPOLOGY)
@@ -49,20 +62,24 @@ def wire(model: str, classes: int, repeats: int, output: str) -> None:
 
 @bench.command()
 @click.option("--model", default="vgg11", help="Model that the two peers train. [vgg11]")
-@click.option("--rounds", type=click.IntRange(min=1), default=15, help="[15]")
+@click.option("--rounds", type=click.IntRange(min=1), default=15, help="Rounds to train. [15]")
 @click.option(
     "--prune-ratios",
     type=(click.FloatRange(0, 0.95), click.FloatRange(0, 0.95)),
     default=(0.3, 0.5),
-    help="rho of the two; equal ones keep their masks after a round or two. [0.3 0.5]",
+    metavar="FLOAT FLOAT",
+    help="Prune ratios of the two peers; with equal ones, masks stay the same after a round or "
+    "two. [0.3 0.5]",
 )
-@click.option("--images", type=click.IntRange(min=8), default=40, help="Images a peer. [40]")
+@click.option("--images", type=click.IntRange(min=8), default=40, help="Images of a peer. [40]")
 @click.option(
     "--dataset",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An .npz (see prisam launch). [pairs of scikit-learn's digits: 100 classes]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="[0]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="Seed of data and training. [0]"
+)
 @_FORMAT
 def discovery(output: str, **values: Any) -> None:
     """Compare a mask on the wire with a dense model on the wire, headers and ACKs included.

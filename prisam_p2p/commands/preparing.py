@@ -30,7 +30,7 @@ from prisam_p2p.options import (
 @trust_option
 @settings_options
 def plan(topology: str, faults: str | None, output: str, trust_code: bool, **given: object) -> None:
-    """Print what a launch would need, beside what this machine has, and which faults it would do.
+    """Print what a launch would need, beside what this machine has, and its faults.
 
     Counts processes, connections and descriptors; measures a peer's memory and time in a short
     trial, which is remembered: docs/preflight.md. Starts no network. With --faults, --format json

@@ -45,8 +45,9 @@ _out = option_in(
 def summary(run: str | None, output: str, all_rows: bool) -> None:
     """Print a run's results. Writes its summary.json anew, also for a run that was killed.
 
-    RUN is a run folder, or the beginning of the name of one in ./runs. [the newest there] Where the
-    folder takes no file (its disk is full or read-only) the results are printed only.
+    RUN is a run folder, or the beginning of a name in ./runs. Without it: the newest there.
+
+    Where the folder takes no file (its disk is full or read-only) the results are printed only.
 
     More than 40 peers are printed as a digest: best, worst, by data group, by device profile, lost.
     A table that is too wide for the terminal leaves out columns from the right, never ids, and says
@@ -85,8 +86,9 @@ def summary(run: str | None, output: str, all_rows: bool) -> None:
 def bytes_(run: str | None, by: str | None, top: int, output: str, out: Path | None) -> None:
     """Show a run's bytes by kind, layer, link and round, and what other methods would send.
 
-    RUN is a run folder, or the beginning of the name of one in ./runs. [the newest there] Every
-    byte on the wire is accounted for against the kernel's counts: docs/ledger.md.
+    RUN is a run folder, or the beginning of a name in ./runs. Without it: the newest there.
+
+    Every byte on the wire is accounted for against the kernel's counts: docs/ledger.md.
 
     Example: prisam bytes runs/demo --by link --top 5
     """
@@ -102,8 +104,9 @@ def bytes_(run: str | None, by: str | None, top: int, output: str, out: Path | N
 def sql(words: tuple[str, ...], output: str, out: Path | None) -> None:
     """Answer QUERY, one SELECT over a run's journals and ledger. docs/sql.md has the tables.
 
-    RUN is a run folder, or the beginning of the name of one in ./runs. [the newest there] If there
-    is one argument, it is the QUERY.
+    RUN is a run folder, or the beginning of a name in ./runs. Without it: the newest there.
+
+    If there is one argument, it is the QUERY.
 
     Example: prisam sql runs/demo "SELECT kind, sum(wire) FROM ledger GROUP BY kind"
     """

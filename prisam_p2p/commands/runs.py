@@ -64,8 +64,8 @@ _force = option_in(
     help="With --faults: also run without them, and compare.",
 )
 @trust_option
-@_force
 @settings_options
+@_force
 def launch(
     topology: str,
     run_dir: Path | None,
@@ -80,7 +80,8 @@ def launch(
     """Run a network of peers, each its own process, and report what it learned and sent.
 
     TOPOLOGY is the name or path of a file of peers, links and settings (see `prisam list`), or the
-    plan.json of an earlier run, to run that again. Options win over the file's [run]. [clusters-12]
+    plan.json of an earlier run, to run that again. Options win over the file's [run]. Without
+    TOPOLOGY: clusters-12.
 
     Example: prisam launch ring-8 --rounds 3 --baseline local
     """
@@ -115,9 +116,10 @@ def launch(
 def resume(run: str | None, quiet: bool, output: str, trust_code: bool, force: bool) -> None:
     """Continue a run whose launcher was killed or interrupted, to the same result.
 
-    RUN is its folder, or the beginning of the name of one in ./runs. [the newest there] Peers
-    continue from the last state that all of them have, with the settings of its plan.json. Faults
-    that have fired do not fire again.
+    RUN is its folder, or the beginning of a name in ./runs. Without it: the newest there.
+
+    Peers continue from the last state that all of them have, with the settings of its plan.json.
+    Faults that have fired do not fire again.
 
     Example: prisam resume runs/demo
     """
