@@ -12,6 +12,7 @@ from typing import Any
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.folders import TWIN
 from prisam_p2p.measure.journal import read_journal
+from prisam_p2p.wire.messages import PEER_ID
 
 Line = dict[str, Any]
 
@@ -27,14 +28,18 @@ class RunFolder:
         """plan.json.
 
         Raises:
-            ConfigError: this is no run folder.
+            ConfigError: this is no run folder, or a peer's id is malformed: files are named by it.
         """
+        path = self.path / "plan.json"
         try:
-            plan: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
+            plan = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise ConfigError(
-                str(self.path), "", "no readable plan.json", "a run folder"
-            ) from error
+            raise self._not_readable() from error
+        if not isinstance(plan, dict):
+            raise self._not_readable()
+        for peer in plan.get("peers", ()):
+            if not PEER_ID.fullmatch(peer):
+                raise ConfigError(str(path), "peers", peer, f"text that matches {PEER_ID.pattern}")
         return plan
 
     @property
@@ -83,6 +88,9 @@ class RunFolder:
             elif line["record"] == beginning:
                 found = None
         return found
+
+    def _not_readable(self) -> ConfigError:
+        return ConfigError(str(self.path), "", "no readable plan.json", "a run folder")
 
     def _lines(self, name: str) -> Iterator[Line]:
         path = self.path / "journal" / f"{name}.jsonl"
