@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prisam_p2p.experiment.output_specs import Label
 from prisam_p2p.measure.files import written_beside
+from prisam_p2p.page.palette import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 # matplotlib is imported in the functions that use it, because the import takes a second.
 
-# Okabe and Ito, "Color Universal Design", 2008, without yellow, which is too pale for lines.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 MARKERS = "osD^vP*X<>"
 DASHES = ("-", "--", "-.", ":")
 PANEL_INCHES = (3.6, 2.9)

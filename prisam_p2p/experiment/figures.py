@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from prisam_p2p.experiment.catalog import CATALOG
 from prisam_p2p.experiment.figure_style import (
-    COLOURS,
     MOST_ACROSS,
     canvas,
     legend,
@@ -28,6 +27,7 @@ from prisam_p2p.experiment.statistics import (
     labels_along,
     points,
 )
+from prisam_p2p.page.palette import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from hand_results import AXES, results
 
-from prisam_p2p.experiment.figure_style import COLOURS, MARKERS, save
+from prisam_p2p.experiment.figure_style import MARKERS, save
 from prisam_p2p.experiment.figures import draw, write_figure
 from prisam_p2p.experiment.mask_analysis import AnnouncedMasks
 from prisam_p2p.experiment.mask_figures import components, similarity_matrix
 from prisam_p2p.experiment.output_specs import FigureSpec
+from prisam_p2p.page.palette import COLOURS
 
 
 def spec(kind, **more):

@@ -1,0 +1,119 @@
+/* Light and dark, and the palette: colours from page/palette.py, each with a shape beside it. */
+"use strict";
+
+(function () {
+  const PALETTE = JSON.parse(document.getElementById("palette").textContent);
+  const STORED = "prisam-theme";
+  const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "emptyCircle"];
+  const DASHES = ["solid", [6, 3], [2, 3], [8, 3, 2, 3]];
+  const DECALS = [
+    { symbol: "none" },
+    { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: Math.PI / 4 },
+    { symbol: "circle", dashArrayX: [[8, 8], [0, 8, 8, 0]], dashArrayY: [6, 0], symbolSize: 0.7 },
+    { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4 },
+    { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [3, 5] },
+    { symbol: "rect", dashArrayX: [3, 5], dashArrayY: [1, 0] },
+    { symbol: "triangle", dashArrayX: [[9, 9], [0, 9, 9, 0]], dashArrayY: [7, 2], symbolSize: 0.7 },
+    { symbol: "circle", dashArrayX: [5, 5], dashArrayY: [5, 5], symbolSize: 0.4 },
+  ];
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const listeners = [];
+  let choice = stored() || "auto"; // auto, light, dark
+  let forced = null; // of printing
+
+  function stored() {
+    try {
+      const found = localStorage.getItem(STORED);
+      return ["light", "dark"].includes(found) ? found : null;
+    } catch {
+      return null; // a file may have no storage; the choice then lasts as long as the page
+    }
+  }
+
+  const dark = () => (forced || (choice === "auto" ? (system.matches ? "dark" : "light") : choice)) === "dark";
+
+  function apply() {
+    document.documentElement.dataset.theme = dark() ? "dark" : "light";
+    for (const fn of listeners) fn();
+  }
+
+  const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  /** A colour of this number, with a decal (bars), a symbol (points) and dashes (lines) of its own. */
+  function mark(i) {
+    const n = PALETTE.light.colours.length;
+    const at = ((i % n) + n) % n;
+    return {
+      color: PALETTE[dark() ? "dark" : "light"].colours[at],
+      decal: DECALS[at % DECALS.length],
+      symbol: SYMBOLS[at % SYMBOLS.length],
+      dash: DASHES[Math.floor(Math.abs(i) / n + at) % DASHES.length],
+    };
+  }
+
+  /** The number of a name: its place in the palette, or one that its letters give. */
+  function placeOf(name, places) {
+    if (name in places) return places[name];
+    let sum = 0;
+    for (const letter of String(name)) sum = (sum * 31 + letter.charCodeAt(0)) % 997;
+    return sum;
+  }
+
+  function named(name, places) {
+    const order = Object.keys(places).indexOf(name);
+    const found = mark(placeOf(name, places));
+    return order < 0 ? found : { ...found, decal: DECALS[order % DECALS.length], symbol: SYMBOLS[order % SYMBOLS.length] };
+  }
+
+  const VERDICT = { true: "good", false: "bad", "null": "unknown", contained: "good", held: "good", broken: "bad", failed: "bad" };
+
+  /** The mark of a verdict or tone: {color, symbol: a letter such as ✓, tone}. */
+  function verdict(value) {
+    const text = String(value).toLowerCase();
+    const tone = text in PALETTE.symbols ? text : text in VERDICT ? VERDICT[text] : "unknown";
+    return { tone, color: PALETTE[dark() ? "dark" : "light"].verdicts[tone], symbol: PALETTE.symbols[tone] };
+  }
+
+  prisam.palette = {
+    mark,
+    phase: (name) => named(name, PALETTE.phases),
+    kind: (name) => named(name, PALETTE.kinds),
+    group: (i) => (i === null || i === undefined || i < 0 ? { ...mark(7), dash: "solid" } : mark(i)),
+    verdict,
+    /** Colours from nothing to much ("sequential"), or from loss over nothing to gain ("diverging"). */
+    scale: (name) => PALETTE[dark() ? "dark" : "light"][name],
+    get dark() { return dark(); },
+    get text() { return variable("--text"); },
+    get muted() { return variable("--muted"); },
+    get line() { return variable("--line"); },
+    get surface() { return variable("--surface"); },
+    get accent() { return variable("--accent"); },
+    get selected() { return variable("--selected"); },
+    get shade() { return variable("--shade"); },
+  };
+
+  prisam.theme = {
+    get choice() { return choice; },
+    choose(value) {
+      choice = value;
+      try {
+        if (value === "auto") localStorage.removeItem(STORED);
+        else localStorage.setItem(STORED, value);
+      } catch {
+        // see stored()
+      }
+      apply();
+    },
+    /** Paper is light, whatever the screen is. */
+    force(value) {
+      forced = value;
+      apply();
+    },
+    onChange(fn) {
+      listeners.push(fn);
+    },
+  };
+
+  system.addEventListener("change", apply);
+  apply();
+})();
