@@ -13,6 +13,8 @@ from prisam_p2p.report.run_tables import Table
 from prisam_p2p.wire.ethernet import SEGMENT_HEADER_BYTES
 
 SUMMED = ("messages", "payload", "header", "framing", "stream", "wire")
+RETRANSMITTED = "retransmitted"
+"""The first layer beyond the stream."""
 _SUMS = {**dict.fromkeys(SUMMED, "BIGINT"), "wire_share": "DOUBLE"}
 
 
@@ -93,7 +95,7 @@ def layers_of(ledger: Ledger) -> list[Layer]:
     return [
         *inner,
         *([lost] if lost.n_bytes else []),
-        Layer("retransmitted", again),
+        Layer(RETRANSMITTED, again),
         Layer("heads of segments with data", heads),
         Layer("ACK, SYN, FIN", wire - stream - again - heads),
     ]

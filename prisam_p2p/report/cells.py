@@ -21,3 +21,13 @@ def mib(n_bytes: float) -> str:
 def share(part: int | None, whole: int) -> str:
     """Return a count, and its share of `whole`; "-" for none."""
     return "-" if part is None else f"{part:,} {part / whole:.0%}"
+
+
+def rand_index(value: float | None) -> str:
+    """Return an adjusted Rand index, "-" for none."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def count_of_bytes(n_bytes: int) -> str:
+    """Return bytes, exactly."""
+    return f"{n_bytes:,} B"

@@ -46,7 +46,7 @@ def compare_protocols(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     neighbors; beside the masks. discovery: one dense model beside the mean mask.
     """
     chunk_bytes = run.plan["settings"]["chunk_kib"] * 1024
-    mechanism = next((c.mechanism for c, _ in ledger.connections), PLAIN)
+    mechanism = _mechanism(ledger)
     dense = transfer(run.plan["model"]["n_bytes"], chunk_bytes, mechanism)
     everything = Sent(sum(r.payload for r in ledger.rows), sum(r.wire for r in ledger.rows))
     masks = [row for row in ledger.rows if row.kind == MASK]
@@ -74,18 +74,42 @@ def compare_protocols(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     }
 
 
+def push_everything_by_round(run: RunFolder, ledger: Ledger) -> dict[int, Sent]:
+    """Return round -> what a push of every snapshot to every neighbor would have sent in it.
+
+    They add up to `push_everything` of `compare_protocols`.
+    """
+    chunk_bytes = run.plan["settings"]["chunk_kib"] * 1024
+    mechanism = _mechanism(ledger)
+    return {
+        at: _sum(copies, chunk_bytes, mechanism)
+        for at, copies in sorted(_announced_by_round(run).items())
+    }
+
+
+def _mechanism(ledger: Ledger) -> Mechanism:
+    return next((c.mechanism for c, _ in ledger.connections), PLAIN)
+
+
 def _announced(run: RunFolder) -> Counter[int]:
     """Return bytes of a snapshot -> number of copies that a push to neighbors would have sent."""
-    copies: Counter[int] = Counter()
+    return sum(_announced_by_round(run).values(), Counter())
+
+
+def _announced_by_round(run: RunFolder) -> dict[int, Counter[int]]:
+    """Return round -> bytes of a snapshot -> copies that a push would have sent in it."""
+    found: dict[int, Counter[int]] = {}
     for peer in run.peers:
         for line in run.records(peer, "announced"):
+            copies = found.setdefault(line["round"], Counter())
             copies[line["n_bytes"]] += len(line["reached"])
-    return copies
+    return found
 
 
 def _sum(snapshots: Counter[int], chunk_bytes: int, mechanism: Mechanism) -> Sent:
     each = [
-        (transfer(n_bytes, chunk_bytes, mechanism), copies) for n_bytes, copies in snapshots.items()
+        (_transfer(n_bytes, chunk_bytes, mechanism), copies)
+        for n_bytes, copies in snapshots.items()
     ]
     return Sent(sum(s.payload * n for s, n in each), sum(s.wire * n for s, n in each))
 
@@ -101,6 +125,9 @@ def _beside(other: Sent, ours: Sent) -> dict[str, float | int | None]:
 
 def _ratio(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
+
+
+_transfer = cache(transfer)
 
 
 @cache

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from statistics import fmean
 
 from prisam_p2p.report.run_folder import RunFolder
+
+Labels = Mapping[str, int]
+"""Peer -> number of its cluster, of all that a peer clustered."""
 
 
 def ari_by_round(run: RunFolder) -> dict[int, float]:
@@ -15,24 +19,38 @@ def ari_by_round(run: RunFolder) -> dict[int, float]:
     Rounds without a clustering (top-m has none), and splits without groups, have none.
     """
     truth = {peer: plan["group"] for peer, plan in run.plan["peers"].items()}
-    clusterings = any(line["labels"] for p in run.peers for line in run.records(p, "grouped"))
-    if None in truth.values() or not clusterings:
-        return {}
-    from sklearn.metrics import adjusted_rand_score  # here: it takes a second to import
-
-    @cache  # most peers have heard the same, and see the same groups
-    def score(groups: tuple[int, ...], labels: tuple[int, ...]) -> float:
-        return float(adjusted_rand_score(groups, labels))
-
-    scores: dict[int, list[float]] = {}
+    clusterings: dict[int, list[Labels]] = {}
     for peer in run.peers:
         for line in run.records(peer, "grouped"):
-            if len(line["labels"]) > 1:  # alone, any clustering is right
-                heard = sorted(line["labels"])
-                groups = tuple(truth[p] for p in heard)
-                found = score(groups, tuple(line["labels"][p] for p in heard))
-                scores.setdefault(line["round"], []).append(found)
-    return {t: fmean(values) for t, values in sorted(scores.items())}
+            clusterings.setdefault(line["round"], []).append(line["labels"])
+    indices = {t: mean_rand_index(truth, found) for t, found in sorted(clusterings.items())}
+    return {t: index for t, index in indices.items() if index is not None}
+
+
+def mean_rand_index(truth: Mapping[str, int | None], clusterings: Iterable[Labels]) -> float | None:
+    """Return the mean adjusted Rand index of one round's clusterings, by peer ascending.
+
+    Args:
+        truth: peer -> group of its data.
+
+    Returns:
+        None if the data have no groups, or nobody clustered others than itself.
+    """
+    judged = [labels for labels in clusterings if len(labels) > 1]  # alone, any clustering is right
+    if None in truth.values() or not judged:
+        return None
+    return fmean(
+        _rand_index(tuple(truth[p] for p in heard), tuple(labels[p] for p in heard))
+        for labels in judged
+        for heard in [sorted(labels)]
+    )
+
+
+@lru_cache(maxsize=100_000)  # most peers have heard the same, and see the same groups
+def _rand_index(groups: tuple[int | None, ...], labels: tuple[int, ...]) -> float:
+    from sklearn.metrics import adjusted_rand_score  # here: it takes a second to import
+
+    return float(adjusted_rand_score(groups, labels))
 
 
 def chosen_in_group(run: RunFolder) -> float | None:

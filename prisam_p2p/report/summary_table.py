@@ -19,6 +19,13 @@ from prisam_p2p.report.digest import (
 from prisam_p2p.report.exclusions import left_out_lines, rejection_lines
 from prisam_p2p.report.faults import fault_lines
 from prisam_p2p.report.headline import NAMED
+from prisam_p2p.report.total_lines import (
+    accuracy_line,
+    baseline_lines,
+    control_run_lines,
+    group_lines,
+    wire_line,
+)
 
 _WORDS = ("peer", "profile", "group")
 """Columns of words; the others hold numbers."""
@@ -114,34 +121,15 @@ def _group(result: dict[str, Any], is_lost: bool) -> str:
 
 
 def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[str]:
-    accuracy = summary["accuracy"]
-    lines = [
-        "mean accuracy: "
-        f"{figure(accuracy['after_aggregation'])} after aggregation, "
-        f"{figure(accuracy['after_training'])} after training, "
-        f"{figure(accuracy['deployed'])} deployed"
+    return [
+        accuracy_line(summary),
+        *baseline_lines(summary, baseline),
+        *control_run_lines(summary),
+        *group_lines(summary),
+        wire_line(summary),
+        *closure_lines(summary["closure"]),
+        *left_out_lines(summary["left_out"]),
+        *rejection_lines(summary["rejected"]),
+        *check_lines(summary["checks"]),
+        *fault_lines(summary["faults"]),
     ]
-    if baseline:
-        beside = baseline["accuracy"]["deployed"]
-        lines.append(
-            f"{baseline['algorithm']}: {figure(beside)} deployed; "
-            f"gain {gain(accuracy['deployed'], beside)}"
-        )
-    if summary["twin"] is not None:
-        change = gain(accuracy["deployed"], summary["twin"])
-        lines.append(
-            f"control run (no faults): {figure(summary['twin'])} deployed; change {change}"
-        )
-    ari = summary["grouping"]["ari_by_round"]
-    if ari:
-        lines.append(
-            f"groups found (adjusted Rand index): {ari[0]:.2f} in round 0, {ari[-1]:.2f} last"
-        )
-    sent = ", ".join(
-        f"{kind} {c['wire']:,} B" + (f" ({c['messages']:,} messages)" if c["messages"] else "")
-        for kind, c in summary["bytes"].items()
-    )
-    wire = [f"on the wire: {sent}", *closure_lines(summary["closure"])]
-    left = left_out_lines(summary["left_out"])
-    checks, faults = check_lines(summary["checks"]), fault_lines(summary["faults"])
-    return [*lines, *wire, *left, *rejection_lines(summary["rejected"]), *checks, *faults]

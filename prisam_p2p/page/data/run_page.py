@@ -1,0 +1,188 @@
+"""The data of a page from a run folder, whatever state it is in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any, TypeVar
+
+from prisam_p2p.errors import ConfigError
+from prisam_p2p.measure.folders import FAULTS, TWIN, baseline_of
+from prisam_p2p.page.data.checked_lines import Line, is_sound, parse
+from prisam_p2p.page.data.conclusion import Conclusion, Means
+from prisam_p2p.page.data.fold import FORMAT, KERNELS, LAUNCHERS, PageData
+from prisam_p2p.page.data.plan_facts import items, plan_facts, table
+from prisam_p2p.page.data.shared import MOMENTS
+from prisam_p2p.report.comparisons import push_everything_by_round
+from prisam_p2p.report.ledger import make_ledger
+from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.summary import summarize
+
+T = TypeVar("T")
+
+
+class SoundRun(RunFolder):
+    """A run folder from anybody: of its journals, only the sound lines are read."""
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """plan.json.
+
+        Raises:
+            ConfigError: this is no run folder.
+        """
+        plan: Any = super().plan
+        if not isinstance(plan, dict) or not isinstance(plan.get("peers"), dict):
+            raise ConfigError(str(self.path), "plan.json", "no peers", "the plan of a run")
+        return plan
+
+    @cached_property
+    def journals(self) -> dict[str, list[Line]]:
+        """Peer (and "launcher") -> its sound records, in the order written."""
+        return {name: self.read[name][0] for name in [*self.peers, LAUNCHERS]}
+
+    @cached_property
+    def kernel(self) -> list[Line]:
+        """The sound records of the kernel's sockets."""
+        return self.read[KERNELS][0]
+
+    @cached_property
+    def read(self) -> dict[str, tuple[list[Line], int, str]]:
+        """Journal -> its sound lines, the number of others, and why it cannot be read ("")."""
+        rounds = plan_facts(self.plan).rounds
+        return {
+            name: _sound_lines(self.path, name, rounds)
+            for name in [*self.peers, LAUNCHERS, KERNELS]
+        }
+
+    @property
+    def control_run(self) -> RunFolder | None:
+        """The control run; None if there was none."""
+        path = self.path / TWIN
+        return SoundRun(path) if (path / "plan.json").exists() else None
+
+
+def page_data_of(run: RunFolder, redact: bool = False) -> dict[str, Any]:
+    """Return the payload of a run's page: `format`, and one run in `runs`.
+
+    Args:
+        run: its folder, of a run that completed, was interrupted or killed, or still goes on.
+        redact: leave out paths, names of hosts and users, and command lines.
+
+    Raises:
+        ConfigError: this is no run folder.
+    """
+    return {"format": FORMAT, "runs": [folded(SoundRun(run.path), redact).payload()]}
+
+
+def folded(run: SoundRun, redact: bool = False) -> PageData:
+    """Return a run's page data, with all of its journals folded in, and concluded."""
+    data = PageData(run.plan, occurrences_in(run.path), run.path.resolve().name, redact)
+    for name, (lines, unreadable, _) in run.read.items():
+        for line in lines:
+            data.take(name, line)
+        for _n in range(unreadable):
+            data.unreadable(name)
+    data.conclude(conclusion_of(run))
+    return data
+
+
+def occurrences_in(folder: Path) -> list[Any]:
+    """Return the occurrences of a run's faults.json; none where it has none, or is not readable."""
+    try:
+        return items(table(json.loads((folder / FAULTS).read_text())).get("occurrences"))
+    except (OSError, ValueError, RecursionError):
+        return []
+
+
+def conclusion_of(run: SoundRun) -> Conclusion:
+    """Return what a run's end told, as far as its folder allows."""
+    missing = [why for *_, why in run.read.values() if why]
+    if not (run.path / "summary.json").exists():
+        missing.append("summary.json is not there: the figures are computed from the journals")
+    ledger = _or_missing(lambda: make_ledger(run), "bytes and closure", missing)
+    summary, pushes = None, None
+    if ledger is not None:
+        summary = _or_missing(lambda: summarize(run, ledger), "the summary", missing)
+        what = "what pushing everything costs"
+        pushes = _or_missing(lambda: push_everything_by_round(run, ledger), what, missing)
+    references, of_baseline = _references(run, missing)
+    return Conclusion(
+        summary=summary,
+        baseline=of_baseline,
+        ledger=ledger,
+        pushes={at: sent.wire for at, sent in (pushes or {}).items()},
+        links=table(run.plan.get("links")),
+        references=references,
+        missing=missing,
+    )
+
+
+def _references(
+    run: SoundRun, missing: list[str]
+) -> tuple[dict[str, Means], Mapping[str, Any] | None]:
+    """Return the means of baseline and control run, and the baseline's summary."""
+    references: dict[str, Means] = {}
+    folder, control = baseline_of(run.path), run.control_run
+    if control is not None:
+        references["control"] = _means(control, "the control run", missing)
+    if folder is None:
+        return references, None
+    baseline = SoundRun(folder)
+    references["baseline"] = _means(baseline, "the baseline's run", missing)
+    what = "the summary of the baseline"
+    return references, _or_missing(
+        lambda: summarize(baseline, make_ledger(baseline)), what, missing
+    )
+
+
+def _means(run: RunFolder, what: str, missing: list[str]) -> Means:
+    return _or_missing(lambda: _mean_accuracies(run), f"accuracies of {what}", missing) or {}
+
+
+def _mean_accuracies(run: RunFolder) -> Means:
+    found: dict[tuple[int, int], dict[str, tuple[float, float]]] = {}
+    for peer in run.peers:
+        for line in run.records(peer, "evaluated"):
+            if line["moment"] in MOMENTS:
+                key = line["round"], MOMENTS.index(line["moment"])
+                found.setdefault(key, {})[peer] = line["test"], line["t_s"]
+    return {
+        key: (fmean(test for test, _ in each.values()), fmean(t for _, t in each.values()))
+        for key, each in sorted(found.items())
+    }
+
+
+def _or_missing(make: Callable[[], T], what: str, missing: list[str]) -> T | None:
+    """Return what `make` makes; where a folder's contents do not allow it, say so instead.
+
+    What reads journals expects those of a run. A folder from anybody may hold lines that are sound
+    one by one and contradict each other, so any error means: it cannot be computed.
+    """
+    try:
+        return make()
+    except Exception as error:
+        missing.append(f"{what} cannot be computed from this folder ({type(error).__name__})")
+        return None
+
+
+def _sound_lines(folder: Path, name: str, rounds: int) -> tuple[list[Line], int, str]:
+    """Return a journal's sound lines, the number of others, and why it cannot be read."""
+    path = folder / "journal" / f"{name}.jsonl"
+    if "/" in name or "\0" in name or not path.is_file():
+        return [], 0, f"the journal of {name} is not there"
+    lines, unreadable = [], 0
+    try:
+        with path.open("rb") as file:
+            for text in file:
+                line = parse(text) if text.endswith(b"\n") else None
+                if line is not None and is_sound(line, rounds):
+                    lines.append(line)
+                else:
+                    unreadable += 1
+    except OSError as error:
+        return lines, unreadable, f"the journal of {name} cannot be read: {error.strerror}"
+    return lines, unreadable, ""
