@@ -33,11 +33,22 @@ class Activity(IntEnum):
     SAVING = 15
     SERVING = 16
     LEAVING = 17
+    RECALIBRATING = 18
+    WRITING_MODEL = 19
+    LOADING = 20
 
     @property
     def words(self) -> str:
         """The activity as a reader of the progress line sees it."""
         return _WORDS[self]
+
+    @property
+    def phase(self) -> str:
+        """The activity as a journal's `spans` name it.
+
+        The sleeps of a slow device are part of its training: one follows every step.
+        """
+        return _WORDS[Activity.TRAINING if self is Activity.PACING else self]
 
 
 _WORDS = {
@@ -49,16 +60,19 @@ _WORDS = {
     Activity.PRUNING: "pruning",
     Activity.ANNOUNCING: "announcing",
     Activity.WAITING_FOR_MASKS: "waiting for masks",
-    Activity.GROUPING: "grouping",
+    Activity.GROUPING: "clustering",
     Activity.PULLING: "pulling",
-    Activity.AGGREGATING: "aggregating",
+    Activity.AGGREGATING: "averaging",
     Activity.EVALUATING: "evaluating",
-    Activity.WAITING_FOR_TURN: "waiting for a core",
-    Activity.AT_BARRIER: "waiting at a barrier",
+    Activity.WAITING_FOR_TURN: "waiting for its turn",
+    Activity.AT_BARRIER: "at a barrier",
     Activity.PACING: "slowed down to its device's speed",
-    Activity.SAVING: "saving",
-    Activity.SERVING: "serving others",
+    Activity.SAVING: "writing state",
+    Activity.SERVING: "serving",
     Activity.LEAVING: "leaving",
+    Activity.RECALIBRATING: "recalibrating",
+    Activity.WRITING_MODEL: "writing the model",
+    Activity.LOADING: "loading weights",
 }
 
 _HEAD = struct.Struct("<QiId")

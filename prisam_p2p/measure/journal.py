@@ -70,6 +70,10 @@ class Journal:
                 self._failed = True
                 self._on_failure(error)
 
+    def run_s(self, monotonic_s: float) -> float:
+        """Return a time of time.monotonic() on the run's clock, to 0.1 ms."""
+        return round(monotonic_s - self._epoch_s, 4)
+
     def is_in_place(self) -> bool:
         """Tell whether the file is still at its path: nobody has removed or moved it."""
         try:

@@ -124,6 +124,21 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When each neighbor's mask of a round arrived.
+
+    Attributes:
+        t0_s: of the first one, on the run's clock; of the wait's end where none arrived.
+        ms: milliseconds after t0_s, in the order of the neighbors' ids; None where none arrived
+            before the wait ended.
+    """
+
+    round: int
+    t0_s: float
+    ms: list[int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Grouped:
     """This peer's clustering: `labels` of all peers heard (none for top-m), its own `group`."""
 
@@ -143,6 +158,7 @@ class Pulled:
     digest: str
     wall_s: float
     mbit_s: float
+    began_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +168,8 @@ class PullFailed:
     round: int
     donor: str
     reason: str
+    began_s: float | None = None
+    wall_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +184,31 @@ class Rejected:
     check: str
     detail: str
     fetched_bytes: int = 0
+    wall_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A neighbor's pull of this peer's weights, as the donor saw it, from request to end.
+
+    Attributes:
+        round: of the weights that were asked for.
+        to: the neighbor.
+        offered_round: the latest round that this peer offered then; None = none yet.
+        n_bytes: bytes of weights that went out.
+        began_s: time of the first request, on the run's clock.
+        queued_s: how long it waited for an upload slot.
+        state: whole, offered, stopped or failed.
+    """
+
+    round: int
+    to: str
+    offered_round: int | None
+    n_bytes: int
+    began_s: float
+    queued_s: float
+    wall_s: float
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +228,19 @@ class Aggregated:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Accuracy in [0, 1] of one of the round's two models, at one prune ratio: deployable."""
+    """Accuracy in [0, 1] of one of the round's models.
+
+    Attributes:
+        right: test images of each class that were classified rightly.
+        of: test images of each class.
+    """
 
     round: int
     moment: str
     validation: float
     test: float
+    right: list[int] = field(default_factory=list)
+    of: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +307,36 @@ class Traffic:
     round: int
     final: bool
     rows: list[list[str | int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """What this peer's main thread did since the last such record, without gap or overlap.
+
+    Attributes:
+        round: at the time of writing; -1 before the first.
+        spans: [phase, begin, end] in seconds on the run's clock; phases are `Activity.phase`.
+    """
+
+    round: int
+    spans: list[tuple[str, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What this process used until the end of a round.
+
+    Attributes:
+        cpu_s: CPU time of the process.
+        memory_mib: private memory above that at the beginning of the rounds; None = unknown.
+        sent_bytes, received_bytes: payload: mask bits and weights.
+    """
+
+    round: int
+    cpu_s: float
+    memory_mib: float | None
+    sent_bytes: int
+    received_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,10 +608,12 @@ Record = (
     | Offered
     | Announced
     | Heard
+    | Arrivals
     | Grouped
     | Pulled
     | PullFailed
     | Rejected
+    | Served
     | Aggregated
     | Evaluated
     | GuardActed
@@ -540,6 +622,8 @@ Record = (
     | NeighborJoined
     | Connection
     | Traffic
+    | Spans
+    | Resources
     | TransferStopped
     | StateNotWritten
     | MemoryExceeded

@@ -5,13 +5,16 @@ Baselines are made of these and of the steps in peer.py: peer/baselines/.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Self
 
 from prisam_p2p.control.activity import Activity
 from prisam_p2p.core import peer_choice
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.delta_similarity import delta_cosines, kmeans_of_cosines
-from prisam_p2p.core.layout import State, Weights
+from prisam_p2p.core.entrywise import EntryLayout
+from prisam_p2p.core.erk import drop_and_regrow
+from prisam_p2p.core.layout import Mask, State, Weights
 from prisam_p2p.measure import records
 from prisam_p2p.peer.marks import does
 from prisam_p2p.peer.peer import Peer
@@ -117,6 +120,21 @@ class BaselinePeer(Peer):
         """Return the dense gradients of the loss on one batch of own data."""
         with self._turns.turn():
             return self.learner.gradients(weights, round_index=t)
+
+    @does(Activity.PRUNING)
+    def drop_and_regrow(self, trained: Weights, gradients: State, rate: float) -> Mask:
+        """Return the mask over single weights for the next round (core/erk.py)."""
+        assert isinstance(self.layout, EntryLayout)
+        return drop_and_regrow(self.layout, trained, gradients, rate)
+
+    @does(Activity.AGGREGATING)
+    def average_by(
+        self,
+        average: Callable[[Self, Mapping[str, Weights]], Weights],
+        members: Mapping[str, Weights],
+    ) -> Weights:
+        """Return what `average` makes of the members' weights."""
+        return average(self, members)
 
     def note_trial(self, tried: Collection[str], best: Collection[str]) -> None:
         """Remember which of the `tried` peers' models were `best`; the saved state keeps it."""

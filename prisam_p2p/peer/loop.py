@@ -9,7 +9,6 @@ A peer that is missing in a round is absent from `masks` or `pulled`; the journa
 from __future__ import annotations
 
 from prisam_p2p.core.layout import narrow
-from prisam_p2p.core.masks import prune
 from prisam_p2p.peer.peer import Peer
 
 
@@ -28,7 +27,7 @@ def prisam(me: Peer) -> None:
         pulled = me.check_norms(t, own, pulled)  # not in the paper: drop norm outliers
 
         average, union = me.average({me.peer_id: own, **pulled})  # 5, 6: W_G
-        slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
+        slim = me.recalibrate(me.prune_average(average, union))
         me.note_aggregation(t, [me.peer_id, *pulled], union, slim)
         me.evaluate(t, "after_aggregation", slim)
         me.guard_accuracy(t)

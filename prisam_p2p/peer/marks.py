@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from prisam_p2p.control.activity import Activity, BoardLayout, Slot, bits_of
 from prisam_p2p.control.spec import BoardSpec
+from prisam_p2p.peer.spans import SpanLog
 
 _AGAIN_AFTER_S = 0.4
 """Whom a peer waits for is shown anew at most this often: many masks may arrive in a moment."""
@@ -34,9 +35,12 @@ class Marks:
     Args:
         board: None = nobody looks.
         place: the peer's.
+        spans: keeps how long it does what; None = nobody asks.
     """
 
-    def __init__(self, board: BoardSpec | None = None, place: int = 0) -> None:
+    def __init__(
+        self, board: BoardSpec | None = None, place: int = 0, spans: SpanLog | None = None
+    ) -> None:
         self._places = board.places if board else {}
         self._layout = BoardLayout(board.n_peers if board else 1)
         self._part = self._layout.part(place)
@@ -44,6 +48,7 @@ class Marks:
         self._steps = count(1)
         self._progress, self._round_index = 0, -1
         self._mark, self._shown_s = _Mark(Activity.STARTING), 0.0
+        self._spans = spans
 
     @contextmanager
     def doing(
@@ -55,6 +60,7 @@ class Marks:
             until_s: when a wait ends at the latest, by time.monotonic(); 0 = it is no wait.
             waits_for: the neighbors that it waits for.
         """
+        self._begin_span(activity)  # first, and last at the end: showing it is part of it
         before, self._mark = self._mark, _Mark(activity, until_s, self._bits(waits_for))
         self.advance()
         try:
@@ -62,6 +68,7 @@ class Marks:
         finally:
             self._mark = before
             self.advance()
+            self._begin_span(before.activity)
 
     @contextmanager
     def waiting(self) -> Iterator[Callable[[float, Callable[[], Collection[str]]], None]]:
@@ -82,10 +89,24 @@ class Marks:
         self._round_index = round_index
         self.advance()
 
+    def write_spans(self) -> None:
+        """Journal what was done until now."""
+        if self._spans:
+            self._spans.write(self._round_index)
+
+    def end_spans(self) -> None:
+        """Journal what was done until now, and nothing after it: the last record follows."""
+        self.write_spans()
+        self._spans = None
+
     def advance(self) -> None:
         """Show that this peer gets on: a phase, a step, a mask or a chunk."""
         self._progress = next(self._steps)
         self._show()
+
+    def _begin_span(self, activity: Activity) -> None:
+        if self._spans:
+            self._spans.change(activity.phase, self._round_index)
 
     def _wait_until(self, until_s: float, awaited: Callable[[], Collection[str]]) -> None:
         first = not self._mark.until_s

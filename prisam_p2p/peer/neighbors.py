@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from queue import Empty
 
@@ -79,6 +79,7 @@ class Neighbors:
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
         self._fetched: dict[str, int] = {}
+        self._arrived_s: defaultdict[int, dict[str, float]] = defaultdict(dict)
         self._rejections: Counter[tuple[str, str]] = Counter()
 
     @does(Activity.CONNECTING)
@@ -120,6 +121,7 @@ class Neighbors:
         waited_s = round(now_s - began_s, 6)
         deadline.close(given_up, now_s)
         self._journal.write(records.Heard(round_index, list(masks), missing, waited_s, deadline_s))
+        self._write_arrivals(round_index, now_s)
         return masks
 
     @does(Activity.PULLING)
@@ -262,13 +264,15 @@ class Neighbors:
                     self._unjoined.add(neighbor)
                 (self._book.finish if for_good else self._book.leave)(neighbor, reason)
                 self._journal.write(records.NeighborLeft(neighbor, reason))
-            case events.MaskHeard(neighbor, RoundMask(round_index, mask)):
+            case events.MaskHeard(neighbor, RoundMask(round_index, mask), heard_s):
                 verdict = self._book.receive(neighbor, round_index, mask)
                 if verdict is Verdict.ACCEPTED:
                     self.marks.advance()
                 if verdict in (Verdict.ACCEPTED, Verdict.STALE):
                     self._deadline.arrived(neighbor, round_index, time.monotonic())
-                if verdict not in (Verdict.ACCEPTED, Verdict.EARLY):
+                if verdict in (Verdict.ACCEPTED, Verdict.EARLY):
+                    self._arrived_s[round_index][neighbor] = heard_s
+                else:
                     self._reject(neighbor, verdict, f"mask of round {round_index}")
             case events.AnnounceDone(round_index, reached, unreachable):
                 if n_bytes := self._offered.pop(round_index, None):
@@ -293,6 +297,18 @@ class Neighbors:
                 raise Stopped("told to stop")
             case events.OrderCame():
                 pass  # its purpose was to end a wait
+
+    def _write_arrivals(self, round_index: int, ended_s: float) -> None:
+        """Journal when this round's masks arrived, and forget those of rounds until now."""
+        arrived_s = self._arrived_s[round_index]
+        first_s = min(arrived_s.values(), default=ended_s)
+        ms = [
+            round(1000 * (arrived_s[n] - first_s)) if n in arrived_s else None
+            for n in self._book.neighbors
+        ]
+        self._journal.write(records.Arrivals(round_index, self._journal.run_s(first_s), ms))
+        for t in [t for t in self._arrived_s if t <= round_index]:
+            del self._arrived_s[t]
 
     def _finish_pull(self, event: events.PullDone) -> None:
         pull = event.pull

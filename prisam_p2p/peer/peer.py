@@ -95,6 +95,7 @@ class Peer:
         final_moment = "after_aggregation" if neighbors else "after_training"
         self._evaluations = Evaluations(spec.settings, final_moment)
 
+    @does(Activity.LOADING)
     def begin(self) -> tuple[Weights, int]:
         """Return the weights and the round to begin with: W0 and 0 at the start of a run.
 
@@ -242,7 +243,12 @@ class Peer:
         """Return W_G, in dense shapes, and the union of the members' masks (steps 5 and 6)."""
         return aggregate(self.layout, members, self.spec.settings.aggregation)
 
-    @does(Activity.AGGREGATING)
+    @does(Activity.PRUNING)
+    def prune_average(self, average: Weights, union: Mask) -> Weights:
+        """Return what `average` returned, slim at this device's prune ratio (step 6)."""
+        return prune(self.layout, average, union, self.prune_ratio)
+
+    @does(Activity.RECALIBRATING)
     def recalibrate(self, weights: Weights) -> Weights:
         """Recompute the BN statistics of averaged weights on own data, if the run says so."""
         if not self.spec.settings.bn_recalibration:
@@ -337,6 +343,7 @@ class Peer:
         tests = {moment: accuracy.test for moment, accuracy in self._evaluations.accuracy.items()}
         n_bytes = self._neighbors_if_any.bytes_out() if self._neighbors_if_any else 0
         self._report(RoundDone(t, tests, n_bytes))
+        self.marks.write_spans()
 
     def _keep_state(self, t: int, weights: Weights, progress: Progress) -> None:
         """Save the state; a peer that cannot write it continues without."""

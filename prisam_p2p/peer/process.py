@@ -45,6 +45,7 @@ from prisam_p2p.peer.deployment import save_deployed
 from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.orders import KnownRoster, hold_transfers, obey_rules
 from prisam_p2p.peer.refused import end_refused, ends_without_journal
+from prisam_p2p.peer.spans import SpanLog
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.system.process_limits import (
@@ -134,7 +135,8 @@ class _Process:
     ) -> None:
         self._spec, self._incarnation = spec, incarnation
         self._control, self._journal = control, journal
-        self._meter, self._marks = MemoryMeter(), Marks(spec.board, spec.index)
+        spans = SpanLog(journal.write, lambda: journal.run_s(time.monotonic()), time.thread_time)
+        self._meter, self._marks = MemoryMeter(), Marks(spec.board, spec.index, spans)
         s, code = spec.settings, load_again(spec.code, spec.run_dir)
         self._rounds = code.get("algorithm") or LOOPS[s.built_in_algorithm]
         shape, dtype, net = spec.image_shape, spec.dtype, code.get("model")
@@ -168,18 +170,25 @@ class _Process:
             self._transport.close()
 
     def play(self) -> None:
-        """Run the peer from start-up to its last record."""
+        """Run the peer from start-up to its last record; after an error, that is `main`'s."""
+        try:
+            self._play()
+        finally:
+            self._marks.end_spans()
+
+    def _play(self) -> None:
         self._come_up()
         outcome = self._run()
-        if outcome.state == "completed":
-            with self._marks.doing(Activity.SAVING):
-                save_deployed(self._peer, self._architecture, self._journal)
-        self._control.send(PeerDone(outcome.state))
-        if outcome.state != "stopped":
-            with suppress(Stopped), self._marks.doing(Activity.SERVING):
-                self._serve_until_exit()
-        with self._marks.doing(Activity.LEAVING, time.monotonic() + LEAVE_TIMEOUT_S):
-            self._leave(outcome)
+        with self._marks.doing(Activity.LEAVING):
+            if outcome.state == "completed":
+                with self._marks.doing(Activity.WRITING_MODEL):
+                    save_deployed(self._peer, self._architecture, self._journal)
+            self._control.send(PeerDone(outcome.state))
+            if outcome.state != "stopped":
+                with suppress(Stopped), self._marks.doing(Activity.SERVING):
+                    self._serve_until_exit()
+            with self._marks.doing(Activity.LEAVING, time.monotonic() + LEAVE_TIMEOUT_S):
+                self._leave(outcome)
 
     def _leave(self, outcome: PeerOutcome) -> None:
         """Close the connections, and write the last records."""
@@ -188,7 +197,9 @@ class _Process:
             # What slower neighbors pulled after this peer's last round is in it.
             in_order = outcome.state != "stopped" and not self._network.broken
             self._network.write_traffic(self._peer.rounds_done, final=in_order)
-        self._journal.write(self._finished(outcome))
+        finished = self._finished(outcome)
+        self._marks.end_spans()
+        self._journal.write(finished)
 
     def _come_up(self) -> None:
         """Report where this process listens; from now on it obeys orders."""

@@ -53,6 +53,11 @@ class RoundBook:
         self._gone: dict[str, str] = {}
         self._finished: set[str] = set()
 
+    @property
+    def neighbors(self) -> list[str]:
+        """All neighbors, ascending."""
+        return sorted(self._neighbors)
+
     def open(self, round_index: int) -> None:
         """Begin a round: masks that came early for it count, older ones are forgotten.
 

@@ -292,7 +292,7 @@ class Client:
         except WireError as error:
             self._messenger.reject(line.neighbor, "malformed", str(error))
         else:
-            self._messenger.tell(events.MaskHeard(line.neighbor, announced))
+            self._messenger.tell(events.MaskHeard(line.neighbor, announced, time.monotonic()))
 
     def _ask(self, donor: str, request: Message) -> bool:
         line = self._lines[donor, Channel.BULK]

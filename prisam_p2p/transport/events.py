@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.wire.mask_coding import RoundMask
@@ -41,10 +41,15 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class MaskHeard:
-    """A neighbor announced a mask."""
+    """A neighbor announced a mask.
+
+    Attributes:
+        heard_s: when it arrived, by time.monotonic().
+    """
 
     neighbor: str
     announced: RoundMask
+    heard_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from launching import SMALL, asked, journal, launch, topology
+from named_time import named_shares
 
 from prisam_p2p.core.bits import packed_size
 
@@ -53,6 +54,7 @@ def test_every_baseline_runs_and_sends_what_it_should(tmp_path, algorithm):
     assert {peer["state"] for peer in summary["peers"].values()} == {"completed"}
     assert summary["closure"]["unexplained_bytes"] == 0
     assert len(records(run, "evaluated")) == PEERS * ROUNDS * 2
+    assert min(named_shares(run).values()) >= 0.97
     pulled, dense, slim = records(run, "pulled"), *n_bytes_of(run)
     weights, masks = summary["bytes"]["weights"], summary["bytes"]["mask"]
     assert weights["payload"] == sum(line["n_bytes"] for line in pulled)

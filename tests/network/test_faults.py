@@ -15,6 +15,7 @@ from control_runs import (
     records,
 )
 from launching import SMALL, asked, journal, launch, refused, topology
+from named_time import named_shares
 
 pytestmark = pytest.mark.network
 
@@ -123,6 +124,7 @@ def test_a_paused_peer_holds_its_neighbors_up_until_it_is_let_go(tmp_path, contr
     without = [x["waited_s"] for x in records(control.path, "p00", "heard")]
     assert waited[1] > without[1]
     assert 4 not in heard_missing(run, "p00", "p02")
+    assert min(named_shares(run).values()) >= 0.97
     is_the_control_run_before(run, control, 1)
     contained(summary, control)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from launching import FAST, SMALL, asked, journal, launch, topology
+from named_time import named_shares
 
 from prisam_p2p.learn.datasets import load_dataset
 from prisam_p2p.learn.personalized import load_personalized
@@ -56,6 +57,28 @@ def test_every_peer_was_a_process_and_completed(run, summary):
         assert records[-1] == "finished"
         assert records.count("trained") == records.count("aggregated") == ROUNDS
         assert not (run / "logs" / f"{peer}.log").read_text()
+
+
+def test_a_peers_time_is_named_second_by_second(run):
+    assert min(named_shares(run).values()) >= 0.97
+    spans = [s for x in journal(run, "p00") if x["record"] == "spans" for s in x["spans"]]
+    phases = [phase for phase, _, _ in spans]
+    assert {"training", "pruning", "clustering", "pulling", "averaging", "evaluating"} <= {*phases}
+    trained = [line["wall_s"] for line in journal(run, "p00") if line["record"] == "trained"]
+    training = sum(end - begin for phase, begin, end in spans if phase == "training")
+    assert sum(trained) - 0.01 <= training
+
+
+def test_the_masks_of_each_round_arrived_before_the_wait_for_them_ended(run):
+    for peer in IDS:
+        lines = journal(run, peer)
+        heard = [line for line in lines if line["record"] == "heard"]
+        arrivals = [line for line in lines if line["record"] == "arrivals"]
+        assert [line["round"] for line in arrivals] == [*range(ROUNDS)]
+        for wait, came in zip(heard, arrivals, strict=True):
+            assert len(came["ms"]) == PEERS - 1
+            assert min(came["ms"]) == 0
+            assert came["t0_s"] + max(came["ms"]) / 1000 <= wait["t_s"] + 0.001
 
 
 def test_budgets_became_ratios_and_sizes(summary):

@@ -30,7 +30,7 @@ def made():
         RoundBook("bc", LAYOUT.n_bits),
         RoundDeadline(DeadlineRule(1.0, k=6.0)),
         inbox,
-        SimpleNamespace(write=written.append),
+        SimpleNamespace(write=written.append, run_s=lambda s: s),
         LAYOUT,
         7.5,
         WireDtype.FLOAT32,

@@ -19,6 +19,12 @@ def test_a_mute_neighbor_is_given_up_long_before_the_cap(tmp_path):
     assert second["missing"] == last["missing"] == {}
     assert third["deadline_s"] <= third["waited_s"] < CAP_S / 2
     assert third["missing"]["c"].startswith(f"no mask within {third['deadline_s']:.1f} s (rounds:")
+    arrivals = made["a"].records("arrivals")
+    assert [[ms is None for ms in x["ms"]] for x in arrivals] == [[False] * 2] * 2 + [
+        [False, True],  # the mask that came late is of no use to this round
+        [False] * 2,
+    ]
+    assert all(min(ms for ms in x["ms"] if ms is not None) == 0 for x in arrivals)
 
 
 def test_before_the_quorum_is_here_a_mute_neighbor_is_waited_for(tmp_path):
@@ -30,6 +36,7 @@ def test_before_the_quorum_is_here_a_mute_neighbor_is_waited_for(tmp_path):
     _, heard = made["a"].heard()
     assert heard["waited_s"] >= heard["deadline_s"] == 1.0
     assert heard["missing"] == {"b": "no mask within 1 s"}
+    assert made["a"].records("arrivals")[1]["ms"] == [None]
 
 
 def test_a_peer_whose_neighbors_are_all_gone_goes_on_at_once(tmp_path):

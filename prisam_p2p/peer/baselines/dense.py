@@ -44,7 +44,8 @@ def dense_rounds(
         pulled = me.pull(t, group, whole=True)
         pulled = me.check_norms(t, trained, pulled)
 
-        weights = me.recalibrate(average(me, {me.peer_id: trained, **pulled}))
+        averaged = me.average_by(average, {me.peer_id: trained, **pulled})
+        weights = me.recalibrate(averaged)
         me.note_aggregation(t, [me.peer_id, *pulled], weights.mask, weights)
         me.evaluate(t, "after_aggregation", weights)
         me.end_round(t, weights)

@@ -11,7 +11,7 @@ via Decentralized Sparse Training", ICML, and the authors' code (github.com/rong
 from __future__ import annotations
 
 from prisam_p2p.core.entrywise import EntryLayout
-from prisam_p2p.core.erk import drop_and_regrow, drop_rate, erk_mask
+from prisam_p2p.core.erk import drop_rate, erk_mask
 from prisam_p2p.core.layout import narrow
 from prisam_p2p.peer.baseline_peer import BaselinePeer
 
@@ -29,7 +29,7 @@ def dis_pfl_erk(me: BaselinePeer) -> None:
         me.offer(t, trained)  # the mask, one bit per weight, travels with the weights
         me.evaluate(t, "after_training", trained)
         rate = drop_rate(t, me.rounds)
-        mask = drop_and_regrow(me.layout, trained, me.gradients(t, trained), rate)
+        mask = me.drop_and_regrow(trained, me.gradients(t, trained), rate)
         group = me.note_choice(t, me.draw(t), me.hear_of(t))
         pulled = me.pull(t, group, whole=True)
 

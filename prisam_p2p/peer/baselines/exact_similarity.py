@@ -10,7 +10,6 @@ Source: ours.
 from __future__ import annotations
 
 from prisam_p2p.core.layout import narrow
-from prisam_p2p.core.masks import prune
 from prisam_p2p.peer.baseline_peer import BaselinePeer
 
 
@@ -29,7 +28,7 @@ def exact_similarity(me: BaselinePeer) -> None:
 
         slims = {p: narrow(me.layout, whole[p], masks[p].unpack() & whole[p].mask) for p in group}
         average, union = me.average(slims)
-        slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
+        slim = me.recalibrate(me.prune_average(average, union))
         me.note_aggregation(t, list(group), union, slim)
         me.evaluate(t, "after_aggregation", slim)
         me.guard_accuracy(t)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from prisam_p2p.core.layout import narrow
-from prisam_p2p.core.masks import prune
 from prisam_p2p.peer.baseline_peer import BaselinePeer
 
 
@@ -57,7 +56,7 @@ def pruned_rounds(
         if own_mask:
             slim = me.recalibrate(narrow(me.layout, average, own.mask))
         else:
-            slim = me.recalibrate(prune(me.layout, average, union, me.prune_ratio))
+            slim = me.recalibrate(me.prune_average(average, union))
         me.note_aggregation(t, [me.peer_id, *pulled], union, slim)
         me.evaluate(t, "after_aggregation", slim)
         me.guard_accuracy(t)
