@@ -68,12 +68,12 @@ def write_run(folder, touched, reference, code):
     named = [key for key, field in RunSettings.model_fields.items() if about(field).code]
     plan["settings"] |= dict.fromkeys(named, reference)
     record = {"reference": reference, "origin": "file", "distribution": "", "version": ""}
-    record |= {"file": str(code / "hostile.py"), "sha256": "0" * 64}
+    record |= {"file": str(code / "evil_rounds.py"), "sha256": "0" * 64}
     plan["code"] = dict.fromkeys([*named, "../../../escaped"], record)
     (folder / "plan.json").write_text(json.dumps(plan))
 
 
-@pytest.fixture(params=["hostile:rounds", "{code}/hostile.py:rounds"])
+@pytest.fixture(params=["evil_rounds:rounds", "{code}/evil_rounds.py:rounds"])
 def run(request, tmp_path, touched, monkeypatch):
     """Return the run folder, in ./runs; its code is named by module or by file.
 
@@ -86,7 +86,7 @@ def run(request, tmp_path, touched, monkeypatch):
         write_run(each, touched, reference, code)
     code.mkdir(parents=True)
     for place in (code, tmp_path):
-        (place / "hostile.py").write_text(EVIL.format(path=str(touched)))
+        (place / "evil_rounds.py").write_text(EVIL.format(path=str(touched)))
     monkeypatch.syspath_prepend(code)
     monkeypatch.chdir(tmp_path)
     return folder
@@ -141,7 +141,7 @@ def test_a_reading_command_runs_nothing_and_writes_nowhere_else(run, touched, tm
     assert not touched.exists(), out
     assert code in (0, 5), out
     assert files_in(tmp_path) == before
-    assert "hostile" not in sys.modules
+    assert "evil_rounds" not in sys.modules
 
 
 @pytest.mark.parametrize("words", STARTING, ids=" ".join)
@@ -199,7 +199,7 @@ def test_python_reads_all_of_it_and_runs_nothing(run, touched, tmp_path, given):
     assert compared._repr_html_()
     assert not touched.exists()
     assert files_in(tmp_path) == before
-    assert "hostile" not in sys.modules
+    assert "evil_rounds" not in sys.modules
 
 
 def test_a_peer_s_name_that_is_a_path_is_refused(run, tmp_path):
@@ -246,7 +246,7 @@ def test_a_model_that_is_a_pickle_is_refused(run, touched):
 def test_the_stranger_s_code_would_have_touched_the_file(run, touched):
     """The control: a fixture that cannot touch would prove nothing."""
     named = json.loads((run / "plan.json").read_text())["settings"]
-    exec((run / "code" / "algorithm" / "hostile.py").read_text(), {})
+    exec((run / "code" / "algorithm" / "evil_rounds.py").read_text(), {})
     assert touched.exists()
     for name in PICKLES:
         touched.unlink()
