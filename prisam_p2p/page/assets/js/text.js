@@ -45,6 +45,17 @@ var prisam = {};
     return `${number(value)} B`;
   }
 
+  /** Bytes to the byte. */
+  const wholeBytes = (value) => (known(value) ? `${number(value)} B` : "not known");
+
+  /** The step of an axis of bytes up to `most`: 1, 2 or 5 times a power of ten, in B, KiB or MiB. */
+  function byteStep(most) {
+    const unit = most >= MIB ? MIB : most >= 1024 ? 1024 : 1;
+    const least = Math.max(most / unit / 5, unit === 1 ? 1 : 0);
+    const ten = 10 ** Math.floor(Math.log10(least));
+    return unit * ten * [1, 2, 5, 10].find((times) => times * ten >= least * 0.999);
+  }
+
   /** Cut a long text in the middle, for axes; the whole text stands in tooltips and tables. */
   function short(text, most = 14) {
     const all = Array.from(String(text));
@@ -63,5 +74,5 @@ var prisam = {};
   }
 
   prisam.element = element;
-  prisam.text = { escape, number, share, seconds, bytes, short, tooltip, known, MIB };
+  prisam.text = { escape, number, share, seconds, bytes, wholeBytes, byteStep, short, tooltip, known, MIB };
 })();
