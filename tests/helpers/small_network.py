@@ -49,8 +49,11 @@ class Peer:
         self.network.announce(t, MASK, WEIGHTS)
 
     def heard(self):
+        return self.records("heard")
+
+    def records(self, kind):
         lines = map(json.loads, self.path.read_text().splitlines())
-        return [line for line in lines if line["record"] == "heard"]
+        return [line for line in lines if line["record"] == kind]
 
 
 @contextlib.contextmanager
