@@ -1,18 +1,22 @@
 # make demo: set up and run the default network.  make test: set up and run all tests.
 # make check: what CI runs first (lint, types, import contracts, the documentation, fast tests).
+# make test-install: install the wheel of the sdist in an empty venv, with all its dependencies, and use it there.
 # make docs: build the documentation's site, build/docs/index.html.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SITE := $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test test-install check docs format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
 test: $(VENV)/.tools
 	$(BIN)/pytest -n 3 --dist worksteal
+
+test-install: $(VENV)/.tools
+	PRISAM_TEST_EMPTY_VENV=1 $(BIN)/pytest tests/network/test_installed.py tests/network/test_entry_points.py
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .

@@ -1,9 +1,11 @@
-"""Control runs: the networks of the fault tests without their faults, each run once."""
+"""What tests share: control runs (the network of a test without its faults), an installed wheel."""
 
 import fcntl
+import shutil
 
 import pytest
 from control_runs import EIGHT, FIVE_ROUNDS, ControlRun
+from installing import copy_of_checkout, unpacked_sdist, venv_with, wheel_of
 from launching import launch, topology
 
 from prisam_p2p.netns.interface import NetworkError
@@ -52,3 +54,20 @@ def namespaces():
     except (NetworkError, OSError) as error:
         pytest.skip(f"no network namespaces here: {error}")
     return ("--network", "namespaces")
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory):
+    """Return a wheel built from the checkout, and one built from the sdist."""
+    folder = tmp_path_factory.mktemp("built")
+    source = copy_of_checkout(folder / "source")
+    unpacked = unpacked_sdist(source, folder / "sdist")
+    return wheel_of(source, folder / "one"), wheel_of(unpacked, folder / "two")
+
+
+@pytest.fixture(scope="session")
+def installed(wheels, tmp_path_factory):
+    """Return the folder of programs of a venv with the wheel of the sdist."""
+    folder = tmp_path_factory.mktemp("venv") / "venv"
+    yield venv_with(wheels[1], folder)
+    shutil.rmtree(folder)  # an empty one has grown to 1.4 GB

@@ -3,79 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import shutil
-import subprocess
-import sys
-import tarfile
 import zipfile
-from pathlib import Path
-from sysconfig import get_path
 
 import pytest
+from installing import DEADLINE_S, EMPTY_VENV, ROOT, run
 
-ROOT = Path(__file__).parents[2]
-DEADLINE_S = 240
-NOT_SOURCES = (".*", "runs", "results", "build", "dist", "*.egg-info", "__pycache__")
-BUILD = "import sys; from setuptools import build_meta; build_meta.build_{}(sys.argv[1])"
-
-pytestmark = pytest.mark.network
-
-
-def run(command, cwd):
-    """Run a command without this checkout on its path; return what it printed to stdout."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [*map(str, command)],
-        cwd=cwd,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def build(kind, source, out):
-    out.mkdir()
-    run([sys.executable, "-c", BUILD.format(kind), out], source)
-    (made,) = out.iterdir()
-    return made
+pytestmark = [pytest.mark.network, pytest.mark.timeout(DEADLINE_S + 60)]
 
 
 def contents(wheel):
     with zipfile.ZipFile(wheel) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
-    """Return a wheel built from the checkout, and one built from the sdist."""
-    folder = tmp_path_factory.mktemp("built")
-    source = folder / "source"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SOURCES))
-    with tarfile.open(build("sdist", source, folder / "sdist")) as archive:
-        archive.extractall(folder, filter="data")
-    (unpacked,) = folder.glob("prisam_p2p-*")
-    return build("wheel", source, folder / "one"), build("wheel", unpacked, folder / "two")
-
-
-@pytest.fixture(scope="module")
-def installed(wheels, tmp_path_factory):
-    """Return a venv's folder of programs: the wheel is in it, dependencies are this test's."""
-    venv = tmp_path_factory.mktemp("venv")
-    run([sys.executable, "-m", "venv", "--without-pip", venv], venv)
-    python = venv / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-    run([*pip, "install", "--quiet", "--no-index", "--no-deps", wheels[1]], venv)
-    (packages,) = venv.glob("lib/python*/site-packages")
-    # A line of a .pth file adds a folder, but not what that folder's own .pth files add: so the
-    # editable install of this checkout stays hidden.
-    (packages / "dependencies.pth").write_text(f"{get_path('purelib')}\n{get_path('platlib')}\n")
-    return venv / "bin"
 
 
 @pytest.fixture
@@ -97,6 +36,16 @@ def test_the_wheel_has_every_module_and_every_shipped_file(wheels):
         files = [p for p in (ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc"]
         wanted |= {f"prisam_p2p/shipped_files/{p.relative_to(ROOT).as_posix()}" for p in files}
     assert {name for name in contents(wheels[0]) if ".dist-info/" not in name} == wanted
+
+
+@pytest.mark.skipif(not EMPTY_VENV, reason="the venv borrows its dependencies: make test-install")
+def test_the_venv_has_all_that_the_wheel_asks_for_and_nothing_of_this_environment(
+    installed, tmp_path
+):
+    run([installed / "python", "-m", "pip", "check"], tmp_path)
+    origins = "import torch, zmq, duckdb; print(torch.__file__, zmq.__file__, duckdb.__file__)"
+    for path in run([installed / "python", "-c", origins], tmp_path).split():
+        assert path.startswith(str(installed.parent))
 
 
 def test_it_runs_outside_the_checkout(installed, prisam, tmp_path):
