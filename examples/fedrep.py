@@ -1,35 +1,47 @@
-"""A shared body and a head of one's own, after FedRep (Collins et al. 2021, ICML).
+"""FedRep without a server: a body learned together, and a head of one's own (Collins et al. 2021).
 
     prisam launch --algorithm ./examples/fedrep.py:fedrep
 
-The last layer, the head, never leaves its device's model. Not as in the source: head and body are
-trained together, and neighbors pull whole models and leave the head aside.
+As in the source (ICML 2021, Algorithm 1), a device trains its head while the body is frozen, then
+its body while the head is frozen; bodies are averaged, and a head never leaves its device. What
+differs: a device averages with some random neighbors, where the source has a server. A message
+holds a whole model, so zeros travel in place of the head, and the ledger counts their bytes.
 """
 
-from prisam_p2p.api import Layout, Peer, Traits, Weights, algorithm
+from prisam_p2p.api import Layout, Peer, State, Traits, Weights, algorithm
+
+HEAD_EPOCHS = 3
+"""Times that the head is trained for --epochs; the body is once. In the source, too, it is less."""
 
 
-def head_of(layout: Layout) -> list[str]:
-    """Return the names of the last layer's tensors."""
-    trainable = [tensor.name for tensor in layout.tensors if tensor.trainable]
-    last = trainable[-1].rpartition(".")[0]
-    return [name for name in trainable if name.rpartition(".")[0] == last]
+def head_and_body(layout: Layout) -> tuple[list[str], list[str]]:
+    """Return the names of the last layer's parameters, and of all others."""
+    names = [tensor.name for tensor in layout.tensors if tensor.trainable]
+    last = names[-1].rpartition(".")[0]
+    head = [name for name in names if name.rpartition(".")[0] == last]
+    return head, [name for name in names if name not in head]
+
+
+def with_head(weights: Weights, head: State) -> Weights:
+    """Return the weights with another head."""
+    return Weights(weights.mask, {**weights.tensors, **head})
 
 
 @algorithm(Traits(dense=True))
 def fedrep(me: Peer) -> None:
-    """Average the bodies of some random neighbors; keep the own head."""
-    head = head_of(me.layout)
+    """Train head, then body; average the bodies of some random neighbors; keep the own head."""
+    head, body = head_and_body(me.layout)
     weights, first = me.begin()
     for t in me.rounds_from(first):
-        trained = me.train(t, weights)
-        me.offer(t, trained)
+        trained = me.train(t, weights, in_turn=[head] * HEAD_EPOCHS + [body])
+        own_head = {name: trained.tensors[name] for name in head}
+        offered = with_head(trained, {name: 0 * array for name, array in own_head.items()})
+        me.offer(t, offered)
         me.evaluate(t, "after_training", trained)
         group = me.note_choice(t, me.draw(t), me.hear_of(t))
-        pulled = me.check_norms(t, trained, me.pull(t, group, whole=True))
-        average, union = me.average({me.peer_id: trained, **pulled})
-        own_head = {name: trained.tensors[name] for name in head}
-        weights = me.recalibrate(Weights(average.mask, {**average.tensors, **own_head}))
+        pulled = me.check_norms(t, offered, me.pull(t, group, whole=True))
+        average, union = me.average({me.peer_id: offered, **pulled})
+        weights = me.recalibrate(with_head(average, own_head))
         me.note_aggregation(t, [me.peer_id, *pulled], union, weights)
         me.evaluate(t, "after_aggregation", weights)
         me.end_round(t, weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -77,7 +77,14 @@ class Learner:
         return initial_weights(self._architecture, seed)
 
     def train(
-        self, weights: Weights, *, round_index: int, epochs: int, learning_rate: float, pace: Pace
+        self,
+        weights: Weights,
+        *,
+        round_index: int,
+        epochs: int,
+        learning_rate: float,
+        pace: Pace,
+        in_turn: Sequence[Collection[str]] = (),
     ) -> tuple[Weights, training.TrainingOutcome]:
         """Train `weights` on the training images (Algorithm 1, step 7).
 
@@ -85,6 +92,7 @@ class Learner:
             round_index: seeds the shuffling, with the device's seed.
             epochs: passes over the training images.
             pace: called after every step; what it raises ends the training.
+            in_turn: names of parameters that are trained part after part; () = all at once.
 
         Returns:
             New weights of the same mask, and what the training did.
@@ -101,6 +109,7 @@ class Learner:
             how=self._how,
             seed=int(seeds.generate_state(1)[0]),
             after_step=self._after_step(net, weights, pace),
+            in_turn=in_turn,
         )
         trained = self._weights_of(net, weights)
         del net, images, labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,13 +37,13 @@ class Sgd:
     """
 
     def __init__(self, net: nn.Module, learning_rate: float, momentum: float) -> None:
-        self._parameters: list[torch.Tensor] = list(net.parameters())
+        self._parameters: list[torch.Tensor] = [p for p in net.parameters() if p.requires_grad]
         self._velocities: list[torch.Tensor | None] = [None] * len(self._parameters)
         self._learning_rate, self._momentum = learning_rate, momentum
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update every parameter by its gradient; each must have one."""
+        """Update every parameter that is not frozen by its gradient; each must have one."""
         sgd(
             self._parameters,
             [p.grad for p in self._parameters if p.grad is not None],
@@ -83,6 +83,7 @@ def train(
     how: Hyperparameters,
     seed: int,
     after_step: Callable[[], None],
+    in_turn: Sequence[Collection[str]] = (),
 ) -> TrainingOutcome:
     """Train `net` in place.
 
@@ -93,24 +94,31 @@ def train(
         epochs: passes over the images; each is shuffled anew.
         seed: of the shuffling, and of dropout in the network.
         after_step: called after every step; may sleep (to slow the device down) or raise (to stop).
+        in_turn: names of parameters, part after part; each part is trained for `epochs`, with new
+            momentum, while all others are frozen. () = all parameters at once.
     """
     torch.manual_seed(seed)
-    optimizer = Sgd(net, learning_rate, how.momentum)
-    gammas = [m.weight for m in net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     total, steps, seen = torch.zeros((), device=images.device), 0, 0
     net.train()
-    for _ in range(epochs):
-        for batch in _batches(len(labels), how.batch_size):
-            net.zero_grad(set_to_none=True)
-            loss = nn.functional.cross_entropy(net(images[batch]), labels[batch])
-            loss.backward()  # type: ignore[no-untyped-call]
-            for gamma in gammas if how.gamma_l1 else ():
-                assert gamma.grad is not None
-                gamma.grad.add_(how.gamma_l1 * gamma.detach().sign())
-            optimizer.step()
-            total += loss.detach() * len(batch)
-            steps, seen = steps + 1, seen + len(batch)
-            after_step()
+    for part in in_turn or [[name for name, _ in net.named_parameters()]]:
+        for name, parameter in net.named_parameters():
+            parameter.requires_grad_(name in part)
+        optimizer = Sgd(net, learning_rate, how.momentum)
+        gammas = [norm.weight for norm in norms if norm.weight.requires_grad]
+        for _ in range(epochs):
+            for batch in _batches(len(labels), how.batch_size):
+                net.zero_grad(set_to_none=True)
+                loss = nn.functional.cross_entropy(net(images[batch]), labels[batch])
+                loss.backward()  # type: ignore[no-untyped-call]
+                for gamma in gammas if how.gamma_l1 else ():
+                    assert gamma.grad is not None
+                    gamma.grad.add_(how.gamma_l1 * gamma.detach().sign())
+                optimizer.step()
+                total += loss.detach() * len(batch)
+                steps, seen = steps + 1, seen + len(batch)
+                after_step()
+    net.requires_grad_(True)
     return TrainingOutcome(steps, seen, float(total) / seen if seen else None)
 
 

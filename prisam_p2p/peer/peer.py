@@ -6,7 +6,7 @@ Each step does one thing and journals it. The steps that only baselines take: ba
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
 from prisam_p2p.control.activity import Activity
@@ -135,8 +135,17 @@ class Peer:
                 self._journal.write(records.CaughtUp(after, t))
 
     @does(Activity.TRAINING)
-    def train(self, t: int, weights: Weights) -> Weights:
-        """Train on this peer's own data, at its device's speed (step 7)."""
+    def train(self, t: int, weights: Weights, in_turn: Sequence[Collection[str]] = ()) -> Weights:
+        """Train on this peer's own data, at its device's speed (step 7).
+
+        Args:
+            in_turn: names of parameters, part after part: each part is trained for the local
+                epochs, with new momentum, while all others keep their values. () = all at once.
+
+        Raises:
+            ConfigError: a part is empty, or names no parameter of the network.
+        """
+        self._check_parts(in_turn)
         self._wait_at_barrier(t, "train")
         s = self.spec.settings
         epochs = s.warmup_epochs if t == self._first else s.epochs
@@ -144,13 +153,18 @@ class Peer:
         with self._turns.turn() if self.spec.device.speed == 1 else nullcontext():
             pace = Pace(self.spec.device.speed, self._after_step)
             trained, outcome = self.learner.train(
-                weights, round_index=t, epochs=epochs, learning_rate=rate, pace=pace
+                weights,
+                round_index=t,
+                epochs=epochs,
+                learning_rate=rate,
+                pace=pace,
+                in_turn=in_turn,
             )
         achieved = round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None
         self._journal.write(
             records.Trained(
                 round=t,
-                epochs=epochs,
+                epochs=epochs * (len(in_turn) or 1),
                 steps=outcome.steps,
                 images=outcome.images,
                 loss=outcome.loss,
@@ -371,6 +385,15 @@ class Peer:
         self.deployment = Deployment(
             moment, self._pruned_at, candidates[moment], self._evaluations.accuracy[moment]
         )
+
+    def _check_parts(self, parts: Sequence[Collection[str]]) -> None:
+        """Refuse parts of the network that cannot be trained."""
+        known = {tensor.name for tensor in self.layout.tensors if tensor.trainable}
+        for part in parts:
+            if not part or not known.issuperset(part):
+                wrong = sorted(set(part) - known) or "none"
+                right = f"me.train with in_turn= of names of parameters, not {wrong}"
+                raise ConfigError("--algorithm", "", str(self.spec.settings.algorithm), right)
 
     def _after_step(self, seconds: float) -> None:
         """Sleep after a training step, for as long as the host is ahead of the device."""

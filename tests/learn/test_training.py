@@ -32,7 +32,7 @@ def small_net(seed=0):
     )
 
 
-def train(net, *, n=20, epochs=2, seed=1, how=HOW, after_step=lambda: None, rate=0.05):
+def train(net, *, n=20, epochs=2, seed=1, how=HOW, after_step=lambda: None, rate=0.05, **more):
     images, labels = images_and_labels(n)
     return training.train(
         net,
@@ -43,6 +43,7 @@ def train(net, *, n=20, epochs=2, seed=1, how=HOW, after_step=lambda: None, rate
         how=how,
         seed=seed,
         after_step=after_step,
+        **more,
     )
 
 
@@ -86,6 +87,42 @@ def test_training_equals_a_plain_torch_loop_in_the_same_order():
     assert torch.equal(parameters(net), parameters(twin))
     assert outcome.loss == pytest.approx(np.mean(losses), rel=1e-5)
     assert (outcome.steps, outcome.images) == (6, 40)
+
+
+HEAD, BODY = ["4.weight", "4.bias"], ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
+def test_parts_are_trained_in_turn_as_a_torch_loop_with_frozen_parameters_does():
+    net, twin = small_net(), small_net()
+    outcome = train(net, epochs=1, seed=5, in_turn=[HEAD, BODY])
+    images, labels = images_and_labels()
+    torch.manual_seed(5)
+    for part in (HEAD, BODY):
+        trained = [p for name, p in twin.named_parameters() if name in part]
+        optimizer = torch.optim.SGD(trained, lr=0.05, momentum=0.9)
+        order = torch.randperm(20)
+        for batch in (order[:8], order[8:16], order[16:]):
+            twin.zero_grad()
+            nn.functional.cross_entropy(twin(images[batch]), labels[batch]).backward()
+            optimizer.step()
+    assert torch.equal(parameters(net), parameters(twin))
+    assert (outcome.steps, outcome.images) == (6, 40)
+    assert all(p.requires_grad for p in net.parameters())
+
+
+@pytest.mark.parametrize("part", [HEAD, BODY], ids=["head", "body"])
+def test_what_is_not_in_the_part_keeps_its_values(part):
+    net, before = small_net(), dict(small_net().named_parameters())
+    train(net, in_turn=[part], how=Hyperparameters(8, 0.9, 0.01))
+    changed = {n for n, p in net.named_parameters() if not torch.equal(p, before[n])}
+    assert changed  # the bias of a convolution before BN has no gradient
+    assert changed <= set(part)
+
+
+def test_one_part_of_all_parameters_is_no_part():
+    net, twin = small_net(), small_net()
+    assert train(net, in_turn=[HEAD + BODY]) == train(twin)
+    assert torch.equal(parameters(net), parameters(twin))
 
 
 def test_training_depends_on_its_seed_alone():

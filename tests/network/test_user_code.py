@@ -6,6 +6,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from launching import (
     DEADLINE_S,
@@ -20,6 +21,7 @@ from launching import (
     topology,
     wait_for,
 )
+from safetensors.numpy import load_file
 
 from prisam_p2p.extensions.record import sha256_of
 
@@ -153,13 +155,25 @@ def test_dfedavgm_of_the_examples_is_the_built_in_gossip(tmp_path):
     assert asked("verify", run, run / "baseline-d-psgd")[0] == 0
 
 
-def test_fedrep_of_the_examples_differs_from_fedavg_beside_it(tmp_path):
+def trained(run, peer):
+    return [x for x in journal(run, peer) if x["record"] == "trained"]
+
+
+def test_two_peers_of_fedrep_share_a_body_and_each_has_its_own_head(tmp_path):
     run = tmp_path / "run"
     mine, other = (f"{ROOT}/examples/{name}.py:{name}" for name in ("fedrep", "fedavg"))
     where = ("--algorithm", mine, "--baseline", other, "--run-dir", run, "--quiet")
-    code, _, err = launch(topology(tmp_path, FOUR), *where)
+    code, _, err = launch(topology(tmp_path, FOUR.replace("count = 4", "count = 2")), *where)
     assert code == 0, err
+    one, two = (load_file(run / "state" / f"{peer}.safetensors") for peer in ("p00", "p01"))
+    learned = [name for name in one if name.endswith((".weight", ".bias"))]
+    same = [name for name in learned if np.array_equal(one[name], two[name])]
+    assert set(learned) - set(same) == {"w.classifier.weight", "w.classifier.bias"}
     beside = run / "baseline-fedavg"
+    mine, other = (trained(each, "p00") for each in (run, beside))
+    assert len(mine) == len(other) == 3
+    for own, plain in zip(mine, other, strict=True):  # the head three times, the body once
+        assert (own["epochs"], own["steps"]) == (4 * plain["epochs"], 4 * plain["steps"])
     assert [path.name for path in (beside / "code" / "algorithm").iterdir()] == ["fedavg.py"]
     code, out = asked("verify", run, beside)
     assert (code, "final weights of p00" in out, "code of algorithm" in out) == (4, True, True)

@@ -14,6 +14,7 @@ from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.entrywise import entrywise
 from prisam_p2p.core.erk import erk_mask
 from prisam_p2p.core.layout import Weights, narrow, widen
+from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.learner import Accuracy
 from prisam_p2p.learn.training import TrainingOutcome
 from prisam_p2p.peer.baseline_peer import BaselinePeer
@@ -132,6 +133,17 @@ def values(weights):
     """All floats of whole weights, which are one number."""
     (value,) = {float(x) for a in weights.tensors.values() if a.dtype.kind == "f" for x in a.flat}
     return value
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [([["linear.bias"], ["nope"]], r"not \['nope'\]"), ([[]], "not none")],
+    ids=["an unknown parameter", "an empty part"],
+)
+def test_parts_that_cannot_be_trained_are_refused(run, monkeypatch, parts, told):
+    monkeypatch.setitem(LOOPS, Algorithm.LOCAL, lambda me: me.train(0, me.begin()[0], parts))
+    with pytest.raises(ConfigError, match=f"in_turn= of names of parameters, {told}"):
+        run("local", {})
 
 
 def test_local_keeps_what_it_trained(run):
