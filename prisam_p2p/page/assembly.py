@@ -23,7 +23,7 @@ FORMAT = 1
 _BEFORE_VIEWS = (
     "vendor/echarts.min.js",
     *("js/text.js", "js/store.js", "js/selection.js", "js/theme.js"),
-    *("js/table.js", "js/download.js", "js/figure.js", "js/views.js"),
+    *("js/series.js", "js/table.js", "js/download.js", "js/figure.js", "js/views.js"),
 )
 _LIVE = "js/live.js"
 _START = "js/start.js"

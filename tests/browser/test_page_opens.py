@@ -15,7 +15,7 @@ def test_a_page_asks_for_itself_only_and_shows_the_verdict_first(open_page, writ
     page = open_page(written(a_payload()))
     assert page.locator("#headline").inner_text() == "4 of 4 peers ran 3 rounds in 9.0 s"
     assert page.locator("main section").first.get_attribute("id") == "section-strip"
-    assert page.locator("[data-tile=deployed] .printed").inner_text() == "81.2 %"
+    assert page.locator("[data-tile=deployed] .printed").inner_text() == "0.812"
     page.evaluate(DRAW_ALL)
 
 

@@ -39,12 +39,13 @@ def a_run(
     rows = [(p, r, m) for p in peers for r in range(3) for m in (0, 1, 2)]
     tables: dict[str, dict[str, list[Any]]] = {
         "tiles": {
-            "id": ["status", "deployed"],
-            "label": ["Status", "Deployed accuracy"],
-            "value": ["completed", "81.2 %"],
-            "detail": [known["headline"], "mean of 4 peers"],
-            "tone": ["good", "plain"],
-            "view": ["timeline", "accuracy"],
+            "id": ["deployed", "status"],
+            "place": [1, 0],
+            "label": ["Deployed accuracy", "Status"],
+            "value": ["0.812", "completed"],
+            "detail": ["mean of 4 peers", known["headline"]],
+            "tone": ["plain", "good"],
+            "view": ["accuracy", "timeline"],
         },
         "peers": {
             "peer": list(peers),

@@ -31,8 +31,8 @@
       facts.began, facts.redacted ? "redacted" : null,
     ];
     at("facts").textContent = parts.filter(Boolean).join("  |  ");
-    const missing = (facts.missing || []).map((text) => element("li", { text }));
-    at("missing").replaceChildren(...(missing.length ? [element("p", { text: "What this page does not show:" }), element("ul", {}, ...missing)] : []));
+    const missing = facts.missing || [];
+    at("missing").replaceChildren(...(missing.length ? [element("p", {}, element("strong", { text: "Not in this page: " }), `${missing.join("; ")}.`)] : []));
     at("colophon").textContent = `Made by prisam_p2p ${facts.prisam_version || ""}. Charts: Apache ECharts ${echarts.version}. This file asks nothing of a network.`;
   }
 

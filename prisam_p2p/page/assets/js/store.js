@@ -6,7 +6,7 @@
   const KEYS = {
     tiles: ["id"],
     peers: ["peer"],
-    spans: ["peer", "begin_s"],
+    spans: ["peer", "begin_s", "phase"],
     pulls: ["peer", "began_s", "donor"],
     servings: ["peer", "to", "end_s"],
     arrivals: ["peer", "round"],
@@ -24,7 +24,7 @@
     faults: ["occurrence"],
     resources: ["peer", "round"],
     checks: ["name"],
-    notes: ["at_s", "peer"],
+    notes: ["at_s", "peer", "text"],
   };
 
   function compare(a, b) {

@@ -65,13 +65,14 @@
     return order < 0 ? found : { ...found, decal: DECALS[order % DECALS.length], symbol: SYMBOLS[order % SYMBOLS.length] };
   }
 
-  const VERDICT = { true: "good", false: "bad", "null": "unknown", contained: "good", held: "good", broken: "bad", failed: "bad" };
+  const VERDICTS = { true: "good", false: "bad", "not judged": "plain" }; // report/verdicts.py
 
-  /** The mark of a verdict or tone: {color, symbol: a letter such as ✓, tone}. */
+  /** The mark of a verdict, or of a tile's tone: {tone, color, symbol: a letter such as ✓}. */
   function verdict(value) {
-    const text = String(value).toLowerCase();
-    const tone = text in PALETTE.symbols ? text : text in VERDICT ? VERDICT[text] : "unknown";
-    return { tone, color: PALETTE[dark() ? "dark" : "light"].verdicts[tone], symbol: PALETTE.symbols[tone] };
+    const text = String(value);
+    const tone = text in PALETTE.symbols ? text : VERDICTS[text] ?? "unknown";
+    const symbol = text === "not judged" ? "–" : PALETTE.symbols[tone];
+    return { tone, color: PALETTE[dark() ? "dark" : "light"].verdicts[tone], symbol };
   }
 
   prisam.palette = {

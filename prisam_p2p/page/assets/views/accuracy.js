@@ -6,6 +6,7 @@
   const AVERAGED = 1;
   const AGGREGATED = 2;
   const MOMENTS = { [TRAINED]: "trained", [AVERAGED]: "averaged", [AGGREGATED]: "aggregated" };
+  const { linesOf, spread, broken } = prisam.series;
   const AXES = {
     round: { column: "round", name: "round" },
     seconds: { column: "t_s", name: "seconds of the run" },
@@ -13,48 +14,15 @@
     wire: { column: "wire_mib", name: "MiB that the peer sent and received" },
   };
 
-  const mean = (values) => (values.length ? values.reduce((sum, each) => sum + each, 0) / values.length : null);
-
-  /** Rows of one moment, by peer in the order of rounds: Map of peer -> [[x, accuracy, round]]. */
-  function linesOf(table, moment, column, score) {
-    const { peer, round, moment: moments, [column]: xs, [score]: ys } = table.columns;
-    const lines = new Map();
-    if (!xs || !ys) return lines;
-    for (const i of table.order()) {
-      if (moments[i] !== moment || xs[i] === null || ys[i] === null) continue;
-      if (!lines.has(peer[i])) lines.set(peer[i], []);
-      lines.get(peer[i]).push([xs[i], ys[i], round[i]]);
-    }
-    return lines;
-  }
-
-  /** By round: the means of x and y over peers, and the lowest and highest y. */
-  function spread(lines) {
-    const rounds = new Map();
-    for (const line of lines) {
-      for (const [x, y, round] of line) {
-        if (!rounds.has(round)) rounds.set(round, { xs: [], ys: [] });
-        rounds.get(round).xs.push(x);
-        rounds.get(round).ys.push(y);
-      }
-    }
-    return [...rounds].sort((a, b) => a[0] - b[0]).map(([round, { xs, ys }]) => ({
-      round, x: mean(xs), y: mean(ys), low: ys.reduce((a, b) => Math.min(a, b)), high: ys.reduce((a, b) => Math.max(a, b)), n: ys.length,
-    }));
-  }
-
   const groupName = (group) => (group < 0 ? "no data group" : `data group ${group}`);
 
-  /** All peers of a group as one series: a point without a value ends a peer's line. */
+  /** All peers of a group as one series. */
   function peerSeries(name, mark, lines, moment, many) {
-    const data = [];
-    for (const [peer, line] of lines) {
-      for (const [x, y, round] of line) data.push([x, y, peer, round, moment]);
-      data.push([null, null, peer, null, moment]);
-    }
-    return { name, type: "line", data, showSymbol: false, symbol: mark.symbol, symbolSize: 5, z: 2,
+    return { name, type: "line", data: broken(lines, moment), showSymbol: false, symbol: mark.symbol, symbolSize: 5, z: 2,
       lineStyle: { color: mark.color, width: 1, opacity: many ? 0.25 : 0.45 }, itemStyle: { color: mark.color }, triggerLineEvent: true };
   }
+
+  const ofMoment = (table, moment) => (i) => table.columns.moment[i] === moment;
 
   function meanSeries(name, mark, rows, moment) {
     const trained = moment !== AGGREGATED;
@@ -76,12 +44,15 @@
 
   function referenceSeries(c, axis) {
     if (!["round", "seconds"].includes(c.controls.axis)) return [];
-    const rows = c.store.table("reference").rows().filter((row) => row.moment === AGGREGATED);
-    const sources = [...new Set(rows.map((row) => row.source))];
+    const all = c.store.table("reference").rows();
+    const sources = [...new Set(all.map((row) => row.source))];
     return sources.map((source) => {
+      const mine = all.filter((row) => row.source === source);
+      const last = Math.max(...mine.map((row) => row.moment)); // training alone aggregates nothing
+      const rows = mine.filter((row) => row.moment === last);
       const dash = source === "baseline" ? [8, 4] : [3, 3];
       return { name: source === "control" ? "control run" : source, type: "line", z: 5, symbol: "none",
-        data: rows.filter((row) => row.source === source && row[axis.column] !== null).map((row) => [row[axis.column], row.mean, null, row.round, AGGREGATED]),
+        data: rows.filter((row) => row[axis.column] !== null).map((row) => [row[axis.column], row.mean, null, row.round, last]),
         lineStyle: { color: c.palette.text, width: 2, type: dash }, itemStyle: { color: c.palette.text } };
     }).filter((series) => series.data.length);
   }
@@ -91,15 +62,18 @@
     const { axis } = c.controls;
     if (!["round", "seconds"].includes(axis)) return null;
     const areas = [];
+    const { rounds, duration_s: end_s, now_s } = c.store.facts;
     for (const row of c.store.table("faults").rows()) {
-      const from = axis === "round" ? row.round : row.applied_s;
-      const to = axis === "round" ? (row.first_round_after ?? c.store.facts.rounds - 1) : (row.healed_s ?? c.store.facts.duration_s ?? c.store.facts.now_s);
-      if (from === null || from === undefined || to === null || to === undefined) continue;
+      const [from, to] = axis === "round" // a round is a point: its shade begins and ends beside it
+        ? [row.round - 0.3, (row.first_round_after ?? rounds - 1) + 0.3]
+        : [row.applied_s, row.healed_s ?? end_s ?? now_s];
+      const unknown = axis === "round" ? row.round : row.applied_s;
+      if (!prisam.text.known(unknown) || !prisam.text.known(to)) continue;
       const chosen = c.selection.fault === row.occurrence;
       areas.push([{ xAxis: from, name: prisam.text.short(row.kind ?? "", 18), itemStyle: { opacity: chosen ? 1 : 0.7, borderColor: c.palette.selected, borderWidth: chosen ? 2 : 0, borderType: "dashed" } }, { xAxis: to }]);
     }
     if (!areas.length) return null;
-    const few = areas.length <= 12;
+    const few = areas.length <= 4;
     return { name: "faults", type: "line", data: [], z: 0, itemStyle: { color: c.palette.selected },
       markArea: { silent: true, itemStyle: { color: c.palette.shade }, label: { show: few, color: c.palette.muted, fontSize: 10, position: "insideTop" }, data: areas } };
   }
@@ -131,7 +105,7 @@
     const notes = [];
     const groups = [...new Set(c.store.peersByGroup().map((peer) => c.store.groupOf(peer)))];
     moments.forEach((moment, place) => {
-      const lines = linesOf(table, moment, axis.column, score);
+      const lines = linesOf(table, axis.column, score, ofMoment(table, moment));
       for (const group of groups) {
         const mine = new Map([...lines].filter(([peer]) => c.store.groupOf(peer) === group));
         if (!mine.size) continue;
@@ -159,18 +133,61 @@
     if (c.selection.round !== null && c.controls.axis === "round") {
       series.push({ name: "selected round", type: "line", data: [], markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: c.palette.selected, type: "dashed" }, data: [{ xAxis: c.selection.round }] } });
     }
-    const last = spread(linesOf(table, moments[0], axis.column, score).values()).at(-1);
+    const last = spread(linesOf(table, axis.column, score, ofMoment(table, moments[0])).values()).at(-1);
     const summary = `Accuracy (${score}) over ${axis.name}, ${MOMENTS[moments[0]]}. In round ${last.round}: mean ${prisam.text.share(last.y)}, lowest ${prisam.text.share(last.low)}, highest ${prisam.text.share(last.high)} of ${last.n} peers.`;
     return { height: c.width < 600 ? 340 : 430, notes, table: asTable, summary,
       option: {
-        grid: { left: 56, right: 24, top: 16, bottom: 108 },
+        grid: { left: 56, right: 24, top: 32, bottom: 108 },
         legend: { type: "scroll", bottom: 0, data: [...new Set(series.map((each) => each.name))] },
         tooltip: { formatter: tooltip(c, axis) },
         xAxis: { type: "value", name: axis.name, nameLocation: "middle", nameGap: 26, min: "dataMin", max: "dataMax", minInterval: c.controls.axis === "round" ? 1 : 0,
           axisLabel: { formatter: (value) => String(Number(value.toFixed(2))) } },
-        yAxis: { type: "value", name: "accuracy", scale: true, axisLabel: { formatter: (value) => `${Math.round(value * 100)} %` } },
-        dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" }, { type: "slider", filterMode: "none", bottom: 32, height: 22 }],
+        yAxis: { type: "value", name: "accuracy", nameTextStyle: { align: "left" }, scale: true, axisLabel: { formatter: (value) => `${Math.round(value * 100)} %` } },
+        dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" }, { type: "slider", filterMode: "none", bottom: 32, height: 22, showDataShadow: false, brushSelect: false }],
         series,
+      } };
+  }
+
+  /** Shares right of each class by round: of the selected peer, or of all peers together. */
+  function byClass(c) {
+    const table = c.store.table("per_class");
+    const { peer, round, moment, right, of } = table.columns;
+    const chosen = c.selection.peer;
+    const wanted = Number(c.controls.moment);
+    const sums = new Map(); // round -> [[right, of] of each class]
+    for (const i of table.order()) {
+      if (moment[i] !== wanted || (chosen !== null && peer[i] !== chosen)) continue;
+      if (!sums.has(round[i])) sums.set(round[i], of[i].map(() => [0, 0]));
+      of[i].forEach((n, k) => {
+        sums.get(round[i])[k][0] += right[i][k];
+        sums.get(round[i])[k][1] += n;
+      });
+    }
+    const rounds = [...sums.keys()].sort((a, b) => a - b);
+    const names = c.store.facts.classes || [];
+    const label = (k) => String(names[k] ?? k);
+    const asTable = () => ({ columns: ["round", "class", "right", "of"], rows: rounds.flatMap((at) => sums.get(at).map(([n, all], k) => [at, label(k), n, all])) });
+    const who = chosen === null ? "all peers" : c.store.peerId(chosen);
+    if (!rounds.length) {
+      const empty = table.n ? `No accuracy by class of ${who} at this moment.` : "This run has no accuracies by class: it ended before the first evaluation, or an older version recorded it.";
+      return { option: null, empty, table: asTable, summary: empty };
+    }
+    const n = sums.get(rounds[0]).length;
+    const cells = rounds.flatMap((at, x) => sums.get(at).map(([good, all], k) => [x, k, all ? good / all : null, good, all]).filter((cell) => cell[2] !== null));
+    const held = chosen === null ? null : c.store.table("peers").rows().find((row) => row.peer === chosen)?.classes;
+    const axisLabel = (k) => (held ? `${prisam.text.short(label(k), 10)} (${held[k] ?? 0})` : prisam.text.short(label(k), 14));
+    const tip = ({ value }) => prisam.text.tooltip(`class ${label(value[1])}`, [["round", rounds[value[0]]], ["right", `${value[3]} of ${value[4]}`], ["share", prisam.text.share(value[2])]]);
+    const few = rounds.length * 34 < c.width - 120;
+    const notes = chosen === null ? ["Select a peer to see its classes alone, with its number of training images of each."] : [`In brackets: training images of ${who}.`];
+    return { height: 90 + Math.max(160, n * 22), table: asTable, notes,
+      summary: `Share right of each of ${n} classes by round, ${who}, ${MOMENTS[wanted]}.`,
+      option: {
+        grid: { left: 96, right: 76, top: 10, bottom: 46 },
+        tooltip: { formatter: tip },
+        xAxis: { type: "category", name: "round", nameLocation: "middle", nameGap: 26, data: rounds },
+        yAxis: { type: "category", inverse: true, data: Array.from({ length: n }, (_, k) => axisLabel(k)) },
+        visualMap: { min: 0, max: 1, dimension: 2, right: 0, top: "middle", itemHeight: 120, calculable: false, text: ["100 %", "0 %"], inRange: { color: c.palette.scale("sequential") } },
+        series: [{ type: "heatmap", data: cells, label: { show: few, fontSize: 10, formatter: ({ value }) => String(Math.round(value[2] * 100)) }, itemStyle: { borderWidth: 1, borderColor: c.palette.surface } }],
       } };
   }
 
@@ -178,8 +195,8 @@
     id: "accuracy",
     title: "Accuracy",
     order: 3,
-    tables: ["accuracy", "reference", "faults", "peers"],
-    how: "A thin line is a peer, a thick line the mean of a data group, and the band reaches from the group's lowest to its highest peer. Solid is the model after aggregation, dotted after training alone: where the solid line lies below, averaging cost the group accuracy. Long dashes are the baseline, short dashes the control run without faults. Shaded is the time of a fault. Hold Ctrl and turn the wheel, or drag the slider, to zoom.",
+    tables: ["accuracy", "reference", "faults", "peers", "per_class"],
+    how: "A thin line is a peer, a thick line the mean of a data group, and the band reaches from the group's lowest to its highest peer. Solid is the model after aggregation, dotted after training alone: where the solid line lies below, averaging cost the group accuracy. Long dashes are the baseline, short dashes the control run without faults. Shaded is the time of a fault. Hold Ctrl and turn the wheel, or drag the slider, to zoom. By class: the share of test images that were right, by round and class; a class that stays pale is one that these peers never learn.",
     figures: [{
       id: "accuracy",
       title: "Accuracy",
@@ -195,6 +212,13 @@
         if (peer === null || peer === undefined) return Number.isInteger(round) ? { round } : null;
         return Number.isInteger(round) ? { peer, round } : { peer };
       },
+    }, {
+      id: "classes",
+      title: "By class",
+      controls: [{ id: "moment", label: "Moment", options: [["2", "aggregated"], ["1", "averaged, before recalibration"], ["0", "trained"]] }],
+      follows: ["peer"],
+      build: byClass,
+      click: (event) => ({ round: Number(event.name) }),
     }],
   });
 })();

@@ -6,14 +6,15 @@ prisam.view({
   title: "Verdict",
   order: 1,
   tables: ["tiles"],
-  how: "Each tile is one figure of the run as `prisam summary` prints it, and a link to the view that is its evidence. ✓ says that it is as it should be, ✗ that a rule was broken or peers were lost, ? that nothing could be judged.",
+  how: 'Each tile is one figure of the run as "prisam summary" prints it, and a link to the view that is its evidence. ✓ says that it is as it should be, ✗ that a rule was broken or peers were lost, ? that nothing could be judged.',
   draw(body, { store, palette }) {
     const { element, views } = prisam;
-    const table = store.table("tiles");
-    const tiles = Array.from({ length: table.n }, (_, i) => table.row(i)).map((row) => { // as given
+    const rows = store.table("tiles").rows().slice().sort((a, b) => a.place - b.place);
+    const tiles = rows.map((row) => {
       const { tone, symbol } = palette.verdict(row.tone);
       const link = views.link(row.view, "");
       link.className = `tile ${tone}`;
+      link.title = row.detail ?? ""; // all of it, where the tile has room for four lines only
       link.dataset.tile = row.id;
       link.append(
         element("span", { class: "label", text: row.label }),
