@@ -37,6 +37,7 @@ PICKLES = (
 )
 WRITTEN = {"summary.json", "ledger.parquet", "connections.parquet"}
 """What `prisam summary` writes anew."""
+REPORT = "report.html"
 
 
 class Touches:
@@ -97,11 +98,13 @@ def files_in(folder):
     return {
         path.relative_to(folder): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in WRITTEN
+        if path.is_file() and path.name not in (*WRITTEN, REPORT)
     }
 
 
 READING = [
+    ("report", "{run}"),
+    ("report", "stra", "--redact"),
     ("summary", "{run}"),
     ("summary", "{run}", "--format", "json", "--all"),
     ("summary",),

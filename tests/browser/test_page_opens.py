@@ -1,8 +1,8 @@
 """The page opens from a file, offline: one request, no error, whatever the run holds."""
 
 from hand_pages import a_payload, a_run, an_empty_payload
+from page_steps import draw_all
 
-DRAW_ALL = "prisam.views.figures().forEach((each) => { each.near = true; each.draw(); })"
 HOSTILE = (
     '<img src=x onerror="document.title=`owned`">',
     "</script><script>document.title='owned'</script>",
@@ -16,12 +16,12 @@ def test_a_page_asks_for_itself_only_and_shows_the_verdict_first(open_page, writ
     assert page.locator("#headline").inner_text() == "4 of 4 peers ran 3 rounds in 9.0 s"
     assert page.locator("main section").first.get_attribute("id") == "section-strip"
     assert page.locator("[data-tile=deployed] .printed").inner_text() == "0.812"
-    page.evaluate(DRAW_ALL)
+    draw_all(page)
 
 
 def test_a_folder_without_journals_opens_and_says_what_is_missing(open_page, written):
     page = open_page(written(an_empty_payload()))
-    page.evaluate(DRAW_ALL)
+    draw_all(page)
     assert "no journal" in page.locator("#missing").inner_text()
     for figure in page.locator("figure").all():
         assert figure.locator(".empty").inner_text() != ""
@@ -30,9 +30,8 @@ def test_a_folder_without_journals_opens_and_says_what_is_missing(open_page, wri
 def test_hostile_names_stay_text(open_page, written):
     run = a_run(HOSTILE[0], ids=HOSTILE, headline=HOSTILE[1], missing=list(HOSTILE))
     page = open_page(written({"format": 1, "runs": [run]}))
-    page.evaluate(DRAW_ALL)
-    for button in page.locator("button[aria-expanded]").all():
-        button.click()
+    draw_all(page)
+    page.evaluate("document.querySelectorAll('button[aria-expanded]').forEach((b) => b.click())")
     page.locator("#select-peer").select_option("1")
     assert page.title().startswith("<img")
     assert page.locator("#headline").inner_text() == HOSTILE[1]

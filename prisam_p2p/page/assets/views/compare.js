@@ -28,7 +28,7 @@
       ...facts.map((fact) => [fact.replaceAll("_", " "), ...runs.map((run) => run.facts[fact] ?? null)]),
       ...[...labels].map(([id, label]) => [label, ...tiles.map((each) => each.get(id) ?? null)]),
     ];
-    return { option: null, tableOnly: true, table: { columns: ["", ...namesOf(runs)], rows } };
+    return { option: null, tableOnly: true, table: { columns: ["figure", ...namesOf(runs)], rows } };
   }
 
   function accuracy(c) {
