@@ -1,7 +1,7 @@
 """The page opens from a file, offline: one request, no error, whatever the run holds."""
 
 from hand_pages import a_payload, a_run, an_empty_payload
-from page_steps import draw_all
+from page_steps import draw_all, open_tables
 
 HOSTILE = (
     '<img src=x onerror="document.title=`owned`">',
@@ -31,7 +31,7 @@ def test_hostile_names_stay_text(open_page, written):
     run = a_run(HOSTILE[0], ids=HOSTILE, headline=HOSTILE[1], missing=list(HOSTILE))
     page = open_page(written({"format": 1, "runs": [run]}))
     draw_all(page)
-    page.evaluate("document.querySelectorAll('button[aria-expanded]').forEach((b) => b.click())")
+    open_tables(page)
     page.locator("#select-peer").select_option("1")
     assert page.title().startswith("<img")
     assert page.locator("#headline").inner_text() == HOSTILE[1]

@@ -53,6 +53,27 @@ def a_run(
             "group": [p % 2 for p in peers],
             "profile": ["laptop"] * len(ids),
             "state": ["completed"] * len(ids),
+            "classes": [[10 * p, 5] for p in peers],
+            "asked_speed": [0.5] * len(ids),
+            "achieved_speed": [0.4] * len(ids),
+        },
+        "per_class": {
+            "peer": list(peers),
+            "round": [0] * len(ids),
+            "moment": [2] * len(ids),
+            "right": [[3, 4]] * len(ids),
+            "of": [[5, 5]] * len(ids),
+        },
+        "resources": {
+            "peer": list(peers),
+            "round": [0] * len(ids),
+            "speed": [0.4] * len(ids),
+        },
+        "bytes": {
+            "round": [0, 0],
+            "kind": ["mask", "weights"],
+            "layer": ["payload", "payload"],
+            "n_bytes": [1000, 90_000],
         },
         "accuracy": {
             "peer": [p for p, _, _ in rows],

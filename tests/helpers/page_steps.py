@@ -10,6 +10,13 @@ def draw_all(page: Any) -> None:
     page.evaluate("prisam.views.figures().forEach((each) => { each.near = true; each.draw(); })")
 
 
+def open_tables(page: Any) -> None:
+    """Open the table behind every figure."""
+    page.evaluate(
+        "document.querySelectorAll('button[aria-expanded=false]').forEach((it) => it.click())"
+    )
+
+
 def figures(page: Any) -> list[dict[str, Any]]:
     """Return of each figure: id, whether a chart is drawn and how wide, its table's shape."""
     found: list[dict[str, Any]] = page.evaluate(
