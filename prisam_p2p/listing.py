@@ -87,13 +87,16 @@ def _runs() -> list[Item]:
 def _about_run(run: Path) -> str:
     """Return what ran, when, and how it ended; a run without a summary runs, or was killed."""
     plan = _json(run / "plan.json")
-    settings = plan.get("settings", {})
+    settings = plan.get("settings")
+    if not isinstance(settings, dict):  # no plan of ours, but the other runs are to be listed
+        settings = {}
     what = f"{settings.get('algorithm', '?')} on {plan.get('topology', '?')}"
     began = datetime.fromtimestamp((run / "plan.json").stat().st_mtime)
     summary = _json(run / "summary.json")
     end = "no summary yet"
     if summary:
-        end = f"{summary['status']}, {summary['rounds_done']} of {summary['rounds']} rounds"
+        status, done, rounds = (summary.get(k, "?") for k in ("status", "rounds_done", "rounds"))
+        end = f"{status}, {done} of {rounds} rounds"
     return f"{began:%Y-%m-%d %H:%M}, {what}, seed {settings.get('seed', '?')}: {end}"
 
 

@@ -104,6 +104,20 @@ def test_runs_are_listed_with_what_ran_and_how_it_ended(here):
     assert items("runs")[0]["description"].endswith(": completed, 2 of 2 rounds")
 
 
+@pytest.mark.parametrize("plan", ["[]", "3", '{"settings": []}', '{"settings": "x"}', "{half"])
+@pytest.mark.parametrize("summary", ["[]", "{half", '{"status": 3}'])
+def test_a_run_whose_files_are_none_of_ours_does_not_hide_the_others(here, plan, summary):
+    odd = here / "runs" / "odd"
+    odd.mkdir(parents=True)
+    (odd / "plan.json").write_text(plan)
+    (odd / "summary.json").write_text(summary)
+    one = here / "runs" / "one"
+    one.mkdir()
+    orderly().write(one)
+    assert {item["name"] for item in items("runs")} == {"odd", "one"}
+    assert "? on ?, seed ?: " in listed("runs")
+
+
 def test_without_a_kind_all_are_listed():
     first_words = [line.split()[0] for line in listed().splitlines() if line]
     assert [word for word in first_words if word in KINDS] == list(KINDS)
