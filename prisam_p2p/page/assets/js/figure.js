@@ -11,9 +11,10 @@
       this.view = view;
       this.spec = spec;
       this.id = `${view.id}-${spec.id}`;
-      this.controls = Object.fromEntries((spec.controls || []).map((each) => [each.id, String(each.value ?? each.options[0][0])]));
+      this.controls = Object.fromEntries((spec.controls || []).map((each) => [each.id, prisam.controls.first(each)]));
       this.chart = null;
       this.built = null;
+      this._made = []; // its controls
       this.near = false;
       this._dirty = true;
       this._drawnAt = -Infinity;
@@ -72,6 +73,7 @@
       this._chartBox.hidden = !drawn;
       this._notes.replaceChildren(...notes.map((text) => element("li", { text })));
       this._notes.hidden = !notes.length;
+      for (const control of this._made) control.refresh(this.context());
       this._chartBox.setAttribute("aria-label", summary || this.spec.title);
       for (const button of this._pictureButtons) button.disabled = !drawn;
       if (drawn) this._setOption(option, height);
@@ -97,7 +99,7 @@
 
     /** Keep how far the reader has zoomed in, while the axis is the same. */
     _zoom(option) {
-      const controls = JSON.stringify(this.controls);
+      const controls = this.built.zoomed ?? JSON.stringify(this.controls);
       const before = this._zoomedFor === controls ? this.chart.getOption()?.dataZoom : null;
       this._zoomedFor = controls;
       if (!before || !option.dataZoom) return option;
@@ -161,14 +163,13 @@
     }
 
     _control(spec) {
-      const choice = element("select", { id: `control-${this.id}-${spec.id}` });
-      for (const [value, label] of spec.options) choice.append(element("option", { value, text: label }));
-      choice.value = this.controls[spec.id];
-      choice.addEventListener("change", () => {
-        this.controls[spec.id] = choice.value;
+      const made = prisam.controls.make(spec, `control-${this.id}-${spec.id}`, this.controls[spec.id], (value) => {
+        this.controls[spec.id] = value;
+        if (spec.changed) spec.changed(value, this.context());
         this.changed(true);
       });
-      return element("label", { class: "field" }, `${spec.label} `, choice);
+      this._made.push(made);
+      return made.element;
     }
 
     _buttons() {
