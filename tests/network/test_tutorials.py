@@ -67,8 +67,8 @@ def count_bytes(printed):
 
 
 def break_a_network(printed):
-    assert "back#0 restart fired: True verified: True" in printed
-    assert "gone#0 kill fired: True verified: True" in printed
+    assert "back#0 restart fired: True verified: True contained: True" in printed
+    assert "gone#0 kill fired: True verified: True contained: True" in printed
     assert "lost: ['p05']" in printed
     assert "p01 did 2 rounds" in printed
 
