@@ -65,7 +65,17 @@ class RunFolder:
 
     def records(self, peer: str, kind: str) -> list[Line]:
         """Return a peer's records of one kind, in the order written."""
-        return [line for line in self.journals[peer] if line["record"] == kind]
+        return self._by_kind[peer].get(kind, [])
+
+    @cached_property
+    def _by_kind(self) -> dict[str, dict[str, list[Line]]]:
+        """Peer -> kind -> its records of that kind."""
+        found: dict[str, dict[str, list[Line]]] = {}
+        for peer, lines in self.journals.items():
+            kinds = found.setdefault(peer, {})
+            for line in lines:
+                kinds.setdefault(line["record"], []).append(line)
+        return found
 
     def last(self, peer: str, kind: str) -> Line | None:
         """Return a peer's last record of one kind, if it wrote one."""

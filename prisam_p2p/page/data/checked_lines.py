@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
+from itertools import chain
+from math import isfinite
 from typing import Any
 
 from prisam_p2p.measure import records
@@ -16,9 +17,10 @@ from prisam_p2p.report.run_tables import record_name
 
 Line = dict[str, Any]
 Check = Callable[[Any], bool]
+CheckAll = Callable[[Collection[Any]], bool]
 
 _LARGEST = 2**53
-"""Integers beyond this are no exact numbers in a browser."""
+"""Integers beyond this are no exact numbers in a browser; nothing else is as large, either."""
 _MAY_BE_INFINITE = frozenset({"loss", "norms"})
 """A training that diverged, or weights that a liar sent, leave such numbers."""
 
@@ -43,7 +45,8 @@ def is_sound(line: object, rounds: int) -> bool:
     """
     if not isinstance(line, dict) or not isinstance(line.get("record"), str):
         return False
-    if not _is_number(line.get("t_s")):
+    t_s = line.get("t_s")
+    if type(t_s) not in (int, float) or not _are_numbers((t_s,), False):
         return False
     checks = _checks().get(line["record"])
     if checks is None:
@@ -68,41 +71,66 @@ def _of(record: type) -> Mapping[str, Check]:
 
 def _check(hint: Any, may_be_infinite: bool = False) -> Check:
     """Return what tells whether a value from JSON has the type `hint`."""
-    simple: dict[Any, Check] = {
-        str: lambda value: isinstance(value, str),
-        bool: lambda value: isinstance(value, bool),
-        int: _is_whole,
-        float: _is_float if may_be_infinite else _is_number,
-        type(None): lambda value: value is None,
-    }
-    if hint in simple:
-        return simple[hint]
-    inner = [_check(each, may_be_infinite) for each in typing.get_args(hint)]
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        return lambda value: any(check(value) for check in inner)
-    if origin is list:
-        each = inner[0]
-        return lambda value: isinstance(value, list) and all(map(each, value))
-    if origin is tuple:
-        return lambda value: (
-            isinstance(value, list)
-            and len(value) == len(inner)
-            and all(check(cell) for check, cell in zip(inner, value, strict=True))
-        )
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is dict:
-        of_values = inner[1]
-        return lambda value: isinstance(value, dict) and all(map(of_values, value.values()))
-    raise TypeError(f"a journal's field has the type {hint}, which has no check")
+        are = _scalars(inner[1], may_be_infinite)
+        return lambda value: type(value) is dict and are(value.values())
+    if origin is not list:
+        are = _scalars(hint, may_be_infinite)
+        return lambda value: are((value,))
+    kind, cells = typing.get_origin(inner[0]), typing.get_args(inner[0])
+    if kind is tuple:
+        return _check_rows([_scalars(each, may_be_infinite) for each in cells])
+    if kind in (list, dict):
+        return _check_inner(kind, _scalars(cells[-1], may_be_infinite))
+    are = _scalars(inner[0], may_be_infinite)
+    return lambda value: type(value) is list and are(value)
 
 
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and -_LARGEST <= value <= _LARGEST
+def _check_rows(columns: Sequence[CheckAll]) -> Check:
+    """Return the check of a list of rows, each cell of which has the type of its column."""
+
+    def check(value: Any) -> bool:
+        if type(value) is not list or not {*map(type, value)} <= {list}:
+            return False
+        if not {*map(len, value)} <= {len(columns)}:
+            return False
+        cells = zip(columns, zip(*value, strict=True), strict=False)  # no cells without a row
+        return all(are(each) for are, each in cells)
+
+    return check
 
 
-def _is_float(value: Any) -> bool:
-    return type(value) is float or _is_whole(value)
+def _check_inner(kind: type, are: CheckAll) -> Check:
+    """Return the check of a list of lists or objects, all of whose values have one type."""
+
+    def check(value: Any) -> bool:
+        if type(value) is not list or not {*map(type, value)} <= {kind}:
+            return False
+        inner = value if kind is list else [each.values() for each in value]
+        return are(list(chain.from_iterable(inner)))
+
+    return check
 
 
-def _is_number(value: Any) -> bool:
-    return _is_float(value) and math.isfinite(value)
+def _scalars(hint: Any, may_be_infinite: bool) -> CheckAll:
+    """Return what tells whether all values have the scalar type `hint`."""
+    unions = (types.UnionType, typing.Union)
+    kinds = {*typing.get_args(hint)} if typing.get_origin(hint) in unions else {hint}
+    if not kinds <= {str, bool, int, float, types.NoneType}:
+        raise TypeError(f"a journal's field has the type {hint}, which has no check")
+    if float in kinds:
+        kinds.add(int)  # a journal may hold 1 for 1.0
+    if not kinds & {int, float}:
+        return lambda values: {*map(type, values)} <= kinds
+    return lambda values: {*map(type, values)} <= kinds and _are_numbers(values, may_be_infinite)
+
+
+def _are_numbers(values: Iterable[Any], may_be_infinite: bool) -> bool:
+    """Tell whether all numbers among the values are of a size that a browser can hold."""
+    found = [each for each in values if type(each) is int or type(each) is float]
+    if may_be_infinite:
+        found = [each for each in found if type(each) is int or isfinite(each)]
+    if not found:
+        return True
+    return min(found) >= -_LARGEST and max(found) <= _LARGEST and all(map(isfinite, found))

@@ -90,10 +90,13 @@ class PageData:
             journal: the name of its file without the ending: a peer, launcher or kernel.
             line: parsed; what is no sound record of this run is counted and left out.
         """
-        if not is_sound(line, self._shared.plan.rounds):
+        if isinstance(line, dict) and is_sound(line, self._shared.plan.rounds):
+            self.take_sound(journal, line)
+        else:
             self.unreadable(journal)
-            return
-        assert isinstance(line, dict)
+
+    def take_sound(self, journal: str, line: Line) -> None:
+        """Fold in a line that `is_sound`."""
         if journal == KERNELS:
             return
         peer = LAUNCHER if journal == LAUNCHERS else self._shared.plan.number(journal)
