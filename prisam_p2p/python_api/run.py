@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from prisam_p2p.errors import CheckFailed, ConfigError, Undecided
 from prisam_p2p.measure.folders import baseline_of
+from prisam_p2p.page.data.by_ids import table_by_ids
+from prisam_p2p.page.data.run_page import page_data_of
+from prisam_p2p.page.data.tables import TABLES
 from prisam_p2p.plan.toml_file import near, validate
 from prisam_p2p.python_api.html import paragraphs, table_html
 from prisam_p2p.python_api.result_table import ResultTable
@@ -104,6 +107,26 @@ class Run:
             ConfigError: it is not one SELECT, or DuckDB does not accept it.
         """
         return ResultTable.of(select(self._tables, query))
+
+    def page_data(self, redact: bool = False) -> dict[str, Any]:
+        """Return the data of the run's page (`prisam report`), as it stands in the page.
+
+        Args:
+            redact: leave out paths, names of hosts and users, and command lines.
+        """
+        return page_data_of(self.folder, redact)
+
+    def table(self, name: str) -> ResultTable:
+        """Return a table of the run's page, such as "accuracy", "pulls" or "groups".
+
+        Peers stand in it by their ids.
+
+        Raises:
+            ConfigError: there is no such table.
+        """
+        if name not in TABLES:
+            raise ConfigError("table", "", name, f"a table of the page; {near(name, TABLES)}")
+        return ResultTable.of(table_by_ids(self._page_tables, name))
 
     def weights(self, peer: str) -> dict[str, npt.NDArray[Any]]:
         """Return the weights of a peer's model; see `RunPeer.weights`."""
@@ -202,6 +225,11 @@ class Run:
     @cached_property
     def _tables(self) -> list[Table]:
         return list(run_tables(self.folder, self._ledger))
+
+    @cached_property
+    def _page_tables(self) -> dict[str, Any]:
+        tables: dict[str, Any] = self.page_data()["runs"][0]["tables"]
+        return tables
 
     @cached_property
     def _judgement(self) -> Judgement:

@@ -49,6 +49,7 @@ def test_bytes_by_kind_are_those_of_prisam_bytes(run):
 def test_a_folder_without_a_plan_is_refused(tmp_path):
     with pytest.raises(ConfigError):
         page_data_of(RunFolder(tmp_path))
-    (tmp_path / "plan.json").write_text(json.dumps([1]))
-    with pytest.raises(ConfigError):
-        page_data_of(RunFolder(tmp_path))
+    for plan in ([1], {}, {"peers": 3}, {"peers": ["a"]}, {"peers": [1]}):
+        (tmp_path / "plan.json").write_text(json.dumps(plan))
+        with pytest.raises(ConfigError):
+            page_data_of(RunFolder(tmp_path))

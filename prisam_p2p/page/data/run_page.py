@@ -36,8 +36,11 @@ class SoundRun(RunFolder):
         Raises:
             ConfigError: this is no run folder.
         """
-        plan: Any = super().plan
-        if not isinstance(plan, dict) or not isinstance(plan.get("peers"), dict):
+        try:
+            plan = super().plan
+        except TypeError:  # its peers are no names
+            plan = {}
+        if not isinstance(plan.get("peers"), dict):
             raise ConfigError(str(self.path), "plan.json", "no peers", "the plan of a run")
         return plan
 

@@ -9,7 +9,7 @@ from prisam_p2p.page.data.checked_lines import Line
 from prisam_p2p.page.data.shared import Handlers, Shared
 
 OTHER = "other"
-PHASES = (*dict.fromkeys(each.words for each in Activity), OTHER)
+PHASES = (*dict.fromkeys(each.phase for each in Activity), OTHER)
 """Phases by their number in the table `spans`; the last one stands for those that it lacks."""
 
 _SLOWEST = 3
