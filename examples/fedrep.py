@@ -11,7 +11,7 @@ holds a whole model, so zeros travel in place of the head, and the ledger counts
 from prisam_p2p.api import Layout, Peer, State, Traits, Weights, algorithm
 
 HEAD_EPOCHS = 3
-"""Times that the head is trained for --epochs; the body is once. In the source, too, it is less."""
+"""The head is trained for this many times --epochs, the body once: less, as in the source."""
 
 
 def head_and_body(layout: Layout) -> tuple[list[str], list[str]]:
