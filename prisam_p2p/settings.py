@@ -301,6 +301,13 @@ class RunSettings(BaseModel):
     evaluate_every: int = _setting(
         Heading.RUN, 1, "Rounds between evaluations; the last round is always evaluated.", ge=1
     )
+    evaluate_before_recalibration: bool = _setting(
+        Heading.RUN,
+        False,
+        "Also evaluate the average before its BatchNorm statistics are computed anew: the journals "
+        "then tell what that is worth. Results stay the same; a third evaluation in each round "
+        "costs CPU time.",
+    )
 
     dataset: str = _setting(
         Heading.DATA,

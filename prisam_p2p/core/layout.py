@@ -71,6 +71,12 @@ class ChannelSet:
     size: int
     views: tuple[BnView, ...]
 
+    @property
+    def title(self) -> str:
+        """The set's name for readers: its first layer, and how many others go with it."""
+        others = len({view.layer for view in self.views} - {self.name})
+        return f"{self.name} + {others} coupled" if others else self.name
+
 
 @dataclass(frozen=True)
 class TensorLayout:

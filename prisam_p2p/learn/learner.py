@@ -41,10 +41,16 @@ def initial_weights(architecture: Architecture, seed: int) -> Weights:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy in [0, 1] on a device's validation set and on its test set."""
+    """Accuracy in [0, 1] on a device's validation set and on its test set.
+
+    Attributes:
+        right, of: for each class, test images that were classified rightly, and test images.
+    """
 
     validation: float
     test: float
+    right: tuple[int, ...] = ()
+    of: tuple[int, ...] = ()
 
 
 class Learner:
@@ -125,12 +131,15 @@ class Learner:
     def accuracy(self, weights: Weights) -> Accuracy:
         """Return the accuracy of `weights` on the validation and on the test images."""
         net = self._net(weights)
-        validation, test = (
-            training.accuracy(net, *self._tensors(rows))  # copies of one set at a time
-            for rows in (self._data.validation, self._data.test)
-        )
+        n_classes = self._architecture.n_classes
+        validation = training.accuracy(net, *self._tensors(self._data.validation))
+        images, labels = self._tensors(self._data.test)  # copies of one set at a time
+        hits = training.hits(net, images, labels)
+        right, of = (torch.bincount(each, minlength=n_classes) for each in (labels[hits], labels))
+        test = float(hits.float().mean())
+        del images, labels
         return_freed_memory()
-        return Accuracy(validation, test)
+        return Accuracy(validation, test, tuple(right.tolist()), tuple(of.tolist()))
 
     def loss(self, weights: Weights) -> float:
         """Return the mean cross entropy of `weights` on the training images."""

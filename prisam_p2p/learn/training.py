@@ -153,10 +153,19 @@ def accuracy(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> floa
     Args:
         images, labels: shapes (n, C, H, W) and (n,), on the network's device.
     """
+    return float(hits(net, images, labels).float().mean())
+
+
+def hits(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return for each image whether `net` classifies it correctly, shape (n,).
+
+    Args:
+        images, labels: shapes (n, C, H, W) and (n,), on the network's device.
+    """
     net.eval()
     with torch.no_grad():
         logits = torch.cat([net(block) for block in torch.split(images, _EVALUATION_BATCH)])
-    return float((logits.argmax(1) == labels).float().mean())
+    return logits.argmax(1) == labels
 
 
 def loss(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:

@@ -56,11 +56,13 @@ class TrafficCounter:
 
     Attributes:
         round_index: counts go to this round; -1 before the first announcement.
+        payload: direction -> bytes of payload so far.
     """
 
     def __init__(self, mechanism: Mechanism = PLAIN) -> None:
         self._framing = mechanism.framing
         self.round_index = BEFORE_ROUNDS
+        self.payload: dict[Direction, int] = {"in": 0, "out": 0}
         self._counts: defaultdict[tuple[int, str, str, int], Count] = defaultdict(Count)
         self._written: dict[tuple[int, str, str, int], int] = {}
 
@@ -73,6 +75,7 @@ class TrafficCounter:
         payload = own - sizes[0] if kind in _WITH_PAYLOAD else 0
         count = self._counts[connection, direction, carried, self.round_index]
         count.payload += payload
+        self.payload[direction] += payload
         count.header += own - payload
         count.framing += added
         count.segments += segments(own + added)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xxhash
@@ -18,6 +19,7 @@ from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.shared_data import SharedImages, open_shared
 from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.training import Hyperparameters
+from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.neighbors import Neighbors
@@ -29,6 +31,7 @@ from prisam_p2p.transport import events
 from prisam_p2p.transport.context import LocalPeer
 from prisam_p2p.transport.pacing import bytes_per_second
 from prisam_p2p.transport.pull_manager import MIN_RATE_BYTES_S, Patience
+from prisam_p2p.transport.servings import Serving
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.messages import WireDtype
@@ -101,7 +104,9 @@ def make_network(
         message_fault_seed=s.seed,
         heartbeat_s=s.heartbeat_s,
     )
-    transport = parts.transport(me, layout, inbox, how, journal.write)
+    transport = parts.transport(
+        me, layout, inbox, how, journal.write, served=partial(_write_serving, journal)
+    )
     n_bits = {
         "similarity": similarity_bits(layout, s.similarity_layers),
         "structure": layout.n_bits,
@@ -111,3 +116,18 @@ def make_network(
     deadline = RoundDeadline(DeadlineRule(s.round_timeout_s, s.round_deadline_k))
     what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype, marks)
     return parts.network(transport, *what), transport
+
+
+def _write_serving(journal: Journal, serving: Serving) -> None:
+    journal.write(
+        records.Served(
+            round=serving.round_index,
+            to=serving.to,
+            offered_round=serving.latest_round,
+            n_bytes=serving.n_bytes,
+            began_s=journal.run_s(serving.began_s),
+            queued_s=round(serving.queued_s, 4),
+            wall_s=round(serving.wall_s, 4),
+            state=serving.ending,
+        )
+    )

@@ -78,7 +78,7 @@ class Neighbors:
         self._unwelcomed: set[str] = set()
         self._unjoined: set[str] = set()
         self._pulls: dict[str, Weights | None] = {}
-        self._fetched: dict[str, int] = {}
+        self._fetched: dict[str, tuple[int, float]] = {}
         self._arrived_s: defaultdict[int, dict[str, float]] = defaultdict(dict)
         self._rejections: Counter[tuple[str, str]] = Counter()
 
@@ -136,6 +136,7 @@ class Neighbors:
             wanted: fetch only channels that this mask keeps; None = all.
         """
         self._pulls, self._fetched = {}, {}
+        began_s = time.monotonic()
         self._transport.pull(donors, round_index, wanted, self._pull_deadline_s)
 
         def awaited() -> set[str]:
@@ -145,7 +146,7 @@ class Neighbors:
         self._wait_for(awaited, _ANSWER_S)  # anew: this process may have been suspended meanwhile
         for donor in sorted(awaited()):
             reason = f"the transport reported no end within {self._pull_deadline_s + _ANSWER_S:g} s"
-            self._journal.write(records.PullFailed(round_index, donor, reason))
+            self._write_failed(round_index, donor, reason, began_s, time.monotonic() - began_s)
         arrived, self._pulls = self._pulls, {}
         return {donor: w for donor, w in sorted(arrived.items()) if w is not None}
 
@@ -155,8 +156,8 @@ class Neighbors:
         Args:
             check: the check that they failed: digest, shape, finite or norm.
         """
-        fetched = self._fetched.get(donor, 0)
-        self._journal.write(records.Rejected(round_index, donor, check, detail, fetched))
+        fetched, wall_s = self._fetched.get(donor, (0, None))
+        self._journal.write(records.Rejected(round_index, donor, check, detail, fetched, wall_s))
 
     def latest_rounds(self) -> dict[str, int]:
         """Return connected neighbor -> the latest round that it announced, if it announced any.
@@ -180,6 +181,10 @@ class Neighbors:
     def bytes_out(self) -> int:
         """Return how many bytes of payload and headers were sent so far."""
         return self._transport.bytes_out()
+
+    def payload_bytes(self) -> tuple[int, int]:
+        """Return how many bytes of payload were (sent, received) so far."""
+        return self._transport.payload_bytes()
 
     def write_traffic(self, round_index: int, final: bool = False) -> None:
         """Journal the traffic counts that changed since the last call.
@@ -281,12 +286,13 @@ class Neighbors:
                     )
             case events.PullDone():
                 self._finish_pull(event)
-            case events.PullLost(donor, round_index, reason, check):
+            case events.PullLost(donor, round_index, reason, check, began_s, wall_s):
                 self._pulls[donor] = None
                 if check:
+                    self._fetched[donor] = (0, round(wall_s, 6))
                     self.reject(round_index, donor, check, reason)
                 else:
-                    self._journal.write(records.PullFailed(round_index, donor, reason))
+                    self._write_failed(round_index, donor, reason, began_s, wall_s)
             case events.MessageRejected(sender, verdict_name, reason):
                 n = self._transport.take_rejected(event)
                 self._reject(sender, verdict_name, reason, n)
@@ -312,7 +318,8 @@ class Neighbors:
 
     def _finish_pull(self, event: events.PullDone) -> None:
         pull = event.pull
-        self._fetched[pull.donor] = pull.fetched_bytes
+        wall_s = round(event.wall_s, 6)
+        self._fetched[pull.donor] = (pull.fetched_bytes, wall_s)
         try:
             self._pulls[pull.donor] = pull.weights()
         except Unfit as unfit:
@@ -328,9 +335,18 @@ class Neighbors:
                 pull.n_bytes,
                 pull.fetched_bytes,
                 pull.digest.hex(),
-                round(event.wall_s, 6),
+                wall_s,
                 round(mbit_s, 3),
+                self._journal.run_s(event.began_s),
             )
+        )
+
+    def _write_failed(
+        self, round_index: int, donor: str, reason: str, began_s: float, wall_s: float
+    ) -> None:
+        began_s = self._journal.run_s(began_s)
+        self._journal.write(
+            records.PullFailed(round_index, donor, reason, began_s, round(wall_s, 6))
         )
 
     def _reject(self, sender: str, verdict: str, reason: str, n: int = 1) -> None:

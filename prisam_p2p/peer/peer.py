@@ -20,7 +20,7 @@ from prisam_p2p.core.defence import norm_ratios, outliers
 from prisam_p2p.core.layout import Array, Layout, Mask, Weights, widen
 from prisam_p2p.core.masks import prune, similarity_mask
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.learn.learner import Learner
+from prisam_p2p.learn.learner import Accuracy, Learner
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
@@ -45,6 +45,7 @@ class Peer:
         report: sends a report to the launcher.
         wait_at_barrier: returns when the launcher lets this peer go on.
         own_grouping: users' code that clusters masks; None = what the settings say.
+        memory_mib: returns the memory of this process above its baseline; None = unknown.
         marks: where this peer shows what it is doing; None = nobody looks.
 
     Attributes:
@@ -71,6 +72,7 @@ class Peer:
         wait_at_barrier: Callable[[], object],
         marks: Marks | None = None,
         own_grouping: OwnGrouping | None = None,
+        memory_mib: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.spec, self.layout, self.learner = spec, layout, learner
         self._incarnation = incarnation
@@ -82,9 +84,9 @@ class Peer:
         self.deployment: Deployment | None = None
         self._w0, self._neighbors_if_any, self._journal = w0, neighbors, journal
         self._sleep, self._report, self._await_release = sleep, report, wait_at_barrier
-        self._own_grouping = own_grouping
+        self._own_grouping, self._memory_mib = own_grouping, memory_mib
         self.memory: dict[str, Array] = {}
-        self._first = 0
+        self._first = self._t = 0
         self.marks = marks or Marks()
         self._turns = Turns(spec.turns_fd, spec.cores, sleep, self.marks)
         self.announced = PackedMask(0, b"")
@@ -127,6 +129,7 @@ class Peer:
         """
         t = first
         while t < self.rounds:
+            self._t = t
             self.marks.begin_round(t)
             yield t
             reached = self._neighbors_if_any.reached() if self._neighbors_if_any else 0
@@ -267,6 +270,8 @@ class Peer:
         """Recompute the BN statistics of averaged weights on own data, if the run says so."""
         if not self.spec.settings.bn_recalibration:
             return weights
+        if self.spec.settings.evaluate_before_recalibration:
+            self._evaluate(self._t, "before_recalibration", weights)
         with self._turns.turn():
             return self.learner.recalibrate(weights)
 
@@ -287,19 +292,26 @@ class Peer:
             )
         )
 
-    @does(Activity.EVALUATING)
     def evaluate(self, t: int, moment: str, weights: Weights) -> None:
         """Evaluate a model on this peer's held-out images, in the rounds where that is due.
 
         Args:
             moment: `after_training` or `after_aggregation`.
         """
+        found = self._evaluate(t, moment, weights)
+        if found:
+            self._evaluations.note(moment, found)
+
+    @does(Activity.EVALUATING)
+    def _evaluate(self, t: int, moment: str, weights: Weights) -> Accuracy | None:
+        """Return and journal a model's accuracy; None in rounds in which that is not due."""
         if not self._evaluations.is_due(t):
-            return
+            return None
         with self._turns.turn():
-            result = self.learner.accuracy(weights)
-        self._evaluations.note(moment, result)
-        self._journal.write(records.Evaluated(t, moment, result.validation, result.test))
+            found = self.learner.accuracy(weights)
+        each_class = [*found.right], [*found.of]
+        self._journal.write(records.Evaluated(t, moment, found.validation, found.test, *each_class))
+        return found
 
     def guard_accuracy(self, t: int) -> None:
         """Lower the prune ratio by a step if accuracy has fallen too far below its best.
@@ -356,8 +368,15 @@ class Peer:
             self._neighbors_if_any.write_traffic(t)
         tests = {moment: accuracy.test for moment, accuracy in self._evaluations.accuracy.items()}
         n_bytes = self._neighbors_if_any.bytes_out() if self._neighbors_if_any else 0
+        self._write_resources(t)
         self._report(RoundDone(t, tests, n_bytes))
         self.marks.write_spans()
+
+    def _write_resources(self, t: int) -> None:
+        network = self._neighbors_if_any
+        sent, received = network.payload_bytes() if network else (0, 0)
+        cpu_s = round(time.process_time(), 6)
+        self._journal.write(records.Resources(t, cpu_s, self._memory_mib(), sent, received))
 
     def _keep_state(self, t: int, weights: Weights, progress: Progress) -> None:
         """Save the state; a peer that cannot write it continues without."""

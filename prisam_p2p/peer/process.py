@@ -162,6 +162,7 @@ class _Process:
             lambda: self._await(LeaveBarrier, activity=Activity.AT_BARRIER),
             self._marks,
             code.get("grouping"),
+            self._meter.now_mib,
         )
 
     def close(self) -> None:

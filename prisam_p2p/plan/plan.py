@@ -56,6 +56,8 @@ class ModelPlan(BaseModel):
         mean, std: per channel; a pixel in [0, 1] becomes (pixel - mean) / std. () = inputs are
             taken as they are.
         dtype: of inputs, "float32" or "int64".
+        mask_layers: (name, bits) of each channel set, in the order of a mask's bits; () in plans
+            of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +72,7 @@ class ModelPlan(BaseModel):
     bn_channels: int
     mask_bits: int
     dtype: InputType = "float32"
+    mask_layers: tuple[tuple[str, int], ...] = ()
 
 
 class Plan(BaseModel):

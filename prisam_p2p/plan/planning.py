@@ -204,6 +204,7 @@ def _planner(
         bn_channels=layout.n_bn_channels,
         mask_bits=layout.n_bits,
         dtype=dataset.dtype,
+        mask_layers=tuple((each.title, each.size) for each in layout.sets),
     )
     host = host_facts(training_step(architecture, settings.seed, settings.batch_size))
     return _Planner(topology, dataset, split, model, cost_at, host)

@@ -76,6 +76,13 @@ class MemoryMeter:
         """The peak in MiB above the baseline; None without a sample, or where it is unknown."""
         return None if self._peak_bytes is None else round(self._peak_bytes / MIB, 2)
 
+    def now_mib(self) -> float | None:
+        """Return the memory now, in MiB above the baseline; None before `start` or if unknown."""
+        now = data_bytes()
+        if self._baseline is None or now is None:
+            return None
+        return round((now - self._baseline) / MIB, 2)
+
     def sample(self) -> None:
         """Measure the memory now; does nothing before `start`."""
         if self._baseline is not None:

@@ -270,7 +270,7 @@ class Client:
                 self._messenger.tell(events.Left(neighbor, f"refused us: {reason}"))
             case Refuse(reason), Channel.BULK:
                 line.welcomed = False
-                self._pulls.lose(neighbor, f"refused us: {reason}")
+                self._pulls.lose(neighbor, f"refused us: {reason}", time.monotonic())
             case MaskAnnounce(), Channel.CONTROL:
                 self._hear_mask(line, message)
             case Bye(round_index), Channel.CONTROL:

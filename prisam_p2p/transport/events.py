@@ -63,10 +63,15 @@ class AnnounceDone:
 
 @dataclass(frozen=True, slots=True)
 class PullDone:
-    """Every byte of a pull has arrived."""
+    """Every byte of a pull has arrived.
+
+    Attributes:
+        began_s: by time.monotonic().
+    """
 
     pull: Pull
     wall_s: float
+    began_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,16 @@ class PullLost:
 
     Attributes:
         check: the check that the donor's answer failed (shape); "" if it failed none.
+        began_s: by time.monotonic().
+        wall_s: from its beginning until it was given up.
     """
 
     donor: str
     round_index: int
     reason: str
     check: str = ""
+    began_s: float = field(default=0.0, compare=False)
+    wall_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

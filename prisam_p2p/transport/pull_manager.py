@@ -146,20 +146,21 @@ class PullManager:
         try:
             state.pull.receive(message)
         except WireError as error:
-            self.lose(donor, str(error), error.check if isinstance(error, Unfit) else "")
+            check = error.check if isinstance(error, Unfit) else ""
+            self.lose(donor, str(error), now_s, check)
             return True
         except MemoryError:
-            self.lose(donor, "no memory for it on this device")
+            self.lose(donor, "no memory for it on this device", now_s)
             return True
         state.moved_s, state.retry_s = now_s, None
         if state.pull.done:
             del self._underway[donor]
-            self._tell(events.PullDone(state.pull, now_s - state.started_s))
+            self._tell(events.PullDone(state.pull, now_s - state.started_s, state.started_s))
         else:
             self._ask_more(donor, state, now_s)
         return True
 
-    def lose(self, donor: str, reason: str, check: str = "") -> None:
+    def lose(self, donor: str, reason: str, now_s: float, check: str = "") -> None:
         """Give a pull up, if there is one.
 
         Args:
@@ -167,7 +168,10 @@ class PullManager:
         """
         state = self._underway.pop(donor, None)
         if state is not None:
-            self._tell(events.PullLost(donor, state.pull.round_index, reason, check))
+            began_s, wall_s = state.started_s, now_s - state.started_s
+            self._tell(
+                events.PullLost(donor, state.pull.round_index, reason, check, began_s, wall_s)
+            )
 
     def keep_time(self, now_s: float) -> None:
         """Give up pulls that take too long; send the requests that are due."""
@@ -176,7 +180,7 @@ class PullManager:
                 state.restart_clock(now_s)
             reason = self._why_over(state, now_s)
             if reason:
-                self.lose(donor, reason)
+                self.lose(donor, reason, now_s)
             elif state.away_s is not None:
                 continue
             elif state.retry_s is not None:

@@ -73,7 +73,6 @@ class SnapshotStore:
 
     def answer(self, request: WeightsRequest | ChunkRequest) -> WeightsOffer | Chunk | Unavailable:
         """Return the offer or the chunk that was asked for, or Unavailable."""
-        latest = self._latest
         match request:
             case WeightsRequest():
                 if snapshot := self._wanted(request):
@@ -83,7 +82,13 @@ class SnapshotStore:
                     end = offset + min(length, self._chunk_bytes)
                     if data := snapshot.buffer[offset:end]:
                         return Chunk(digest, offset, data)
-        return Unavailable(latest[-1].offer.round_index if latest else 0)
+        return Unavailable(self.latest_round or 0)
+
+    @property
+    def latest_round(self) -> int | None:
+        """The round of the latest snapshot; None = there is none yet."""
+        latest = self._latest
+        return latest[-1].offer.round_index if latest else None
 
     def has(self, request: WeightsRequest) -> bool:
         """Tell whether the answer is an offer, without making a part for it."""

@@ -35,6 +35,7 @@ from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience
 from prisam_p2p.transport.server import Server
+from prisam_p2p.transport.servings import Serving
 from prisam_p2p.transport.snapshots import PARTS_PER_SLOT, Snapshot, SnapshotStore
 from prisam_p2p.transport.sockets import Socket, SocketLimits
 from prisam_p2p.transport.spool import Spool
@@ -95,6 +96,7 @@ class Transport:
         inbox: where events go.
         note: takes the record of each connection.
         messenger_of: makes what all messages pass on their way in and out.
+        served: told, in the transport's thread, of each upload that has ended.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Transport:
         settings: TransportSettings,
         note: Callable[[records.Connection], None] = lambda _record: None,
         messenger_of: Callable[..., Messenger] = Messenger,
+        served: Callable[[Serving], None] = lambda _serving: None,
     ) -> None:
         n_neighbors, mechanism = len(me.neighbors), CURVE if me.keys else PLAIN
         heartbeat_ms = max(
@@ -127,7 +130,7 @@ class Transport:
         self._zmq.set(zmq.MAX_SOCKETS, 12 * n_neighbors + 16)
         context = TransportContext(self._zmq, me, limits, self._messenger, self._connections)
         self._client = Client(context, self._down, patience, layout.n_bits)
-        self._uploads = Uploads(self._store, self._up, n_slots, patience.timeout_s)
+        self._uploads = Uploads(self._store, self._up, n_slots, patience.timeout_s, served)
         self._server = Server(context, self._uploads, self._client.neighbor_gone)
         self.port = self._server.port
         self._connections.router = f"{me.address}:{self.port}"
@@ -234,6 +237,10 @@ class Transport:
         """Return how many bytes of payload and headers were sent so far."""
         return self._traffic.bytes_out()
 
+    def payload_bytes(self) -> tuple[int, int]:
+        """Return how many bytes of payload were (sent, received) so far."""
+        return self._traffic.payload["out"], self._traffic.payload["in"]
+
     def peak_mbit_s(self) -> tuple[float, float]:
         """Return the most weights (sent, asked for) in any one second, Mbit/s."""
         up, down = (pacer.peak_bytes_s * 8 / 1e6 for pacer in (self._up, self._down))
@@ -274,6 +281,7 @@ class Transport:
 
     def _close_sockets(self) -> None:
         self._connections.write_strangers()
+        self._uploads.close()
         self._client.close(_LINGER_MS)
         self._server.close(_LINGER_MS)
         self._zmq.term()

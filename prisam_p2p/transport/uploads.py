@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import WINDOW_CHUNKS, Answer
+from prisam_p2p.transport.servings import Serving, Servings
 from prisam_p2p.transport.sessions import Session
 from prisam_p2p.transport.snapshots import SnapshotStore
 from prisam_p2p.transport.upload_stops import StopReached, UploadStops
@@ -48,20 +49,30 @@ class Uploads:
         up: the device's upload rate.
         n_slots: how many requesters are served at the same time; others are told to wait.
         idle_s: a requester that asks for nothing for this long loses its slot.
+        served: told of each upload that has ended.
     """
 
-    def __init__(self, store: SnapshotStore, up: Pacer, n_slots: int, idle_s: float) -> None:
+    def __init__(
+        self,
+        store: SnapshotStore,
+        up: Pacer,
+        n_slots: int,
+        idle_s: float,
+        served: Callable[[Serving], None] = lambda _serving: None,
+    ) -> None:
         self._store, self._up, self._idle_s = store, up, idle_s
-        self._slots = _Slots(n_slots)
+        self._slots, self._servings = _Slots(n_slots), Servings(served)
         self._owed: deque[_Owed] = deque()
         self.stop_at((), lambda _reached: None)
 
     def offer(self, requester: Session, request: WeightsRequest, now_s: float) -> Answer | Busy:
         """Return the answer to a request for weights, which begins a new upload."""
         self.drop_requests(requester)
+        self._servings.asked(requester, request.round_index, self._store.latest_round, now_s)
         offered, slots = self._store.has(request), self._slots
         if offered and not slots.take(requester.sender, now_s, OFFER_TIMEOUT_S):
             return Busy(RETRY_MS)
+        (self._servings.offered if offered else self._servings.failed)(requester, now_s)
         return self._store.answer(request)
 
     def owe(self, requester: Session, request: ChunkRequest, now_s: float) -> bool:
@@ -85,9 +96,13 @@ class Uploads:
     def sent(self, due: Due, now_s: float) -> None:
         """Note that an answer was sent: it takes its time, and the last chunk frees the slot."""
         if isinstance(due.answer, Chunk):
-            self._up.spend(len(due.answer.data), now_s)
-            if self._store.ends_at(due.answer):
+            n_bytes, last = len(due.answer.data), self._store.ends_at(due.answer)
+            self._up.spend(n_bytes, now_s)
+            self._servings.sent(due.requester, n_bytes, last, now_s)
+            if last:
                 self._slots.free(due.requester.sender)
+        else:
+            self._servings.failed(due.requester, now_s)
 
     def next_s(self, now_s: float) -> float | None:
         """Return in how many seconds there is something due; None = never."""
@@ -101,6 +116,11 @@ class Uploads:
         """Forget a requester whose session ended: what it asked for, and its slot."""
         self.drop_requests(requester)
         self._slots.free(requester.sender)
+        self._servings.left(requester)
+
+    def close(self) -> None:
+        """Tell of the uploads that have not ended: this peer leaves."""
+        self._servings.close()
 
     def stop_at(self, stops: Iterable[Stop], tell: Callable[[StopReached], None]) -> None:
         """Let uploads wait at `stops`, in place of earlier ones; `tell` hears of each reached."""

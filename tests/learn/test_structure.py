@@ -173,6 +173,9 @@ def test_the_views_of_a_set_are_the_positions_that_its_bits_govern(name):
     bits = {tensor.name: tensor.bits for tensor in layout.tensors}
     for channel_set, span in zip(layout.sets, layout.spans, strict=True):
         assert channel_set.name == channel_set.views[0].layer
+        others = {view.layer for view in channel_set.views[1:]}
+        coupled = f" + {len(others)} coupled" if others else ""
+        assert channel_set.title == channel_set.name + coupled
         for view in channel_set.views:
             governing = bits[f"{view.layer}.weight"][0][view.positions]
             assert governing.tolist() == list(range(span.start, span.stop))

@@ -326,8 +326,16 @@ def test_validation_and_test_accuracy_use_different_images():
         device = Learner(ASKED, images.numpy(), labels, data, HOW, 0, "cpu")
         shares.append(device.accuracy(weights))
     assert shares[0] == found
+    assert [share.of for share in shares] == [(20, 0, 0), (0, 20, 0), (0, 0, 20)]
+    for share in shares:
+        assert sum(share.right) == round(20 * share.test)
+        assert all(right <= of for right, of in zip(share.right, share.of, strict=True))
     assert sum(share.validation for share in shares) == pytest.approx(1)
     assert sum(share.test for share in shares) == pytest.approx(1)
+    labels[20:30] = 1
+    mixed = Learner(ASKED, images.numpy(), labels, data, HOW, 0, "cpu").accuracy(weights)
+    assert mixed.of == (0, 10, 10)
+    assert sum(mixed.right) == round(20 * mixed.test)
     labels[20:] = 3  # a class that does not exist
     device = Learner(ASKED, images.numpy(), labels, data, HOW, 0, "cpu")
     assert device.accuracy(weights).test == 0

@@ -31,6 +31,7 @@ def test_payload_is_mask_bits_and_weights_and_nothing_else(kind, sizes, row):
     carried, *counts = row
     assert counter.changed_rows() == [[4, "out", carried, BEFORE_ROUNDS, *counts]]
     assert carried in KINDS
+    assert counter.payload == {"out": row[2], "in": 0}
 
 
 @pytest.fixture
@@ -98,6 +99,7 @@ def test_a_row_that_was_read_half_added_comes_again():
 
 def test_bytes_out_are_what_was_handed_over(counter):
     assert counter.bytes_out() == 60 + 17 + 17 + 18 + 9
+    assert counter.payload == {"out": 3 * 10, "in": 3000}
 
 
 def test_nothing_was_sent():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,57 @@ def test_the_masks_of_each_round_arrived_before_the_wait_for_them_ended(run):
             assert len(came["ms"]) == PEERS - 1
             assert min(came["ms"]) == 0
             assert came["t0_s"] + max(came["ms"]) / 1000 <= wait["t_s"] + 0.001
+
+
+def test_each_pull_stands_in_both_journals(run):
+    pulled = {
+        (peer, x["donor"], x["round"]): x
+        for peer, found in records(run, "pulled").items()
+        for x in found
+    }
+    served = {
+        (x["to"], donor, x["round"]): x
+        for donor, found in records(run, "served").items()
+        for x in found
+    }
+    assert served.keys() == pulled.keys()
+    assert pulled
+    for key, mine in pulled.items():
+        its = served[key]
+        assert (its["state"], its["n_bytes"]) == ("whole", mine["fetched_bytes"])
+        assert 0 <= its["queued_s"] <= its["wall_s"]
+        ended_s = mine["began_s"] + mine["wall_s"]
+        assert mine["began_s"] - 0.001 <= its["began_s"] <= ended_s + 0.001
+
+
+def test_each_round_tells_what_the_process_used_until_then(run, summary):
+    for peer in IDS:
+        found = [line for line in journal(run, peer) if line["record"] == "resources"]
+        assert [line["round"] for line in found] == [*range(ROUNDS)]
+        finished = journal(run, peer)[-1]
+        cpu_s = [line["cpu_s"] for line in found]
+        assert cpu_s == sorted(cpu_s)
+        assert cpu_s[-1] <= finished["cpu_s"]
+        moved = summary["peers"][peer]["bytes"]
+        received = sum(counts["payload"] for counts in moved["in"].values())
+        assert found[-1]["received_bytes"] == received
+        assert 0 < found[0]["sent_bytes"] <= sum(c["payload"] for c in moved["out"].values())
+        if sys.platform == "linux":
+            assert all(line["memory_mib"] > 0 for line in found)
+
+
+def test_accuracy_is_told_by_class(run):
+    for found in records(run, "evaluated").values():
+        for line in found:
+            assert len(line["right"]) == len(line["of"]) == 10
+            assert line["test"] == pytest.approx(sum(line["right"]) / sum(line["of"]))
+
+
+def test_the_plan_tells_whose_bits_a_mask_has(run):
+    model = json.loads((run / "plan.json").read_text())["model"]
+    layers = dict(model["mask_layers"])
+    assert list(layers) == ["features.1", "features.5", "features.9", "features.13"]
+    assert sum(layers.values()) == model["mask_bits"]
 
 
 def test_budgets_became_ratios_and_sizes(summary):
@@ -271,6 +323,9 @@ def test_without_recalibration_the_average_has_other_statistics(run, tmp_path):
             if (x["round"], x["moment"]) == (0, moment)
         }
 
+    between, _ = variant(run, tmp_path / "between", "--evaluate-before-recalibration --rounds 1")
+    assert tests(between, "before_recalibration") == tests(other, "after_aggregation")
+    assert tests(between, "after_aggregation") == tests(run, "after_aggregation")
     members = [
         {p: x[0] for p, x in values(r, "aggregated", "members").items()} for r in (run, other)
     ]

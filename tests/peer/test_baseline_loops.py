@@ -88,6 +88,9 @@ class Offers:
     def bytes_out(self):
         return 0
 
+    def payload_bytes(self):
+        return 0, 0
+
 
 class Nothing:
     def write(self, record):

@@ -144,12 +144,22 @@ def test_the_meter_keeps_the_peak_above_its_start(monkeypatch):
     assert peaks == [0.0, 30.5, 30.5]
 
 
+def test_the_meter_tells_the_memory_now(monkeypatch):
+    meter, now = MemoryMeter(), iter([50 * MIB, 100 * MIB, 130 * MIB + 2**19, 110 * MIB])
+    monkeypatch.setattr(limits, "data_bytes", lambda: next(now))
+    assert meter.now_mib() is None  # there is no baseline yet
+    meter.start()
+    assert [meter.now_mib(), meter.now_mib()] == [30.5, 10.0]
+    assert meter.peak_mib is None
+
+
 def test_without_known_memory_there_is_no_peak(monkeypatch):
     meter = MemoryMeter()
     monkeypatch.setattr(limits, "data_bytes", lambda: None)
     meter.start()
     meter.sample()
     assert meter.peak_mib is None
+    assert meter.now_mib() is None
 
 
 @linux_only

@@ -149,7 +149,7 @@ def test_chunks_of_a_pull_that_was_given_up_do_not_reach_the_next(net):
     for _ in range(3):
         a.transport.pull(["b"], 0)
         a.wait_for_bytes("b", CHUNK)
-        a.transport._io.call(partial(a.transport._client._pulls.lose, "b", "enough"))
+        a.transport._io.call(partial(a.transport._client._pulls.lose, "b", "enough", 0.0))
         assert a.wait(events.PullLost).reason == "enough"
     a.transport.pull(["b"], 0)
     assert same(a.wait(events.PullDone).pull.weights(), WEIGHTS)

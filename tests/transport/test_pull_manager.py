@@ -117,6 +117,7 @@ def test_a_pull_from_its_start_to_its_end():
     world.now_s += 2.5
     world.finish()
     assert world.told == [events.PullDone(pull, 2.5)]
+    assert world.told[0].began_s == world.now_s - 2.5
     assert same(pull.weights(), WEIGHTS)
     assert world.next_s is None
 
@@ -159,8 +160,11 @@ def test_a_pull_is_lost_once():
     world = World()
     world.start()
     for _ in range(2):
-        world.pulls.lose("b", "enough")
+        world.now_s += 1.5
+        world.pulls.lose("b", "enough", world.now_s)
     assert world.told == [lost("enough")]
+    assert world.told[0].wall_s == 1.5
+    assert world.told[0].began_s == world.now_s - 3.0
 
 
 # -- donors that are slow --------------------------------------------------------------------
