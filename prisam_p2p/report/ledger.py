@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prisam_p2p.measure.traffic import BEFORE_ROUNDS, CONTROL, HELLO, Count
 from prisam_p2p.report.connection_ends import Process, processes
@@ -66,6 +66,7 @@ class Ledger:
         foreign: connections that are not between two peers: in no row, not part of the closure.
         unrecorded: (peer, its number of a connection that it has no record of, counted bytes).
         mtu: of the interface that the kernel counted on.
+        processes: peer -> its processes, each with what it counted.
     """
 
     rows: list[LedgerRow]
@@ -73,6 +74,7 @@ class Ledger:
     foreign: list[JoinedConnection]
     unrecorded: list[tuple[str, int, int]]
     mtu: int
+    processes: Mapping[str, list[Process]] = field(default_factory=dict)
 
     @property
     def entries(self) -> Iterator[tuple[JoinedConnection, Entry]]:
@@ -90,7 +92,7 @@ def make_ledger(run: RunFolder) -> Ledger:
     largest = largest_message(run.plan["settings"].get("chunk_kib", 0))
     explained = [(c, _entries(c, largest, kernel.mtu)) for c in ours]
     unrecorded = [each for found in by_peer.values() for each in _unrecorded(found)]
-    return Ledger(_rows(explained), explained, foreign, unrecorded, kernel.mtu)
+    return Ledger(_rows(explained), explained, foreign, unrecorded, kernel.mtu, by_peer)
 
 
 def _entries(connection: JoinedConnection, largest: int, mtu: int) -> tuple[Entry, Entry]:

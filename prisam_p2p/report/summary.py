@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -12,7 +12,7 @@ from prisam_p2p.measure.traffic import Count
 from prisam_p2p.report.breakdown import SUMMED, by_kind
 from prisam_p2p.report.checks import checks_json, run_checks
 from prisam_p2p.report.closure import closure
-from prisam_p2p.report.connection_ends import IN, OUT, processes
+from prisam_p2p.report.connection_ends import IN, OUT, Process
 from prisam_p2p.report.counts import by_kind as counts_by_kind
 from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.exclusions import left_out, rejections
@@ -61,7 +61,10 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     settings = run.plan["settings"]
     ended = run.ended()
     ready = run.last("launcher", "all_ready")
-    peers = {peer: _peer(run, peer, (ended or {}).get("states", {})) for peer in run.peers}
+    peers = {
+        peer: _peer(run, peer, (ended or {}).get("states", {}), ledger.processes[peer])
+        for peer in run.peers
+    }
     accuracy = {
         which: _mean([p["accuracy"][which] for p in peers.values()])
         for which in (*MOMENTS, "deployed")
@@ -96,7 +99,9 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     return {**summary, "headline": headline(summary)}
 
 
-def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
+def _peer(
+    run: RunFolder, peer: str, states: dict[str, str], found: Sequence[Process]
+) -> dict[str, Any]:
     plan, started = run.plan["peers"][peer], run.last(peer, "started")
     deployed, grouped = run.last(peer, "deployed"), run.last(peer, "grouped")
     evaluated = {line["moment"]: line for line in run.records(peer, "evaluated")}
@@ -116,7 +121,7 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str]) -> dict[str, Any]:
             "deployed": deployed["test"] if deployed else None,
         },
         "deployed_from": deployed["moment"] if deployed else None,
-        "bytes": _moved(run, peer),
+        "bytes": _moved(found),
         "budgets": _asked_and_achieved(run, peer),
     }
 
@@ -135,9 +140,8 @@ def _bytes(ledger: Ledger) -> dict[str, dict[str, int]]:
     }
 
 
-def _moved(run: RunFolder, peer: str) -> dict[str, dict[str, dict[str, int]]]:
-    """Return in and out -> kind -> the counts of a peer, all its processes together."""
-    found = processes(run, peer)
+def _moved(found: Sequence[Process]) -> dict[str, dict[str, dict[str, int]]]:
+    """Return in and out -> kind -> the counts of all processes of a peer."""
     return {way: _kinds(each for p in found for each in p.moved(way)) for way in (IN, OUT)}
 
 

@@ -312,4 +312,6 @@ def test_a_redacted_page_says_nothing_of_whose_machine_it_was(folder):
     assert folder.parent.name not in text
     assert redacted["facts"]["redacted"] is True
     assert redacted["tables"]["peers"]["columns"]["id"] == SMALL.ids
+    assert redacted["tables"]["mask_bits"] == page_of(folder)["tables"]["mask_bits"]
+    assert redacted["tables"]["groups"] == page_of(folder)["tables"]["groups"]
     assert "(left out)" in text

@@ -15,6 +15,7 @@ _SQL = {
     CellKind.NUMBER: "DOUBLE",
     CellKind.WORD: "VARCHAR",
     CellKind.TEXT: "VARCHAR",
+    CellKind.BITS: "VARCHAR",
     CellKind.LIST: "JSON",
 }
 

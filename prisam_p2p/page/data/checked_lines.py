@@ -45,14 +45,16 @@ def is_sound(line: object, rounds: int) -> bool:
     """
     if not isinstance(line, dict) or not isinstance(line.get("record"), str):
         return False
-    t_s = line.get("t_s")
-    if type(t_s) not in (int, float) or not _are_numbers((t_s,), False):
+    if not _is_number(line.get("t_s")):
         return False
     checks = _checks().get(line["record"])
     if checks is None:
         return True
-    typed = all(name not in checks or checks[name](value) for name, value in line.items())
-    return typed and -1 <= line.get("round", 0) <= rounds
+    for name, value in line.items():
+        check = checks.get(name)
+        if check is not None and not check(value):
+            return False
+    return bool(-1 <= line.get("round", 0) <= rounds)
 
 
 @cache
@@ -75,6 +77,8 @@ def _check(hint: Any, may_be_infinite: bool = False) -> Check:
     if origin is dict:
         are = _scalars(inner[1], may_be_infinite)
         return lambda value: type(value) is dict and are(value.values())
+    if not may_be_infinite and hint in _PLAIN:
+        return _PLAIN[hint]
     if origin is not list:
         are = _scalars(hint, may_be_infinite)
         return lambda value: are((value,))
@@ -85,6 +89,23 @@ def _check(hint: Any, may_be_infinite: bool = False) -> Check:
         return _check_inner(kind, _scalars(cells[-1], may_be_infinite))
     are = _scalars(inner[0], may_be_infinite)
     return lambda value: type(value) is list and are(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and -_LARGEST <= value <= _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return (type(value) is float or type(value) is int) and -_LARGEST <= value <= _LARGEST
+
+
+_PLAIN: Mapping[Any, Check] = {
+    str: lambda value: type(value) is str,
+    bool: lambda value: type(value) is bool,
+    int: _is_whole,
+    float: _is_number,
+}
+"""The checks of most fields, fast; NaN is no number here: it is neither small nor large."""
 
 
 def _check_rows(columns: Sequence[CheckAll]) -> Check:

@@ -28,7 +28,7 @@ class FaultRows:
         self._verified: Times = {}
         self._healed: Times = {}
         self._late: dict[str, float] = {}
-        self._evidence: dict[str, list[str]] = {}
+        self._evidence: dict[str, dict[str, list[str]]] = {}
         self._began_s: float | None = None
         self._rounds: dict[int, list[tuple[float, int]]] = {}
         for each in self._planned.values():
@@ -76,7 +76,10 @@ class FaultRows:
                 first_round_after=max(over, default=(None, None))[1],
                 first_round_after_s=max(over, default=(None, None))[0],
                 late_s=self._late.get(name),
-                evidence="; ".join(dict.fromkeys(self._evidence.get(name, []))),
+                evidence="; ".join(
+                    f"{', '.join(peers)}: {told}"
+                    for told, peers in self._evidence.get(name, {}).items()
+                ),
             )
 
     def _put(self, each: Occurrence) -> None:
@@ -101,15 +104,19 @@ class FaultRows:
     def _fault_verified(self, _: int, line: Line) -> None:
         at_s = self._shared.seconds(line["t_s"])
         self._verified.setdefault((line["fault"], line["peer"]), at_s)
-        told = f"{line['peer']}: {line['evidence']}"
-        self._evidence.setdefault(line["fault"], []).append(told)
+        self._tell(line, line["evidence"])
 
     def _fault_healed(self, _: int, line: Line) -> None:
         self._healed[line["fault"], line["peer"]] = self._shared.seconds(line["t_s"])
 
     def _fault_missed(self, _: int, line: Line) -> None:
-        told = f"missed {line['peer']}: {line['reason']}"
-        self._evidence.setdefault(line["fault"], []).append(told)
+        self._tell(line, f"missed: {line['reason']}")
+
+    def _tell(self, line: Line, evidence: str) -> None:
+        """Keep what was said of a peer; what was said of many alike is shown once."""
+        peers = self._evidence.setdefault(line["fault"], {}).setdefault(evidence, [])
+        if line["peer"] not in peers:
+            peers.append(line["peer"])
 
     def _traffic(self, peer: int, line: Line) -> None:
         if not line["final"] and self._shared.is_round(line["round"]):

@@ -33,10 +33,11 @@ LAUNCHERS, KERNELS = "launcher", "kernel"
 """Journals that are no peer's."""
 
 _OF_NEW_RECORDS = {
-    "spans": "phases of peers (spans)",
-    "servings": "record of what donors served",
-    "per_class": "accuracies by class",
+    "spans": ("phases of peers (spans)", ""),
+    "servings": ("record of what donors served", "pulls"),
+    "per_class": ("accuracies by class", "accuracy"),
 }
+"""Table -> what it holds, and the table without which it is empty in every version."""
 
 
 class PageData:
@@ -174,9 +175,9 @@ class PageData:
     def _not_recorded(self) -> list[str]:
         """Return sentences on tables that are empty because no such record was written."""
         return [
-            f"this run has no {what}: it was recorded by an older version, or ended before"
-            for name, what in _OF_NEW_RECORDS.items()
-            if not len(self._shared.tables[name])
+            f"this run has no {what}: an older version recorded it, or it ended too early"
+            for name, (what, of) in _OF_NEW_RECORDS.items()
+            if not len(self._shared.tables[name]) and (not of or len(self._shared.tables[of]))
         ]
 
     def _shown(self, tables: dict[str, Columns]) -> dict[str, Any]:

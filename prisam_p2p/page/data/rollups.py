@@ -66,7 +66,7 @@ def rollups(plan: PlanFacts) -> Rollups:
     }
     labels, offsets = (links * rounds <= most for most in (_MOST_LABELS, _MOST_OFFSETS))
     told = [
-        f"{_WORDS[name]} are shown of every {each.step}th round and of the last: "
+        f"{_WORDS[name]} are shown of one round in {each.step}, and of the last: "
         "the run is too large for all of them"
         for name, each in kept.items()
         if each.step > 1

@@ -27,6 +27,8 @@ class CellKind(Enum):
     """A word of ours: an id, a name, a state."""
     TEXT = "text"
     """Prose, which may repeat what a system or a stranger said; scrubbed in a redacted page."""
+    BITS = "bits"
+    """Packed bits in base64."""
     LIST = "list"
     """A list of numbers or lists."""
 
@@ -142,7 +144,7 @@ TABLES: dict[str, PageTable] = {
         prune_ratio=_F,
     ),
     "masks": _table("peer round", peer=_P, round=_I, mask=_I),
-    "mask_bits": _table("mask", mask=_I, bits=_W),
+    "mask_bits": _table("mask", mask=_I, bits=CellKind.BITS),
     "ari": _table("round", round=_I, ari=_F),
     "bytes": _table("round kind layer", round=_I, kind=_W, layer=_W, n_bytes=_I),
     "links": _table(
