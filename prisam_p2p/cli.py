@@ -14,10 +14,9 @@ import click  # noqa: E402
 from prisam_p2p import __version__  # noqa: E402
 from prisam_p2p.bench.commands import bench  # noqa: E402
 from prisam_p2p.command_group import Commands  # noqa: E402
-from prisam_p2p.commands import preparing, results, runs  # noqa: E402
+from prisam_p2p.commands import preparing, reports, results, runs  # noqa: E402
 from prisam_p2p.conformance.command import check  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
-from prisam_p2p.page.command import report  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -46,7 +45,7 @@ main.command()(runs.resume)
 main.command()(experiment)
 main.command()(soak)
 
-main.command()(report)
+main.command()(reports.report)
 main.command()(results.summary)
 main.command("bytes")(results.bytes_)
 main.command()(results.sql)

@@ -54,6 +54,9 @@ CATALOG: dict[str, Measure] = {
 BETWEEN_METHODS = ("rounds_to_90_percent", "sent_mib_to_90_percent")
 """Measures that need the runs of other methods, so the experiment needs an axis "method"."""
 
+OF_COST = ("macs_share", "model_bytes_share", "weights_share")
+"""Measures of a figure of the cost: shares of the dense model's."""
+
 METHOD, SEED = "method", "seed"
 """The axis of what is compared, and the axis over which results are averaged."""
 

@@ -23,6 +23,9 @@ from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.verdicts import judge
 
+CELLS = "cells"
+"""Name of the folder, in an experiment's, with the folders of its cells."""
+
 _BULKY = ("state", "models")
 """Large folders of a finished run that no table needs: a model or more for every peer."""
 
@@ -68,6 +71,16 @@ class CellFolder:
     def run(self) -> RunFolder:
         """The run folder."""
         return RunFolder(self.path / "run")
+
+    @property
+    def report(self) -> Path:
+        """The page of the run (`prisam report`), if it was written."""
+        return self.path / "run" / "report.html"
+
+    @property
+    def measures(self) -> Path:
+        """The file of the run's measures, once they were computed."""
+        return self.path / "measures.json"
 
     @property
     def log(self) -> Path:
@@ -157,6 +170,11 @@ class CellFolder:
         except (OSError, ValueError):
             return {}
         return summary
+
+
+def cell_folders(out: Path) -> list[CellFolder]:
+    """Return the folders of an experiment's cells that have begun, by name."""
+    return [CellFolder(path.parent) for path in sorted((out / CELLS).glob("*/cell.json"))]
 
 
 @contextmanager

@@ -52,6 +52,12 @@ RESULTS = Path("results")
 @option_in(
     "Experiment", "--keep-models", is_flag=True, help="Keep each cell's models and peer states."
 )
+@option_in(
+    "Output",
+    "--no-cell-reports",
+    is_flag=True,
+    help="Write no report (about 1 MiB) for each cell's run; results.html then names the command.",
+)
 @table_or_json
 @trust_option
 @settings_options
@@ -63,15 +69,19 @@ def experiment(
     dry_run: bool,
     tables_only: bool,
     keep_models: bool,
+    no_cell_reports: bool,
     output: str,
     trust_code: bool,
     **given: object,
 ) -> None:
-    """Run a grid of runs, and make tables and figures of the results: docs/experiments.md.
+    """Run a grid of runs; make tables, figures and a page of the results: docs/experiments.md.
 
     FILE is the name or path of an experiment (see `prisam list experiments`). Cells that are done
     in --out are skipped, so an interrupted experiment continues where it stopped. Settings given
     here apply to every cell.
+
+    The page, results.html in --out, has all tables and figures, and a link to the report of each
+    cell's run. `prisam report` of the folder writes it anew.
 
     Example: prisam experiment smoke --dry-run
     """
@@ -93,14 +103,14 @@ def experiment(
         _print_forecast(forecast(grid, request), output)
         return
     if tables_only:
-        _print_finished(tabulate(grid, request), request.out, output)
+        _finish(tabulate(grid, request), request.out, output, not no_cell_reports)
         return
     shown = observer()
     try:
         finished = run_experiment(grid, request, shown)
     finally:
         shown.end()
-    _print_finished(finished, request.out, output)
+    _finish(finished, request.out, output, not no_cell_reports)
     if finished.outcome.interrupted:
         sys.exit(EXIT_INTERRUPTED)
     if finished.outcome.failed:
@@ -128,7 +138,15 @@ def _print_forecast(cells: list[Any], output: str) -> None:
     click.echo(f"{len(to_do)} of {len(cells)} to do, about {duration(total_s)} one after another")
 
 
-def _print_finished(finished: Any, out: Path, output: str) -> None:
+def _finish(finished: Any, out: Path, output: str, cell_reports: bool) -> None:
+    """Write the pages of an experiment that was not interrupted, and print its results."""
+    from prisam_p2p.experiment.results_page import write_pages
+
+    page = write_pages(out, cell_reports) if finished.written else None
+    _print_finished(finished, out, page, output)
+
+
+def _print_finished(finished: Any, out: Path, page: Path | None, output: str) -> None:
     from prisam_p2p.console import output_width
     from prisam_p2p.experiment.printed_results import fitted
 
@@ -144,6 +162,7 @@ def _print_finished(finished: Any, out: Path, output: str) -> None:
                     "failed": outcome.failed,
                     "interrupted": outcome.interrupted,
                     "written": written,
+                    "page": str(page) if page else None,
                 },
                 indent=1,
             )
@@ -154,3 +173,4 @@ def _print_finished(finished: Any, out: Path, output: str) -> None:
         return
     click.echo(fitted((out / "results.md").read_text(), output_width()), nl=False)
     click.echo(f"\ntables and figures: {out}")
+    click.echo(f"as a page: {page}")

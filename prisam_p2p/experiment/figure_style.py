@@ -33,6 +33,9 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "prisam",
 }
 
+_UNDATED = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+"""Ending of a figure's file -> what must not be written into it, lest its bytes differ."""
+
 
 @dataclass(frozen=True)
 class LineStyle:
@@ -116,11 +119,12 @@ def spread_note(figure: Figure, title: str, counts: set[int]) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write NAME.png and NAME.pdf, atomically; the same figure gives the same bytes."""
+    """Write NAME.png, .svg and .pdf, atomically; the same figure gives the same bytes."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):
-        for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        for ending, undated in _UNDATED.items():
+            metadata = {undated: None}
             with written_beside(folder / f"{name}.{ending}") as part:
                 figure.savefig(part, format=ending, dpi=160, metadata=metadata)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prisam_p2p.experiment.catalog import CATALOG
+from prisam_p2p.experiment.catalog import CATALOG, OF_COST
 from prisam_p2p.experiment.figure_style import (
     MOST_ACROSS,
     canvas,
@@ -44,7 +44,7 @@ def draw(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure 
 
 
 def write_figure(spec: FigureSpec, results: Sequence[CellResult], axes: Axes, folder: Path) -> bool:
-    """Write NAME.png and NAME.pdf; return whether there were values to show."""
+    """Write NAME.png, .svg and .pdf; return whether there were values to show."""
     figure = draw(spec, results, axes)
     if figure is not None:
         save(figure, folder, spec.name)
@@ -150,8 +150,7 @@ def bars(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure 
 
 def cost(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
     """Draw MACs and bytes as shares of the dense model's, over prune ratios, and (1 - rho)²."""
-    measures = ("macs_share", "model_bytes_share", "weights_share")
-    all_points = {m: points(results, axes, spec, m, None) for m in measures}
+    all_points = {m: points(results, axes, spec, m, None) for m in OF_COST}
     of = {m: grouped(each, [spec.x or ""]) for m, each in all_points.items()}
     labels = labels_along(spec.x or "", spec, axes)
     places, as_numbers = positions(labels)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from prisam_p2p.core.bits import unpack_bits
+from prisam_p2p.experiment.cell_folder import CellFolder
 from prisam_p2p.experiment.mask_analysis import AnnouncedMasks, pair_auc
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import MASK, WEIGHTS
@@ -83,7 +84,7 @@ _ACCURACIES = {
 
 def measured(cell_folder: Path) -> Measurements:
     """Return the measures of a cell, from measures.json if it exists; else compute and write it."""
-    path = cell_folder / "measures.json"
+    path = CellFolder(cell_folder).measures
     try:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):

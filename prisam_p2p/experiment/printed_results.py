@@ -29,7 +29,7 @@ def fitted(markdown: str, width: int | None) -> str:
 
 
 def _table(lines: Sequence[str], width: int) -> str:
-    titles, rules, *rows = map(_cells, lines)
+    titles, rules, *rows = map(table_cells, lines)
     columns = [
         TableColumn(title, right=rule.endswith(":"), keeps=not rule.endswith(":"))
         for title, rule in zip(titles, rules, strict=True)
@@ -37,6 +37,6 @@ def _table(lines: Sequence[str], width: int) -> str:
     return table_text(columns, rows, width)
 
 
-def _cells(line: str) -> list[str]:
+def table_cells(line: str) -> list[str]:
     cells = _BETWEEN_CELLS.split(line.strip().strip("|"))
     return [cell.strip().replace("\\|", "|") for cell in cells]

@@ -10,6 +10,7 @@ from pathlib import Path
 from prisam_p2p.errors import Undecided
 from prisam_p2p.experiment.cell_folder import CellFolder
 from prisam_p2p.experiment.figure_style import save
+from prisam_p2p.experiment.figure_values import mask_values, values_of
 from prisam_p2p.experiment.figures import write_figure
 from prisam_p2p.experiment.grid_file import Grid
 from prisam_p2p.experiment.mask_figures import components, similarity_matrix
@@ -18,6 +19,7 @@ from prisam_p2p.experiment.output_specs import FigureKind, FigureSpec
 from prisam_p2p.experiment.statistics import Axes, CellResult
 from prisam_p2p.experiment.tables import write_cells, write_table
 from prisam_p2p.measure.files import write_whole
+from prisam_p2p.report.output import as_text
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import read_summary
 
@@ -75,13 +77,19 @@ def write_results(
 def _write_figure(
     spec: FigureSpec, results: Sequence[CellResult], axes: Axes, folder: Path
 ) -> bool:
-    if spec.kind not in _OF_MASKS:
-        return write_figure(spec, results, axes, folder)
-    shown = [r for r in results if all(spec.admits(a, r.labels.get(a)) for a in axes)]
-    masks = announced(RunFolder(shown[0].folder / "run"), spec.round) if shown else None
-    if masks is None:
+    """Write a figure and, as NAME.csv, its values; return whether there were any."""
+    if spec.kind in _OF_MASKS:
+        shown = [r for r in results if all(spec.admits(a, r.labels.get(a)) for a in axes)]
+        masks = announced(RunFolder(shown[0].folder / "run"), spec.round) if shown else None
+        if masks is None:
+            return False
+        save(_OF_MASKS[spec.kind](masks, spec.title), folder, spec.name)
+        values = mask_values(spec, masks)
+    elif write_figure(spec, results, axes, folder):
+        values = values_of(spec, results, axes)
+    else:
         return False
-    save(_OF_MASKS[spec.kind](masks, spec.title), folder, spec.name)
+    write_whole(folder / f"{spec.name}.csv", as_text(values, "csv"))
     return True
 
 

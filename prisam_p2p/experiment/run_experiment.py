@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.experiment.cell_folder import locked
+from prisam_p2p.experiment.cell_folder import CELLS, locked
 from prisam_p2p.experiment.cells import Cell, cells_of, is_tuned, trials_of
 from prisam_p2p.experiment.data_check import check_data
 from prisam_p2p.experiment.durations import Estimates
@@ -25,7 +25,7 @@ from prisam_p2p.experiment.tuning import Tried, Tuned, choose, record
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.system.stop_requests import stop_requests
 
-CELLS, TUNING = "cells", "tuning"
+TUNING = "tuning"
 _UNTUNED = "not run: all of its tuning runs failed"
 
 

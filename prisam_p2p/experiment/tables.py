@@ -22,7 +22,8 @@ from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.output import as_text
 from prisam_p2p.report.run_tables import Table
 
-_FIGURES = {"mean": "DOUBLE", "sd": "DOUBLE", "low": "DOUBLE", "high": "DOUBLE", "n": "BIGINT"}
+STATISTICS = {"mean": "DOUBLE", "sd": "DOUBLE", "low": "DOUBLE", "high": "DOUBLE", "n": "BIGINT"}
+"""The columns of `Stat` and their SQL types."""
 
 Stats = Mapping[str, Mapping[tuple[Label, ...], Stat]]
 """Measure -> labels of the table's axes -> statistics."""
@@ -39,7 +40,7 @@ def stats_of(spec: TableSpec, results: Sequence[CellResult], axes: Axes) -> Stat
 
 def tidy(spec: TableSpec, stats: Stats) -> Table:
     """Return the statistics in tidy form: a row for each measure and combination of labels."""
-    columns = {"measure": "VARCHAR", **dict.fromkeys(spec.axes, "VARCHAR"), **_FIGURES}
+    columns = {"measure": "VARCHAR", **dict.fromkeys(spec.axes, "VARCHAR"), **STATISTICS}
     rows = [
         [measure, *map(str, labels), each.mean, each.sd, each.low, each.high, each.n]
         for measure, by_labels in stats.items()

@@ -40,9 +40,9 @@ def page_of(payload: Mapping[str, Any], title: str, *, live: bool = False) -> st
         title: the title of the window.
         live: also the script that asks the page's own server for changes (`prisam view`).
     """
-    scripts = [(name, _source(name)) for name in script_names(live)]
-    style = _source("page.css")
-    return _filled(
+    scripts = [(name, source_of(name)) for name in script_names(live)]
+    style = source_of("page.css")
+    return filled(
         (ASSETS / "page.html").read_text(encoding="utf-8"),
         {
             "policy": _policy([source for _, source in scripts], style, live),
@@ -69,8 +69,8 @@ def packed(payload: Mapping[str, Any]) -> str:
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def _source(name: str) -> str:
-    """Return a script or style.
+def source_of(name: str) -> str:
+    """Return a script or style of assets/.
 
     Raises:
         ValueError: it contains what would end its element too early; a bug of ours.
@@ -91,8 +91,8 @@ def _policy(scripts: list[str], style: str, live: bool) -> str:
     """Return the content security policy: only these scripts and this style, and no request."""
     rules = {
         "default-src": "'none'",
-        "script-src": " ".join(map(_hash, scripts)),
-        "style-src": _hash(style),
+        "script-src": " ".join(map(content_hash, scripts)),
+        "style-src": content_hash(style),
         "img-src": "data: blob:",
         "base-uri": "'none'",
         "form-action": "'none'",
@@ -102,12 +102,13 @@ def _policy(scripts: list[str], style: str, live: bool) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def _hash(source: str) -> str:
+def content_hash(source: str) -> str:
+    """Return how a content security policy names a script or style: by its hash."""
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     return f"'sha256-{digest}'"
 
 
-def _filled(template: str, parts: Mapping[str, str]) -> str:
+def filled(template: str, parts: Mapping[str, str]) -> str:
     """Put each part in the place of its {{name}}; what the parts contain is left as it is."""
     filled = []
     for piece in template.split("{{"):

@@ -79,7 +79,8 @@ def test_a_click_on_a_peer_chooses_it(drawn):
 def test_many_peers_are_a_matrix_in_the_order_of_their_groups(drawn):
     _, built = drawn(peers=41, groups=4)
     option = built["option"]
-    cells, cuts = series_of(built)
+    cells, lines, cuts = series_of(built)
+    assert [i for i, _ in lines["data"]] == [11, 21, 31]
     assert (cells["type"], len(cells["data"])) == ("heatmap", 41 * 40)
     names = option["xAxis"]["data"]
     assert names == option["yAxis"]["data"]

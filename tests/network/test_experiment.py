@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,7 +70,24 @@ def test_smoke_goes_on_after_an_interrupt(tmp_path):
     for name in ("accuracy.csv", "accuracy.parquet", "cells.csv", "rounds.parquet"):
         assert (out / "tables" / name).stat().st_size > 0
     for name in ("accuracy-over-rounds", "masks"):
-        assert {(out / "figures" / f"{name}{e}").exists() for e in (".png", ".pdf")} == {True}
+        files = [out / "figures" / f"{name}{e}" for e in (".png", ".pdf", ".svg", ".csv")]
+        assert [file.name for file in files if not file.exists()] == []
+    _check_pages(out, text, second)
+
+
+def _check_pages(out, told, cell):
+    """Check that the page was written, and links to a report of each cell that was run."""
+    assert f"as a page: {out / 'results.html'}" in told
+    page = (out / "results.html").read_text()
+    links = re.findall(r'<a href="(cells/[^"]*)"', page)
+    assert links == [f"cells/{name}/run/report.html" for name in ("seed-0_local", "seed-0_prisam")]
+    assert all((out / link).stat().st_size > 1_000_000 for link in links)
+    assert f"<title>{cell.name}</title>" in (out / links[1]).read_text()[:5000]
+    written_at = [(out / link).stat().st_mtime_ns for link in links]
+    (out / links[0]).unlink()
+    assert prisam("report", out)[0] == 0
+    assert (out / links[0]).exists()
+    assert (out / links[1]).stat().st_mtime_ns == written_at[1]  # it is as new as its run
 
 
 def _all_ready(run):

@@ -98,7 +98,7 @@ def _no_collection() -> Iterator[None]:
 
 def folded(run: SoundRun, redact: bool = False) -> PageData:
     """Return a run's page data, with all of its journals folded in, and concluded."""
-    data = PageData(run.plan, occurrences_in(run.path), run.path.resolve().name, redact)
+    data = PageData(run.plan, occurrences_in(run.path), _name_of(run.path.resolve()), redact)
     for name, (lines, unreadable, _) in run.read.items():
         for line in lines:
             data.take_sound(name, line)
@@ -106,6 +106,11 @@ def folded(run: SoundRun, redact: bool = False) -> PageData:
             data.unreadable(name)
     data.conclude(conclusion_of(run))
     return data
+
+
+def _name_of(path: Path) -> str:
+    """Return the name of a run: of its folder, or of its cell where an experiment started it."""
+    return path.parent.name if (path.parent / "cell.json").exists() else path.name
 
 
 def occurrences_in(folder: Path) -> list[Any]:

@@ -51,6 +51,7 @@
     const sum = (round, kind) => upTo(layer, bytes.of(round, kind));
     const highest = Math.max(...bytes.rounds.map((round) => Math.max(
       pushed.get(round) || 0, total(bytes.kinds.map((kind) => sum(round, kind))))));
+    const step = prisam.text.byteStep(highest);
     const series = bytes.kinds.map((kind) => kindSeries(c, kind, bytes.rounds.map((round) => sum(round, kind))));
     series.push(pushSeries(c, bytes.rounds.map((round) => pushed.get(round) ?? null)));
     return {
@@ -63,7 +64,7 @@
         tooltip: {trigger: "axis", formatter: (items) => roundTip(items)},
         xAxis: {type: "category", data: bytes.rounds.map(roundName), name: "round", nameLocation: "middle", nameGap: 28},
         yAxis: {
-          ...(scale === "log" ? {type: "log", min: 1} : {type: "value", min: 0, interval: prisam.text.byteStep(highest)}),
+          ...(scale === "log" ? {type: "log", min: 1} : {type: "value", min: 0, max: Math.ceil(highest / step) * step, interval: step}),
           name: SUMS[layer], nameTextStyle: {align: "left"}, axisLabel: {formatter: (n) => prisam.text.bytes(n)},
         },
         series,
@@ -160,14 +161,14 @@
       sums.set(key, (sums.get(key) || 0) + link[c.controls.bytes]);
     }
     const data = [...sums].map(([key, n]) => [key % heads.length, Math.floor(key / heads.length), n]);
+    const size = Math.max(260, Math.min(640, c.width - 160));
     const peers = c.store.peersByGroup().length, names = heads.map(([name]) => name);
     const top = [...links].sort((a, b) => b[c.controls.bytes] - a[c.controls.bytes]).slice(0, TOP);
     const notes = heads.length < peers
       ? [`Rolled up: ${peers} peers as ${heads.length} rows and columns; a cell is the sum of its links.`] : [];
     if (top.length < links.length) notes.push(`The table has the ${TOP} links with most bytes, of ${prisam.text.number(links.length)}.`);
     return {
-      height: Math.max(260, Math.min(640, c.width - 120)) + 130, notes,
-      option: pairsOption(c, names, data, Math.max(260, Math.min(640, c.width - 120))),
+      height: size + 190, notes, option: pairsOption(c, names, data, size),
       table: {
         columns: ["sender", "receiver", "payload, B", "wire, B"],
         rows: top.map((link) => [c.store.peerId(link.sender), c.store.peerId(link.receiver), link.n_bytes, link.wire_bytes]),
@@ -178,11 +179,12 @@
   }
 
   function pairsOption(c, names, data, size) {
-    const axis = {type: "category", data: names.map((name) => prisam.text.short(name)), splitArea: {show: false}};
+    const short = names.map((name) => prisam.text.short(name)), long = 7 * Math.max(...short.map((name) => name.length));
+    const axis = {type: "category", data: short, nameLocation: "middle", nameGap: long + 18};
     return {
-      grid: {left: Math.max(100, (c.width - size) / 2), top: 10, width: size - 20, height: size - 20},
-      xAxis: {...axis, name: "receiver", nameLocation: "middle", nameGap: 50, axisLabel: {rotate: 90}},
-      yAxis: {...axis, name: "sender", nameLocation: "middle", nameGap: 82, inverse: true},
+      grid: {left: Math.max(long + 40, (c.width - size) / 2), top: 10, width: size - 20, height: size - 20},
+      xAxis: {...axis, name: "receiver", axisLabel: {rotate: 90}},
+      yAxis: {...axis, name: "sender", inverse: true},
       visualMap: {
         type: "continuous", min: 0, max: Math.max(1, ...data.map((cell) => cell[2])), calculable: true,
         orient: "horizontal", left: "center", bottom: 0, formatter: (n) => prisam.text.bytes(n),

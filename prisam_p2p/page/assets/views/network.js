@@ -8,6 +8,7 @@
 
   const MOST_ON_CIRCLE = 40;
   const THINNEST = 0.6, WIDEST = 8;  // pixels
+  const LABEL = 15; // pixels that a label of the matrix takes
   const LIT = 0.95, NORMAL = 0.45, FADED = 0.07;  // opacity of links
   const CROSS = "path://M0,0L10,10M10,0L0,10";
   const MEASURES = {wire_bytes: "on the wire", n_bytes: "payload"};
@@ -116,27 +117,26 @@
   // The matrix ------------------------------------------------------------------------------
 
   function matrix(c, peers, links) {
-    const size = Math.max(280, Math.min(760, c.width - 130));
+    const size = Math.max(280, Math.min(760, c.width - 150));
     const index = new Map(peers.map((peer, i) => [peer.peer, i]));
     const stands = chosen(c), names = peers.map((peer) => peer.id);
-    const begins = new Set(peers.flatMap((peer, i) => i && peers[i - 1].group !== peer.group ? [i] : []));
     const cell = (link) => [index.get(link.receiver), index.get(link.sender)];
     const data = links.map((link) => ({
       value: [...cell(link), link[c.controls.bytes] || 0], link,
       itemStyle: {opacity: !stands || stands(link) ? 1 : 0.25},
     }));
     const most = Math.max(1, ...data.map((each) => each.value[2]));
+    const skipped = Math.ceil(LABEL * peers.length / size) - 1; // labels left out between two that are shown
     const axis = {
-      type: "category", data: names, z: 5,
-      splitLine: {show: begins.size > 0, interval: (i) => begins.has(i), lineStyle: {color: c.palette.text}},
+      type: "category", data: names.map((name) => prisam.text.short(name, 10)), nameLocation: "middle", nameGap: 62,
     };
     return {
-      height: size + 150,
+      height: size + 170,
       notes: [`${peers.length} peers: drawn as a matrix, ordered by data group; lines stand between groups.`],
       option: {
-        grid: {left: Math.max(80, (c.width - size) / 2), top: 10, width: size, height: size},
-        xAxis: {...axis, name: "receiver", nameLocation: "middle", nameGap: 40, axisLabel: {rotate: 90}},
-        yAxis: {...axis, name: "sender", nameLocation: "middle", nameGap: 55, inverse: true},
+        grid: {left: Math.max(100, (c.width - size) / 2), top: 10, width: size, height: size},
+        xAxis: {...axis, name: "receiver", axisLabel: {rotate: 90, interval: skipped, fontSize: 11}},
+        yAxis: {...axis, name: "sender", inverse: true, axisLabel: {interval: skipped, fontSize: 11}},
         visualMap: {
           type: "continuous", min: 0, max: most, seriesIndex: 0, orient: "horizontal", bottom: 0,
           left: "center", calculable: true, formatter: (n) => prisam.text.bytes(n),
@@ -145,13 +145,28 @@
         tooltip: {formatter: (item) => tip(item.data, c)},
         series: [
           {type: "heatmap", data, emphasis: {itemStyle: {borderColor: c.palette.text}}},
+          groupLines(c, peers),
           {
             type: "scatter", name: "cut by a fault", symbol: CROSS,
             symbolSize: Math.max(3, 0.6 * size / peers.length),
-            itemStyle: {color: "none", borderColor: c.palette.verdict("false").color, borderWidth: 1.5},
+            itemStyle: {color: "none", borderColor: c.palette.verdict("false").color, borderWidth: 1.5, shadowBlur: 3, shadowColor: c.palette.surface},
             data: links.filter((link) => link.cut).map((link) => ({value: cell(link), link})),
           },
         ],
+      },
+    };
+  }
+
+  /** Return the lines between data groups, across the matrix and down. */
+  function groupLines(c, peers) {
+    const begins = peers.flatMap((peer, i) => (i && peers[i - 1].group !== peer.group ? [[i, i]] : []));
+    return {
+      type: "custom", name: "between data groups", data: begins, silent: true, z: 4,
+      renderItem: ({coordSys: {x, y, width, height}}, api) => {
+        const [across, down] = api.coord([api.value(0), api.value(1)]), [w, h] = api.size([1, 1]);
+        const line = (x1, y1, x2, y2) => ({type: "line", shape: {x1, y1, x2, y2}, style: {stroke: c.palette.text, lineWidth: 1}});
+        const left = across - w / 2, top = down - h / 2;
+        return {type: "group", children: [line(left, y, left, y + height), line(x, top, x + width, top)]};
       },
     };
   }
