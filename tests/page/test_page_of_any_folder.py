@@ -230,13 +230,35 @@ def test_no_line_with_other_values_raises(small_lines, data):
 
 
 @pytest.fixture(scope="module")
-def small_lines(tmp_path_factory):
-    run = SoundRun(write_big_run(tmp_path_factory.mktemp("runs") / "run", SMALL))
+def small_folder(tmp_path_factory):
+    return write_big_run(tmp_path_factory.mktemp("runs") / "run", SMALL)
+
+
+@pytest.fixture(scope="module")
+def small_lines(small_folder):
+    run = SoundRun(small_folder)
     PLAN.update(run.plan)
     return [(name, line) for name, (lines, *_) in run.read.items() for line in lines[:60]]
 
 
 PLAN: dict = {}
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_no_folder_with_such_a_line_raises(small_folder, small_lines, data):
+    name, line = data.draw(st.sampled_from(small_lines))
+    field = data.draw(st.sampled_from(sorted(line)))
+    value = data.draw(st.integers(-1, 3) | st.floats(0, 3) | st.text(max_size=4) | VALUES)
+    path = journal(small_folder, name)
+    before = path.read_bytes()
+    with path.open("a") as file:
+        file.write(json.dumps({**line, field: value}) + "\n")
+    try:
+        page_of(small_folder)
+        page_of(small_folder, redact=True)
+    finally:
+        path.write_bytes(before)
 
 
 @settings(deadline=None, max_examples=60)
@@ -259,6 +281,19 @@ def test_a_journal_that_contradicts_itself_has_a_page(folder):
     page = page_of(folder)
     assert "cannot be computed" in "\n".join(page["facts"]["missing"])
     assert n_rows(page, "accuracy") > 0
+
+
+def test_numbers_of_no_run_take_no_time(folder):
+    """Else what counts chunks or rounds one by one would count for ever."""
+    rows = [[0, "in", "mask", 2**53, 1, 344, 7, 4, 1]]
+    for line in (
+        {"t_s": 50.0, "record": "announced", "round": 0, "n_bytes": 2**53, "reached": ["p000"]}
+        | {"unreachable": []},
+        {"t_s": 50.0, "record": "traffic", "round": 0, "final": False, "rows": rows},
+    ):
+        with journal(folder, "p001").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    assert "what pushing everything costs cannot be computed" in missing_of(folder)
 
 
 def test_an_id_leads_nowhere_outside_the_folder(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,17 +119,17 @@ def _put_bytes(ledger: Ledger, shared: Shared) -> None:
             of_peers[shared.plan.number(end), row.round] += row.wire
     for key, n_bytes in sums.items():
         shared.tables["bytes"].put(*key, n_bytes)
-    so_far: dict[tuple[int, int], float] = {}
-    last_round = max((at for _, at in of_peers), default=-1)
-    for peer in range(len(shared.plan.ids)):
-        n_bytes = 0
-        for at in range(-1, last_round + 1):
-            n_bytes += of_peers[peer, at]
-            so_far[peer, at] = round(n_bytes / 2**20, 3)
+    rounds: dict[int, list[int]] = {}
+    so_far: dict[int, list[int]] = {}
+    for (peer, at), n_bytes in sorted(of_peers.items()):
+        rounds.setdefault(peer, []).append(at)
+        sums_of_peer = so_far.setdefault(peer, [0])
+        sums_of_peer.append(sums_of_peer[-1] + n_bytes)
     rows = shared.tables["accuracy"]
     for peer, at, moment in rows.ascending():
-        through = min(at if moment else at - 1, last_round)
-        rows.change((peer, at, moment), wire_mib=so_far.get((peer, through)))
+        n_rounds = bisect_right(rounds.get(peer, []), at if moment else at - 1)
+        moved = so_far.get(peer, [0])[n_rounds]
+        rows.change((peer, at, moment), wire_mib=round(moved / 2**20, 3))
 
 
 def _put_links(conclusion: Conclusion, shared: Shared, cuts: Mapping[tuple[int, int], int]) -> None:

@@ -76,7 +76,7 @@ def rollups(plan: PlanFacts) -> Rollups:
             "of each wait for masks, the first, the middle and the last arrival are kept, and who "
             "came last: the run is too large for all arrivals"
         )
-    digits = 6 if peers * rounds <= _MOST_EXACT_TIMES else 3
+    digits = 6 if peers * rounds <= _MOST_EXACT_TIMES else 4  # of spans, no journal has more
     return Rollups(**kept, labels=labels, offsets=offsets, digits=digits, sentences=tuple(told))
 
 

@@ -18,12 +18,13 @@ from prisam_p2p.page.data.conclusion import Conclusion, Means
 from prisam_p2p.page.data.fold import FORMAT, KERNELS, LAUNCHERS, PageData
 from prisam_p2p.page.data.plan_facts import items, plan_facts, table
 from prisam_p2p.page.data.shared import MOMENTS
-from prisam_p2p.report.comparisons import push_everything_by_round
-from prisam_p2p.report.ledger import make_ledger
+from prisam_p2p.report.comparisons import Sent, push_everything_by_round
+from prisam_p2p.report.ledger import Ledger, make_ledger
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import summarize
 
 T = TypeVar("T")
+_MOST_CHUNKS = 1_000_000
 
 
 class SoundRun(RunFolder):
@@ -131,7 +132,7 @@ def conclusion_of(run: SoundRun) -> Conclusion:
     if ledger is not None:
         summary = _or_missing(lambda: summarize(run, ledger), "the summary", missing)
         what = "what pushing everything costs"
-        pushes = _or_missing(lambda: push_everything_by_round(run, ledger), what, missing)
+        pushes = _or_missing(lambda: _pushes(run, ledger), what, missing)
     references, of_baseline = _references(run, missing)
     return Conclusion(
         summary=summary,
@@ -142,6 +143,14 @@ def conclusion_of(run: SoundRun) -> Conclusion:
         references=references,
         missing=missing,
     )
+
+
+def _pushes(run: RunFolder, ledger: Ledger) -> dict[int, Sent]:
+    """Return what a push of everything costs by round; each chunk of it is counted."""
+    most = _MOST_CHUNKS * run.plan["settings"]["chunk_kib"] * 1024
+    if any(x["n_bytes"] > most for peer in run.peers for x in run.records(peer, "announced")):
+        raise ValueError("weights of a size that no run has")
+    return push_everything_by_round(run, ledger)
 
 
 def _references(

@@ -7,6 +7,7 @@ from statistics import median
 from prisam_p2p.control.activity import Activity
 from prisam_p2p.page.data.checked_lines import Line
 from prisam_p2p.page.data.shared import Handlers, Shared
+from prisam_p2p.page.data.tables import Key
 
 OTHER = "other"
 PHASES = (*dict.fromkeys(each.phase for each in Activity), OTHER)
@@ -21,12 +22,13 @@ class Timeline:
     def __init__(self, shared: Shared) -> None:
         self._shared, self._tables = shared, shared.tables
         self._lanes: dict[int, list[float]] = {}
-        self._last_pull: dict[tuple[int, int, int], tuple[int, float, int]] = {}
+        self._last_pulls: dict[int, dict[tuple[int, int], Key]] = {}
 
     @property
     def handlers(self) -> Handlers:
         """Record -> what folds it."""
         return {
+            "started": self._started,
             "spans": self._spans,
             "pulled": self._pulled,
             "pull_failed": self._pull_failed,
@@ -35,6 +37,10 @@ class Timeline:
             "heard": self._heard,
             "arrivals": self._arrivals,
         }
+
+    def _started(self, peer: int, line: Line) -> None:
+        """Another process of a peer may do a round again."""
+        self._lanes[peer], self._last_pulls[peer] = [], {}
 
     def _spans(self, peer: int, line: Line) -> None:
         seconds, put = self._shared.seconds, self._tables["spans"].put
@@ -60,8 +66,8 @@ class Timeline:
         """The weights had arrived before (a check of norms), or are rejected on arrival."""
         reason = f"{line['check']}: {line['detail']}"
         donor, at = self._shared.plan.number(line["donor"]), line["round"]
-        key = self._last_pull.get((peer, at, donor))
-        if key is not None and key in self._tables["pulls"]:
+        key = self._last_pulls.get(peer, {}).get((at, donor))
+        if key is not None:
             self._tables["pulls"].change(key, outcome="rejected", reason=reason)
             return
         began_s = line["t_s"] - (line.get("wall_s") or 0.0)
@@ -83,7 +89,7 @@ class Timeline:
         began_s, end_s = self._shared.seconds(began_s), self._shared.seconds(line["t_s"])
         key = peer, began_s, donor
         lane = self._lane(peer, began_s, end_s)
-        self._last_pull[peer, at, donor] = key
+        self._last_pulls.setdefault(peer, {})[at, donor] = key
         self._tables["pulls"].put(*key, at, end_s, n_bytes, fetched, lane, outcome, reason)
 
     def _lane(self, peer: int, began_s: float, end_s: float) -> int:
