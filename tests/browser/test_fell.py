@@ -77,7 +77,7 @@ def test_a_click_shows_what_happened_there(fell):
     assert told["failed pulls"] == "b: <b>closed</b>"
     assert told["missing masks"] == "c: late"
     assert told["prune ratio rho"] == "0.500"
-    assert told["waited for masks"] == "1.25 s, for b"
+    assert told["waited for masks"] == "1.25 s; the last came from b"
 
 
 def test_the_classes_of_the_deepest_fall_are_shown_before_and_after(fell):
@@ -92,7 +92,16 @@ def test_the_classes_of_the_deepest_fall_are_shown_before_and_after(fell):
 
 def test_classes_that_are_not_recorded_are_said_to_be_missing(fell):
     fell.mouse.click(*cell(fell, 0, 0))
-    assert "is recorded" in fell.locator("#figure-fell-classes .empty").inner_text()
+    assert "every few rounds" in fell.locator("#figure-fell-classes .empty").inner_text()
+
+
+def test_the_scale_ends_at_twice_the_deepest_fall_so_that_gains_do_not_hide_it(open_page, written):
+    run = a_fallen_run()
+    run["tables"]["accuracy"]["columns"]["test"][2] = 1.0  # peer a gains 50 points
+    page = open_page(written({"format": 1, "runs": [run]}))
+    show(page)
+    legend = page.evaluate(f"{FIGURE}.option.visualMap.text")
+    assert legend == ["+25.0 points or more", "−25.0 points"]
 
 
 def test_the_validation_images_can_be_looked_at_instead(fell):

@@ -35,10 +35,10 @@
 
   /** The series of a matrix.
       values: row by row, null or NaN = not known. words(value): what stands in a cell if it fits, or null.
-      striped(value): whether the cell carries a decal, so that colour alone need not tell.
+      striped(value): whether the cell carries stripes of the scale's lower end, so that colour alone need not tell.
       seen: takes `cells`, to find by the mouse what was drawn. */
   function cellSeries({ columns, rows, values, scale, palette, seen, words, striped }) {
-    const decal = { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1, 4], rotation: Math.PI / 4, color: palette.muted };
+    const decal = { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [1.5, 5], rotation: Math.PI / 4, color: scale.colours[0] };
     return series("cells", (api, area) => {
       const cells = cellsOf(api, area, columns, rows);
       seen.cells = cells;

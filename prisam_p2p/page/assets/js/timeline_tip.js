@@ -73,7 +73,8 @@
   function waitedFor(store, peer, round) {
     const found = store.table("arrivals").rows().find((row) => row.peer === peer && row.round === round);
     if (!found) return [["waited for", "not recorded"]];
-    const rows = [["waited for", named(found.slowest || [], store)]];
+    const last = (found.slowest || []).length > 1 ? ", the last one first" : "";
+    const rows = [["waited for", `${named(found.slowest || [], store)}${last}`]];
     if (found.first_s !== null && found.last_s !== null) rows.push(["masks arrived", `${text.seconds(found.first_s, 3)} to ${text.seconds(found.last_s, 3)}`]);
     for (const [from, reason] of (found.missing || []).slice(0, MOST_NAMED)) rows.push([`missing: ${store.peerId(from)}`, reason]);
     return rows;

@@ -8,6 +8,12 @@
   const LEAST = 0.01; // a scale that ends earlier would make noise look like a fall
   const seen = { cells: null, figure: null };
 
+  /** Where the scale ends: at twice the deepest fall, so that large gains do not hide the falls. */
+  function endOf(known) {
+    const deepest = -Math.min(0, ...known);
+    return Math.min(Math.max(LEAST, deepest * 2), Math.max(LEAST, ...known.map(Math.abs)));
+  }
+
   const points = (change) => (change === null ? "not known" : `${change >= 0 ? "+" : "−"}${text.number(Math.abs(change) * 100, 1)} points`);
 
   let cached = { order: null };
@@ -43,7 +49,7 @@
     const known = model.changes.filter((change) => change !== null);
     if (!known.length) return { option: null, empty: nothing(store) };
     const { peers, rounds } = model;
-    const most = Math.max(LEAST, ...known.map(Math.abs));
+    const most = endOf(known);
     const scale = matrix.scaleOf(palette.scale("diverging"), -most, most);
     const frame = { columns: rounds, rows: peers.length };
     const rowPx = peers.length <= 40 ? 22 : 7;
@@ -54,7 +60,7 @@
         grid: { top: 46, bottom: 46, left: 8, right: 16, containLabel: true },
         xAxis: { type: "category", data: Array.from({ length: rounds }, (_, round) => String(round)), name: "round", nameLocation: "middle", nameGap: 26, axisTick: { show: false } },
         yAxis: { type: "category", inverse: true, data: peers.map((peer) => named(store, peer)), axisTick: { show: false } },
-        visualMap: matrix.legend(scale, points),
+        visualMap: matrix.legend(scale, (change) => `${points(change)}${known.some((each) => (change < 0 ? each < change : each > change)) ? " or more" : ""}`),
         series: [
           matrix.cellSeries({
             ...frame, values: model.changes, scale, palette, seen,
@@ -147,6 +153,7 @@
     const { peer, round } = which;
     const of = (name) => store.table(name).rows().find((row) => row.peer === peer && row.round === round) || {};
     const [group, arrivals] = [of("groups"), of("arrivals")];
+    const grouped = text.known(group.peer); // whether the round came to averaging
     const ids = (peers) => (peers ? peers.map((each) => store.peerId(each)).join(", ") || "none" : "not recorded");
     const pairs = (list, value) => (list ? list.map(([each, x]) => `${store.peerId(each)}: ${value(x)}`).join("; ") || "none" : "not recorded");
     const { peer: puller, round: rounds, donor, outcome, reason } = store.table("pulls").columns;
@@ -160,20 +167,24 @@
       ["chosen to pull from", ids(group.chosen)],
       ["in the average", ids(group.averaged)],
       ["norm of their weights over its own", pairs(group.norms, (x) => text.number(x, 3))],
-      ["rejected weights", pairs(group.rejected, (check) => `check ${check}`)],
+      ["rejected weights", pairs(group.rejected ?? (grouped ? [] : null), (check) => `check ${check}`)],
       ["failed pulls", pairs(failed, (why) => why)],
       ["missing masks", pairs(arrivals.missing, (why) => why)],
-      ["waited for masks", text.known(arrivals.waited_s) ? `${text.seconds(arrivals.waited_s)}, for ${ids(arrivals.slowest)}` : "not recorded"],
+      ["waited for masks", text.known(arrivals.waited_s) ? `${text.seconds(arrivals.waited_s)}; the last came from ${ids(arrivals.slowest)}` : "not recorded"],
     ];
     return { option: null, tableOnly: true, notes: [heading(which, c)], table: { columns: ["what", "value"], rows } };
   }
+
+  const without = (store) => (store.table("per_class").n
+    ? "No accuracy by class is in the page of this peer and round. Of long runs it holds every few rounds."
+    : "No accuracy by class is recorded in this run.");
 
   /** Accuracy by class before and after aggregation. */
   function classes(c) {
     const { store, palette } = c;
     const which = explained(c);
     const rows = which ? store.table("per_class").rows().filter((row) => row.peer === which.peer && row.round === which.round) : [];
-    if (!rows.length) return { option: null, empty: "No accuracy by class is recorded of this peer and round. Long runs keep every few rounds only." };
+    if (!rows.length) return { option: null, empty: without(store) };
     const n = Math.max(...rows.map((row) => row.right.length));
     const names = Array.from({ length: n }, (_, i) => String((store.facts.classes || [])[i] ?? i));
     const moments = [[TRAINED, "trained", 3], [AVERAGED, "averaged, before recalibration", 4], [AGGREGATED, "aggregated", 0]];

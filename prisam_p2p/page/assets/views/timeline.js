@@ -5,6 +5,8 @@
   const { modelOf, roundWindow } = prisam.timelineModel;
   const draw = prisam.timelineDraw;
 
+  const LEGEND_PX = 36;
+  const BOTTOM_PX = 78; // seconds, and the slider of the window
   const ROW_PX = [[16, 34], [40, 20], [100, 10], [Infinity, 6]]; // up to so many peers, a row is so high
   const MARGIN = 0.05; // of a round or a fault, on both sides when it is zoomed to
 
@@ -18,6 +20,7 @@
     const bands = draw.bandsOf(store, model);
     const notes = store.table("notes").rows();
     seen.figure = { model, bands, notes };
+    const top = LEGEND_PX + draw.NOTES_PX + (bands.length ? draw.FAULT_LANES * draw.FAULT_LANE_PX : 0);
     const rowPx = ROW_PX.find(([most]) => model.peers.length <= most)[1];
     const phases = model.phases.map((_, phase) => phase).filter((phase) => used(model, phase));
     const series = [
@@ -31,8 +34,8 @@
     ];
     const legend = series.map((each) => each.name).filter((name) => !["groups", "faults", "arrows"].includes(name));
     return {
-      option: optionOf(c, model, series, legend, window_(c, model, bands)),
-      height: LAYOUT.top + model.peers.length * rowPx + LAYOUT.bottom,
+      option: optionOf(c, model, series, legend, top, window_(c, model, bands)),
+      height: top + model.peers.length * rowPx + BOTTOM_PX,
       zoomed: JSON.stringify([controls, controls.window === "round" && [selection.round, selection.peer], controls.window === "fault" && selection.fault]),
       notes: remarks(store, model, bands),
       table: () => tableOf(store, model),
@@ -40,8 +43,6 @@
         + `${prisam.text.number(model.nPulls)} pulls, ${bands.length} faults. The table lists all of them.`,
     };
   }
-
-  const LAYOUT = { top: 36 + draw.NOTES_PX + draw.FAULT_LANES * draw.FAULT_LANE_PX, bottom: 78 };
 
   function nothing(store, model) {
     if (model.nSpans || model.nPulls) return "";
@@ -65,12 +66,12 @@
     return from === to ? [0, model.end_s] : [from * model.end_s, to * model.end_s];
   }
 
-  function optionOf({ store }, model, series, legend, [startValue, endValue]) {
+  function optionOf({ store }, model, series, legend, top, [startValue, endValue]) {
     const names = model.peers.map((peer) => nameOf(store, peer));
     return {
       tooltip: null,
       legend: { type: "scroll", top: 0, left: 0, right: 0, data: legend, icon: "rect" },
-      grid: { top: LAYOUT.top, bottom: LAYOUT.bottom, left: 8, right: 18, containLabel: true },
+      grid: { top, bottom: BOTTOM_PX, left: 8, right: 18, containLabel: true },
       xAxis: { type: "value", min: 0, max: model.end_s, name: "seconds", nameLocation: "middle", nameGap: 22, axisLabel: { hideOverlap: true, showMaxLabel: false, formatter: (t_s) => String(Number(t_s.toPrecision(5))) } },
       yAxis: {
         type: "category",
