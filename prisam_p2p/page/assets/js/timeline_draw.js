@@ -187,7 +187,7 @@
     return series("groups", (api, area) => {
       const scale = scaleOf(api, area);
       return [rects(first.flatMap((row) => [area.x, scale.y(row, -0.5), area.width, 1]), { fill: palette.muted })];
-    }, { z: 1 });
+    }, { z: 4 });
   }
 
   /** Arrows to the selected peer, and a frame about its row; lines about the selected round at every peer. */
