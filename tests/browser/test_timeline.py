@@ -139,7 +139,7 @@ def test_the_window_shows_the_selected_round_of_the_selected_peer(timeline):
 def test_new_spans_are_drawn_and_the_zoom_stays(timeline):
     timeline.evaluate(f"{FIGURE}.chart.dispatchAction({{type: 'dataZoom', start: 20, end: 40}})")
     timeline.evaluate(
-        """prisam.store.upsert({tables: {spans: {columns:
+        """prisam.store.upsert({facts: {duration_s: 18, now_s: 18}, tables: {spans: {columns:
           {peer: [0], begin_s: [8], phase: [0], round: [2], end_s: [8.5]}}}})"""
     )
     timeline.evaluate(f"{FIGURE}.draw()")

@@ -105,7 +105,7 @@
       if (!before || !option.dataZoom) return option;
       const now = [].concat(option.dataZoom);
       if (now.length !== before.length) return option;
-      return { ...option, dataZoom: now.map((zoom, i) => ({ ...zoom, start: before[i].start, end: before[i].end, startValue: undefined, endValue: undefined })) };
+      return { ...option, dataZoom: now.map((zoom, i) => ({ ...zoom, ...windowOf(before[i]) })) };
     }
 
     /** Views that draw many things as one path tell by the place what was clicked or hovered. */
@@ -200,6 +200,14 @@
     _fillTable() {
       this._tableBox.replaceChildren(prisam.table.element(this.table(), this.spec.title));
     }
+  }
+
+  /** What a zoom shows: all of an axis that may grow, or a part that stays where it is while the axis grows. */
+  function windowOf({ start, end, startValue, endValue }) {
+    const whole = start <= 0 && end >= 100;
+    return whole
+      ? { start: 0, end: 100, startValue: undefined, endValue: undefined }
+      : { start: undefined, end: undefined, startValue, endValue };
   }
 
   /** What every figure has: no animation, our tooltip, a text for screen readers. */

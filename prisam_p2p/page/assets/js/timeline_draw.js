@@ -48,9 +48,12 @@
 
   const visible = (scale, list) => bars(list, scale.from_s, scale.to_s, 0.5 / scale.perSecond);
 
+  /** The mark of a phase; on black, its decal is white. */
+  const decalSeen = ({ color, decal }) => ({ color, decal: echarts.color.lum(color, 1) < 0.05 ? { ...decal, color: "rgba(255, 255, 255, 0.5)" } : decal });
+
   function phaseSeries(model, phase, palette) {
     const name = model.phases[phase];
-    const { color, decal } = palette.phase(name);
+    const { color, decal } = decalSeen(palette.phase(name));
     const middle = (SPANS[0] + SPANS[1]) / 2;
     const place = model.waits[phase] ? [middle - 0.1, middle + 0.1] : SPANS;
     return series(name, (api, area) => {

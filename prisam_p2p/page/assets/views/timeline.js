@@ -5,7 +5,7 @@
   const { modelOf, roundWindow } = prisam.timelineModel;
   const draw = prisam.timelineDraw;
 
-  const LEGEND_PX = 36;
+  const LEGEND_ROW_PX = 22;
   const BOTTOM_PX = 78; // seconds, and the slider of the window
   const ROW_PX = [[16, 34], [40, 20], [100, 10], [Infinity, 6]]; // up to so many peers, a row is so high
   const MARGIN = 0.05; // of a round or a fault, on both sides when it is zoomed to
@@ -20,7 +20,6 @@
     const bands = draw.bandsOf(store, model);
     const notes = store.table("notes").rows();
     seen.figure = { model, bands, notes };
-    const top = LEGEND_PX + draw.NOTES_PX + (bands.length ? draw.FAULT_LANES * draw.FAULT_LANE_PX : 0);
     const rowPx = ROW_PX.find(([most]) => model.peers.length <= most)[1];
     const phases = model.phases.map((_, phase) => phase).filter((phase) => used(model, phase));
     const series = [
@@ -32,9 +31,10 @@
       draw.selectionSeries(model, store, selection, palette),
       draw.noteSeries(notes, model, palette),
     ];
-    const legend = series.map((each) => each.name).filter((name) => !["groups", "faults", "arrows"].includes(name));
+    const legend = legendOf(series.map((each) => each.name).filter((name) => !["groups", "faults", "arrows"].includes(name)), c.width);
+    const top = legend.height + draw.NOTES_PX + (bands.length ? draw.FAULT_LANES * draw.FAULT_LANE_PX : 0);
     return {
-      option: optionOf(c, model, series, legend, top, window_(c, model, bands)),
+      option: optionOf(c, model, series, legend.option, top, window_(c, model, bands)),
       height: top + model.peers.length * rowPx + BOTTOM_PX,
       zoomed: JSON.stringify([controls, controls.window === "round" && [selection.round, selection.peer], controls.window === "fault" && selection.fault]),
       notes: remarks(store, model, bands),
@@ -42,6 +42,17 @@
       summary: `Timeline of ${model.peers.length} peers over ${prisam.text.seconds(model.end_s, 1)}: ${prisam.text.number(model.nSpans)} spans, `
         + `${prisam.text.number(model.nPulls)} pulls, ${bands.length} faults. The table lists all of them.`,
     };
+  }
+
+  /** The legend, and how high it is: names in as many rows as the width asks for. */
+  function legendOf(names, width) {
+    let [rows, x] = [1, 0];
+    for (const name of names) {
+      const itself = 45 + name.length * 7;
+      if (x + itself > width) [rows, x] = [rows + 1, 0];
+      x += itself;
+    }
+    return { height: rows * LEGEND_ROW_PX + 14, option: { type: "plain", top: 0, left: 0, right: 0, itemHeight: 12, itemGap: 8, data: names, icon: "rect" } };
   }
 
   function nothing(store, model) {
@@ -70,7 +81,7 @@
     const names = model.peers.map((peer) => nameOf(store, peer));
     return {
       tooltip: null,
-      legend: { type: "scroll", top: 0, left: 0, right: 0, data: legend, icon: "rect" },
+      legend,
       grid: { top, bottom: BOTTOM_PX, left: 8, right: 18, containLabel: true },
       xAxis: { type: "value", min: 0, max: model.end_s, name: "seconds", nameLocation: "middle", nameGap: 22, axisLabel: { hideOverlap: true, showMaxLabel: false, formatter: (t_s) => String(Number(t_s.toPrecision(5))) } },
       yAxis: {
@@ -127,7 +138,7 @@
     how: "Each row is a peer, and rows are sorted by data group (g0, g1, ..). A bar is what the peer did: work is a high bar, waiting is a thin one. "
       + "Below the bars, each lane holds pulls of weights; a frame without filling is a pull that failed or was rejected. Hatched: no record, because the process was down. "
       + "Shaded bands are faults, darker at the peers that they hit, and each is labelled with its verdict. Diamonds are notes: lost peers, restarts, stalls. "
-      + "Look for long thin bars: hover over one to see whom the peer waited for. Click on a bar to select its peer and round: arrows show which masks (dashed) and weights (full) the peer got, and when; black lines show the round at all peers. "
+      + "Look for long thin bars: hover over one to see whom the peer waited for. Click on a bar to select its peer and round: arrows show which masks (dashed) and weights (full) the peer got, and when; upright lines show the round at all peers. "
       + "Drag to move, Ctrl and wheel to zoom, or use the fields above the chart.",
     figures: [{
       id: "spans",
