@@ -17,6 +17,7 @@ from prisam_p2p.command_group import Commands  # noqa: E402
 from prisam_p2p.commands import preparing, reports, results, runs  # noqa: E402
 from prisam_p2p.conformance.command import check  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
+from prisam_p2p.page_server.command import view  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -45,6 +46,7 @@ main.command()(runs.resume)
 main.command()(experiment)
 main.command()(soak)
 
+main.command()(view)
 main.command()(reports.report)
 main.command()(results.summary)
 main.command("bytes")(results.bytes_)

@@ -7,6 +7,7 @@ import sys
 import pytest
 from hand_runs import announced, orderly
 from launching import asked, refused
+from viewing import viewer
 
 import prisam_p2p as pp
 from prisam_p2p.cli import main
@@ -126,8 +127,8 @@ STARTING = [
     ("resume", "{run}"),
     ("resume",),
 ]
-TAKE_NO_RUN = {"bench", "check", "doctor", "experiment", "init"}
-"""An experiment's folder from a stranger: tests/experiment/test_cell_code.py."""
+TAKE_NO_RUN = {"bench", "check", "doctor", "experiment", "init", "view"}
+"""An experiment's folder from a stranger: tests/experiment/test_cell_code.py. `view`: below."""
 
 
 def test_every_command_stands_before_the_folder_or_takes_none():
@@ -145,6 +146,16 @@ def test_a_reading_command_runs_nothing_and_writes_nowhere_else(run, touched, tm
     assert code in (0, 5), out
     assert files_in(tmp_path) == before
     assert "evil_rounds" not in sys.modules
+
+
+def test_the_viewer_shows_it_runs_nothing_and_writes_nowhere(run, touched, tmp_path):
+    before = files_in(tmp_path)
+    for shown, path in ((run, "/"), (run.parent, "/"), (run.parent, "/run?n=1")):
+        with viewer(shown) as view, view.client() as client:
+            assert client.get("/").status_code == 200
+            assert client.get(path).status_code == 200
+    assert not touched.exists()
+    assert files_in(tmp_path) == before
 
 
 @pytest.mark.parametrize("words", STARTING, ids=" ".join)

@@ -8,6 +8,8 @@ FAULTS = "faults.json"
 """The fault plan of a run."""
 TWIN = "twin"
 """The run folder of the control run: the same plan without faults."""
+WATCHED = "watched.jsonl"
+"""From when to when `prisam view` showed a run while it ran."""
 _BASELINE = "baseline-"
 
 

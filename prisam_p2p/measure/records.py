@@ -420,6 +420,14 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """A viewer's process was there from `from_s` to `to_s`; null: still, or it ended unseen."""
+
+    from_s: float
+    to_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkMade:
     """The network between the peers of this run."""
 
@@ -631,6 +639,7 @@ Record = (
     | PolicyActed
     | Finished
     | RunStarted
+    | Watched
     | NetworkMade
     | PeerStarted
     | AllReady

@@ -30,25 +30,30 @@ _BEFORE_VIEWS = (
 )
 _LIVE = "js/live.js"
 _START = "js/start.js"
+_STYLE = "page.css"
 
 
-def page_of(payload: Mapping[str, Any], title: str, *, live: bool = False) -> str:
+def page_of(
+    payload: Mapping[str, Any], title: str, *, live: Mapping[str, str] | None = None
+) -> str:
     """Return the page that shows a payload (`page.data`), or several runs beside each other.
 
     Args:
         payload: {"format": 1, "runs": [..]}; names and texts in it may be hostile.
         title: the title of the window.
-        live: also the script that asks the page's own server for changes (`prisam view`).
+        live: what the script needs that asks the page's own server for changes (`prisam view`):
+            the path `events`, and `after`, the mark of this payload. None: no such script.
     """
-    scripts = [(name, source_of(name)) for name in script_names(live)]
-    style = source_of("page.css")
+    is_live = live is not None
+    scripts = [(name, source_of(name)) for name in script_names(is_live)]
     return filled(
         (ASSETS / "page.html").read_text(encoding="utf-8"),
         {
-            "policy": _policy([source for _, source in scripts], style, live),
+            "policy": policy(is_live),
             "title": html.escape(title),
-            "style": style,
+            "style": source_of(_STYLE),
             "palette": _data_island(palette.as_json()),
+            "live": _live_island(live) if is_live else "",
             "data": packed(payload),
             "scripts": "\n".join(
                 f'<script data-file="{name}">{source}</script>' for name, source in scripts
@@ -87,12 +92,20 @@ def _data_island(value: Any) -> str:
     return json.dumps(value).replace("<", "\\u003c")
 
 
-def _policy(scripts: list[str], style: str, live: bool) -> str:
-    """Return the content security policy: only these scripts and this style, and no request."""
+def _live_island(live: Mapping[str, str] | None) -> str:
+    return f'<script type="application/json" id="live">{_data_island(live)}</script>'
+
+
+def policy(live: bool = False) -> str:
+    """Return the page's content security policy: its scripts and style only, and no request.
+
+    Args:
+        live: requests to the page's own server are allowed.
+    """
     rules = {
         "default-src": "'none'",
-        "script-src": " ".join(map(content_hash, scripts)),
-        "style-src": content_hash(style),
+        "script-src": " ".join(content_hash(source_of(name)) for name in script_names(live)),
+        "style-src": content_hash(source_of(_STYLE)),
         "img-src": "data: blob:",
         "base-uri": "'none'",
         "form-action": "'none'",

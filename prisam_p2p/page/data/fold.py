@@ -74,13 +74,18 @@ class PageData:
             peers.launcher_handlers,
             self._faults.launcher_handlers,
             notes.launcher_handlers,
-            {"run_ended": self._run_ended, "run_started": self._run_started},
+            {
+                "run_ended": self._run_ended,
+                "run_started": self._run_started,
+                "watched": self._was_watched,
+            },
         )
         self._begun = begun_facts(plan, shared.plan, name, redact)
         self._unreadable: Counter[str] = Counter()
         self._now_s, self._ended = 0.0, cast(Line | None, None)
         self._conclusion: Conclusion | None = None
         self._told: dict[str, Any] = {}
+        self._watched: dict[float, float | None] = {}
 
     # -- what is folded in -------------------------------------------------------------
 
@@ -111,6 +116,13 @@ class PageData:
         except KeyError:  # a field that every version wrote is absent
             self.unreadable(journal)
 
+    def take_watch(self, line: object) -> None:
+        """Fold in a line of what `prisam view` noted beside the journals."""
+        if is_sound(line, self._shared.plan.rounds):
+            assert isinstance(line, dict)
+            if line["record"] == "watched" and line.keys() >= {"from_s", "to_s"}:
+                self._was_watched(LAUNCHER, line)
+
     def unreadable(self, journal: str) -> None:
         """Count a line that is no sound record."""
         self._unreadable[journal] += 1
@@ -120,6 +132,11 @@ class PageData:
         self._settle()
         self._conclusion = conclusion
         conclude(conclusion, self._shared, self._faults)
+
+    @property
+    def now_s(self) -> float:
+        """Time of the last record, on the run's clock."""
+        return self._now_s
 
     # -- what comes out ----------------------------------------------------------------
 
@@ -145,6 +162,9 @@ class PageData:
     def _run_started(self, _: int, line: Line) -> None:
         self._ended = None
 
+    def _was_watched(self, _: int, line: Line) -> None:
+        self._watched[line["from_s"]] = line["to_s"]
+
     def _run_ended(self, _: int, line: Line) -> None:
         self._ended = line
 
@@ -165,6 +185,7 @@ class PageData:
             "duration_s": self._ended["duration_s"] if self._ended else None,
             "rounds_done": min(rounds, default=0),
             "now_s": self._now_s,
+            "watched": [list(each) for each in sorted(self._watched.items())],
             "missing": missing,
         }
         if self._conclusion is not None:

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from prisam_p2p.errors import ConfigError
-from prisam_p2p.measure.folders import FAULTS, TWIN, baseline_of
+from prisam_p2p.measure.folders import FAULTS, TWIN, WATCHED, baseline_of
 from prisam_p2p.page.data.checked_lines import Line, is_sound, parse
 from prisam_p2p.page.data.conclusion import Conclusion, Means
 from prisam_p2p.page.data.fold import FORMAT, KERNELS, LAUNCHERS, PageData
@@ -99,19 +99,35 @@ def _no_collection() -> Iterator[None]:
 
 def folded(run: SoundRun, redact: bool = False) -> PageData:
     """Return a run's page data, with all of its journals folded in, and concluded."""
-    data = PageData(run.plan, occurrences_in(run.path), _name_of(run.path.resolve()), redact)
+    data = begun(run, redact)
     for name, (lines, unreadable, _) in run.read.items():
         for line in lines:
             data.take_sound(name, line)
         for _n in range(unreadable):
             data.unreadable(name)
+    for watch in _watches(run.path):
+        data.take_watch(watch)
     data.conclude(conclusion_of(run))
     return data
+
+
+def begun(run: SoundRun, redact: bool = False) -> PageData:
+    """Return a run's page data without any line of its journals."""
+    return PageData(run.plan, occurrences_in(run.path), _name_of(run.path.resolve()), redact)
 
 
 def _name_of(path: Path) -> str:
     """Return the name of a run: of its folder, or of its cell where an experiment started it."""
     return path.parent.name if (path.parent / "cell.json").exists() else path.name
+
+
+def _watches(folder: Path) -> list[Line | None]:
+    """Return the lines that `prisam view` noted; none where it noted none."""
+    path = folder / WATCHED
+    try:
+        return [parse(text) for text in path.read_bytes().splitlines()] if path.is_file() else []
+    except OSError:
+        return []
 
 
 def occurrences_in(folder: Path) -> list[Any]:

@@ -36,8 +36,14 @@
     at("colophon").textContent = `Made by prisam_p2p ${facts.prisam_version || ""}. Charts: Apache ECharts ${echarts.version}. This file asks nothing of a network.`;
   }
 
+  let shownBar = "";
+
   /** The selection as form fields, so that the keyboard reaches all that a click does. */
   function selectionBar() {
+    const { peer, round, fault, run } = selection;
+    const shows = JSON.stringify([store.peersByGroup().map(store.peerId), store.facts.rounds, store.table("faults").rows().map((row) => [row.occurrence, row.kind]), [peer, round, fault, run]]);
+    if (shows === shownBar) return; // a list that the reader has open stays open
+    shownBar = shows;
     const choice = (id, label, options, value, set) => {
       const made = element("select", { id: `select-${id}` });
       for (const [key, text] of [["", "any"], ...options]) made.append(element("option", { value: key, text }));

@@ -214,6 +214,14 @@
       store.run = store.runs[0];
     },
 
+    /** Take another whole payload in place of what is shown. */
+    replace(payload) {
+      const { index } = store.run;
+      store.open(payload);
+      store.run = store.runs[index] || store.runs[0];
+      tell({ tables: Object.keys(KEYS), facts: true });
+    },
+
     /** Choose another run of those in the page. */
     choose(index) {
       if (!store.runs[index] || store.runs[index] === store.run) return;
@@ -221,12 +229,12 @@
       tell({ tables: Object.keys(KEYS), facts: true });
     },
 
-    /** Put changed facts and rows in: {facts, tables: {NAME: {columns}}}. */
+    /** Put changed facts and rows in: {facts, tables: {NAME: {columns}}}. That time goes on is no news of its own. */
     upsert(update, index = 0) {
       const run = store.runs[index];
       run.upsert(update);
       if (run === store.run || store.runs.length > 1) {
-        tell({ tables: Object.keys(update.tables || {}), facts: Boolean(Object.keys(update.facts || {}).length) });
+        tell({ tables: Object.keys(update.tables || {}), facts: Object.keys(update.facts || {}).some((name) => name !== "now_s") });
       }
     },
 
