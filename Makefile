@@ -1,4 +1,5 @@
-# make demo: set up and run the default network.  make test: set up and run all tests.
+# make demo: set up and run the default network; it prints the address of its page.
+# make test: set up and run all tests.
 # make check: what CI runs first (lint, types, import contracts, the documentation, fast tests).
 # make test-install: install the wheel of the sdist in an empty venv, with all its dependencies, and use it there.
 # make docs: build the documentation's site, build/docs/index.html.
@@ -10,7 +11,7 @@ SITE := $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doct
 .PHONY: demo test test-install check docs format clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python launch.py
+	$(BIN)/python launch.py --ui
 
 test: $(VENV)/.tools
 	$(BIN)/pytest -n 3 --dist worksteal

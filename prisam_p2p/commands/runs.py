@@ -36,6 +36,12 @@ _output = option_in(
     default="table",
     help="Print the results as a table, or summary.json with the run's path. [table]",
 )
+_ui = option_in(
+    "Output",
+    "--ui",
+    is_flag=True,
+    help="Show the run in a browser meanwhile: prints an address, opens nothing.",
+)
 _force = option_in(
     "Run", "--force", is_flag=True, help="Start also what does not fit on this machine."
 )
@@ -63,6 +69,7 @@ _force = option_in(
     is_flag=True,
     help="With --faults: also run without them, and compare.",
 )
+@_ui
 @trust_option
 @settings_options
 @_force
@@ -73,6 +80,7 @@ def launch(
     output: str,
     faults: str | None,
     control_run: bool,
+    ui: bool,
     trust_code: bool,
     force: bool,
     **given: object,
@@ -104,16 +112,20 @@ def launch(
         TWIN if control_run else None,
         trust_code,
         force,
+        ui=ui,
     )
-    _conclude(launched, summaries, quiet, output)
+    _conclude(launched, summaries, quiet, output, ui)
 
 
 @click.argument("run", type=RUN, required=False)
 @_quiet
 @_output
+@_ui
 @trust_option
 @_force
-def resume(run: str | None, quiet: bool, output: str, trust_code: bool, force: bool) -> None:
+def resume(
+    run: str | None, quiet: bool, output: str, ui: bool, trust_code: bool, force: bool
+) -> None:
     """Continue a run whose launcher was killed or interrupted, to the same result.
 
     RUN is its folder, or the beginning of a name in ./runs. Without it: the newest there.
@@ -127,15 +139,20 @@ def resume(run: str | None, quiet: bool, output: str, trust_code: bool, force: b
     from prisam_p2p.report.summaries import Summaries
 
     summaries = Summaries()
-    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code, force)
-    _conclude(launched, summaries, quiet, output)
+    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code, force, ui)
+    _conclude(launched, summaries, quiet, output, ui)
 
 
-def _conclude(launched: Launched, summaries: Summaries, quiet: bool, output: str) -> None:
+def _conclude(
+    launched: Launched, summaries: Summaries, quiet: bool, output: str, was_shown: bool
+) -> None:
     """Report a launch; exit as it ended."""
     from prisam_p2p.launch.run import INTERRUPTED
 
     judgement = report_run(launched.run_dir, launched.baseline_dir, summaries, quiet, output)
+    if was_shown and not quiet:
+        run = launched.run_dir
+        click.echo(f"to see it again: prisam view {run}; as a file: prisam report {run}", err=True)
     if launched.status == INTERRUPTED:
         sys.exit(EXIT_INTERRUPTED)
     if shortage := launched.refused or summaries.unwritten:

@@ -20,6 +20,7 @@ from prisam_p2p.launch.lost_resources import peers_refused
 from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run import RunRequest, RunResult, begin_run
 from prisam_p2p.launch.run_dir import create_run_dir
+from prisam_p2p.launch.viewer import viewer_of
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
@@ -65,6 +66,7 @@ def launch(
     force: bool = False,
     display: Callable[[bool], ProgressDisplay] = display_for,
     inputs: Mapping[str, Path] | None = None,
+    ui: bool = False,
 ) -> Launched:
     """Do the run that `source` describes, its control run and its baseline.
 
@@ -80,6 +82,7 @@ def launch(
         force: start also what does not fit on this machine.
         display: returns what shows the progress of a run, given `quiet`.
         inputs: as in RunRequest; None = none.
+        ui: show the run in a browser meanwhile; the address is printed on stderr.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
@@ -108,7 +111,9 @@ def launch(
     )
     try:
         require_fit(prepared, planned_runs(request, bool(control_folder)), folder, force)
-        return _all_runs(request, control_folder, after_run)
+        create_run_dir(folder)
+        with viewer_of(folder, ui) as viewer:
+            return _all_runs(replace(request, viewer=viewer), control_folder, after_run)
     finally:
         prepared.images.close()
 
@@ -116,9 +121,8 @@ def launch(
 def _all_runs(
     request: RunRequest, control_folder: str | None, after_run: Callable[[Path], object]
 ) -> Launched:
-    """Do the run, then its control run in `control_folder`, then its baseline."""
+    """Do the run in its folder, then its control run in `control_folder`, then its baseline."""
     folder = request.run_dir
-    create_run_dir(folder)
     last, result = request, run_reported(request, after_run)
     states = dict(result.states)
     if result.is_whole and control_folder:

@@ -33,6 +33,7 @@ from prisam_p2p.launch.run import (
     continue_run,
 )
 from prisam_p2p.launch.run_dir import create_run_dir
+from prisam_p2p.launch.viewer import viewer_of
 from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_of
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
@@ -47,6 +48,7 @@ def resume(
     after_run: Callable[[Path], object],
     trust_code: bool = False,
     force: bool = False,
+    ui: bool = False,
 ) -> Launched:
     """Continue the run in `run_dir` to its end, and its baseline.
 
@@ -54,6 +56,7 @@ def resume(
         after_run: called with the folder of each run when it has ended, however it ended.
         trust_code: run the code that its plan names.
         force: start also what does not fit on this machine.
+        ui: as in `launch`.
 
     Raises:
         DoesNotFit: this machine has too little for the run; nothing was started.
@@ -72,7 +75,8 @@ def resume(
     request = RunRequest(prepared, plan, run_dir, choice, quiet, faults)
     try:
         require_fit(prepared, planned_runs(request), run_dir, force)
-        return _rest_of(request, after_run)
+        with viewer_of(run_dir, ui) as viewer:
+            return _rest_of(replace(request, viewer=viewer), after_run)
     finally:
         prepared.images.close()
 

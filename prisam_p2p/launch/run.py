@@ -29,6 +29,7 @@ from prisam_p2p.launch.run_dir import remove_temporary_files
 from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
 from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
+from prisam_p2p.launch.viewer import Viewer, noting_views
 from prisam_p2p.launch.zygote import ZygoteEngine
 from prisam_p2p.measure import folders, records
 from prisam_p2p.measure.files import write_whole
@@ -62,6 +63,7 @@ class RunRequest:
         faults: what is to happen to the peers; of a resumed run, what is left of it.
         display: returns what shows its progress, given `quiet`.
         inputs: path in the run folder -> file that was written for this run, and is copied there.
+        viewer: the process that shows this launch in a browser; None without one.
     """
 
     prepared: Prepared
@@ -72,6 +74,7 @@ class RunRequest:
     faults: FaultPlan | None = None
     display: Callable[[bool], ProgressDisplay] = display_for
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    viewer: Viewer | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,10 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
         course = _Course(journal, failures, stop_asked, states)
         try:
             if past.over.keys() != plan.peers.keys():  # else no peer is left to continue
-                with _network(request, past.run_id) as network:
+                with (
+                    noting_views(request.viewer, journal, epoch_s),
+                    _network(request, past.run_id) as network,
+                ):
                     facts = facts_of(network, request.choice, checks)
                     journal.write(facts)
                     _play(request, launch, past, network, facts.mtu, course)

@@ -27,7 +27,9 @@ def run(tmp_path):
 
 def address_in(text):
     [line] = [line for line in text.splitlines() if line.startswith("view: ")]
-    return line.split()[1]
+    address = line.removeprefix("view: ")
+    assert address.startswith("http://"), line
+    return address
 
 
 def answers(address):
