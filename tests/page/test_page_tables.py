@@ -8,11 +8,14 @@ import pytest
 from big_run import BigRun, write_big_run
 
 import prisam_p2p as pp
+from prisam_p2p.measure.traffic import KINDS
+from prisam_p2p.page import palette
 from prisam_p2p.page.data.plan_facts import plan_facts
 from prisam_p2p.page.data.rollups import rollups
 from prisam_p2p.page.data.shared import Shared
 from prisam_p2p.page.data.tables import TABLES, CellKind
 from prisam_p2p.page.data.tiles import running_tiles
+from prisam_p2p.page.data.timeline import OTHER, PHASES
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "prisam_p2p" / "page" / "assets"
@@ -75,6 +78,11 @@ def test_tiles_lead_to_views_that_there_are(tmp_path):
     sources = "\n".join(path.read_text() for path in (ASSETS / "views").glob("*.js"))
     views = {*re.findall(r'prisam\.view\(\{\s*id: "(\w+)"', sources)}
     assert {view for *_, view in tiles} <= views
+
+
+def test_every_phase_and_kind_has_a_colour():
+    assert {*PHASES} - {OTHER} <= {*palette.PHASES}
+    assert {*KINDS} == {*palette.KINDS}
 
 
 def test_a_generated_run_is_the_same_again(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prisam_p2p.page.data.checked_lines import Line
-from prisam_p2p.page.data.shared import MOMENTS, Handlers, Shared
+from prisam_p2p.page.data.shared import AGGREGATED, MOMENTS, Handlers, Shared
 
 
 class Learning:
@@ -41,6 +41,8 @@ class Learning:
         self._tables["accuracy"].put(
             *key, line["validation"], line["test"], seconds(line["t_s"]), device_s, None
         )
+        if key[2] == AGGREGATED:
+            self._shared.latest_accuracies[peer] = line["test"]
         if line.get("of") and self._shared.rollups.per_class.keeps(line["round"]):
             self._tables["per_class"].put(*key, line["right"], line["of"])
 

@@ -22,12 +22,20 @@ Handlers = Mapping[str, Take]
 """Name of a record -> what folds it in."""
 
 
+AGGREGATED = MOMENTS.index("after_aggregation")
+
+
 class Shared:
-    """The tables, and what decides which rows go into them."""
+    """The tables, and what decides which rows go into them.
+
+    Attributes:
+        latest_accuracies: peer -> its last test accuracy after aggregation.
+    """
 
     def __init__(self, plan: PlanFacts) -> None:
         self.plan, self.rollups = plan, rollups(plan)
         self.tables = {name: Rows(name) for name in TABLES}
+        self.latest_accuracies: dict[int, float] = {}
 
     def is_round(self, round_index: int) -> bool:
         """Tell whether a round is one of the run's."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
 from prisam_p2p.page.data.checked_lines import Line
-from prisam_p2p.page.data.shared import MOMENTS, Shared
+from prisam_p2p.page.data.shared import Shared
 from prisam_p2p.report.cells import count_of_bytes, figure, mib, rand_index
 from prisam_p2p.report.checks import check_lines
 from prisam_p2p.report.closure import closure_lines
@@ -63,12 +63,13 @@ def running_tiles(shared: Shared, ended: Line | None) -> list[Tile]:
     Args:
         ended: the launcher's last line, once it is there.
     """
-    rounds = [shared.tables["peers"].get(key, "rounds_done") for key in _keys(shared, "peers")]
+    peers = shared.tables["peers"]
+    rounds = [peers.get(key, "rounds_done") for key in peers.ascending()]
     through = f"round {min(rounds, default=0)}/{shared.plan.rounds}"
     status = _text(ended["status"]) if ended else "running"
-    latest = list(_latest_accuracies(shared))
+    latest = shared.latest_accuracies.values()
     mean = fmean(latest) if latest else None
-    indices = _keys(shared, "ari")
+    indices = shared.tables["ari"].ascending()
     ari = shared.tables["ari"].get(indices[-1], "ari") if indices else None
     known = {
         "status": (status, through, PLAIN),
@@ -155,20 +156,6 @@ def _verdicts(
 
 def _wire_bytes(summary: Summary) -> int:
     return sum(each["wire"] for each in summary["bytes"].values())
-
-
-def _latest_accuracies(shared: Shared) -> Iterator[float]:
-    """Yield each peer's last test accuracy after aggregation."""
-    aggregated = MOMENTS.index("after_aggregation")
-    rows, last = shared.tables["accuracy"], dict[int, float]()
-    for key in rows.ascending():
-        if key[2] == aggregated:
-            last[key[0]] = rows.get(key, "test")
-    yield from last.values()
-
-
-def _keys(shared: Shared, table: str) -> list[Any]:
-    return shared.tables[table].ascending()
 
 
 def _text(value: object) -> str:
