@@ -48,6 +48,9 @@ var prisam = {};
   /** Bytes to the byte. */
   const wholeBytes = (value) => (known(value) ? `${number(value)} B` : "not known");
 
+  /** Bytes beside an axis, where most are whole: without a point and zeros. */
+  const axisBytes = (value) => bytes(value).replace(/\.0+(?= )/, "");
+
   /** The step of an axis of bytes up to `most`: 1, 2 or 5 times a power of ten, in B, KiB or MiB. */
   function byteStep(most) {
     const unit = most >= MIB ? MIB : most >= 1024 ? 1024 : 1;
@@ -74,5 +77,5 @@ var prisam = {};
   }
 
   prisam.element = element;
-  prisam.text = { escape, number, share, seconds, bytes, wholeBytes, byteStep, short, tooltip, known, MIB };
+  prisam.text = { escape, number, share, seconds, bytes, wholeBytes, axisBytes, byteStep, short, tooltip, known, MIB };
 })();

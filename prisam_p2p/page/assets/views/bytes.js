@@ -65,7 +65,7 @@
         xAxis: {type: "category", data: bytes.rounds.map(roundName), name: "round", nameLocation: "middle", nameGap: 28},
         yAxis: {
           ...(scale === "log" ? {type: "log", min: 1} : {type: "value", min: 0, max: Math.ceil(highest / step) * step, interval: step}),
-          name: SUMS[layer], nameTextStyle: {align: "left"}, axisLabel: {formatter: (n) => prisam.text.bytes(n)},
+          name: SUMS[layer], nameTextStyle: {align: "left"}, axisLabel: {formatter: (n) => prisam.text.axisBytes(n)},
         },
         series,
       },
@@ -84,7 +84,7 @@
 
   function pushSeries(c, values) {
     return {
-      name: PUSH, type: "line", data: values, symbol: "emptyCircle", symbolSize: 6, z: 4,
+      name: PUSH, type: "line", data: values, symbol: "emptyCircle", symbolSize: 6, showSymbol: values.length <= 40, z: 4,
       lineStyle: {color: c.palette.text, type: "dashed", width: 1.5}, itemStyle: {color: c.palette.text},
     };
   }
@@ -187,12 +187,12 @@
       yAxis: {...axis, name: "sender", inverse: true},
       visualMap: {
         type: "continuous", min: 0, max: Math.max(1, ...data.map((cell) => cell[2])), calculable: true,
-        orient: "horizontal", left: "center", bottom: 0, formatter: (n) => prisam.text.bytes(n),
+        orient: "horizontal", left: "center", bottom: 0, formatter: (n) => prisam.text.axisBytes(n),
         inRange: {color: c.palette.scale("sequential")},
       },
       tooltip: {formatter: (item) => prisam.text.tooltip(
         `${names[item.value[1]]} → ${names[item.value[0]]}`, [["bytes", prisam.text.wholeBytes(item.value[2])]])},
-      series: [{type: "heatmap", data, itemStyle: {borderColor: c.palette.surface, borderWidth: 1}}],
+      series: [{type: "heatmap", data, progressive: 0, itemStyle: {borderColor: c.palette.surface, borderWidth: 1}}],
     };
   }
 

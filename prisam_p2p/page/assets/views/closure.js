@@ -47,7 +47,7 @@
       legend: {top: 0, data: ["this program's account", "the kernel's figure"]},
       xAxis: {
         type: "value", min: low, max: Math.ceil(last / step) * step, interval: step, name: "bytes", nameLocation: "middle", nameGap: 26,
-        axisLabel: {formatter: (n) => prisam.text.bytes(n), hideOverlap: true},
+        axisLabel: {formatter: (n) => prisam.text.axisBytes(n), hideOverlap: true},
       },
       yAxis: {type: "category", inverse: true, data: steps.map((step) => step.label)},
       tooltip: {formatter: (item) => tip(steps[item.dataIndex])},

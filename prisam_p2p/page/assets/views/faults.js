@@ -120,8 +120,8 @@
   prisam.view({
     id: "faults", title: "Faults", order: 9, tables: ["faults", "peers"],
     how: "Each row is an occurrence of the fault plan. Its band is the time in which the fault was in force; the shapes " +
-      "on it are its moments: planned, applied, verified (there is evidence that it had its effect), healed, and the end " +
-      "of the first round that a peer it hit finished after it. The sign before its name is the verdict: ✓ it fired, bit " +
+      "on it are its moments: planned, applied, verified (there is evidence that it had its effect), healed, and when " +
+      "the last healed peer had finished its first round after that. The sign before its name is the verdict: ✓ it fired, bit " +
       "and was contained, ✗ it did not, ? unknown or not judged. Choose a row to see this fault in all views.",
     figures: [{
       id: "faults", title: "From plan to recovery", follows: ["fault"], build,

@@ -139,12 +139,12 @@
         yAxis: {...axis, name: "sender", inverse: true, axisLabel: {interval: skipped, fontSize: 11}},
         visualMap: {
           type: "continuous", min: 0, max: most, seriesIndex: 0, orient: "horizontal", bottom: 0,
-          left: "center", calculable: true, formatter: (n) => prisam.text.bytes(n),
-          inRange: {color: c.palette.scale("sequential")},
+          left: "center", calculable: true, formatter: (n) => prisam.text.axisBytes(n),
+          inRange: {color: c.palette.scale("sequential").slice(1)}, // the palest would hide a link
         },
         tooltip: {formatter: (item) => tip(item.data, c)},
         series: [
-          {type: "heatmap", data, emphasis: {itemStyle: {borderColor: c.palette.text}}},
+          {type: "heatmap", data, progressive: 0, emphasis: {itemStyle: {borderColor: c.palette.text}}},
           groupLines(c, peers),
           {
             type: "scatter", name: "cut by a fault", symbol: CROSS,
