@@ -77,19 +77,44 @@ def test_a_click_on_a_peer_chooses_it(drawn):
 
 
 def test_many_peers_are_a_matrix_in_the_order_of_their_groups(drawn):
-    _, built = drawn(peers=41, groups=4)
+    page, built = drawn(peers=41, groups=4)
     option = built["option"]
-    cells, lines, cuts = series_of(built)
-    assert [i for i, _ in lines["data"]] == [11, 21, 31]
-    assert (cells["type"], len(cells["data"])) == ("heatmap", 41 * 40)
     names = option["xAxis"]["data"]
     assert names == option["yAxis"]["data"]
     assert names[:2] == ["p00", "p04"]
-    [(x, y)] = [each["value"] for each in cuts["data"]]
+    ((x, y),) = next(s["data"] for s in series_of(built) if s["name"] == "cut by a fault")
     assert (names[y], names[x]) == ("p00", "p01")
-    value = {(names[y], names[x]): n for x, y, n in (each["value"] for each in cells["data"])}
-    assert value["p02", "p07"] == 2 * 3007
     assert "matrix" in built["notes"][0]
+    assert cell_words(page, names.index("p07"), names.index("p02")) == ["p02 → p07", "3,007 B"]
+
+
+def test_a_cell_of_the_matrix_chooses_its_sender(drawn):
+    page, built = drawn(peers=41, groups=4)
+    names = built["option"]["xAxis"]["data"]
+    point_at(page, names.index("p07"), names.index("p02"))
+    page.mouse.down()
+    page.mouse.up()
+    assert page.evaluate("prisam.selection.peer") == 2
+
+
+def point_at(page, column, row):
+    """Move the mouse to the middle of a cell of the matrix."""
+    box = page.locator("#figure-network-network .chart")
+    page.evaluate("document.getElementById('figure-network-network').scrollIntoView()")
+    x, y = page.evaluate(
+        f"(at) => {FIGURE}.chart.convertToPixel({{gridIndex: 0}}, at)", [column, row]
+    )
+    left = box.bounding_box()
+    page.mouse.move(left["x"] + x, left["y"] + y)
+
+
+def cell_words(page, column, row):
+    """Return the heading and the first value of what is shown beside the mouse at a cell."""
+    point_at(page, column, row)
+    shown = page.locator("#figure-network-network .hover")
+    shown.wait_for()
+    values = shown.locator(".tip-row span:last-child").all_inner_texts()
+    return [shown.locator("strong").inner_text(), values[0]]
 
 
 def test_the_table_has_every_link_and_the_most_bytes_first(drawn):

@@ -66,6 +66,7 @@
   }
 
   function circle(c, peers, links) {
+    seen.cells = null;
     const size = Math.max(240, Math.min(560, c.width - 160));
     const at = places(peers), index = new Map(peers.map((peer, i) => [peer.peer, i]));
     const groups = [...new Set(peers.map((peer) => peer.group))];
@@ -116,66 +117,82 @@
 
   // The matrix ------------------------------------------------------------------------------
 
+  /** What was drawn last: the cells by pixels, and the link of each; for the mouse. */
+  const seen = {cells: null, linkAt: null};
+
   function matrix(c, peers, links) {
-    const size = Math.max(280, Math.min(760, c.width - 150));
-    const index = new Map(peers.map((peer, i) => [peer.peer, i]));
-    const stands = chosen(c), names = peers.map((peer) => peer.id);
-    const cell = (link) => [index.get(link.receiver), index.get(link.sender)];
-    const data = links.map((link) => ({
-      value: [...cell(link), link[c.controls.bytes] || 0], link,
-      itemStyle: {opacity: !stands || stands(link) ? 1 : 0.25},
-    }));
-    const most = Math.max(1, ...data.map((each) => each.value[2]));
-    const skipped = Math.ceil(LABEL * peers.length / size) - 1; // labels left out between two that are shown
-    const axis = {
-      type: "category", data: names.map((name) => prisam.text.short(name, 10)), nameLocation: "middle", nameGap: 62,
-    };
+    const n = peers.length, side = Math.max(280, Math.min(760, c.width - 150));
+    const at = new Map(peers.map((peer, i) => [peer.peer, i]));
+    const cellOf = (link) => [at.get(link.receiver), at.get(link.sender)];
+    const values = new Array(n * n).fill(null), linkAt = new Map();
+    for (const link of links) {
+      const [column, row] = cellOf(link);
+      values[row * n + column] = link[c.controls.bytes] || 0;
+      linkAt.set(row * n + column, link);
+    }
+    seen.linkAt = ({column, row}) => linkAt.get(row * n + column);
+    const colours = c.palette.scale("sequential").slice(1); // the palest would hide a link
+    const scale = prisam.matrix.scaleOf(colours, 0, Math.max(1, ...links.map((link) => link[c.controls.bytes] || 0)));
+    const skipped = Math.ceil(LABEL * n / side) - 1; // labels left out between two that are shown
+    const axis = {type: "category", data: peers.map((peer) => prisam.text.short(peer.id, 10)), nameLocation: "middle", nameGap: 62};
     return {
-      height: size + 170,
-      notes: [`${peers.length} peers: drawn as a matrix, ordered by data group; lines stand between groups.`],
+      height: side + 130,
+      notes: [`${n} peers: drawn as a matrix, ordered by data group; lines stand between groups.`],
       option: {
-        grid: {left: Math.max(100, (c.width - size) / 2), top: 10, width: size, height: size},
+        tooltip: null,
+        grid: {left: Math.max(100, (c.width - side) / 2), top: 40, width: side, height: side},
         xAxis: {...axis, name: "receiver", axisLabel: {rotate: 90, interval: skipped, fontSize: 11}},
         yAxis: {...axis, name: "sender", inverse: true, axisLabel: {interval: skipped, fontSize: 11}},
-        visualMap: {
-          type: "continuous", min: 0, max: most, seriesIndex: 0, orient: "horizontal", bottom: 0,
-          left: "center", calculable: true, formatter: (n) => prisam.text.axisBytes(n),
-          inRange: {color: c.palette.scale("sequential").slice(1)}, // the palest would hide a link
-        },
-        tooltip: {formatter: (item) => tip(item.data, c)},
+        visualMap: prisam.matrix.legend(scale, prisam.text.axisBytes),
         series: [
-          {type: "heatmap", data, progressive: 0, emphasis: {itemStyle: {borderColor: c.palette.text}}},
-          groupLines(c, peers),
+          prisam.matrix.cellSeries({columns: n, rows: n, values, scale, palette: c.palette, seen}),
+          prisam.matrix.frameSeries(n, n, [...groupLines(c, peers), ...chosenFrames(c, links, cellOf)]),
           {
-            type: "scatter", name: "cut by a fault", symbol: CROSS,
-            symbolSize: Math.max(3, 0.6 * size / peers.length),
+            type: "scatter", name: "cut by a fault", symbol: CROSS, symbolSize: Math.max(4, 0.6 * side / n), silent: true, z: 5,
             itemStyle: {color: "none", borderColor: c.palette.verdict("false").color, borderWidth: 1.5, shadowBlur: 3, shadowColor: c.palette.surface},
-            data: links.filter((link) => link.cut).map((link) => ({value: cell(link), link})),
+            data: links.filter((link) => link.cut).map(cellOf),
           },
         ],
       },
     };
   }
 
-  /** Return the lines between data groups, across the matrix and down. */
+  /** Return the lines between data groups, across the matrix and down, as frames without a height or width. */
   function groupLines(c, peers) {
-    const begins = peers.flatMap((peer, i) => (i && peers[i - 1].group !== peer.group ? [[i, i]] : []));
-    return {
-      type: "custom", name: "between data groups", data: begins, silent: true, z: 4,
-      renderItem: ({coordSys: {x, y, width, height}}, api) => {
-        const [across, down] = api.coord([api.value(0), api.value(1)]), [w, h] = api.size([1, 1]);
-        const line = (x1, y1, x2, y2) => ({type: "line", shape: {x1, y1, x2, y2}, style: {stroke: c.palette.text, lineWidth: 1}});
-        const left = across - w / 2, top = down - h / 2;
-        return {type: "group", children: [line(left, y, left, y + height), line(x, top, x + width, top)]};
-      },
-    };
+    const n = peers.length, style = {fill: null, stroke: c.palette.text, lineWidth: 1};
+    const begins = peers.flatMap((peer, i) => (i && peers[i - 1].group !== peer.group ? [i] : []));
+    return [
+      {cells: begins.map((i) => [0, i]), span: [n, 0], inset: 0, style},
+      {cells: begins.map((i) => [i, 0]), span: [0, n], inset: 0, style},
+    ];
+  }
+
+  function chosenFrames(c, links, cellOf) {
+    const stands = chosen(c);
+    if (!stands) return [];
+    return [{cells: links.filter(stands).map(cellOf), inset: 0, style: {fill: null, stroke: c.palette.selected, lineWidth: 1}}];
+  }
+
+  /** Return the link whose cell lies at a place of the canvas; none where the circle is drawn. */
+  function linkAt(place) {
+    const cell = seen.cells && seen.cells.at(place.x, place.y);
+    return cell ? seen.linkAt(cell) : undefined;
+  }
+
+  function hover(place, c) {
+    const link = linkAt(place);
+    return link ? linkTip(link, c) : null;
   }
 
   // In words --------------------------------------------------------------------------------
 
   function tip(data, c) {
     if (!data.link) return prisam.text.tooltip(data.name, [["", groupName(c.store.groupOf(data.peer))]]);
-    const link = data.link, id = (peer) => c.store.peerId(peer);
+    return linkTip(data.link, c);
+  }
+
+  function linkTip(link, c) {
+    const id = (peer) => c.store.peerId(peer);
     return prisam.text.tooltip(`${id(link.sender)} → ${id(link.receiver)}`, [
       ["payload", prisam.text.wholeBytes(link.n_bytes)],
       ["on the wire", prisam.text.wholeBytes(link.wire_bytes)],
@@ -201,7 +218,9 @@
       `${prisam.text.bytes(bytes)} (${MEASURES[c.controls.bytes]}); faults cut ${cut} of them.`;
   }
 
-  function click(event, c) {
+  function click(event) {
+    const link = event.data ? null : linkAt(event);
+    if (link) return {peer: link.sender};
     const data = event.data || {};
     if (data.link) return {peer: data.link.sender};
     return data.peer === undefined ? null : {peer: data.peer};
@@ -214,7 +233,7 @@
       "its data group. Choose a peer, or a fault, to make its links stand out. More than " +
       `${MOST_ON_CIRCLE} peers are a matrix: a row sends, a column receives, a cross marks a cut link.`,
     figures: [{
-      id: "network", title: "Links and what they carried", follows: ["peer", "fault"], build, click,
+      id: "network", title: "Links and what they carried", follows: ["peer", "fault"], anywhere: true, build, click, hover,
       controls: [{id: "bytes", label: "Bytes", options: Object.entries(MEASURES)}],
     }],
   });
