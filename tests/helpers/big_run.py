@@ -173,11 +173,10 @@ def _journal(big: BigRun, i: int) -> list[str]:
     heard = sorted([peer, *names])
     labels = json.dumps({p: int(p[1:]) % big.groups for p in heard})
     members = sorted([peer, *(ids[j] for j in own_group)])
-    average = rng.getrandbits(MASK_BITS)
-    base = f"{Random(i % big.groups).getrandbits(MASK_BITS):0{MASK_BITS // 4}x}"
+    base = Random(i % big.groups).getrandbits(MASK_BITS)
     rounds = big.rounds if big.recorded is None else big.recorded
     for t in range(rounds):
-        lines += _round(big, i, t, rng, names, listed, labels, members, base, average)
+        lines += _round(big, i, t, rng, names, listed, labels, members, base)
     if big.recorded is None:
         over_s = _over_s(big)
         lines.append(
@@ -227,8 +226,7 @@ def _round(
     listed: str,
     labels: str,
     members: list[str],
-    base: str,
-    average: int,
+    base: int,
 ) -> list[str]:
     """Return the lines of one round of a peer."""
     at, spans, ends = BEGAN_S + t * ROUND_S, [], {}
@@ -237,7 +235,7 @@ def _round(
         spans.append(f'["{phase}",{at:.4f},{end:.4f}]')
         ends[phase], at = end, end
     own = names and members
-    mask = _mask(base, average, t)
+    mask = _mask(base, rng)
     test = 0.95 - 0.5 / (t + 2) + rng.random() / 50
     donors = [member for member in members if member != f"p{i:03d}"]
     began_s, pulled_s = ends["clustering"], ends["pulling"]
@@ -309,11 +307,10 @@ def _evaluated(big: BigRun, t: int, at_s: float, moment: str, test: float, rng: 
     )
 
 
-def _mask(base: str, average: int, t: int) -> str:
-    """Return a mask of round t: the group's, of which more and more digits are the peer's own."""
-    own = f"{average >> (t % 7):0{MASK_BITS // 4}x}"
-    n = 4 + t % 97
-    return base[:-n] + own[-n:]
+def _mask(base: int, rng: Random) -> str:
+    """Return a mask: the group's, with an eighth of its bits turned."""
+    turned = rng.getrandbits(MASK_BITS) & rng.getrandbits(MASK_BITS) & rng.getrandbits(MASK_BITS)
+    return f"{base ^ turned:0{MASK_BITS // 4}x}"
 
 
 def _traffic(big: BigRun, i: int, t: int, at_s: float, final: bool) -> str:

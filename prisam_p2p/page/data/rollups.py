@@ -16,7 +16,7 @@ _MOST_MEMBERS = 400_000
 _MOST_LABELS = 50_000
 _MOST_OFFSETS = 50_000
 _MOST_COUNTS = 300_000
-_MOST_MASK_BYTES = 800_000
+_MOST_MASK_BYTES = 500_000
 _MOST_EXACT_TIMES = 4000
 _MOMENTS = 3
 
@@ -76,7 +76,13 @@ def rollups(plan: PlanFacts) -> Rollups:
             "of each wait for masks, the first, the middle and the last arrival are kept, and who "
             "came last: the run is too large for all arrivals"
         )
-    digits = 6 if peers * rounds <= _MOST_EXACT_TIMES else 4  # of spans, no journal has more
+    digits = 6
+    if peers * rounds > _MOST_EXACT_TIMES:
+        digits = 3
+        told.append(
+            "times are shown to the millisecond, and phases within one are left out: the run is "
+            "too large for all of them"
+        )
     return Rollups(**kept, labels=labels, offsets=offsets, digits=digits, sentences=tuple(told))
 
 

@@ -45,8 +45,10 @@ class Timeline:
     def _spans(self, peer: int, line: Line) -> None:
         seconds, put = self._shared.seconds, self._tables["spans"].put
         for phase, begin_s, end_s in line["spans"]:
-            number = _NUMBERS.get(phase, len(PHASES) - 1)
-            put(peer, seconds(begin_s), number, line["round"], seconds(end_s))
+            begin_s, end_s = seconds(begin_s), seconds(end_s)
+            if begin_s < end_s:  # as precisely as the page has it
+                number = _NUMBERS.get(phase, len(PHASES) - 1)
+                put(peer, begin_s, number, line["round"], end_s)
 
     # -- pulls -------------------------------------------------------------------------
 
