@@ -1,6 +1,7 @@
-"""A real run with faults: the page's bytes, closure and faults are those of the run folder."""
+"""A real run with faults: what the page shows is what the run folder holds."""
 
 import json
+from collections import defaultdict
 
 import pytest
 from launching import asked, journal, launch, topology
@@ -26,6 +27,7 @@ peers = { pick = 1 }
 at = { round = 0, phase = "announce" }
 heal = { after_s = 0.3 }
 """
+PEERS = [f"p{i:02d}" for i in range(6)]
 DRAW_ALL = "prisam.views.figures().forEach((each) => { each.near = true; each.draw(); })"
 FIGURE = "prisam.views.figure('{}')"
 BANDS = """prisam.views.figure('faults-faults').chart.getZr().storage.getDisplayList()
@@ -101,3 +103,74 @@ def test_each_fault_has_its_verdict_and_its_band_begins_at_its_journals_time(pag
             applied.setdefault(line["fault"], line["t_s"])
     wanted = [page.evaluate(PIXEL, applied[row["occurrence"]]) for row in rows]
     assert page.evaluate(BANDS) == pytest.approx(wanted, abs=1.0)
+
+
+def records(run, peer, name):
+    return [line for line in journal(run, peer) if line["record"] == name]
+
+
+def test_the_timelines_spans_are_the_journals_in_number_and_sum(page, run):
+    told = defaultdict(list)
+    for peer in PEERS:
+        for line in records(run, peer, "spans"):
+            for phase, begin_s, end_s in line["spans"]:
+                told[peer, phase].append(end_s - begin_s)
+    shown = defaultdict(list)
+    for row in page.evaluate("prisam.views.figure('timeline-spans').table().rows"):
+        if row[1] == "span":
+            shown[row[0], row[2]].append(row[5] - row[4])
+    assert {key: len(each) for key, each in shown.items()} == {k: len(v) for k, v in told.items()}
+    for key, each in told.items():
+        assert sum(shown[key]) == pytest.approx(sum(each), abs=1e-4 * len(each))
+    assert page.evaluate("prisam.testing.timeline().spans") == sum(map(len, told.values()))
+
+
+def test_a_band_of_the_timeline_begins_within_a_pixel_of_its_journals_time(page, run):
+    applied = {}
+    for line in records(run, "launcher", "fault_applied"):
+        applied.setdefault(line["fault"], line["t_s"])
+    assert len(applied) == 3
+    seen = page.evaluate("prisam.testing.timeline()")
+    assert {band["occurrence"] for band in seen["bands"]} == applied.keys()
+    chart = "prisam.views.figure('timeline-spans').chart"
+    for band in seen["bands"]:
+        at_s = applied[band["occurrence"]]
+        wanted = page.evaluate(f"{chart}.convertToPixel({{xAxisIndex: 0}}, {at_s})")
+        assert abs(band["begin_px"] - wanted) < 1
+
+
+def test_arrows_of_masks_end_when_the_journal_says_that_they_arrived(page, run):
+    arrivals = records(run, "p00", "arrivals")
+    wanted = [line["t0_s"] + ms / 1000 for line in arrivals for ms in line["ms"] if ms is not None]
+    assert wanted
+    arrows = page.evaluate(
+        """() => {
+          const { modelOf, arrowsTo } = prisam.timelineModel;
+          const found = arrowsTo(modelOf(prisam.store), prisam.store, prisam.store.peerOf("p00"));
+          return found.filter((each) => each.kind === "mask");
+        }"""
+    )
+    assert sorted(each["end_s"] for each in arrows) == pytest.approx(sorted(wanted), abs=1e-3)
+    assert all(each["begin_s"] <= each["end_s"] for each in arrows)
+
+
+def test_a_hovered_cell_is_the_hamming_share_of_the_masks_in_the_journals(page, run):
+    at = page.evaluate("prisam.testing.masks().round")
+    masks = {}
+    for peer in PEERS:
+        lines = [line for line in records(run, peer, "masked") if line["round"] == at]
+        masks[peer] = bytes.fromhex(lines[-1]["similarity"])
+    n_bits = page.evaluate("prisam.store.facts.mask_bits")
+    page.evaluate("prisam.views.figure('masks-matrix').element.scrollIntoView()")
+    order = page.evaluate("prisam.testing.masks().peers.map(prisam.store.peerId)")
+    box = page.locator("#figure-masks-matrix .chart").bounding_box()
+    for one, other in (("p00", "p01"), ("p02", "p05"), ("p04", "p03")):
+        x, y = page.evaluate(
+            f"prisam.testing.masks().centre({order.index(one)}, {order.index(other)})"
+        )
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        told = page.locator("#figure-masks-matrix .hover").inner_text()
+        differ = sum((a ^ b).bit_count() for a, b in zip(masks[one], masks[other], strict=True))
+        assert told.startswith(f"{one} and {other}, round {at}")
+        assert f"{differ} of {n_bits} (all layers)" in told
+        assert f"{100 * (1 - differ / n_bits):.2f} %" in told

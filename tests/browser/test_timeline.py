@@ -59,7 +59,7 @@ def test_a_faults_band_begins_within_a_pixel_of_its_time(timeline):
         # The line stands on the canvas, too: little else is drawn just above the plot.
         assert any(abs(x - asked) <= 1 for x in ink), (ink, asked)
     notes = timeline.locator("#figure-timeline-spans .notes").inner_text()
-    assert "1 faults have no band" in notes
+    assert "Faults without a band, because they were not applied: 1." in notes
 
 
 def inked(page):

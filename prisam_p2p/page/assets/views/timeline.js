@@ -109,7 +109,7 @@
     const watched = (store.facts.watched || []).map(([from, to]) => `from ${prisam.text.seconds(from, 1)} to ${to === null ? "its end" : prisam.text.seconds(to, 1)}`);
     return [
       model.nSpans ? "" : "No phases: this run was recorded by an older version. The lanes show its pulls of weights.",
-      missed ? `${missed} faults have no band: they were not applied.` : "",
+      missed ? `Faults without a band, because they were not applied: ${missed}.` : "",
       watched.length ? `The run was watched on a live page ${watched.join(", ")}.` : "",
     ].filter(Boolean);
   }
