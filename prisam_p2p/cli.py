@@ -19,6 +19,7 @@ from prisam_p2p.conformance.command import check  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.page_server.command import view  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
+from prisam_p2p.trace.command import trace  # noqa: E402
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -48,6 +49,7 @@ main.command()(soak)
 
 main.command()(view)
 main.command()(reports.report)
+main.command()(trace)
 main.command()(results.summary)
 main.command("bytes")(results.bytes_)
 main.command()(results.sql)

@@ -38,7 +38,7 @@ PICKLES = (
 )
 WRITTEN = {"summary.json", "ledger.parquet", "connections.parquet"}
 """What `prisam summary` writes anew."""
-REPORT = "report.html"
+REPORT, TRACE = "report.html", "trace.json"
 
 
 class Touches:
@@ -99,13 +99,15 @@ def files_in(folder):
     return {
         path.relative_to(folder): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in (*WRITTEN, REPORT)
+        if path.is_file() and path.name not in (*WRITTEN, REPORT, TRACE)
     }
 
 
 READING = [
     ("report", "{run}"),
     ("report", "stra", "--redact"),
+    ("trace", "{run}"),
+    ("trace", "stra", "--redact"),
     ("summary", "{run}"),
     ("summary", "{run}", "--format", "json", "--all"),
     ("summary",),
