@@ -12,6 +12,7 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def packed(payload: Mapping[str, Any]) -> str:
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
+@cache
 def source_of(name: str) -> str:
     """Return a script or style of assets/.
 
@@ -96,6 +98,7 @@ def _live_island(live: Mapping[str, str] | None) -> str:
     return f'<script type="application/json" id="live">{_data_island(live)}</script>'
 
 
+@cache
 def policy(live: bool = False) -> str:
     """Return the page's content security policy: its scripts and style only, and no request.
 
