@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from big_run import BigRun, write_big_run
 from growing_run import GrowingRun
 from launching import DEADLINE_S, asked, journal, launch, launcher, topology, wait_for
 from viewing import viewer
 
+from prisam_p2p.page.data.run_page import SoundRun, begun
 from prisam_p2p.page.report_file import write_report
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.summary import write_summary
@@ -109,6 +111,22 @@ def test_a_hidden_page_asks_for_nothing_and_catches_up(run, open_page):
         page.evaluate(hide % "false" + tell)
         wait(page, f"{ROWS} === 3")
         page.close()
+
+
+def test_every_view_can_be_drawn_at_any_moment_of_a_run(tmp_path, open_page, written):
+    """The page fails the test where a figure cannot be drawn (`open_page`)."""
+    whole = write_big_run(tmp_path / "run", BigRun(peers=6, rounds=3, degree=4))
+    run = SoundRun(whole)
+    lines = [(line["t_s"], name, line) for name, read in run.read.items() for line in read[0]]
+    lines.sort(key=lambda each: each[0])
+    data = begun(run)
+    page = open_page(written({"format": 1, "runs": [data.payload()]}))
+    step = len(lines) // 24
+    for at in range(0, len(lines), step):
+        for _, name, line in lines[at : at + step]:
+            data.take(name, line)
+        page.evaluate("(run) => prisam.store.replace({format: 1, runs: [run]})", data.payload())
+        assert "could not be drawn" not in str(page.evaluate(SHOWN))
 
 
 @pytest.mark.network

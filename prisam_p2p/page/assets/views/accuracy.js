@@ -133,8 +133,11 @@
     if (c.selection.round !== null && c.controls.axis === "round") {
       series.push({ name: "selected round", type: "line", data: [], markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: c.palette.selected, type: "dashed" }, data: [{ xAxis: c.selection.round }] } });
     }
-    const last = spread(linesOf(table, axis.column, score, ofMoment(table, moments[0])).values()).at(-1);
-    const summary = `Accuracy (${score}) over ${axis.name}, ${MOMENTS[moments[0]]}. In round ${last.round}: mean ${prisam.text.share(last.y)}, lowest ${prisam.text.share(last.low)}, highest ${prisam.text.share(last.high)} of ${last.n} peers.`;
+    // While a run goes on, peers may have trained and not yet aggregated.
+    const lastOf = (moment) => spread(linesOf(table, axis.column, score, ofMoment(table, moment)).values()).at(-1);
+    const told = moments.find(lastOf);
+    const last = lastOf(told);
+    const summary = `Accuracy (${score}) over ${axis.name}, ${MOMENTS[told]}. In round ${last.round}: mean ${prisam.text.share(last.y)}, lowest ${prisam.text.share(last.low)}, highest ${prisam.text.share(last.high)} of ${last.n} peers.`;
     return { height: c.width < 600 ? 340 : 430, notes, table: asTable, summary,
       option: {
         grid: { left: 56, right: 24, top: 32, bottom: 108 },
