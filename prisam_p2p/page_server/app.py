@@ -86,14 +86,15 @@ class PageServer:
         if folder is None or not (self.is_run or kind_of(folder) is FolderKind.RUN):
             return _not_there()
         run = self._live(folder)
-        async with asyncio.timeout(_READ_S):
-            try:
-                there = await run.look()
-            except ConfigError as error:
-                return _html(list_page.message_page("No run", str(error)), 404)
-            if not there:
-                return _not_yet()
-            text = await run.page(f"/events?n={number}")
+        try:
+            async with asyncio.timeout(_READ_S):
+                if not await run.look():
+                    return _not_yet()
+                text = await run.page(f"/events?n={number}")
+        except ConfigError as error:
+            return _html(list_page.message_page("No run", str(error)), 404)
+        except TimeoutError:
+            return _too_slow()
         return HTMLResponse(text, headers=_policy(f"{policy(live=True)}; frame-ancestors 'none'"))
 
     async def _folder(self, request: Request) -> Response:
@@ -101,8 +102,11 @@ class PageServer:
         folder, _ = self._named(request)
         if folder is None or (folder != self.root and kind_of(folder) is not FolderKind.EXPERIMENT):
             return _not_there()
-        async with asyncio.timeout(_READ_S):
-            listing = await self._worker.call(lambda: self._shelf.listing(folder))
+        try:
+            async with asyncio.timeout(_READ_S):
+                listing = await self._worker.call(lambda: self._shelf.listing(folder))
+        except TimeoutError:
+            return _too_slow()
         return _html(list_page.list_page(listing))
 
     async def _events(self, request: Request) -> Response:
@@ -143,6 +147,11 @@ def _policy(rules: str) -> dict[str, str]:
 def _not_there() -> Response:
     text = list_page.message_page("Not here", "There is no such run or folder.", again="/")
     return _html(text, 404)
+
+
+def _too_slow() -> Response:
+    told = f"This could not be read within {_READ_S:g} s. Reload the page to try again."
+    return _html(list_page.message_page("Not yet", told), 503)
 
 
 def _not_yet() -> Response:
