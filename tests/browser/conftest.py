@@ -1,4 +1,4 @@
-"""The page in a real browser: Debian's chromium, or the one that PRISAM_CHROMIUM names."""
+"""The page in a real browser: the one on PATH, that PRISAM_CHROMIUM names, or Playwright's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEADLINE_MS = 30_000
 
 
 def the_browser() -> str | None:
-    """Return the path of a browser, None if there is none."""
+    """Return the path of a browser; None if there is none but perhaps Playwright's own."""
     named = os.environ.get("PRISAM_CHROMIUM")
     return named or next((found for name in NAMES if (found := shutil.which(name))), None)
 
@@ -35,12 +35,15 @@ def browser() -> Iterator[Any]:
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="the package playwright is not installed (extra `test`)"
     )
-    path = the_browser()
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} on PATH, nor PRISAM_CHROMIUM")
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=path, args=arguments)
+        try:
+            started = driver.chromium.launch(executable_path=the_browser(), args=arguments)
+        except playwright.Error as error:
+            if the_browser():
+                raise
+            asked = f"{', '.join(NAMES)} on PATH, PRISAM_CHROMIUM, Playwright's own"
+            pytest.skip(f"no browser, of {asked}: {str(error).splitlines()[0]}")
         yield started
         started.close()
 

@@ -14,6 +14,8 @@
     wire: { column: "wire_mib", name: "MiB that the peer sent and received" },
   };
 
+  const MOST_LINES = 60; // more peers are a smear, unless they are asked for
+
   const groupName = (group) => (group < 0 ? "no data group" : `data group ${group}`);
 
   /** All peers of a group as one series. */
@@ -113,7 +115,8 @@
         const rows = spread(mine.values());
         const name = place ? `${groupName(group)}, ${MOMENTS[moment]}` : groupName(group);
         if (!place && show !== "peers") series.push(bandSeries(name, mark, rows));
-        if (!place && show !== "means") series.push(peerSeries(name, mark, mine, moment, lines.size > 40));
+        const thin = show === "peers" || (show === "all" && lines.size <= MOST_LINES);
+        if (!place && thin) series.push(peerSeries(name, mark, mine, moment, lines.size > 40));
         if (show !== "peers") series.push(meanSeries(name, mark, rows, moment));
       }
       if (!place) series.push(...chosenSeries(c, lines, moment));
@@ -127,6 +130,7 @@
       return { option: null, empty: why, table: asTable, summary: why };
     }
     series.push(...referenceSeries(c, axis));
+    if (show === "all" && c.store.peersByGroup().length > MOST_LINES) notes.push(`Of ${c.store.peersByGroup().length} peers, means and bands are drawn, and the selected peer; "Show: peers" draws each.`);
     if (["device", "wire"].includes(c.controls.axis)) notes.push("Baseline, control run and faults are drawn over rounds and seconds only.");
     const shade = shades(c);
     if (shade) series.push(shade);
