@@ -32,6 +32,8 @@ def test_a_wheel_of_the_sdist_is_the_wheel_of_the_checkout(wheels):
 def test_the_wheel_has_every_module_and_every_shipped_file(wheels):
     sources = [*(ROOT / "prisam_p2p").rglob("*.py"), ROOT / "prisam_p2p" / "py.typed"]
     wanted = {path.relative_to(ROOT).as_posix() for path in sources}
+    assets = (ROOT / "prisam_p2p" / "page" / "assets").rglob("*")
+    wanted |= {path.relative_to(ROOT).as_posix() for path in assets if path.is_file()}
     for folder in ("topologies", "peers", "starter"):
         files = [p for p in (ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc"]
         wanted |= {f"prisam_p2p/shipped_files/{p.relative_to(ROOT).as_posix()}" for p in files}
@@ -61,6 +63,7 @@ def test_it_runs_outside_the_checkout(installed, prisam, tmp_path):
     ran = json.loads(prisam(*ring))
     assert ran["status"] == "completed"
     assert (tmp_path / ran["run_dir"]).parent == tmp_path / "runs"
+    assert "report.html (1." in prisam("report")
     again = json.loads(prisam("summary", "--format", "json"))
     assert again["run_dir"] == ran["run_dir"]
     module = [installed / "python", "-m", "prisam_p2p", "list", "runs"]

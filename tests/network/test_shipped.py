@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from launching import ROOT, launch
 
+from prisam_p2p.page.command import write_report
+
 pytestmark = pytest.mark.network
 
 TOPOLOGIES = sorted((ROOT / "topologies").glob("*.toml"))
@@ -33,6 +35,7 @@ def test_the_default_network_finds_its_groups_and_gains_over_local(tmp_path):
     assert summary["topology"] == "clusters-12"
     assert summary["grouping"]["ari_by_round"][3] >= 0.9
     assert summary["accuracy"]["deployed"] > summary["baseline"]["accuracy"]["deployed"]
+    assert write_report([tmp_path / "run"], tmp_path / "page.html") < 2.5e6
 
 
 @pytest.mark.slow
