@@ -75,7 +75,11 @@
       this._notes.hidden = !notes.length;
       for (const control of this._made) control.refresh(this.context());
       this._chartBox.setAttribute("aria-label", summary || this.spec.title);
-      for (const button of this._pictureButtons) button.disabled = !drawn;
+      for (const button of this._pictureButtons) {
+        button.disabled = !drawn;
+        button.hidden = Boolean(this.built.tableOnly);
+      }
+      this._tableBox.classList.toggle("whole", Boolean(this.built.tableOnly));
       if (drawn) this._setOption(option, height);
       else this.redrawAll();
       this._dirty = false;

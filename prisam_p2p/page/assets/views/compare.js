@@ -14,15 +14,9 @@
 
   function figuresBeside({ store: { runs } }) {
     const facts = ["status", "algorithm", "topology", "dataset", "model", "peers", "rounds", "rounds_done", "seed", "duration_s"];
-    const tiles = runs.map((run) => {
-      const { id = [], value = [] } = run.table("tiles").columns;
-      return new Map(id.map((each, i) => [each, value[i]]));
-    });
-    const labels = new Map();
-    for (const run of runs) {
-      const { id = [], label = [] } = run.table("tiles").columns;
-      id.forEach((each, i) => labels.set(each, label[i]));
-    }
+    const rowsOf = (run) => run.table("tiles").rows().slice().sort((a, b) => a.place - b.place);
+    const tiles = runs.map((run) => new Map(rowsOf(run).map((row) => [row.id, row.value])));
+    const labels = new Map(runs.flatMap((run) => rowsOf(run).map((row) => [row.id, row.label])));
     labels.delete("status"); // a fact already
     const rows = [
       ...facts.map((fact) => [fact.replaceAll("_", " "), ...runs.map((run) => run.facts[fact] ?? null)]),
@@ -80,15 +74,15 @@
     }
     const series = kinds.map((kind) => {
       const mark = c.palette.kind(kind);
-      return { name: kind, type: "bar", stack: "bytes", barMaxWidth: 34, data: sums.map((sum) => sum.get(kind) ?? 0), itemStyle: { color: mark.color, decal: mark.decal } };
+      return { name: kind, type: "bar", stack: "bytes", barMaxWidth: 34, data: sums.map((sum) => (sum.get(kind) ?? 0) / prisam.text.MIB), itemStyle: { color: mark.color, decal: mark.decal } };
     });
-    const tip = ({ name, seriesName, value }) => prisam.text.tooltip(name, [[seriesName, prisam.text.bytes(value)]]);
-    return { height: 90 + 46 * runs.length, table, summary: `Bytes by kind: ${kinds.map((kind) => `${kind} ${sums.map((sum) => prisam.text.bytes(sum.get(kind) ?? 0)).join(" and ")}`).join("; ")}.`,
+    const tip = ({ name, seriesName, value }) => prisam.text.tooltip(name, [[seriesName, prisam.text.bytes(value * prisam.text.MIB)]]);
+    return { height: 104 + 46 * runs.length, table, summary: `Bytes by kind: ${kinds.map((kind) => `${kind} ${sums.map((sum) => prisam.text.bytes(sum.get(kind) ?? 0)).join(" and ")}`).join("; ")}.`,
       option: {
-        grid: { left: 150, right: 24, top: 34, bottom: 30 },
+        grid: { left: 150, right: 24, top: 34, bottom: 44 },
         legend: { top: 0 },
         tooltip: { formatter: tip },
-        xAxis: { type: "value", axisLabel: { formatter: (value) => prisam.text.bytes(value), hideOverlap: true } },
+        xAxis: { type: "value", name: "MiB", nameLocation: "middle", nameGap: 24 },
         yAxis: { type: "category", inverse: true, data: names, axisLabel: { formatter: (name) => prisam.text.short(name, 20) } },
         series,
       } };
