@@ -89,7 +89,7 @@ def test_on_paper_every_figure_is_drawn_light_and_without_tables(open_page, writ
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     undrawn = page.evaluate("prisam.views.figures().filter((each) => !each.built).length")
     assert undrawn == 0
-    assert page.locator(".scrolled:visible, .tools:visible, nav:visible").count() == 0
+    assert page.locator(".table:not(.whole):visible, .tools:visible, nav:visible").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 

@@ -110,6 +110,7 @@
     follow();
     if (view) views.go(view);
     document.documentElement.dataset.ready = "true";
+    performance.mark("prisam-ready"); // benchmarks/page.py reads when
     prisam.live?.start();
   }
 
