@@ -27,3 +27,11 @@ def test_every_room_stands_in_the_picture():
     picture = (ROOT / "CONTRIBUTING.md").read_text().split("```text")[1].split("```")[0]
     assert len(rooms) > 20
     assert rooms - set(picture.replace("|", " ").split()) == set()
+
+
+def test_no_two_test_modules_have_one_name():
+    """pytest imports them by their bare names."""
+    found = defaultdict(list)
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        found[path.name].append(path.relative_to(ROOT).as_posix())
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
