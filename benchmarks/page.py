@@ -24,7 +24,7 @@ from typing import Any
 import click
 from playwright.sync_api import Browser, sync_playwright
 
-from prisam_p2p.page.command import write_report
+from prisam_p2p.page.report_file import write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 from big_run import BigRun, write_big_run

@@ -4,7 +4,7 @@ import pytest
 from big_run import BigRun, write_big_run
 from page_steps import draw_all, figures
 
-from prisam_p2p.page.command import write_report
+from prisam_p2p.page.report_file import write_report
 
 MOST_BYTES = 6e6
 

@@ -8,7 +8,7 @@ from hand_runs import announced, orderly
 from page_steps import draw_all
 
 from prisam_p2p.cli import main
-from prisam_p2p.page.command import write_report
+from prisam_p2p.page.report_file import write_report
 
 NOT_PRINTED = {"none", "-"}
 """What a tile has where the summary prints no line."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from launching import ROOT, launch
 
-from prisam_p2p.page.command import write_report
+from prisam_p2p.page.report_file import write_report
 
 pytestmark = pytest.mark.network
 
