@@ -2,13 +2,14 @@
 # make test: set up and run all tests.
 # make check: what CI runs first (lint, types, import contracts, the documentation, fast tests).
 # make test-install: install the wheel of the sdist in an empty venv, with all its dependencies, and use it there.
+# make test-sinks: install the trackers that runs are exported to (TensorBoard, MLflow, ..) and read back what they get.
 # make docs: build the documentation's site, build/docs/index.html.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SITE := $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
 
-.PHONY: demo test test-install check docs format clean
+.PHONY: demo test test-install test-sinks check docs format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py --ui
@@ -18,6 +19,9 @@ test: $(VENV)/.tools
 
 test-install: $(VENV)/.tools
 	PRISAM_TEST_EMPTY_VENV=1 $(BIN)/pytest tests/network/test_installed.py tests/network/test_entry_points.py
+
+test-sinks: $(VENV)/.sinks
+	$(BIN)/pytest -m sinks
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .
@@ -45,6 +49,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.sinks: $(VENV)/.tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sinks]'
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed

@@ -17,6 +17,7 @@ from prisam_p2p.command_group import Commands  # noqa: E402
 from prisam_p2p.commands import preparing, reports, results, runs  # noqa: E402
 from prisam_p2p.conformance.command import check  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
+from prisam_p2p.export.command import export  # noqa: E402
 from prisam_p2p.page_server.command import view  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 from prisam_p2p.trace.command import trace  # noqa: E402
@@ -50,6 +51,7 @@ main.command()(soak)
 main.command()(view)
 main.command()(reports.report)
 main.command()(trace)
+main.command()(export)
 main.command()(results.summary)
 main.command("bytes")(results.bytes_)
 main.command()(results.sql)

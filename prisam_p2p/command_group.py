@@ -16,7 +16,7 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS = {
     "Run": ("launch", "resume", "experiment", "soak"),
-    "Look at a run": ("view", "report", "trace", "summary", "bytes", "sql", "verify"),
+    "Look at a run": ("view", "report", "trace", "export", "summary", "bytes", "sql", "verify"),
     "Before a run": ("init", "list", "plan", "check", "doctor", "bench"),
 }
 """Heading -> the commands below it, as `prisam --help` and the documentation list them."""

@@ -12,6 +12,7 @@ from viewing import viewer
 import prisam_p2p as pp
 from prisam_p2p.cli import main
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.export.place import EXPORTS
 from prisam_p2p.learn.personalized import load_personalized
 from prisam_p2p.measure.folders import FAULTS, TWIN, baseline_folder
 from prisam_p2p.plan.user_code import code_named
@@ -99,7 +100,9 @@ def files_in(folder):
     return {
         path.relative_to(folder): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in (*WRITTEN, REPORT, TRACE)
+        if path.is_file()
+        and path.name not in (*WRITTEN, REPORT, TRACE)
+        and EXPORTS not in path.relative_to(folder).parts
     }
 
 
@@ -108,6 +111,7 @@ READING = [
     ("report", "stra", "--redact"),
     ("trace", "{run}"),
     ("trace", "stra", "--redact"),
+    ("export", "{run}", "--to", "csv", "--peers", "all"),
     ("summary", "{run}"),
     ("summary", "{run}", "--format", "json", "--all"),
     ("summary",),
