@@ -21,6 +21,7 @@ from prisam_p2p.arguments import (
 from prisam_p2p.command_group import EXIT_INTERRUPTED
 from prisam_p2p.commands.results import report_run
 from prisam_p2p.errors import CheckFailed, Undecided
+from prisam_p2p.export.sinks import require_sink
 from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ _ui = option_in(
     "--ui",
     is_flag=True,
     help="Show the run in a browser meanwhile: prints an address, opens nothing.",
+)
+_log_to = option_in(
+    "Output",
+    "--log-to",
+    type=click.Choice(["tensorboard"]),
+    help="Write the run for a tracker while it runs, to RUN/export/TRACKER; prints how to see it. "
+    "docs/export.md",
 )
 _force = option_in(
     "Run", "--force", is_flag=True, help="Start also what does not fit on this machine."
@@ -70,6 +78,7 @@ _force = option_in(
     help="With --faults: also run without them, and compare.",
 )
 @_ui
+@_log_to
 @trust_option
 @settings_options
 @_force
@@ -81,6 +90,7 @@ def launch(
     faults: str | None,
     control_run: bool,
     ui: bool,
+    log_to: str | None,
     trust_code: bool,
     force: bool,
     **given: object,
@@ -95,6 +105,8 @@ def launch(
     """
     source = topology_file(topology)
     scenario = faults_file(faults) if faults else None
+    if log_to:
+        require_sink(log_to, "--log-to")
     from prisam_p2p.launch.launch import launch as launch_run  # takes seconds: names come first
     from prisam_p2p.measure.folders import TWIN
     from prisam_p2p.report.summaries import Summaries
@@ -113,6 +125,7 @@ def launch(
         trust_code,
         force,
         ui=ui,
+        log_to=log_to,
     )
     _conclude(launched, summaries, quiet, output, ui)
 
@@ -121,10 +134,17 @@ def launch(
 @_quiet
 @_output
 @_ui
+@_log_to
 @trust_option
 @_force
 def resume(
-    run: str | None, quiet: bool, output: str, ui: bool, trust_code: bool, force: bool
+    run: str | None,
+    quiet: bool,
+    output: str,
+    ui: bool,
+    log_to: str | None,
+    trust_code: bool,
+    force: bool,
 ) -> None:
     """Continue a run whose launcher was killed or interrupted, to the same result.
 
@@ -135,11 +155,13 @@ def resume(
 
     Example: prisam resume runs/demo
     """
+    if log_to:
+        require_sink(log_to, "--log-to")
     from prisam_p2p.launch.resume import resume as resume_run
     from prisam_p2p.report.summaries import Summaries
 
     summaries = Summaries()
-    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code, force, ui)
+    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code, force, ui, log_to)
     _conclude(launched, summaries, quiet, output, ui)
 
 

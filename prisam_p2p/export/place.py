@@ -63,14 +63,24 @@ def in_its_place(place: Path, run_id: str) -> Iterator[Path]:
             beside.mkdir(parents=True)
         yield beside
         with naming(place):
-            mark(beside, run_id)
+            _mark(beside, run_id)
             _remove(place)
             beside.rename(place)
     finally:
         _remove(beside)
 
 
-def mark(place: Path, run_id: str) -> None:
+def begin_anew(place: Path, run_id: str) -> None:
+    """Make a place empty, for an export that grows where readers look at it.
+
+    Raises:
+        OSError: it cannot be written; it names `place`.
+    """
+    with in_its_place(place, run_id):
+        pass
+
+
+def _mark(place: Path, run_id: str) -> None:
     """Write down in a folder whose export it is."""
     write_whole(place / _MARK, json.dumps({"run_id": run_id}) + "\n")
 

@@ -60,6 +60,12 @@ class ExportedRun:
     points: Sequence[ExportPoint]
     markers: Sequence[ExportMarker]
 
+    @property
+    def n_rounds(self) -> int:
+        """Number of rounds of which there is a point or a marker."""
+        last = max((each.round for each in self.points), default=-1)
+        return max([last, *(each.round for each in self.markers)]) + 1
+
 
 def tag_word(name: str, number: int) -> str:
     """Return a name as a word of a tag, which every tracker takes.

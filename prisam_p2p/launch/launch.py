@@ -20,6 +20,7 @@ from prisam_p2p.launch.lost_resources import peers_refused
 from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run import RunRequest, RunResult, begin_run
 from prisam_p2p.launch.run_dir import create_run_dir
+from prisam_p2p.launch.tracker_log import logging_to
 from prisam_p2p.launch.viewer import viewer_of
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
@@ -67,6 +68,7 @@ def launch(
     display: Callable[[bool], ProgressDisplay] = display_for,
     inputs: Mapping[str, Path] | None = None,
     ui: bool = False,
+    log_to: str | None = None,
 ) -> Launched:
     """Do the run that `source` describes, its control run and its baseline.
 
@@ -83,6 +85,7 @@ def launch(
         display: returns what shows the progress of a run, given `quiet`.
         inputs: as in RunRequest; None = none.
         ui: show the run in a browser meanwhile; the address is printed on stderr.
+        log_to: write the run for this tracker meanwhile; how to see it is printed on stderr.
 
     Raises:
         ConfigError: the input is wrong; no process was started and no folder made.
@@ -112,7 +115,7 @@ def launch(
     try:
         require_fit(prepared, planned_runs(request, bool(control_folder)), folder, force)
         create_run_dir(folder)
-        with viewer_of(folder, ui) as viewer:
+        with logging_to(folder, log_to), viewer_of(folder, ui) as viewer:
             return _all_runs(replace(request, viewer=viewer), control_folder, after_run)
     finally:
         prepared.images.close()

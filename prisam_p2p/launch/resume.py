@@ -33,6 +33,7 @@ from prisam_p2p.launch.run import (
     continue_run,
 )
 from prisam_p2p.launch.run_dir import create_run_dir
+from prisam_p2p.launch.tracker_log import logging_to
 from prisam_p2p.launch.viewer import viewer_of
 from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_of
@@ -49,6 +50,7 @@ def resume(
     trust_code: bool = False,
     force: bool = False,
     ui: bool = False,
+    log_to: str | None = None,
 ) -> Launched:
     """Continue the run in `run_dir` to its end, and its baseline.
 
@@ -56,7 +58,7 @@ def resume(
         after_run: called with the folder of each run when it has ended, however it ended.
         trust_code: run the code that its plan names.
         force: start also what does not fit on this machine.
-        ui: as in `launch`.
+        ui, log_to: as in `launch`.
 
     Raises:
         DoesNotFit: this machine has too little for the run; nothing was started.
@@ -75,7 +77,7 @@ def resume(
     request = RunRequest(prepared, plan, run_dir, choice, quiet, faults)
     try:
         require_fit(prepared, planned_runs(request), run_dir, force)
-        with viewer_of(run_dir, ui) as viewer:
+        with logging_to(run_dir, log_to), viewer_of(run_dir, ui) as viewer:
             return _rest_of(replace(request, viewer=viewer), after_run)
     finally:
         prepared.images.close()

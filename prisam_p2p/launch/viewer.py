@@ -7,87 +7,40 @@ told, and the run goes on.
 
 from __future__ import annotations
 
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from prisam_p2p.launch.companion import Companion
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.records import Watched
-from prisam_p2p.shipped import CHILD_PYTHON, child_environment
-from prisam_p2p.system.json_lines import JsonLines
 
 _MODULE = "prisam_p2p.page_server"
-_STARTING_S = 30.0
 _ENDING_S = 30.0
 """It reads the end of the run and lets pages have it, before it ends."""
 
 
-class Viewer:
+class Viewer(Companion):
     """The viewer's process of one run folder.
 
     Args:
-        errors: an empty file, for what it writes to stderr.
+        errors: see Companion.
 
     Raises:
         OSError: the process cannot be started.
     """
 
     def __init__(self, run_dir: Path, errors: IO[bytes]) -> None:
-        self._line, theirs = socket.socketpair()
-        self._errors = errors
-        with theirs:
-            self._process = subprocess.Popen(
-                [*CHILD_PYTHON, "-m", _MODULE, str(run_dir)],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._errors,
-                env=child_environment(),
-                start_new_session=True,  # a terminal's Ctrl-C is for the launcher
-            )
-
-    @property
-    def pid(self) -> int:
-        """Of the viewer's process."""
-        return self._process.pid
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the process lives."""
-        return self._process.poll() is None
+        super().__init__(_MODULE, [str(run_dir)], errors, _ENDING_S)
 
     def address(self) -> str | None:
         """Wait for the address that it answers at; None: it does not, and `complaint` says why."""
-        lines, deadline = JsonLines(self._line), time.monotonic() + _STARTING_S
-        while lines.waiting(max(0.0, deadline - time.monotonic())):
-            said = lines.receive()
-            if said is None:
-                break
-            if said:  # else a part of the line
-                return str(said[0]["address"])
-        return None
-
-    def complaint(self) -> str:
-        """Return the last line that it wrote to stderr."""
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"it gave no address within {_STARTING_S:g} s"
-
-    def close(self) -> None:
-        """Let go of it, and wait until it has ended."""
-        with suppress(OSError):  # it has ended already
-            self._line.shutdown(socket.SHUT_RDWR)  # also where a forked process has this end
-        self._line.close()
-        try:
-            self._process.wait(_ENDING_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        said = self.first_line()
+        return str(said["address"]) if said else None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ def write(run: ExportedRun, out: str) -> bool:
     try:
         log.describe(run)
         log.add(run.points, run.markers)
+        log.conclude(run)
     finally:
         log.close()
     return False
@@ -51,12 +52,10 @@ class EventLog:
         self._add(0.0, 0, session_log=start)
 
     def describe(self, run: ExportedRun) -> None:
-        """Add what is known of the run as a whole."""
+        """Add the run's settings."""
         rows = [f"| {name} | {value} |" for name, value in run.settings.items()]
         settings = "\n".join(["| setting | value |", "|---|---|", *rows])
         self._text(0.0, 0, "about/settings", settings)
-        if run.headline:
-            self._text(0.0, 0, "about/result", run.headline)
 
     def add(self, points: Iterable[ExportPoint], markers: Iterable[ExportMarker]) -> None:
         """Add points and markers; a reader sees them when this returns."""
@@ -68,6 +67,11 @@ class EventLog:
         for marker in markers:
             self._text(marker.t_s, marker.round, marker.tag, marker.text)
         self._file.flush()
+
+    def conclude(self, run: ExportedRun) -> None:
+        """Add the result in a sentence."""
+        last_s = max((each.t_s for each in run.points), default=0.0)
+        self._text(last_s, max(run.n_rounds - 1, 0), "about/result", run.headline or run.status)
 
     def close(self) -> None:
         """Close the file."""
