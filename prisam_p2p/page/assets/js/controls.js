@@ -4,14 +4,18 @@
 (function () {
   const { element } = prisam;
 
-  const optionsOf = (spec) => (typeof spec.options === "function" ? spec.options(prisam.store) : spec.options);
+  const optionsOf = (spec) =>
+    typeof spec.options === "function" ? spec.options(prisam.store) : spec.options;
 
   /** The value that a control has first, as text. */
   function first(spec) {
     return String(spec.value ?? (spec.options ? optionsOf(spec)[0]?.[0] : undefined) ?? "");
   }
 
-  /** Return a control: {element, refresh(c)}. `chosen(value)` is called with each value that a reader chooses. */
+  /**
+   * Return a control: {element, refresh(c)}. `chosen(value)` is called with each value that a
+   * reader chooses.
+   */
   function make(spec, id, value, chosen) {
     return spec.range ? slider(spec, id, value, chosen) : list(spec, id, value, chosen);
   }
@@ -20,8 +24,15 @@
     const choice = element("select", { id });
     const fill = () => {
       const options = optionsOf(spec);
-      const same = options.length === choice.length && options.every(([each, label], i) => choice[i].value === String(each) && choice[i].text === label);
-      if (!same) choice.replaceChildren(...options.map(([each, label]) => element("option", { value: each, text: label })));
+      const same =
+        options.length === choice.length &&
+        options.every(
+          ([each, label], i) => choice[i].value === String(each) && choice[i].text === label,
+        );
+      if (!same)
+        choice.replaceChildren(
+          ...options.map(([each, label]) => element("option", { value: each, text: label })),
+        );
     };
     fill();
     choice.value = value;

@@ -4,7 +4,10 @@
 (function () {
   /** A file's name of a run's and a figure's names: letters, digits, dots and dashes only. */
   function fileName(parts, ending) {
-    const safe = (part) => String(part).replace(/[^A-Za-z0-9._-]+/g, "_").slice(0, 60);
+    const safe = (part) =>
+      String(part)
+        .replace(/[^A-Za-z0-9._-]+/g, "_")
+        .slice(0, 60);
     return `${parts.map(safe).join("-")}.${ending}`;
   }
 
@@ -20,14 +23,21 @@
   function drawnApart(option, width, height, renderer) {
     const host = renderer === "svg" ? null : document.createElement("canvas");
     if (host) Object.assign(host, { width, height });
-    const chart = echarts.init(host, null, { renderer, ssr: renderer === "svg", width, height, devicePixelRatio: 2 });
+    const chart = echarts.init(host, null, {
+      renderer,
+      ssr: renderer === "svg",
+      width,
+      height,
+      devicePixelRatio: 2,
+    });
     chart.setOption({ ...option, animation: false, backgroundColor: prisam.palette.surface });
     return chart;
   }
 
   prisam.download = {
     fileName,
-    csv: (name, table) => save(name, new Blob(["\ufeff", prisam.table.csv(table)], { type: "text/csv" })),
+    csv: (name, table) =>
+      save(name, new Blob(["\ufeff", prisam.table.csv(table)], { type: "text/csv" })),
     svg(name, option, width, height) {
       const chart = drawnApart(option, width, height, "svg");
       save(name, new Blob([chart.renderToSVGString()], { type: "image/svg+xml" }));

@@ -11,7 +11,9 @@
       this.view = view;
       this.spec = spec;
       this.id = `${view.id}-${spec.id}`;
-      this.controls = Object.fromEntries((spec.controls || []).map((each) => [each.id, prisam.controls.first(each)]));
+      this.controls = Object.fromEntries(
+        (spec.controls || []).map((each) => [each.id, prisam.controls.first(each)]),
+      );
       this.chart = null;
       this.built = null;
       this._made = []; // its controls
@@ -25,7 +27,13 @@
     /** What `build` and `click` of a view get. */
     context() {
       const { store, selection, palette } = prisam;
-      return { store, selection, controls: this.controls, palette, width: this._chartBox.clientWidth || 900 };
+      return {
+        store,
+        selection,
+        controls: this.controls,
+        palette,
+        width: this._chartBox.clientWidth || 900,
+      };
     }
 
     /** Draw soon: at once, or where data changed at most once a second; not while nobody looks. */
@@ -93,7 +101,10 @@
         this.chart = echarts.init(this._chartBox, prisam.chartTheme(), { renderer: "canvas" });
         this.chart.on("click", (event) => this._clicked(event));
         this._listenToCanvas();
-      } else if (this.chart.getHeight() !== height || this.chart.getWidth() !== this._chartBox.clientWidth) {
+      } else if (
+        this.chart.getHeight() !== height ||
+        this.chart.getWidth() !== this._chartBox.clientWidth
+      ) {
         this.chart.resize();
       }
       const kept = this._zoom(option);
@@ -115,7 +126,11 @@
     /** Views that draw many things as one path tell by the place what was clicked or hovered. */
     _listenToCanvas() {
       const canvas = this.chart.getZr();
-      const place = (event) => ({ x: event.offsetX, y: event.offsetY, at: (finder) => this.chart.convertFromPixel(finder, [event.offsetX, event.offsetY]) });
+      const place = (event) => ({
+        x: event.offsetX,
+        y: event.offsetY,
+        at: (finder) => this.chart.convertFromPixel(finder, [event.offsetX, event.offsetY]),
+      });
       canvas.on("click", (event) => {
         if (!event.target && this.spec.anywhere) this._clicked(place(event));
       });
@@ -136,23 +151,45 @@
       this._hover.replaceChildren(content);
       const right = place.x > this._chartBox.clientWidth / 2;
       this._hover.style.left = right ? "" : `${this._chartBox.offsetLeft + place.x + 14}px`;
-      this._hover.style.right = right ? `${this.element.clientWidth - this._chartBox.offsetLeft - place.x + 14}px` : "";
+      this._hover.style.right = right
+        ? `${this.element.clientWidth - this._chartBox.offsetLeft - place.x + 14}px`
+        : "";
       this._hover.style.top = `${this._chartBox.offsetTop + place.y + 14}px`;
     }
 
     _frame() {
       const title = element("h3", { id: `title-${this.id}`, text: this.spec.title });
-      if (this.view.figures.length === 1) title.className = "unseen"; // the view's own heading says it
-      this._chartBox = element("div", { class: "chart", role: "img", "aria-label": this.spec.title });
+      // The view's own heading says what its only figure is.
+      if (this.view.figures.length === 1) title.className = "unseen";
+      this._chartBox = element("div", {
+        class: "chart",
+        role: "img",
+        "aria-label": this.spec.title,
+      });
       this._empty = element("p", { class: "empty", hidden: true });
       this._notes = element("ul", { class: "notes", hidden: true });
       this._tableBox = element("div", { class: "table", id: `table-${this.id}`, hidden: true });
       this._hover = element("div", { class: "hover", "aria-hidden": "true", hidden: true });
-      const tools = element("div", { class: "tools" }, ...(this.spec.controls || []).map((each) => this._control(each)), this._buttons());
-      const made = element("figure", { id: `figure-${this.id}`, "aria-labelledby": `title-${this.id}` },
-        element("figcaption", {}, title, tools), this._chartBox, this._empty, this._notes, this._tableBox, this._hover);
+      const tools = element(
+        "div",
+        { class: "tools" },
+        ...(this.spec.controls || []).map((each) => this._control(each)),
+        this._buttons(),
+      );
+      const made = element(
+        "figure",
+        { id: `figure-${this.id}`, "aria-labelledby": `title-${this.id}` },
+        element("figcaption", {}, title, tools),
+        this._chartBox,
+        this._empty,
+        this._notes,
+        this._tableBox,
+        this._hover,
+      );
       new ResizeObserver(() => this._resized()).observe(this._chartBox);
-      new IntersectionObserver((seen) => this._scrolled(seen[seen.length - 1].isIntersecting), { rootMargin: `${NEAR_PX}px 0px` }).observe(made);
+      new IntersectionObserver((seen) => this._scrolled(seen[seen.length - 1].isIntersecting), {
+        rootMargin: `${NEAR_PX}px 0px`,
+      }).observe(made);
       return made;
     }
 
@@ -162,23 +199,37 @@
     }
 
     _resized() {
-      if (!this.chart || this._chartBox.hidden || this.chart.getWidth() === this._chartBox.clientWidth) return;
+      if (
+        !this.chart ||
+        this._chartBox.hidden ||
+        this.chart.getWidth() === this._chartBox.clientWidth
+      )
+        return;
       this.changed(true);
     }
 
     _control(spec) {
-      const made = prisam.controls.make(spec, `control-${this.id}-${spec.id}`, this.controls[spec.id], (value) => {
-        this.controls[spec.id] = value;
-        if (spec.changed) spec.changed(value, this.context());
-        this.changed(true);
-      });
+      const made = prisam.controls.make(
+        spec,
+        `control-${this.id}-${spec.id}`,
+        this.controls[spec.id],
+        (value) => {
+          this.controls[spec.id] = value;
+          if (spec.changed) spec.changed(value, this.context());
+          this.changed(true);
+        },
+      );
       this._made.push(made);
       return made.element;
     }
 
     _buttons() {
       const button = (label, hint, act) => {
-        const made = element("button", { type: "button", text: label, "aria-label": `${hint}: ${this.spec.title}` });
+        const made = element("button", {
+          type: "button",
+          text: label,
+          "aria-label": `${hint}: ${this.spec.title}`,
+        });
         made.addEventListener("click", act);
         return made;
       };
@@ -188,10 +239,16 @@
       this._tableButton.setAttribute("aria-expanded", "false");
       this._tableButton.setAttribute("aria-controls", `table-${this.id}`);
       this._pictureButtons = [
-        button("SVG", "Save as SVG", () => prisam.download.svg(name("svg"), this.option, ...size())),
-        button("PNG", "Save as PNG", () => prisam.download.png(name("png"), this.option, ...size())),
+        button("SVG", "Save as SVG", () =>
+          prisam.download.svg(name("svg"), this.option, ...size()),
+        ),
+        button("PNG", "Save as PNG", () =>
+          prisam.download.png(name("png"), this.option, ...size()),
+        ),
       ];
-      const csv = button("CSV", "Save as CSV", () => prisam.download.csv(name("csv"), this.table()));
+      const csv = button("CSV", "Save as CSV", () =>
+        prisam.download.csv(name("csv"), this.table()),
+      );
       return element("span", { class: "buttons" }, this._tableButton, csv, ...this._pictureButtons);
     }
 
@@ -206,7 +263,10 @@
     }
   }
 
-  /** What a zoom shows: all of an axis that may grow, or a part that stays where it is while the axis grows. */
+  /**
+   * What a zoom shows: all of an axis that may grow, or a part that stays where it is while the
+   * axis grows.
+   */
   function windowOf({ start, end, startValue, endValue }) {
     const whole = start <= 0 && end >= 100;
     return whole
@@ -220,25 +280,42 @@
       animation: false,
       ...option,
       tooltip: option.tooltip === null ? undefined : tooltip(option.tooltip || {}),
-      aria: { enabled: true, decal: { show: Boolean(built.decal) }, label: { description: built.summary || "" } },
+      aria: {
+        enabled: true,
+        decal: { show: Boolean(built.decal) },
+        label: { description: built.summary || "" },
+      },
     };
   }
 
   /** A tooltip whose content is an element: text of a journal is never read as markup. */
   function tooltip(given) {
-    const asElement = (content) => (content instanceof Node ? content : element("div", { class: "tip", text: content }));
+    const asElement = (content) =>
+      content instanceof Node ? content : element("div", { class: "tip", text: content });
     const plain = (params) => {
       const all = [].concat(params);
       const heading = all[0].axisValueLabel ?? all[0].name ?? "";
-      return prisam.text.tooltip(heading, all.map((each) => [each.seriesName ?? "", prisam.table.cell(each.value)]));
+      return prisam.text.tooltip(
+        heading,
+        all.map((each) => [each.seriesName ?? "", prisam.table.cell(each.value)]),
+      );
     };
     const formatter = typeof given.formatter === "function" ? given.formatter : plain;
     return {
-      trigger: "item", confine: true, renderMode: "html", transitionDuration: 0, padding: 0, borderWidth: 0,
-      className: "tip-box", backgroundColor: "transparent", ...given,
+      trigger: "item",
+      confine: true,
+      renderMode: "html",
+      transitionDuration: 0,
+      padding: 0,
+      borderWidth: 0,
+      className: "tip-box",
+      backgroundColor: "transparent",
+      ...given,
       formatter: (params, ...rest) => {
         const content = formatter(params, ...rest);
-        return content === null || content === undefined || content === "" ? "" : asElement(content);
+        return content === null || content === undefined || content === ""
+          ? ""
+          : asElement(content);
       },
     };
   }
@@ -248,15 +325,29 @@
   /** The chart's colours of text, axes and lines, as the page has them now. */
   prisam.chartTheme = function () {
     const { text, muted, line, mark } = prisam.palette;
-    const axis = { axisLine: { lineStyle: { color: muted } }, axisTick: { lineStyle: { color: muted } }, axisLabel: { color: muted }, nameTextStyle: { color: muted }, splitLine: { lineStyle: { color: line } } };
+    const axis = {
+      axisLine: { lineStyle: { color: muted } },
+      axisTick: { lineStyle: { color: muted } },
+      axisLabel: { color: muted },
+      nameTextStyle: { color: muted },
+      splitLine: { lineStyle: { color: line } },
+    };
     return {
       color: Array.from({ length: 8 }, (_, i) => mark(i).color),
       backgroundColor: "transparent",
       textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: text },
-      legend: { textStyle: { color: text }, pageTextStyle: { color: text }, pageIconColor: text, pageIconInactiveColor: line },
+      legend: {
+        textStyle: { color: text },
+        pageTextStyle: { color: text },
+        pageIconColor: text,
+        pageIconInactiveColor: line,
+      },
       visualMap: { textStyle: { color: muted } },
       dataZoom: { textStyle: { color: muted } },
-      categoryAxis: { ...axis, splitLine: { show: false } }, valueAxis: axis, logAxis: axis, timeAxis: axis,
+      categoryAxis: { ...axis, splitLine: { show: false } },
+      valueAxis: axis,
+      logAxis: axis,
+      timeAxis: axis,
     };
   };
 })();

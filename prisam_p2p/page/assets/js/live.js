@@ -7,7 +7,9 @@
     live: "Live: the run goes on, and this page follows it.",
     ended: "Ended: the run is over. This page is its report.",
     connecting: "Connecting ..",
-    disconnected: "Disconnected: this page shows the run as it was. It tries again by itself; if the viewer was ended, start it with: prisam view RUN",
+    disconnected:
+      "Disconnected: this page shows the run as it was. It tries again by itself; if the viewer " +
+      "was ended, start it with: prisam view RUN",
   };
 
   const { store } = prisam;
@@ -39,7 +41,9 @@
     source = new EventSource(`${at.events}&after=${encodeURIComponent(mark)}`);
     source.addEventListener("open", () => say(isOver() ? "ended" : "live"));
     source.addEventListener("update", (event) => take(event, (update) => store.upsert(update)));
-    source.addEventListener("snapshot", (event) => take(event, (payload) => store.replace(payload)));
+    source.addEventListener("snapshot", (event) =>
+      take(event, (payload) => store.replace(payload)),
+    );
     source.addEventListener("bye", () => {
       left = true;
     });
@@ -64,7 +68,8 @@
     say("connecting");
     if (!document.hidden) open();
     document.addEventListener("visibilitychange", () => {
-      if (document.hidden) close(); // nobody looks: the viewer need not read
+      if (document.hidden)
+        close(); // nobody looks: the viewer need not read
       else if (!(left && isOver())) open();
     });
   }

@@ -1,5 +1,5 @@
-/* Masks as bytes, and how alike two of them are. Pure. A mask is packed: bit 0 is the high bit of byte 0, and bits
-   after the last one are zero. */
+/* Masks as bytes, and how alike two of them are. Pure. A mask is packed: bit 0 is the high bit
+   of byte 0, and bits after the last one are zero. */
 "use strict";
 
 (function () {
@@ -11,7 +11,10 @@
     return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   }
 
-  /** Bits `first` .. `first + count - 1` of a mask; the other bits of the outer bytes are set to zero. */
+  /**
+   * Bits `first` .. `first + count - 1` of a mask; the other bits of the outer bytes are set to
+   * zero.
+   */
   function part(mask, first, count) {
     if (count === 0) return new Uint8Array(0);
     const last = first + count - 1;
@@ -28,7 +31,10 @@
     return bits;
   }
 
-  /** The Hamming distances of n masks, n x n row by row; -1 where one of the two is not known (null). */
+  /**
+   * The Hamming distances of n masks, n x n row by row; -1 where one of the two is not known
+   * (null).
+   */
   function distances(masks) {
     const n = masks.length;
     const result = new Int32Array(n * n).fill(-1);
@@ -42,7 +48,10 @@
     return result;
   }
 
-  /** The layers of a run as [name, first bit, bits] from [name, bits], with all bits as the first choice. */
+  /**
+   * The layers of a run as [name, first bit, bits] from [name, bits], with all bits as the first
+   * choice.
+   */
   function layers(nBits, named) {
     const result = [["all layers", 0, nBits]];
     let first = 0;

@@ -1,4 +1,5 @@
-/* What is selected: a peer, a round, a fault, a run. It holds for all views, and the address has it. */
+/* What is selected: a peer, a round, a fault, a run. It holds for all views, and the address has
+   it. */
 "use strict";
 
 (function () {
@@ -23,8 +24,12 @@
 
     /** Select as a click does: what is selected already is deselected. */
     toggle(change) {
-      const same = Object.entries(change).every(([key, value]) => selection[key] === (value ?? null));
-      selection.set(same ? Object.fromEntries(Object.keys(change).map((key) => [key, null])) : change);
+      const same = Object.entries(change).every(
+        ([key, value]) => selection[key] === (value ?? null),
+      );
+      selection.set(
+        same ? Object.fromEntries(Object.keys(change).map((key) => [key, null])) : change,
+      );
     },
 
     clear() {
@@ -69,7 +74,9 @@
 
   function faultOf(text) {
     if (text === null) return null;
-    const found = (prisam.store.table("faults").columns.occurrence || []).find((each) => String(each) === text);
+    const found = (prisam.store.table("faults").columns.occurrence || []).find(
+      (each) => String(each) === text,
+    );
     return found === undefined ? null : found;
   }
 

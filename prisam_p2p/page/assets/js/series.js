@@ -2,10 +2,13 @@
 "use strict";
 
 (function () {
-  const mean = (values) => (values.length ? values.reduce((sum, each) => sum + each, 0) / values.length : null);
+  const mean = (values) =>
+    values.length ? values.reduce((sum, each) => sum + each, 0) / values.length : null;
 
-  /** Return peer -> [[x, y, round]], by round; a row without x or y is left out.
-      `keep(i)` tells whether row i counts. */
+  /**
+   * Return peer -> [[x, y, round]], by round; a row without x or y is left out. `keep(i)` tells
+   * whether row i counts.
+   */
   function linesOf(table, x, y, keep = () => true) {
     const { peer, round, [x]: xs, [y]: ys } = table.columns;
     const lines = new Map();
@@ -18,7 +21,9 @@
     return lines;
   }
 
-  /** Return by round the means of x and y over lines, the lowest and highest y, and their number. */
+  /**
+   * Return by round the means of x and y over lines, the lowest and highest y, and their number.
+   */
   function spread(lines) {
     const rounds = new Map();
     for (const line of lines) {
@@ -28,13 +33,22 @@
         rounds.get(round).ys.push(y);
       }
     }
-    return [...rounds].sort((a, b) => a[0] - b[0]).map(([round, { xs, ys }]) => ({
-      round, x: mean(xs), y: mean(ys), low: Math.min(...ys), high: Math.max(...ys), n: ys.length,
-    }));
+    return [...rounds]
+      .sort((a, b) => a[0] - b[0])
+      .map(([round, { xs, ys }]) => ({
+        round,
+        x: mean(xs),
+        y: mean(ys),
+        low: Math.min(...ys),
+        high: Math.max(...ys),
+        n: ys.length,
+      }));
   }
 
-  /** Return many lines as the data of one series: a point without a value ends a peer's line.
-      An item is [x, y, peer, round, ...more]. */
+  /**
+   * Return many lines as the data of one series: a point without a value ends a peer's line. An
+   * item is [x, y, peer, round, ...more].
+   */
   function broken(lines, ...more) {
     const data = [];
     for (const [peer, line] of lines) {

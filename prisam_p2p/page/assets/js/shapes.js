@@ -1,31 +1,44 @@
-/* Shapes that draw thousands of rectangles, arrows or diamonds as one element of a chart. ECharts clips and exports them
-   like any shape; what lies under the mouse is the view's own question (pointer.js). */
+/* Shapes that draw thousands of rectangles, arrows or diamonds as one element of a chart.
+   ECharts clips and exports them like any shape; what lies under the mouse is the view's own
+   question (pointer.js). */
 "use strict";
 
 (function () {
   const ARROW_HEAD = 5; // pixels
   const DIAMOND = 5; // pixels from its middle to its points
 
-  echarts.graphic.registerShape("prisam-rects", echarts.graphic.extendShape({
-    shape: { rects: null },
-    buildPath(path, { rects }) {
-      for (let i = 0; rects && i < rects.length; i += 4) path.rect(rects[i], rects[i + 1], rects[i + 2], rects[i + 3]);
-    },
-  }));
+  echarts.graphic.registerShape(
+    "prisam-rects",
+    echarts.graphic.extendShape({
+      shape: { rects: null },
+      buildPath(path, { rects }) {
+        for (let i = 0; rects && i < rects.length; i += 4)
+          path.rect(rects[i], rects[i + 1], rects[i + 2], rects[i + 3]);
+      },
+    }),
+  );
 
-  echarts.graphic.registerShape("prisam-arrows", echarts.graphic.extendShape({
-    shape: { arrows: null },
-    buildPath(path, { arrows }) {
-      for (let i = 0; arrows && i < arrows.length; i += 4) arrow(path, arrows[i], arrows[i + 1], arrows[i + 2], arrows[i + 3]);
-    },
-  }));
+  echarts.graphic.registerShape(
+    "prisam-arrows",
+    echarts.graphic.extendShape({
+      shape: { arrows: null },
+      buildPath(path, { arrows }) {
+        for (let i = 0; arrows && i < arrows.length; i += 4)
+          arrow(path, arrows[i], arrows[i + 1], arrows[i + 2], arrows[i + 3]);
+      },
+    }),
+  );
 
-  echarts.graphic.registerShape("prisam-diamonds", echarts.graphic.extendShape({
-    shape: { points: null },
-    buildPath(path, { points }) {
-      for (let i = 0; points && i < points.length; i += 2) diamond(path, points[i], points[i + 1]);
-    },
-  }));
+  echarts.graphic.registerShape(
+    "prisam-diamonds",
+    echarts.graphic.extendShape({
+      shape: { points: null },
+      buildPath(path, { points }) {
+        for (let i = 0; points && i < points.length; i += 2)
+          diamond(path, points[i], points[i + 1]);
+      },
+    }),
+  );
 
   function diamond(path, x, y) {
     path.moveTo(x - DIAMOND, y);
@@ -53,15 +66,18 @@
   const rects = (list, style) => still("prisam-rects", { rects: list }, style);
 
   /** Arrows: x and y of begin and end of each in pixels, one after the other. */
-  const arrows = (list, style) => still("prisam-arrows", { arrows: list }, { fill: null, ...style });
+  const arrows = (list, style) =>
+    still("prisam-arrows", { arrows: list }, { fill: null, ...style });
 
   /** Diamonds about points: x and y of each in pixels, one after the other. */
   const diamonds = (list, style) => still("prisam-diamonds", { points: list }, style);
 
   const text = (words, x, y, style) => still("text", undefined, { text: words, x, y, ...style });
 
-  /** A series that draws what `draw(api, area)` returns: elements for the whole plot.
-      area: {x, y, width, height} of the plot in pixels. `more`: further options of the series. */
+  /**
+   * A series that draws what `draw(api, area)` returns: elements for the whole plot.
+   * area: {x, y, width, height} of the plot in pixels. `more`: further options of the series.
+   */
   function series(name, draw, more) {
     return {
       name,
@@ -70,7 +86,11 @@
       clip: true,
       silent: true,
       animation: false,
-      renderItem: (params, api) => ({ type: "group", diffChildrenByName: false, children: draw(api, params.coordSys) }),
+      renderItem: (params, api) => ({
+        type: "group",
+        diffChildrenByName: false,
+        children: draw(api, params.coordSys),
+      }),
       ...more,
     };
   }

@@ -1,10 +1,14 @@
-/* The spans of a run, found by peer and phase: what to draw of them in a window of time, and which one is at a
-   moment. Pure: arrays in, arrays out. A span is known by its row in the table. */
+/* The spans of a run, found by peer and phase: what to draw of them in a window of time, and
+   which one is at a moment. Pure: arrays in, arrays out. A span is known by its row in the
+   table. */
 "use strict";
 
 (function () {
-  /** Sort rows of a table with `begin` and `end` (seconds) into lists by `keyOf(row)`, each in order of begin.
-      Returns Map key -> {begin: Float64Array, end: Float64Array, row: Uint32Array}. */
+  /**
+   * Sort rows of a table with `begin` and `end` (seconds) into lists by `keyOf(row)`, each in order
+   * of begin.
+   * Returns Map key -> {begin: Float64Array, end: Float64Array, row: Uint32Array}.
+   */
   function listsBy(n, begin, end, keyOf) {
     const rowsOf = new Map();
     for (let row = 0; row < n; row += 1) {
@@ -38,8 +42,11 @@
     return low;
   }
 
-  /** What to draw of a list between two moments: begin, end of each bar, one after the other, cut off at the window.
-      Bars that lie closer than `resolution_s` are drawn as one: a pixel cannot show the gap. */
+  /**
+   * What to draw of a list between two moments: begin, end of each bar, one after the other, cut
+   * off at the window. Bars that lie closer than `resolution_s` are drawn as one: a pixel cannot
+   * show the gap.
+   */
   function bars(list, from_s, to_s, resolution_s) {
     const drawn = [];
     let last = -1;
@@ -58,7 +65,10 @@
     return drawn;
   }
 
-  /** The row of the span of a list at a moment, or the nearest one at most `slack_s` away; -1 if there is none. */
+  /**
+   * The row of the span of a list at a moment, or the nearest one at most `slack_s` away; -1 if
+   * there is none.
+   */
   function rowAt(list, t_s, slack_s) {
     const after = firstAfter(list.begin, t_s);
     let best = -1;
@@ -74,10 +84,14 @@
     return best;
   }
 
-  /** The moments of one peer at which nothing is recorded for `least_s` or more: [begin, end, ..] from its lists. */
+  /**
+   * The moments of one peer at which nothing is recorded for `least_s` or more: [begin, end, ..]
+   * from its lists.
+   */
   function gaps(lists, until_s, least_s) {
     const spans = [];
-    for (const list of lists) for (let i = 0; i < list.begin.length; i += 1) spans.push([list.begin[i], list.end[i]]);
+    for (const list of lists)
+      for (let i = 0; i < list.begin.length; i += 1) spans.push([list.begin[i], list.end[i]]);
     spans.sort((a, b) => a[0] - b[0]);
     const found = [];
     let covered_s = spans.length ? spans[0][0] : until_s;

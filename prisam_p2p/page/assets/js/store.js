@@ -110,7 +110,8 @@
           end += 1;
         }
         for (const name of Object.keys(this.columns)) {
-          this.columns[name][row] = name in columns ? columns[name][i] : (this.columns[name][row] ?? null);
+          this.columns[name][row] =
+            name in columns ? columns[name][i] : (this.columns[name][row] ?? null);
         }
       }
       this._forget();
@@ -128,7 +129,8 @@
       this.index = index;
       this.facts = data.facts || {};
       this._tables = {};
-      for (const [name, table] of Object.entries(data.tables || {})) this._tables[name] = new Table(name, table.columns);
+      for (const [name, table] of Object.entries(data.tables || {}))
+        this._tables[name] = new Table(name, table.columns);
       this._forget();
     }
 
@@ -166,7 +168,8 @@
     peersByGroup() {
       if (!this._sorted) {
         const rank = (group) => (group < 0 ? Infinity : group);
-        this._sorted = this.table("peers").rows()
+        this._sorted = this.table("peers")
+          .rows()
           .map((row) => row.peer)
           .sort((a, b) => rank(this.groupOf(a)) - rank(this.groupOf(b)) || a - b);
       }
@@ -175,7 +178,8 @@
 
     upsert(update) {
       Object.assign(this.facts, update.facts || {});
-      for (const [name, table] of Object.entries(update.tables || {})) this.table(name).upsert(table.columns);
+      for (const [name, table] of Object.entries(update.tables || {}))
+        this.table(name).upsert(table.columns);
       this._forget();
     }
 
@@ -209,7 +213,8 @@
 
     /** Take the whole payload. */
     open(payload) {
-      if (payload.format !== 1) throw new Error(`this page reads data of format 1, not ${payload.format}`);
+      if (payload.format !== 1)
+        throw new Error(`this page reads data of format 1, not ${payload.format}`);
       store.runs = payload.runs.map((run, index) => new Run(run, index));
       store.run = store.runs[0];
     },
@@ -229,12 +234,18 @@
       tell({ tables: Object.keys(KEYS), facts: true });
     },
 
-    /** Put changed facts and rows in: {facts, tables: {NAME: {columns}}}. That time goes on is no news of its own. */
+    /**
+     * Put changed facts and rows in: {facts, tables: {NAME: {columns}}}. That time goes on is no
+     * news of its own.
+     */
     upsert(update, index = 0) {
       const run = store.runs[index];
       run.upsert(update);
       if (run === store.run || store.runs.length > 1) {
-        tell({ tables: Object.keys(update.tables || {}), facts: Object.keys(update.facts || {}).some((name) => name !== "now_s") });
+        tell({
+          tables: Object.keys(update.tables || {}),
+          facts: Object.keys(update.facts || {}).some((name) => name !== "now_s"),
+        });
       }
     },
 

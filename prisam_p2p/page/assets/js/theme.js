@@ -4,16 +4,41 @@
 (function () {
   const PALETTE = JSON.parse(document.getElementById("palette").textContent);
   const STORED = "prisam-theme";
-  const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "emptyCircle"];
+  const SYMBOLS = [
+    "circle",
+    "rect",
+    "triangle",
+    "diamond",
+    "pin",
+    "arrow",
+    "roundRect",
+    "emptyCircle",
+  ];
   const DASHES = ["solid", [6, 3], [2, 3], [8, 3, 2, 3]];
   const DECALS = [
     { symbol: "none" },
     { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: Math.PI / 4 },
-    { symbol: "circle", dashArrayX: [[8, 8], [0, 8, 8, 0]], dashArrayY: [6, 0], symbolSize: 0.7 },
+    {
+      symbol: "circle",
+      dashArrayX: [
+        [8, 8],
+        [0, 8, 8, 0],
+      ],
+      dashArrayY: [6, 0],
+      symbolSize: 0.7,
+    },
     { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4 },
     { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [3, 5] },
     { symbol: "rect", dashArrayX: [3, 5], dashArrayY: [1, 0] },
-    { symbol: "triangle", dashArrayX: [[9, 9], [0, 9, 9, 0]], dashArrayY: [7, 2], symbolSize: 0.7 },
+    {
+      symbol: "triangle",
+      dashArrayX: [
+        [9, 9],
+        [0, 9, 9, 0],
+      ],
+      dashArrayY: [7, 2],
+      symbolSize: 0.7,
+    },
     { symbol: "circle", dashArrayX: [5, 5], dashArrayY: [5, 5], symbolSize: 0.4 },
   ];
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -30,16 +55,20 @@
     }
   }
 
-  const dark = () => (forced || (choice === "auto" ? (system.matches ? "dark" : "light") : choice)) === "dark";
+  const dark = () =>
+    (forced || (choice === "auto" ? (system.matches ? "dark" : "light") : choice)) === "dark";
 
   function apply() {
     document.documentElement.dataset.theme = dark() ? "dark" : "light";
     for (const fn of listeners) fn();
   }
 
-  const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const variable = (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  /** A colour of this number, with a decal (bars), a symbol (points) and dashes (lines) of its own. */
+  /**
+   * A colour of this number, with a decal (bars), a symbol (points) and dashes (lines) of its own.
+   */
   function mark(i) {
     const n = PALETTE.light.colours.length;
     const at = ((i % n) + n) % n;
@@ -62,7 +91,9 @@
   function named(name, places) {
     const order = Object.keys(places).indexOf(name);
     const found = mark(placeOf(name, places));
-    return order < 0 ? found : { ...found, decal: DECALS[order % DECALS.length], symbol: SYMBOLS[order % SYMBOLS.length] };
+    return order < 0
+      ? found
+      : { ...found, decal: DECALS[order % DECALS.length], symbol: SYMBOLS[order % SYMBOLS.length] };
   }
 
   const VERDICTS = { true: "good", false: "bad", "not judged": "plain" }; // report/verdicts.py
@@ -70,7 +101,7 @@
   /** The mark of a verdict, or of a tile's tone: {tone, color, symbol: a letter such as ✓}. */
   function verdict(value) {
     const text = String(value);
-    const tone = text in PALETTE.symbols ? text : VERDICTS[text] ?? "unknown";
+    const tone = text in PALETTE.symbols ? text : (VERDICTS[text] ?? "unknown");
     const symbol = text === "not judged" ? "–" : PALETTE.symbols[tone];
     return { tone, color: PALETTE[dark() ? "dark" : "light"].verdicts[tone], symbol };
   }
@@ -79,22 +110,43 @@
     mark,
     phase: (name) => named(name, PALETTE.phases),
     kind: (name) => named(name, PALETTE.kinds),
-    group: (i) => (i === null || i === undefined || i < 0 ? { ...mark(7), dash: "solid" } : mark(i)),
+    group: (i) =>
+      i === null || i === undefined || i < 0 ? { ...mark(7), dash: "solid" } : mark(i),
     verdict,
-    /** Colours from nothing to much ("sequential"), or from loss over nothing to gain ("diverging"). */
+    /**
+     * Colours from nothing to much ("sequential"), or from loss over nothing to gain ("diverging").
+     */
     scale: (name) => PALETTE[dark() ? "dark" : "light"][name],
-    get dark() { return dark(); },
-    get text() { return variable("--text"); },
-    get muted() { return variable("--muted"); },
-    get line() { return variable("--line"); },
-    get surface() { return variable("--surface"); },
-    get accent() { return variable("--accent"); },
-    get selected() { return variable("--selected"); },
-    get shade() { return variable("--shade"); },
+    get dark() {
+      return dark();
+    },
+    get text() {
+      return variable("--text");
+    },
+    get muted() {
+      return variable("--muted");
+    },
+    get line() {
+      return variable("--line");
+    },
+    get surface() {
+      return variable("--surface");
+    },
+    get accent() {
+      return variable("--accent");
+    },
+    get selected() {
+      return variable("--selected");
+    },
+    get shade() {
+      return variable("--shade");
+    },
   };
 
   prisam.theme = {
-    get choice() { return choice; },
+    get choice() {
+      return choice;
+    },
     choose(value) {
       choice = value;
       try {

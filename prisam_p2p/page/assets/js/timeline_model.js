@@ -1,4 +1,5 @@
-/* What the timeline shows, found by peer: spans by phase, pulls by lane, gaps without a record. From the store. */
+/* What the timeline shows, found by peer: spans by phase, pulls by lane, gaps without a record.
+   From the store. */
 "use strict";
 
 (function () {
@@ -38,10 +39,25 @@
       pull,
       nSpans: spans.n,
       nPulls: pulls.n,
-      spanLists: listsBy(spans.n, span.begin_s, span.end_s, (row) => span.peer[row] * phases.length + span.phase[row]),
-      pullLists: listsBy(pulls.n, pull.began_s, pull.end_s, (row) => pull.peer[row] * lanes + (pull.lane[row] || 0)),
+      spanLists: listsBy(
+        spans.n,
+        span.begin_s,
+        span.end_s,
+        (row) => span.peer[row] * phases.length + span.phase[row],
+      ),
+      pullLists: listsBy(
+        pulls.n,
+        pull.began_s,
+        pull.end_s,
+        (row) => pull.peer[row] * lanes + (pull.lane[row] || 0),
+      ),
     };
-    model.gaps = new Map(store.table("peers").rows().map(({ peer, state }) => [peer, gapsOf(model, peer, lasts(store, state))]));
+    model.gaps = new Map(
+      store
+        .table("peers")
+        .rows()
+        .map(({ peer, state }) => [peer, gapsOf(model, peer, lasts(store, state))]),
+    );
     return model;
   }
 
@@ -69,16 +85,25 @@
     return found;
   }
 
-  /** Whether a peer should have records until the end. A span that is open, and what a peer that is done does, is in none. */
-  const lasts = (store, state) => store.facts.status !== "running" && state !== "completed" && state !== "stopped";
+  /**
+   * Whether a peer should have records until the end. A span that is open, and what a peer that is
+   * done does, is in none.
+   */
+  const lasts = (store, state) =>
+    store.facts.status !== "running" && state !== "completed" && state !== "stopped";
 
   function gapsOf(model, peer, lasting) {
     const lists = spansOf(model, peer).map(([, list]) => list);
-    const until_s = lasting ? model.end_s : Math.max(0, ...lists.map((list) => list.end[list.end.length - 1]));
+    const until_s = lasting
+      ? model.end_s
+      : Math.max(0, ...lists.map((list) => list.end[list.end.length - 1]));
     return lists.length ? gaps(lists, until_s, GAP_S) : [];
   }
 
-  /** The row in table `spans` of what a peer did at a moment, give or take `slack_s`; -1 if nothing is recorded. */
+  /**
+   * The row in table `spans` of what a peer did at a moment, give or take `slack_s`; -1 if nothing
+   * is recorded.
+   */
   function spanAt(model, peer, t_s, slack_s) {
     let best = -1;
     let away = Infinity;
@@ -91,7 +116,10 @@
     return best;
   }
 
-  /** From when to when a round lasts at a peer, or at all (peer null): [begin, end], null where none is recorded. */
+  /**
+   * From when to when a round lasts at a peer, or at all (peer null): [begin, end], null where none
+   * is recorded.
+   */
   function roundWindow(model, round, peer) {
     const { round: rounds, peer: peers, begin_s, end_s } = model.span;
     let window = null;
@@ -103,8 +131,11 @@
     return window;
   }
 
-  /** The arrows that lead to a peer: masks from when their sender announced them, weights from the request on.
-      Returns [{kind, round, from, begin_s, end_s}]. */
+  /**
+   * The arrows that lead to a peer: masks from when their sender announced them, weights from the
+   * request on.
+   * Returns [{kind, round, from, begin_s, end_s}].
+   */
   function arrowsTo(model, store, peer) {
     return [...masksTo(model, store, peer), ...weightsTo(model, peer)];
   }
@@ -114,14 +145,27 @@
     const announcing = model.phases.indexOf("announcing");
     const found = [];
     for (const row of store.table("arrivals").rows()) {
-      if (row.peer !== peer || !row.offsets || row.first_s === null || row.offsets.length !== neighbors.length) continue;
+      if (
+        row.peer !== peer ||
+        !row.offsets ||
+        row.first_s === null ||
+        row.offsets.length !== neighbors.length
+      )
+        continue;
       row.offsets.forEach((ms, place) => {
         if (ms === null) return;
         const from = neighbors[place];
         const end_s = row.first_s + ms / 1000;
         const list = model.spanLists.get(from * model.phases.length + announcing);
         const sent = list ? firstAfter(list.begin, end_s) - 1 : -1;
-        if (sent >= 0) found.push({ kind: "mask", round: row.round, from, begin_s: Math.min(list.end[sent], end_s), end_s });
+        if (sent >= 0)
+          found.push({
+            kind: "mask",
+            round: row.round,
+            from,
+            begin_s: Math.min(list.end[sent], end_s),
+            end_s,
+          });
       });
     }
     return found;
@@ -133,7 +177,13 @@
       list.row.forEach((row, i) => {
         const { round, donor, outcome } = model.pull;
         if (outcome[row] !== "failed") {
-          found.push({ kind: "weights", round: round[row], from: donor[row], begin_s: list.begin[i], end_s: list.end[i] });
+          found.push({
+            kind: "weights",
+            round: round[row],
+            from: donor[row],
+            begin_s: list.begin[i],
+            end_s: list.end[i],
+          });
         }
       });
     }

@@ -1,4 +1,5 @@
-/* What lies under the mouse on the timeline, in words: a span, a pull, a gap, and the faults and notes of that moment. */
+/* What lies under the mouse on the timeline, in words: a span, a pull, a gap, and the faults and
+   notes of that moment. */
 "use strict";
 
 (function () {
@@ -19,26 +20,48 @@
     const peer = model.peers[row];
     if (peer === undefined || y > scale.area.y + scale.area.height) return null;
     const within = (y - scale.y(row, 0)) / scale.rowPx;
-    const found = (within >= PULLS[0] && ofPull(model, store, peer, t_s, slack_s, within)) || ofSpan(model, store, peer, t_s, slack_s / 2)
-      || ofGap(model, store, peer, t_s);
+    const found =
+      (within >= PULLS[0] && ofPull(model, store, peer, t_s, slack_s, within)) ||
+      ofSpan(model, store, peer, t_s, slack_s / 2) ||
+      ofGap(model, store, peer, t_s);
     if (!found) return null;
     for (const note of notes) {
-      if (note.peer === peer && Math.abs(note.at_s - t_s) <= slack_s * 2) found.rows.push([`at ${text.seconds(note.at_s)}`, note.text]);
+      if (note.peer === peer && Math.abs(note.at_s - t_s) <= slack_s * 2)
+        found.rows.push([`at ${text.seconds(note.at_s)}`, note.text]);
     }
     for (const { fault, begin_s, end_s, rows } of bands) {
-      if (t_s >= begin_s && t_s <= end_s && rows.includes(row)) found.rows.push(["during the fault", `${fault.occurrence} (${fault.kind}): ${fault.verdict ?? "no verdict"}`]);
+      if (t_s >= begin_s && t_s <= end_s && rows.includes(row))
+        found.rows.push([
+          "during the fault",
+          `${fault.occurrence} (${fault.kind}): ${fault.verdict ?? "no verdict"}`,
+        ]);
     }
     return { tip: text.tooltip(found.heading, found.rows), select: found.select };
   }
 
   function bandAt(bands, scale, t_s, y) {
     const lane = Math.floor((y - scale.area.y + NOTES_PX) / FAULT_LANE_PX) + FAULT_LANES;
-    return bands.filter((band) => band.lane === lane && t_s >= band.begin_s - NEAR_PX / scale.perSecond && t_s <= band.end_s).pop();
+    return bands
+      .filter(
+        (band) =>
+          band.lane === lane &&
+          t_s >= band.begin_s - NEAR_PX / scale.perSecond &&
+          t_s <= band.end_s,
+      )
+      .pop();
   }
 
   function ofLauncher(notes, t_s, slack_s) {
     const near = notes.filter((note) => note.peer < 0 && Math.abs(note.at_s - t_s) <= slack_s);
-    return near.length ? { tip: text.tooltip("The run", near.map((note) => [text.seconds(note.at_s, 3), note.text])), select: null } : null;
+    return near.length
+      ? {
+          tip: text.tooltip(
+            "The run",
+            near.map((note) => [text.seconds(note.at_s, 3), note.text]),
+          ),
+          select: null,
+        }
+      : null;
   }
 
   function ofBand(band, store) {
@@ -52,7 +75,13 @@
       ["verdict", fault.verdict ?? "no verdict"],
       ["why", fault.why],
     ];
-    return { tip: text.tooltip(`Fault ${fault.occurrence}`, rows.filter(([, value]) => value)), select: { fault: fault.occurrence } };
+    return {
+      tip: text.tooltip(
+        `Fault ${fault.occurrence}`,
+        rows.filter(([, value]) => value),
+      ),
+      select: { fault: fault.occurrence },
+    };
   }
 
   function ofSpan(model, store, peer, t_s, slack_s) {
@@ -71,12 +100,20 @@
 
   /** Whom a peer waited for in a round: the last masks to arrive, and those that did not. */
   function waitedFor(store, peer, round) {
-    const found = store.table("arrivals").rows().find((row) => row.peer === peer && row.round === round);
+    const found = store
+      .table("arrivals")
+      .rows()
+      .find((row) => row.peer === peer && row.round === round);
     if (!found) return [["waited for", "not recorded"]];
     const last = (found.slowest || []).length > 1 ? ", the last one first" : "";
     const rows = [["waited for", `${named(found.slowest || [], store)}${last}`]];
-    if (found.first_s !== null && found.last_s !== null) rows.push(["masks arrived", `${text.seconds(found.first_s, 3)} to ${text.seconds(found.last_s, 3)}`]);
-    for (const [from, reason] of (found.missing || []).slice(0, MOST_NAMED)) rows.push([`missing: ${store.peerId(from)}`, reason]);
+    if (found.first_s !== null && found.last_s !== null)
+      rows.push([
+        "masks arrived",
+        `${text.seconds(found.first_s, 3)} to ${text.seconds(found.last_s, 3)}`,
+      ]);
+    for (const [from, reason] of (found.missing || []).slice(0, MOST_NAMED))
+      rows.push([`missing: ${store.peerId(from)}`, reason]);
     return rows;
   }
 
@@ -95,14 +132,21 @@
       ["transferred", text.bytes(fetched_bytes[row])],
       ["outcome", reason[row] ? `${outcome[row]}: ${reason[row]}` : outcome[row]],
     ];
-    return { heading: `${store.peerId(peer)} pulls from ${store.peerId(donor[row])}`, rows, select: selected(peer, round[row]) };
+    return {
+      heading: `${store.peerId(peer)} pulls from ${store.peerId(donor[row])}`,
+      rows,
+      select: selected(peer, round[row]),
+    };
   }
 
   function ofGap(model, store, peer, t_s) {
     const gaps = model.gaps.get(peer) || [];
     for (let i = 0; i < gaps.length; i += 2) {
       if (t_s < gaps[i] || t_s > gaps[i + 1]) continue;
-      const rows = [["from", `${text.seconds(gaps[i])} to ${text.seconds(gaps[i + 1])}`], ["because", "its process was down, or ended before it wrote what it did"]];
+      const rows = [
+        ["from", `${text.seconds(gaps[i])} to ${text.seconds(gaps[i + 1])}`],
+        ["because", "its process was down, or ended before it wrote what it did"],
+      ];
       return { heading: `${store.peerId(peer)}: no record`, rows, select: { peer } };
     }
     return null;
@@ -113,7 +157,10 @@
 
   function named(peers, store) {
     if (!peers.length) return "nobody";
-    const first = peers.slice(0, MOST_NAMED).map((peer) => store.peerId(peer)).join(", ");
+    const first = peers
+      .slice(0, MOST_NAMED)
+      .map((peer) => store.peerId(peer))
+      .join(", ");
     return peers.length > MOST_NAMED ? `${first} and ${peers.length - MOST_NAMED} others` : first;
   }
 
