@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import socket
 import struct
 import subprocess
 
@@ -88,6 +89,24 @@ def test_mlflow_reads_all_points_and_settings(run, tmp_path, out):
     ]
     assert {(tag, at): value for tag, at, value in read} == told(run)
     assert len(read) == len(told(run))
+
+
+def test_an_mlflow_server_that_is_not_there_is_told_in_one_line(run):
+    needs("mlflow")
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))  # nobody listens there
+        address = f"http://127.0.0.1:{line.getsockname()[1]}"
+        words = [*CHILD_PYTHON, "-m", "prisam_p2p", "export", str(run), "--to", "mlflow"]
+        done = subprocess.run(
+            [*words, "--out", address],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+            env=child_environment(),
+        )
+    assert done.returncode == 1
+    assert f"error: {address}: " in done.stderr.splitlines()[-1]
 
 
 def wandb_records(path):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from prisam_p2p.errors import PrisamError
 from prisam_p2p.export.points import ExportedRun
 
 EXPERIMENT = "prisam"
@@ -27,7 +28,20 @@ def write(run: ExportedRun, out: str) -> bool:
 
     Args:
         out: a folder, which is made, or the address of a tracking server or data base.
+
+    Raises:
+        PrisamError: MLflow cannot write there; its words are in it.
     """
+    _set_quiet()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _written(run, out)
+    except MlflowException as error:
+        raise PrisamError(f"{out}: {str(error).splitlines()[0]}") from error
+
+
+def _written(run: ExportedRun, out: str) -> bool:
     client = client_at(out)
     experiment = _experiment(client, out)
     text = f"tags.`{RUN_ID}` = '{_quoted(run.run_id)}'"
@@ -54,8 +68,7 @@ def look(out: str) -> str:
 
 def client_at(out: str) -> Any:
     """Return MLflow's client of a folder or an address."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # else minutes, without a word
+    _set_quiet()
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic"):
@@ -64,6 +77,12 @@ def client_at(out: str) -> Any:
         return MlflowClient(tracking_uri=out)
     Path(out).mkdir(parents=True, exist_ok=True)
     return MlflowClient(tracking_uri=_database(out))
+
+
+def _set_quiet() -> None:
+    """Set what MLflow reads when it is imported, unless the user did."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # else minutes, without a word
 
 
 def _database(out: str) -> str:
