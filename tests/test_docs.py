@@ -136,6 +136,11 @@ def test_every_reference_to_a_decision_leads_to_one():
     assert len(referred & numbers) > 10
 
 
+def test_no_two_decisions_have_one_number():
+    numbers = [path.name[:4] for path in DECISIONS.glob("*.md")]
+    assert sorted(set(numbers)) == sorted(numbers)
+
+
 @pytest.mark.parametrize("path", sorted(DECISIONS.glob("*.md")), ids=lambda path: path.stem)
 def test_a_decision_has_its_form(path):
     text = path.read_text()
