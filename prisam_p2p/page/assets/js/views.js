@@ -19,7 +19,7 @@
     for (const view of shown()) {
       const heading = element("h2", { id: `view-${view.id}`, tabindex: "-1", text: view.title });
       const section = element("section", { id: `section-${view.id}`, class: "view", "aria-labelledby": `view-${view.id}` },
-        heading, element("p", { class: "how", text: view.how }));
+        heading, element("details", { class: "how" }, element("summary", { text: "How to read it" }), element("p", { text: view.how })));
       view.body = element("div", { class: "body" });
       if (view.draw) section.append(view.body);
       for (const spec of view.figures || []) {
@@ -92,11 +92,17 @@
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) for (const figure of figures) figure.changed();
     });
+    let unfolded = []; // for the paper only
     addEventListener("beforeprint", () => {
+      unfolded = [...document.querySelectorAll("details.how:not([open])")];
+      for (const each of unfolded) each.open = true;
       prisam.theme.force("light");
       for (const figure of figures) figure.draw();
     });
-    addEventListener("afterprint", () => prisam.theme.force(null));
+    addEventListener("afterprint", () => {
+      for (const each of unfolded) each.open = false;
+      prisam.theme.force(null);
+    });
   }
 
   prisam.views = { all: () => shown(), figures: () => figures, figure: (id) => figures.find((each) => each.id === id), build, drawFirst, follow, link, go };

@@ -113,7 +113,7 @@
   }
 
   prisam.view({
-    id: "closure", title: "Closure: from payload to wire", order: 8, tables: ["closure"],
+    id: "closure", title: "Closure: from payload to wire", short: "Closure", order: 8, tables: ["closure"],
     how: "Read from top to bottom. Each bar is what a layer adds to the bytes above it, down to the wire; a bar " +
       "with a border is a sum. A diamond is what the operating system's kernel counted by itself: on the bar's " +
       "end, both agree. The line below the figure says how many bytes remain unexplained; one such byte fails a run.",
