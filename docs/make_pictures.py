@@ -1,4 +1,4 @@
-"""Writes docs/pictures/: the page of the demo's run, and of a run with faults, as Chromium draws it.
+"""Writes docs/pictures/: pages of the demo's run and of one with faults, as Chromium draws them.
 
     prisam launch --run-dir runs/demo
     prisam launch --faults churn-30 --run-dir runs/churn
@@ -12,17 +12,19 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from prisam_p2p.page.report_file import write_report
 
 PICTURES = Path(__file__).parent / "pictures"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WITH_FAULTS = ("faults",)
-"""Views that show nothing of a run without faults."""
+OF_BOTH_RUNS = ("compare", "faults")
+"""Views that need two runs, or faults."""
 DRAW_ALL = "prisam.views.figures().forEach(f => { f.near = true; f.draw(); })"
 
 
@@ -32,17 +34,16 @@ def main(demo: Path, churn: Path) -> None:
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        pages = {}
-        for run in (demo, churn):
-            pages[run] = Path(folder) / f"{run.name}.html"
-            write_report([run], pages[run])
+        one, both = (Path(folder) / name for name in ("one.html", "both.html"))
+        write_report([demo], one)
+        write_report([churn, demo], both)
         for theme in ("light", "dark"):
-            page = opened(browser, pages[demo], theme)
-            page.screenshot(path=PICTURES / f"page-{theme}.png")
-        page = opened(browser, pages[demo], "light")
+            page = opened(browser, one, theme)
+            keep(f"page-{theme}", page.screenshot())
+        page = opened(browser, one, "light")
         views = page.evaluate("prisam.views.all().map(view => view.id)")
-        take(page, [view for view in views if view not in WITH_FAULTS])
-        take(opened(browser, pages[churn], "light"), list(WITH_FAULTS))
+        take(page, [view for view in views if view not in OF_BOTH_RUNS])
+        take(opened(browser, both, "light"), list(OF_BOTH_RUNS))
         browser.close()
 
 
@@ -59,9 +60,13 @@ def take(page: Page, views: list[str]) -> None:
     page.evaluate(DRAW_ALL)
     page.evaluate("document.querySelector('.bar').style.position = 'static'")
     for view in views:
-        page.locator(f"#section-{view}").screenshot(
-            path=PICTURES / f"{view}.png", animations="disabled"
-        )
+        keep(view, page.locator(f"#section-{view}").screenshot(animations="disabled"))
+
+
+def keep(name: str, png: bytes) -> None:
+    """Write a picture with at most 256 colours: a third of the bytes, and no difference to see."""
+    picture = Image.open(BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture.save(PICTURES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
