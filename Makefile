@@ -29,7 +29,7 @@ check: $(VENV)/.tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(SITE)
-	$(BIN)/pytest -q -m "not network and not slow"
+	$(BIN)/pytest -q -n 2 -m "not network and not slow and not browser"
 
 docs: $(VENV)/.tools
 	$(SITE)
