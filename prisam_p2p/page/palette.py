@@ -34,7 +34,7 @@ PHASES = {
     "starting": 6,
     "connecting": 6,
     "leaving": 6,
-    "serving": 3,
+    "serving": 1,
 }
 
 # Kinds of messages on the wire -> their colour of COLOURS.

@@ -69,7 +69,7 @@ def test_the_bytes_are_those_of_prisam_bytes_to_the_byte(page, run):
         assert [shown[kind["kind"]][f"{each}, B"] for each in layers] == [kind[e] for e in layers]
     every = [row for row in rows_of(page, "bytes-rounds") if not row["kind"].startswith("push")]
     for at in told["by_round"]:
-        name = "before" if at["round"] < 0 else str(at["round"])
+        name = "none" if at["round"] < 0 else str(at["round"])
         of = [row for row in every if row["round"] == name]
         assert [sum(row[f"{e}, B"] for row in of) for e in layers] == [at[e] for e in layers]
     links = rows_of(page, "bytes-links")

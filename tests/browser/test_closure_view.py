@@ -48,7 +48,11 @@ def test_the_table_says_what_the_kernel_counted_beside_each_step(open_page, writ
 def test_what_is_unexplained_stands_below_in_words(open_page, written, words):
     page = opened(open_page, written, closure_words=words)
     section = page.locator("#figure-closure-closure .notes li")
-    assert [each.strip() for each in section.all_inner_texts()] == [each.strip() for each in words]
+    *found, axis = [each.strip() for each in section.all_inner_texts()]
+    assert found == [each.strip() for each in words]
+    assert axis.startswith("The axis begins at 8.6 KiB")
+    page.select_option("#control-closure-closure-range", "whole")
+    assert section.count() == len(words)
 
 
 def test_a_run_that_goes_on_says_that_its_bytes_come_at_its_end(open_page, written):

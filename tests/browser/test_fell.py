@@ -52,6 +52,26 @@ def told_there(page):
     return dict(page.evaluate("prisam.views.figure('fell-round').table().rows"))
 
 
+NUMBERS = """prisam.views.figure('fell-changes').chart.getZr().storage.getDisplayList()
+  .map((each) => each.style).filter((style) => style.text && style.stroke)
+  .map((style) => [style.fill, style.stroke].map((colour) => echarts.color.parse(colour)))"""
+
+
+def luminance(colour):
+    parts = [each / 255 for each in colour[:3]]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_numbers_of_cells_can_be_read(open_page, written, dark):
+    page = open_page(written({"format": 1, "runs": [a_fallen_run()]}), dark=dark)
+    show(page)
+    pairs = [sorted(map(luminance, pair)) for pair in page.evaluate(NUMBERS)]
+    assert len(pairs) > 3
+    assert all((light + 0.05) / (shade + 0.05) >= 3.5 for shade, light in pairs)
+
+
 def test_a_cell_tells_the_change_with_its_sign(fell):
     told = hovered(fell, 2, 1)
     assert told.startswith("c, round 1")

@@ -84,7 +84,8 @@ def test_many_peers_are_a_matrix_in_the_order_of_their_groups(drawn):
     assert names[:2] == ["p00", "p04"]
     ((x, y),) = next(s["data"] for s in series_of(built) if s["name"] == "cut by a fault")
     assert (names[y], names[x]) == ("p00", "p01")
-    assert "matrix" in built["notes"][0]
+    assert built["notes"][0].startswith("The strongest colour is ")
+    assert "matrix" in built["notes"][1]
     assert cell_words(page, names.index("p07"), names.index("p02")) == ["p02 → p07", "3,007 B"]
 
 

@@ -85,6 +85,16 @@ def test_every_phase_and_kind_has_a_colour():
     assert {*KINDS} == {*palette.KINDS}
 
 
+def test_no_two_phases_look_the_same():
+    theme = (ASSETS / "js" / "theme.js").read_text()
+    decals = len(
+        re.findall(r"\{ symbol:", re.search(r"const DECALS = \[(.*?)\];", theme, re.DOTALL)[1])
+    )
+    looks = {(colour, i % decals) for i, colour in enumerate(palette.PHASES.values())}
+    assert decals > 1
+    assert len(looks) == len(palette.PHASES)
+
+
 def test_a_generated_run_is_the_same_again(tmp_path):
     one, other = (
         write_big_run(tmp_path / name, BigRun(peers=5, rounds=2, degree=None)) for name in "ab"

@@ -55,19 +55,27 @@
       }
       const fits = Math.min(cells.width, cells.height) >= DECAL_PX;
       const drawn = [...lists].map(([key, list]) => rects(list, { fill: scale.shades[key >> 1], decal: key & 1 && fits ? decal : null }));
-      return words ? [...drawn, ...texts(cells, { columns, rows, values, palette, words })] : drawn;
+      return words ? [...drawn, ...texts(cells, { columns, rows, values, scale, palette, words })] : drawn;
     }, { z: 1 });
   }
 
-  function texts(cells, { columns, rows, values, palette, words }) {
+  /** Of the page's ink and paper, the one that can be read on a colour. */
+  function inkOn(shade, palette) {
+    const apart = (colour) => Math.abs(echarts.color.lum(colour, 1) - echarts.color.lum(shade, 1));
+    return apart(palette.text) >= apart(palette.surface) ? palette.text : palette.surface;
+  }
+
+  function texts(cells, { columns, rows, values, scale, palette, words }) {
     if (columns * rows > MOST_TEXTS || cells.height < 12) return [];
+    const inks = scale.shades.map((shade) => inkOn(shade, palette));
     const drawn = [];
     for (let i = 0; i < values.length; i += 1) {
       if (values[i] === null || Number.isNaN(values[i])) continue;
       const word = words(values[i]);
       if (word === null || word.length * LETTER_PX > cells.width - 3) continue;
       const [x, y] = [cells.x((i % columns) + 0.5), cells.y(Math.floor(i / columns) + 0.5)];
-      drawn.push(text(word, x, y, { fill: palette.text, stroke: palette.surface, lineWidth: 2, fontSize: 11, align: "center", verticalAlign: "middle" }));
+      const step = scale.step(values[i]); // the rim of the cell's own colour keeps stripes off the letters
+      drawn.push(text(word, x, y, { fill: inks[step], stroke: scale.shades[step], lineWidth: 4, fontSize: 11, align: "center", verticalAlign: "middle" }));
     }
     return drawn;
   }

@@ -32,7 +32,7 @@
     ];
     at("facts").textContent = parts.filter(Boolean).join("  |  ");
     const missing = facts.missing || [];
-    at("missing").replaceChildren(...(missing.length ? [element("p", {}, element("strong", { text: "Not in this page: " }), `${missing.join("; ")}.`)] : []));
+    at("missing").replaceChildren(...(missing.length ? [element("strong", { text: "Not in this page" }), element("ul", {}, ...missing.map((text) => element("li", { text: `${text}.` })))] : []));
     at("colophon").textContent = `Made by prisam_p2p ${facts.prisam_version || ""}. Charts: Apache ECharts ${echarts.version}. This file asks nothing of a network.`;
   }
 
@@ -52,7 +52,8 @@
       return element("label", { class: "field" }, `${label} `, made);
     };
     const rounds = Array.from({ length: store.facts.rounds || 0 }, (_, i) => [String(i), String(i)]);
-    const faults = store.table("faults").rows().map((row) => [String(row.occurrence), `${row.occurrence} ${row.kind ?? ""}`]);
+    const faults = store.table("faults").rows().map((row) => [String(row.occurrence), `${row.occurrence} ${row.kind ?? ""}`])
+      .sort(([a], [b]) => prisam.text.inOrder(a, b));
     const fields = [];
     if (store.runs.length > 1) {
       const runs = element("select", { id: "select-run" });

@@ -59,6 +59,9 @@ var prisam = {};
     return unit * ten * [1, 2, 5, 10].find((times) => times * ten >= least * 0.999);
   }
 
+  /** The order of names with numbers in them: churn#2 comes before churn#10. */
+  const inOrder = (a, b) => String(a).localeCompare(String(b), "en", { numeric: true });
+
   /** Cut a long text in the middle, for axes; the whole text stands in tooltips and tables. */
   function short(text, most = 14) {
     const all = Array.from(String(text));
@@ -77,5 +80,5 @@ var prisam = {};
   }
 
   prisam.element = element;
-  prisam.text = { escape, number, share, seconds, bytes, wholeBytes, axisBytes, byteStep, short, tooltip, known, MIB };
+  prisam.text = { escape, number, share, seconds, bytes, wholeBytes, axisBytes, byteStep, inOrder, short, tooltip, known, MIB };
 })();

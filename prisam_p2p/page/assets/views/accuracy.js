@@ -53,7 +53,7 @@
       const last = Math.max(...mine.map((row) => row.moment)); // training alone aggregates nothing
       const rows = mine.filter((row) => row.moment === last);
       const dash = source === "baseline" ? [8, 4] : [3, 3];
-      return { name: source === "control" ? "control run" : source, type: "line", z: 5, symbol: "none",
+      return { name: source === "control" ? "control run" : `baseline: ${c.store.facts.baseline ?? "not known"}`, type: "line", z: 5, symbol: "none",
         data: rows.filter((row) => row[axis.column] !== null).map((row) => [row[axis.column], row.mean, null, row.round, last]),
         lineStyle: { color: c.palette.text, width: 2, type: dash }, itemStyle: { color: c.palette.text } };
     }).filter((series) => series.data.length);
@@ -79,6 +79,9 @@
     return { name: "faults", type: "line", data: [], z: 0, itemStyle: { color: c.palette.selected },
       markArea: { silent: true, itemStyle: { color: c.palette.shade }, label: { show: few, color: c.palette.muted, fontSize: 10, position: "insideTop" }, data: areas } };
   }
+
+  /** In the legend faults look as they do in the figure: an area, and no line. */
+  const shadeLegend = ({ palette }) => ({ name: "faults", icon: "rect", itemStyle: { color: palette.shade, borderColor: palette.selected, borderWidth: 1 } });
 
   function chosenSeries(c, lines, moment) {
     const { peer } = c.selection;
@@ -145,7 +148,7 @@
     return { height: c.width < 600 ? 340 : 430, notes, table: asTable, summary,
       option: {
         grid: { left: 56, right: 24, top: 32, bottom: 108 },
-        legend: { type: "scroll", bottom: 0, data: [...new Set(series.map((each) => each.name))] },
+        legend: { type: "scroll", bottom: 0, data: [...new Set(series.map((each) => each.name))].map((name) => (name === "faults" ? shadeLegend(c) : name)) },
         tooltip: { formatter: tooltip(c, axis) },
         xAxis: { type: "value", name: axis.name, nameLocation: "middle", nameGap: 26, min: "dataMin", max: "dataMax", minInterval: c.controls.axis === "round" ? 1 : 0,
           axisLabel: { formatter: (value) => String(Number(value.toFixed(2))) } },

@@ -8,7 +8,7 @@
   const LAYERS = ["payload", "header", "framing", "beyond"];
   const SUMS = {beyond: "on the wire", framing: "TCP stream", header: "payload and headers", payload: "payload"};
   const SHADES = [5, 3, 2, 1]; // of the scale from nothing to much, so that no layer looks like a kind
-  const BEFORE = "before"; // round -1: before the first announcement, handshakes, heartbeats
+  const NO_ROUND = "none"; // round -1: handshakes, heartbeats, and what was sent before the first round
   const PUSH = "push everything, on the wire";
   const MOST_HEADS = 60; // rows of the matrix; more peers are rolled up
   const TOP = 200; // links in the matrix's table
@@ -36,7 +36,7 @@
   /** Return payload, header, framing, stream, wire: the columns of `prisam bytes`. */
   const columnsOf = (parts) => [...parts.slice(0, 3), upTo("framing", parts), total(parts)];
   const COLUMNS = ["payload, B", "header, B", "framing, B", "stream, B", "wire, B"];
-  const roundName = (round) => (round < 0 ? BEFORE : String(round));
+  const roundName = (round) => (round < 0 ? NO_ROUND : String(round));
 
   function emptyWords(store) {
     return store.facts.status === "running" ? "Bytes are accounted for when the run has ended." : "This run sent no bytes.";
@@ -92,7 +92,7 @@
   function roundTip(items) {
     const rows = items.filter((item) => item.value != null)
       .map((item) => [item.seriesName, prisam.text.wholeBytes(item.value)]);
-    return prisam.text.tooltip(items[0].name === BEFORE ? "before the rounds" : `round ${items[0].name}`, rows);
+    return prisam.text.tooltip(items[0].name === NO_ROUND ? "of no round" : `round ${items[0].name}`, rows);
   }
 
   function roundTable(bytes, pushed) {
@@ -168,7 +168,7 @@
       ? [`Rolled up: ${peers} peers as ${heads.length} rows and columns; a cell is the sum of its links.`] : [];
     if (top.length < links.length) notes.push(`The table has the ${TOP} links with most bytes, of ${prisam.text.number(links.length)}.`);
     return {
-      height: size + 190, notes, option: pairsOption(c, names, data, size),
+      height: size + 110 + lengthOf(names), notes, option: pairsOption(c, names, data, size),
       table: {
         columns: ["sender", "receiver", "payload, B", "wire, B"],
         rows: top.map((link) => [c.store.peerId(link.sender), c.store.peerId(link.receiver), link.n_bytes, link.wire_bytes]),
@@ -178,9 +178,12 @@
     };
   }
 
+  /** Return how long the longest name beside an axis is, in pixels. */
+  const lengthOf = (names) => 7 * Math.max(...names.map((name) => prisam.text.short(name).length));
+
   function pairsOption(c, names, data, size) {
-    const short = names.map((name) => prisam.text.short(name)), long = 7 * Math.max(...short.map((name) => name.length));
-    const axis = {type: "category", data: short, nameLocation: "middle", nameGap: long + 18};
+    const long = lengthOf(names);
+    const axis = {type: "category", data: names.map((name) => prisam.text.short(name)), nameLocation: "middle", nameGap: long + 18, axisLine: {show: false}};
     return {
       grid: {left: Math.max(long + 40, (c.width - size) / 2), top: 10, width: size - 20, height: size - 20},
       xAxis: {...axis, name: "receiver", axisLabel: {rotate: 90}},
@@ -205,13 +208,13 @@
   prisam.view({
     id: "bytes", title: "Bytes", order: 7, tables: ["bytes", "push_everything", "links", "peers"],
     how: "Every byte on the wire belongs to a kind of message (weights, masks, ..) and to a layer (the payload, our " +
-      "headers, ZeroMQ's framing, TCP and Ethernet around it); the layers are chosen below. Round “before” holds " +
-      "what belongs to no round: connecting, handshakes, heartbeats. The dashed line is what it would cost if each " +
+      "headers, ZeroMQ's framing, TCP and Ethernet around it); the layers are chosen below. Round “none” holds " +
+      "what belongs to no round: connecting, also after a restart, handshakes, heartbeats. The dashed line is what it would cost if each " +
       "peer pushed its model to each neighbor. The tables have the bytes that “prisam bytes” prints.",
     figures: [
       {
         id: "rounds", title: "By round and kind", follows: [], build: rounds,
-        click: (event) => (event.name === undefined || event.name === BEFORE ? null : {round: Number(event.name)}),
+        click: (event) => (event.name === undefined || event.name === NO_ROUND ? null : {round: Number(event.name)}),
         controls: [
           {id: "layer", label: "Count", options: Object.entries(SUMS)},
           {id: "scale", label: "Axis", options: [["linear", "linear"], ["log", "logarithmic"]]},

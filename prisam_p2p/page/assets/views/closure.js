@@ -3,7 +3,7 @@
   "use strict";
 
   const ROW = 34;  // pixels
-  const RANGES = {added: "what is added to the payload", whole: "from zero"};
+  const RANGES = {added: "what is added", whole: "from zero"};
 
   function build(c) {
     const steps = stacked(c.store.table("closure").rows());
@@ -11,7 +11,7 @@
     if (steps.length && steps.every((step) => !step.n_bytes)) return {option: null, empty: "This run sent no bytes."};
     if (!steps.length) return {option: null, empty: words.length ? words.join(" ") : "The bytes are accounted for when the run has ended."};
     return {
-      option: optionOf(c, steps), height: 110 + ROW * steps.length, notes: words,
+      option: optionOf(c, steps), height: 110 + ROW * steps.length, notes: [...words, ...cutWords(c, steps)],
       table: tableOf(steps), summary: `${summaryOf(steps)} ${words.join(" ")}`,
     };
   }
@@ -36,17 +36,29 @@
     return facts.closure_words || [];
   }
 
-  function optionOf(c, steps) {
+  /** Return where the axis begins, its last value, and its step, in bytes. */
+  function axisOf(c, steps) {
     const first = steps[0].end, last = steps[steps.length - 1].end;
     const added = c.controls.range === "added";
     const step = prisam.text.byteStep(added ? 1.04 * (last - first) : last);
     const low = added ? Math.max(0, Math.floor(first / step - 0.02) * step) : 0;
+    return {low, high: Math.ceil(last / step) * step, step};
+  }
+
+  /** Say that bars are longer than they look, where the axis does not begin at zero. */
+  function cutWords(c, steps) {
+    const {low} = axisOf(c, steps);
+    return low ? [`The axis begins at ${prisam.text.axisBytes(low)}: bars that touch its left end are longer than drawn. "Axis shows: from zero" draws all of them.`] : [];
+  }
+
+  function optionOf(c, steps) {
+    const {low, high, step} = axisOf(c, steps);
     const inView = (x) => Math.max(low, x);
     return {
       grid: {left: 190, right: 130, top: 40, bottom: 44},
       legend: {top: 0, data: ["this program's account", "the kernel's figure"]},
       xAxis: {
-        type: "value", min: low, max: Math.ceil(last / step) * step, interval: step, name: "bytes", nameLocation: "middle", nameGap: 26,
+        type: "value", min: low, max: high, interval: step, name: "bytes", nameLocation: "middle", nameGap: 26,
         axisLabel: {formatter: (n) => prisam.text.axisBytes(n), hideOverlap: true},
       },
       yAxis: {type: "category", inverse: true, data: steps.map((step) => step.label)},
@@ -70,7 +82,7 @@
 
   function bar(c, step, api) {
     const [x, y] = api.coord([api.value(1), api.value(0)]), [end] = api.coord([api.value(2), api.value(0)]);
-    const height = 0.6 * api.size([0, 1])[1], width = Math.max(2, end - x);
+    const height = 0.6 * api.size([0, 1])[1], width = step.n_bytes ? Math.max(2, end - x) : 0;
     const text = (step.sum ? "= " : "+ ") + prisam.text.wholeBytes(step.n_bytes);
     return {
       type: "group",

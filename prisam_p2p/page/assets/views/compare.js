@@ -12,6 +12,9 @@
     return names.map((name, i) => (names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (${i + 1})`));
   }
 
+  /** A fact as text, since a column holds numbers and words. */
+  const told = (value) => (prisam.text.known(value) ? String(value) : null);
+
   function figuresBeside({ store: { runs } }) {
     const facts = ["status", "algorithm", "topology", "dataset", "model", "peers", "rounds", "rounds_done", "seed", "duration_s"];
     const rowsOf = (run) => run.table("tiles").rows().slice().sort((a, b) => a.place - b.place);
@@ -19,7 +22,7 @@
     const labels = new Map(runs.flatMap((run) => rowsOf(run).map((row) => [row.id, row.label])));
     labels.delete("status"); // a fact already
     const rows = [
-      ...facts.map((fact) => [fact.replaceAll("_", " "), ...runs.map((run) => run.facts[fact] ?? null)]),
+      ...facts.map((fact) => [fact.replaceAll("_", " "), ...runs.map((run) => told(run.facts[fact]))]),
       ...[...labels].map(([id, label]) => [label, ...tiles.map((each) => each.get(id) ?? null)]),
     ];
     return { option: null, tableOnly: true, table: { columns: ["figure", ...namesOf(runs)], rows } };
@@ -42,7 +45,7 @@
     const series = lines.map((line, i) => {
       const mark = c.palette.mark(i);
       return { name: names[i], type: "line", data: line.map((row) => [row.x, row.y, row.round]), symbol: mark.symbol, symbolSize: line.length > 40 ? 0 : 6,
-        lineStyle: { color: mark.color, type: mark.dash, width: 2.2 }, itemStyle: { color: mark.color } };
+        lineStyle: { color: mark.color, type: mark.dash, width: Math.min(8, 2 + 2 * (lines.length - 1 - i)) }, itemStyle: { color: mark.color } };
     });
     const tip = (params) => prisam.text.tooltip(params.seriesName, [["round", params.value[2]], [unit, prisam.text.number(params.value[0], 2)], ["mean accuracy", prisam.text.share(params.value[1], 2)]]);
     const ends = lines.map((line, i) => (line.length ? `${names[i]}: ${prisam.text.share(line.at(-1).y)} in round ${line.at(-1).round}` : `${names[i]}: none`));
@@ -96,8 +99,9 @@
       for (const row of rows) kinds.set(row.occurrence, row.kind);
       return new Map(rows.map((row) => [row.occurrence, row]));
     });
-    const told = (row) => (row ? [row.verdict ?? "no verdict", row.why].filter(Boolean).join(": ") : "not in this run");
-    const rows = [...kinds].map(([occurrence, kind]) => [occurrence, kind, ...found.map((each) => told(each.get(occurrence)))]);
+    const verdictOf = (row) => (row ? [row.verdict ?? "no verdict", row.why].filter(Boolean).join(": ") : "not in this run");
+    const rows = [...kinds].sort(([a], [b]) => prisam.text.inOrder(a, b))
+      .map(([occurrence, kind]) => [occurrence, kind, ...found.map((each) => verdictOf(each.get(occurrence)))]);
     const empty = rows.length ? "" : "No run here had a fault.";
     return { option: null, empty, tableOnly: rows.length > 0, table: { columns: ["occurrence", "kind", ...names], rows } };
   }

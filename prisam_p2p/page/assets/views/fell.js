@@ -187,6 +187,7 @@
     if (!rows.length) return { option: null, empty: without(store) };
     const n = Math.max(...rows.map((row) => row.right.length));
     const names = Array.from({ length: n }, (_, i) => String((store.facts.classes || [])[i] ?? i));
+    const heads = names.map((name, i) => (rows.some((row) => row.of[i]) ? name : `${name} (no images)`));
     const moments = [[TRAINED, "trained", 3], [AVERAGED, "averaged, before recalibration", 4], [AGGREGATED, "aggregated", 0]];
     const shares = moments
       .map(([moment, name, place]) => ({ name, place, row: rows.find((each) => each.moment === moment) }))
@@ -201,7 +202,7 @@
           return [each.seriesName, `${text.share(each.value)}, ${row.right[each.dataIndex]} of ${row.of[each.dataIndex]} images`];
         })) },
         grid: { top: 36, bottom: 40, left: 8, right: 16, containLabel: true },
-        xAxis: { type: "category", data: names, name: "class", nameLocation: "middle", nameGap: 26 },
+        xAxis: { type: "category", data: heads, name: "class", nameLocation: "middle", nameGap: 26 },
         yAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (value) => text.share(value, 0) } },
         series: shares.map(({ name, place, values }) => ({ type: "bar", name, data: values, itemStyle: { color: palette.mark(place).color, decal: palette.mark(place).decal } })),
       },

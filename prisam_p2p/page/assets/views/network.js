@@ -18,7 +18,10 @@
     if (!links.length) return {option: null, empty: "No links: this run's peers do not communicate."};
     const known = links.filter((link) => link[c.controls.bytes] != null);
     const picture = peers.length <= MOST_ON_CIRCLE ? circle : matrix;
-    const notes = known.length ? [] : ["The bytes of links are known when the run has ended."];
+    const most = Math.max(...known.map((link) => link[c.controls.bytes]));
+    const notes = known.length
+      ? [`The ${peers.length <= MOST_ON_CIRCLE ? "widest line" : "strongest colour"} is ${prisam.text.bytes(most)}.`]
+      : ["The bytes of links are known when the run has ended."];
     const drawn = picture(c, peers, links);
     return {...drawn, notes: [...notes, ...(drawn.notes || [])], table: () => tableOf(links, c.store),
             summary: summaryOf(links, peers, c)};

@@ -237,8 +237,9 @@
       "Each row is a peer, and rows are sorted by data group (g0, g1, ..). A bar is what the " +
       "peer did: work is a high bar, waiting is a thin one. Below the bars, each lane holds " +
       "pulls of weights; a frame without filling is a pull that failed or was rejected. Hatched: " +
-      "no record, because the process was down. Shaded bands are faults, darker at the peers " +
-      "that they hit, and each is labelled with its verdict. Diamonds are notes: lost peers, " +
+      "no record, because the process was down, or was killed before it wrote what it did. " +
+      "Shaded bands are faults, darker at the peers that they hit, and each is labelled with " +
+      "its verdict. Diamonds are notes: lost peers, " +
       "restarts, stalls. Look for long thin bars: hover over one to see whom the peer waited " +
       "for. Click on a bar to select its peer and round: arrows show which masks (dashed) and " +
       "weights (full) the peer got, and when; upright lines show the round at all peers. Drag to " +
