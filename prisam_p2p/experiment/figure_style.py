@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from prisam_p2p.experiment.output_specs import Label
 from prisam_p2p.measure.files import written_beside
-from prisam_p2p.page.palette import COLOURS
+from prisam_p2p.page.palette import COLOURS, SEQUENTIAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 # matplotlib is imported in the functions that use it, because the import takes a second.
@@ -53,6 +54,20 @@ def line_style(index: int) -> LineStyle:
         MARKERS[index % len(MARKERS)],
         DASHES[index // len(COLOURS) % len(DASHES)],
     )
+
+
+def from_nothing_to_much() -> Colormap:
+    """Return the colours of a matrix, pale to strong, as a run's page has them."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("prisam", list(SEQUENTIAL))
+
+
+def whole_numbers(panel: Panel) -> None:
+    """Put ticks of the x axis at whole numbers only: there is no round 1.2."""
+    from matplotlib.ticker import MaxNLocator
+
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def canvas(

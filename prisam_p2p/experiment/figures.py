@@ -17,6 +17,7 @@ from prisam_p2p.experiment.figure_style import (
     positions,
     save,
     spread_note,
+    whole_numbers,
 )
 from prisam_p2p.experiment.output_specs import ROUND, FigureKind, FigureSpec, Label
 from prisam_p2p.experiment.statistics import (
@@ -61,6 +62,7 @@ def over_rounds(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> 
         rounds = sorted(int(t) for *k, t in stats if tuple(k) == key)
         if rounds:
             _line(panel, [t + 1.0 for t in rounds], [stats[*key, t] for t in rounds], n, label)
+        whole_numbers(panel)
     _label(panels, "rounds", CATALOG[spec.measure or ""].title)
     return _finish(figure, panels, spec, stats)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prisam_p2p.experiment.figure_style import canvas, legend, line_style
+from prisam_p2p.experiment.figure_style import canvas, from_nothing_to_much, legend, line_style
 from prisam_p2p.experiment.mask_analysis import (
     AnnouncedMasks,
     pair_auc,
@@ -25,11 +25,13 @@ def similarity_matrix(announced: AnnouncedMasks, title: str) -> Figure:
     peers, matrix = announced.peers, similarity(announced)
     off_diagonal = matrix[~np.eye(len(peers), dtype=bool)]
     figure, (panel,) = canvas([""], (4.6, 4.4))
-    shown = panel.imshow(matrix, cmap="cividis", vmin=float(off_diagonal.min()), vmax=1.0)
+    shown = panel.imshow(
+        matrix, cmap=from_nothing_to_much(), vmin=float(off_diagonal.min()), vmax=1.0
+    )
     panel.grid(visible=False)
     for border in _borders(announced):
-        panel.axhline(border, color="white", linewidth=1.2)
-        panel.axvline(border, color="white", linewidth=1.2)
+        panel.axhline(border, color="0.3", linewidth=1.2)
+        panel.axvline(border, color="0.3", linewidth=1.2)
     if len(peers) <= _MOST_NAMES:
         panel.set_xticks(range(len(peers)), peers, rotation=90, fontsize=6)
         panel.set_yticks(range(len(peers)), peers, fontsize=6)

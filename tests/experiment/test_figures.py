@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 from hand_results import AXES, results
+from matplotlib.colors import to_hex
 
 from prisam_p2p.experiment.figure_style import MARKERS, save
 from prisam_p2p.experiment.figures import draw, write_figure
 from prisam_p2p.experiment.mask_analysis import AnnouncedMasks
 from prisam_p2p.experiment.mask_figures import components, similarity_matrix
 from prisam_p2p.experiment.output_specs import FigureSpec
+from prisam_p2p.page import palette
 from prisam_p2p.page.palette import COLOURS
 
 
@@ -31,6 +33,7 @@ def test_over_rounds_has_a_panel_for_each_split_and_a_line_for_each_method():
     assert list(line.get_xdata()) == [1, 2, 3]
     assert line.get_ydata() == pytest.approx([0.325, 0.598, 0.65])
     assert figure.axes[0].get_xlabel() == "rounds"
+    assert all(tick == int(tick) for panel in figure.axes for tick in panel.get_xticks())
     assert "accuracy" in figure.axes[0].get_ylabel()
     assert "n = 2 seeds" in figure.get_suptitle()
 
@@ -107,6 +110,8 @@ def test_a_mask_matrix_shows_every_pair_and_the_borders_of_groups():
     assert shown[0, 1] == 0.75
     assert shown[0, 2] == 0.0
     assert len(panel.lines) == 2  # one border, across and down
+    strongest = panel.images[0].get_cmap()(1.0)
+    assert to_hex(strongest).upper() == palette.SEQUENTIAL[-1]
     assert "pair AUC 1.000" in figure.get_suptitle()
 
 

@@ -88,7 +88,7 @@ def test_every_phase_and_kind_has_a_colour():
 def test_no_two_phases_look_the_same():
     theme = (ASSETS / "js" / "theme.js").read_text()
     decals = len(
-        re.findall(r"\{ symbol:", re.search(r"const DECALS = \[(.*?)\];", theme, re.DOTALL)[1])
+        re.findall(r"\bsymbol: ", re.search(r"const DECALS = \[(.*?)\];", theme, re.DOTALL)[1])
     )
     looks = {(colour, i % decals) for i, colour in enumerate(palette.PHASES.values())}
     assert decals > 1
