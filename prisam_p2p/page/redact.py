@@ -29,6 +29,9 @@ _UNSAFE = re.compile(
     re.VERBOSE,
 )
 
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of what follows: they would turn our own words, too."""
+
 
 class Words:
     """Shows texts as a page has them.
@@ -46,6 +49,7 @@ class Words:
 
     def text(self, text: str) -> str:
         """Return a text as the page shows it."""
+        text = _TURNING.sub("\ufffd", text)
         if len(text) > MOST_CHARACTERS:
             text = f"{text[:MOST_CHARACTERS]} .. ({len(text):,} characters)"
         if not self.redact:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from hand_runs import announced, orderly
 
 from prisam_p2p.cli import main
+from prisam_p2p.page.redact import Words
 
 
 @pytest.fixture
@@ -72,3 +73,8 @@ def test_a_redacted_page_does_not_name_the_folder(run, tmp_path):
     assert "triangle" in shown
     assert "ring-one" not in shown
     assert "somebody" not in shown
+
+
+def test_marks_that_turn_the_direction_of_text_are_made_visible():
+    assert Words(redact=False).text("a\u202ebc") == "a\ufffdbc"
+    assert Words(redact=False).value(["\u2066x"]) == ["\ufffdx"]

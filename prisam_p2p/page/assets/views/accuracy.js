@@ -83,6 +83,22 @@
   /** In the legend faults look as they do in the figure: an area, and no line. */
   const shadeLegend = ({ palette }) => ({ name: "faults", icon: "rect", itemStyle: { color: palette.shade, borderColor: palette.selected, borderWidth: 1 } });
 
+  const LEGEND_ROW_PX = 24;
+  const MOST_LEGEND_ROWS = 4; // more are scrolled
+
+  /** The legend below the figure, and how high it is: paper cannot be scrolled, so all names are shown where they fit. */
+  function legendOf(c, names) {
+    let [rows, x] = [1, 0];
+    for (const name of names) {
+      const width = 50 + name.length * 7;
+      if (x + width > c.width) [rows, x] = [rows + 1, 0];
+      x += width;
+    }
+    const fits = rows <= MOST_LEGEND_ROWS;
+    const data = names.map((name) => (name === "faults" ? shadeLegend(c) : name));
+    return { height: (fits ? rows : 1) * LEGEND_ROW_PX, option: { type: fits ? "plain" : "scroll", bottom: 0, data } };
+  }
+
   function chosenSeries(c, lines, moment) {
     const { peer } = c.selection;
     if (peer === null || !lines.has(peer)) return [];
@@ -145,15 +161,16 @@
     const told = moments.find(lastOf);
     const last = lastOf(told);
     const summary = `Accuracy (${score}) over ${axis.name}, ${MOMENTS[told]}. In round ${last.round}: mean ${prisam.text.share(last.y)}, lowest ${prisam.text.share(last.low)}, highest ${prisam.text.share(last.high)} of ${last.n} peers.`;
-    return { height: c.width < 600 ? 340 : 430, notes, table: asTable, summary,
+    const legend = legendOf(c, [...new Set(series.map((each) => each.name))]);
+    return { height: (c.width < 600 ? 316 : 406) + legend.height, notes, table: asTable, summary,
       option: {
-        grid: { left: 56, right: 24, top: 32, bottom: 108 },
-        legend: { type: "scroll", bottom: 0, data: [...new Set(series.map((each) => each.name))].map((name) => (name === "faults" ? shadeLegend(c) : name)) },
+        grid: { left: 56, right: 24, top: 32, bottom: 84 + legend.height },
+        legend: legend.option,
         tooltip: { formatter: tooltip(c, axis) },
         xAxis: { type: "value", name: axis.name, nameLocation: "middle", nameGap: 26, min: "dataMin", max: "dataMax", minInterval: c.controls.axis === "round" ? 1 : 0,
           axisLabel: { formatter: (value) => String(Number(value.toFixed(2))) } },
         yAxis: { type: "value", name: "accuracy", nameTextStyle: { align: "left" }, scale: true, axisLabel: { formatter: (value) => `${Math.round(value * 100)} %` } },
-        dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" }, { type: "slider", filterMode: "none", bottom: 32, height: 22, showDataShadow: false, brushSelect: false }],
+        dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" }, { type: "slider", filterMode: "none", bottom: 8 + legend.height, height: 22, showDataShadow: false, brushSelect: false }],
         series,
       } };
   }
