@@ -266,16 +266,14 @@
 
   /** Lines between data groups. */
   function groupSeries(model, store, palette) {
-    const first = model.peers.flatMap((peer, row) =>
-      row && store.groupOf(peer) !== store.groupOf(model.peers[row - 1]) ? [row] : [],
-    );
+    const begins = prisam.charts.groupBegins(store, model.peers);
     return series(
       "groups",
       (api, area) => {
         const scale = scaleOf(api, area);
         return [
           rects(
-            first.flatMap((row) => [area.x, scale.y(row, -0.5), area.width, 1]),
+            begins.flatMap((row) => [area.x, scale.y(row, -0.5), area.width, 1]),
             { fill: palette.muted },
           ),
         ];

@@ -17,19 +17,32 @@
     main.replaceChildren();
     nav.replaceChildren();
     for (const view of shown()) {
-      const heading = element("h2", { id: `view-${view.id}`, tabindex: "-1", text: view.title });
-      const section = element("section", { id: `section-${view.id}`, class: "view", "aria-labelledby": `view-${view.id}` },
-        heading, element("details", { class: "how" }, element("summary", { text: "How to read it" }), element("p", { text: view.how })));
-      view.body = element("div", { class: "body" });
-      if (view.draw) section.append(view.body);
-      for (const spec of view.figures || []) {
-        const figure = new prisam.Figure(view, spec);
-        figures.push(figure);
-        section.append(figure.element);
-      }
-      main.append(section);
+      main.append(sectionOf(view));
       nav.append(element("li", {}, link(view.id, view.short || view.title)));
     }
+  }
+
+  /** A view's section: its heading, how to read it, and its body or its figures. */
+  function sectionOf(view) {
+    const section = element(
+      "section",
+      { id: `section-${view.id}`, class: "view", "aria-labelledby": `view-${view.id}` },
+      element("h2", { id: `view-${view.id}`, tabindex: "-1", text: view.title }),
+      element(
+        "details",
+        { class: "how" },
+        element("summary", { text: "How to read it" }),
+        element("p", { text: view.how }),
+      ),
+    );
+    view.body = element("div", { class: "body" });
+    if (view.draw) section.append(view.body);
+    for (const spec of view.figures || []) {
+      const figure = new prisam.Figure(view, spec);
+      figures.push(figure);
+      section.append(figure.element);
+    }
+    return section;
   }
 
   /** A link to a view: it keeps the selection that stands in the address. */
@@ -65,12 +78,14 @@
   }
 
   function drawBodies(which) {
-    for (const view of which) view.draw?.(view.body, { store: prisam.store, selection: prisam.selection, palette: prisam.palette });
+    const { store, selection, palette } = prisam;
+    for (const view of which) view.draw?.(view.body, { store, selection, palette });
   }
 
   function follow() {
     prisam.store.onChange((change) => {
-      const touched = (view) => change.facts || (view.tables || []).some((name) => change.tables.includes(name));
+      const touched = (view) =>
+        change.facts || (view.tables || []).some((name) => change.tables.includes(name));
       drawBodies(shown().filter(touched));
       for (const figure of figures) if (touched(figure.view)) figure.changed();
     });
@@ -105,5 +120,14 @@
     });
   }
 
-  prisam.views = { all: () => shown(), figures: () => figures, figure: (id) => figures.find((each) => each.id === id), build, drawFirst, follow, link, go };
+  prisam.views = {
+    all: () => shown(),
+    figures: () => figures,
+    figure: (id) => figures.find((each) => each.id === id),
+    build,
+    drawFirst,
+    follow,
+    link,
+    go,
+  };
 })();

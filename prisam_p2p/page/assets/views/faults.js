@@ -73,9 +73,7 @@
         type: "value",
         min: 0,
         max: end,
-        name: "seconds of the run",
-        nameLocation: "middle",
-        nameGap: 26,
+        ...prisam.charts.axisName("seconds of the run"),
         axisLabel: { showMaxLabel: false },
       },
       yAxis: {

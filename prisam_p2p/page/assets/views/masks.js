@@ -3,8 +3,11 @@
 "use strict";
 
 (function () {
-  const { matrix, text, maskBits } = prisam;
-  const seen = { cells: null, figure: null };
+  const { charts, matrix, text, maskBits } = prisam;
+  const { mean } = prisam.series;
+  const LABELS = 96; // pixels
+  const ROOMY = 60; // up to so many peers, cells are large
+  const seen = { cells: null, figure: null }; // what is drawn, for the mouse
   let decoded = { table: null, bytes: new Map() };
 
   /** The bytes of the mask with this number; decoded once. */
@@ -82,7 +85,7 @@
     const links = linksOf(store, model);
     seen.figure = { model, links };
     const side = Math.max(160, Math.min(width - LABELS - 20, 820, Math.max(n * 34, 220)));
-    const names = peers.map((peer) => named(store, peer));
+    const names = peers.map((peer) => charts.peerName(store, peer, 9));
     const axis = {
       type: "category",
       data: names,
@@ -108,18 +111,7 @@
           }),
           matrix.frameSeries(n, n, [
             ...linkFrames(cellsOf(peers, links[controls.frame]), n, palette),
-            {
-              cells: edges(store, peers),
-              span: [n, 0],
-              inset: 0,
-              style: { fill: null, stroke: palette.muted, lineWidth: 1 },
-            },
-            {
-              cells: edges(store, peers).map(([column, row]) => [row, column]),
-              span: [0, n],
-              inset: 0,
-              style: { fill: null, stroke: palette.muted, lineWidth: 1 },
-            },
+            ...charts.groupFrames(store, peers, palette.muted),
             {
               cells: peers.includes(selection.peer) ? [[0, peers.indexOf(selection.peer)]] : [],
               span: [n, 1],
@@ -135,19 +127,10 @@
     };
   }
 
-  const LABELS = 96; // pixels
-  const ROOMY = 60; // up to so many peers, cells are large
-
   const nothing = (store) =>
     store.facts.status === "running"
       ? "No mask is announced yet."
       : "This run announced no masks, or none is recorded.";
-
-  function named(store, peer) {
-    const group = store.groupOf(peer);
-    const id = text.short(store.peerId(peer), 9);
-    return group < 0 ? id : `${id} · g${group}`;
-  }
 
   /**
    * Whom each peer chose in the round, and whom it counts to its group: {chosen, group}, peer ->
@@ -180,12 +163,6 @@
     ];
   }
 
-  /** The rows at which another data group begins. */
-  const edges = (store, peers) =>
-    peers.flatMap((peer, row) =>
-      row && store.groupOf(peer) !== store.groupOf(peers[row - 1]) ? [[0, row]] : [],
-    );
-
   function remarks(c, { peers, round, masks }) {
     const rounds = roundsOf(c.store);
     return [
@@ -201,8 +178,6 @@
   }
 
   function summaryOf(store, { peers, round, layer }, alike) {
-    const mean = (values) =>
-      values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
     const pairs = alike
       .map((value, i) => [value, peers[Math.floor(i / peers.length)], peers[i % peers.length]])
       .filter(([value, a, b]) => value !== null && a !== b);
@@ -313,9 +288,7 @@
           min: 0,
           max: Math.max(1, ...rows.map((row) => row.round)),
           minInterval: 1,
-          name: "round",
-          nameLocation: "middle",
-          nameGap: 24,
+          ...charts.axisName("round", 24),
         },
         yAxis: { type: "value", min: Math.floor(least * 10) / 10, max: 1 },
         series: [

@@ -47,7 +47,7 @@
     const top =
       legend.height + draw.NOTES_PX + (bands.length ? draw.FAULT_LANES * draw.FAULT_LANE_PX : 0);
     return {
-      option: optionOf(c, model, series, legend.option, top, window_(c, model, bands)),
+      option: optionOf(c, model, series, legend.option, top, shownWindow(c, model, bands)),
       height: top + model.peers.length * rowPx + BOTTOM_PX,
       zoomed: JSON.stringify([
         controls,
@@ -98,7 +98,7 @@
   const pulled = (model, outcome) => (model.pull.outcome || []).includes(outcome);
 
   /** From when to when the plot shows, in seconds, before the reader zooms. */
-  function window_({ selection, controls }, model, bands) {
+  function shownWindow({ selection, controls }, model, bands) {
     let range = null;
     if (controls.window === "round" && selection.round !== null)
       range = roundWindow(model, selection.round, selection.peer);
@@ -115,7 +115,7 @@
   }
 
   function optionOf({ store }, model, series, legend, top, [startValue, endValue]) {
-    const names = model.peers.map((peer) => nameOf(store, peer));
+    const names = model.peers.map((peer) => prisam.charts.peerName(store, peer));
     return {
       tooltip: null,
       legend,
@@ -124,9 +124,7 @@
         type: "value",
         min: 0,
         max: model.end_s,
-        name: "seconds",
-        nameLocation: "middle",
-        nameGap: 22,
+        ...prisam.charts.axisName("seconds", 22),
         axisLabel: {
           hideOverlap: true,
           showMaxLabel: false,
@@ -161,12 +159,6 @@
       ],
       series,
     };
-  }
-
-  function nameOf(store, peer) {
-    const group = store.groupOf(peer);
-    const id = prisam.text.short(store.peerId(peer));
-    return group < 0 ? id : `${id} · g${group}`;
   }
 
   function remarks(store, model, bands) {

@@ -1,0 +1,45 @@
+/* What the charts of several views have in common: names of axes and peers, per cent, and where
+   data groups begin. Pure. */
+"use strict";
+
+(function () {
+  const { short } = prisam.text;
+
+  /** The numbers of the moments at which a model is evaluated, as `moments` in a run's facts. */
+  const MOMENTS = { TRAINED: 0, AVERAGED: 1, AGGREGATED: 2 };
+
+  /** The name of an axis, in its middle, `nameGap` pixels away from it. */
+  const axisName = (name, nameGap = 26) => ({ name, nameLocation: "middle", nameGap });
+
+  /** The name of an upright axis, above it. */
+  const topName = (name) => ({ name, nameTextStyle: { align: "left" } });
+
+  /** A share in [0, 1] beside an axis. */
+  const percent = (share) => `${Math.round(share * 100)} %`;
+
+  /** A peer beside an axis: its id, cut to `most` letters, and its data group if it has one. */
+  function peerName(store, peer, most) {
+    const group = store.groupOf(peer);
+    const id = short(store.peerId(peer), most);
+    return group < 0 ? id : `${id} · g${group}`;
+  }
+
+  /** The places in a list of peers at which another data group begins; not the first place. */
+  function groupBegins(store, peers) {
+    return peers.flatMap((peer, place) =>
+      place && store.groupOf(peer) !== store.groupOf(peers[place - 1]) ? [place] : [],
+    );
+  }
+
+  /** Lines between data groups, across a matrix of n peers and down, as `frames` of its series. */
+  function groupFrames(store, peers, color) {
+    const common = { inset: 0, style: { fill: null, stroke: color, lineWidth: 1 } };
+    const begins = groupBegins(store, peers);
+    return [
+      { cells: begins.map((row) => [0, row]), span: [peers.length, 0], ...common },
+      { cells: begins.map((column) => [column, 0]), span: [0, peers.length], ...common },
+    ];
+  }
+
+  prisam.charts = { MOMENTS, axisName, topName, percent, peerName, groupBegins, groupFrames };
+})();
