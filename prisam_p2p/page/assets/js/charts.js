@@ -24,6 +24,8 @@
     return group < 0 ? id : `${id} · g${group}`;
   }
 
+  const groupName = (group) => (group < 0 ? "no data group" : `data group ${group}`);
+
   /** The places in a list of peers at which another data group begins; not the first place. */
   function groupBegins(store, peers) {
     return peers.flatMap((peer, place) =>
@@ -41,5 +43,14 @@
     ];
   }
 
-  prisam.charts = { MOMENTS, axisName, topName, percent, peerName, groupBegins, groupFrames };
+  prisam.charts = {
+    MOMENTS,
+    axisName,
+    topName,
+    percent,
+    peerName,
+    groupName,
+    groupBegins,
+    groupFrames,
+  };
 })();

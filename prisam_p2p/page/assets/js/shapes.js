@@ -1,6 +1,6 @@
 /* Shapes that draw thousands of rectangles, arrows or diamonds as one element of a chart.
    ECharts clips and exports them like any shape; what lies under the mouse is the view's own
-   question (pointer.js). */
+   question (timeline_tip.js). */
 "use strict";
 
 (function () {

@@ -9,7 +9,10 @@
   async function payload() {
     const packed = at("data").textContent.trim();
     if (typeof DecompressionStream === "undefined") {
-      throw new Error("This browser cannot inflate the page's data. Firefox 113, Chrome 80, Safari 16.4 and later can.");
+      throw new Error(
+        "This browser cannot inflate the page's data. Firefox 113, Chrome 80, Safari 16.4 and " +
+          "later can.",
+      );
     }
     const letters = atob(packed);
     const bytes = new Uint8Array(letters.length);
@@ -24,16 +27,29 @@
     document.title = `${store.run.name} · PRISAM`;
     at("headline").textContent = facts.headline || "";
     const parts = [
-      facts.algorithm, [facts.topology, facts.peers && `${facts.peers} peers`].filter(Boolean).join(", "),
+      facts.algorithm,
+      [facts.topology, facts.peers && `${facts.peers} peers`].filter(Boolean).join(", "),
       [facts.dataset, facts.model].filter(Boolean).join(" · "),
-      prisam.text.known(facts.rounds) ? `${facts.rounds_done ?? "?"} of ${facts.rounds} rounds` : null,
+      prisam.text.known(facts.rounds)
+        ? `${facts.rounds_done ?? "?"} of ${facts.rounds} rounds`
+        : null,
       prisam.text.known(facts.seed) ? `seed ${facts.seed}` : null,
-      facts.began, facts.redacted ? "redacted" : null,
+      facts.began,
+      facts.redacted ? "redacted" : null,
     ];
     at("facts").textContent = parts.filter(Boolean).join("  |  ");
     const missing = facts.missing || [];
-    at("missing").replaceChildren(...(missing.length ? [element("strong", { text: "Not in this page" }), element("ul", {}, ...missing.map((text) => element("li", { text: `${text}.` })))] : []));
-    at("colophon").textContent = `Made by prisam_p2p ${facts.prisam_version || ""}. Charts: Apache ECharts ${echarts.version}. This file asks nothing of a network.`;
+    at("missing").replaceChildren(
+      ...(missing.length
+        ? [
+            element("strong", { text: "Not in this page" }),
+            element("ul", {}, ...missing.map((text) => element("li", { text: `${text}.` }))),
+          ]
+        : []),
+    );
+    at("colophon").textContent =
+      `Made by prisam_p2p ${facts.prisam_version || ""}. Charts: Apache ECharts ` +
+      `${echarts.version}. This file asks nothing of a network.`;
   }
 
   let shownBar = "";
@@ -41,38 +57,84 @@
   /** The selection as form fields, so that the keyboard reaches all that a click does. */
   function selectionBar() {
     const { peer, round, fault, run } = selection;
-    const shows = JSON.stringify([store.peersByGroup().map(store.peerId), store.facts.rounds, store.table("faults").rows().map((row) => [row.occurrence, row.kind]), [peer, round, fault, run]]);
+    const shows = JSON.stringify([
+      store.peersByGroup().map(store.peerId),
+      store.facts.rounds,
+      store
+        .table("faults")
+        .rows()
+        .map((row) => [row.occurrence, row.kind]),
+      [peer, round, fault, run],
+    ]);
     if (shows === shownBar) return; // a list that the reader has open stays open
     shownBar = shows;
     const choice = (id, label, options, value, set) => {
       const made = element("select", { id: `select-${id}` });
-      for (const [key, text] of [["", "any"], ...options]) made.append(element("option", { value: key, text }));
+      for (const [key, text] of [["", "any"], ...options])
+        made.append(element("option", { value: key, text }));
       made.value = value === null ? "" : String(value);
       made.addEventListener("change", () => set(made.value === "" ? null : made.value));
       return element("label", { class: "field" }, `${label} `, made);
     };
-    const rounds = Array.from({ length: store.facts.rounds || 0 }, (_, i) => [String(i), String(i)]);
-    const faults = store.table("faults").rows().map((row) => [String(row.occurrence), `${row.occurrence} ${row.kind ?? ""}`])
+    const rounds = Array.from({ length: store.facts.rounds || 0 }, (_, i) => [
+      String(i),
+      String(i),
+    ]);
+    const faults = store
+      .table("faults")
+      .rows()
+      .map((row) => [String(row.occurrence), `${row.occurrence} ${row.kind ?? ""}`])
       .sort(([a], [b]) => prisam.text.inOrder(a, b));
     const fields = [];
     if (store.runs.length > 1) {
       const runs = element("select", { id: "select-run" });
       store.runs.forEach((run, i) => runs.append(element("option", { value: i, text: run.name })));
       runs.value = String(store.run.index);
-      runs.addEventListener("change", () => selection.set({ run: Number(runs.value) || null, peer: null, round: null, fault: null }));
+      runs.addEventListener("change", () =>
+        selection.set({ run: Number(runs.value) || null, peer: null, round: null, fault: null }),
+      );
       fields.push(element("label", { class: "field" }, "Run ", runs));
     }
-    fields.push(choice("peer", "Peer", store.peersByGroup().map((i) => [String(i), store.peerId(i)]), selection.peer, (v) => selection.set({ peer: v === null ? null : Number(v) })));
-    fields.push(choice("round", "Round", rounds, selection.round, (v) => selection.set({ round: v === null ? null : Number(v) })));
-    if (faults.length) fields.push(choice("fault", "Fault", faults, selection.fault === null ? null : String(selection.fault), (v) => selection.set({ fault: faultKey(v) })));
-    const clear = element("button", { type: "button", text: "Clear", title: "Escape does it too", disabled: selection.empty });
+    fields.push(
+      choice(
+        "peer",
+        "Peer",
+        store.peersByGroup().map((i) => [String(i), store.peerId(i)]),
+        selection.peer,
+        (v) => selection.set({ peer: v === null ? null : Number(v) }),
+      ),
+    );
+    fields.push(
+      choice("round", "Round", rounds, selection.round, (v) =>
+        selection.set({ round: v === null ? null : Number(v) }),
+      ),
+    );
+    if (faults.length)
+      fields.push(
+        choice(
+          "fault",
+          "Fault",
+          faults,
+          selection.fault === null ? null : String(selection.fault),
+          (v) => selection.set({ fault: faultKey(v) }),
+        ),
+      );
+    const clear = element("button", {
+      type: "button",
+      text: "Clear",
+      title: "Escape does it too",
+      disabled: selection.empty,
+    });
     clear.addEventListener("click", () => selection.clear());
     const focused = document.activeElement?.id;
     at("selection").replaceChildren(...fields, clear);
     if (focused?.startsWith("select-")) at(focused)?.focus();
   }
 
-  const faultKey = (text) => (text === null ? null : store.table("faults").columns.occurrence.find((each) => String(each) === text));
+  const faultKey = (text) =>
+    text === null
+      ? null
+      : store.table("faults").columns.occurrence.find((each) => String(each) === text);
 
   function controls() {
     at("theme").value = theme.choice;
@@ -116,7 +178,13 @@
   }
 
   start().catch((error) => {
-    at("views").replaceChildren(element("p", { class: "empty", role: "alert", text: `The page could not be drawn: ${error.message}` }));
+    at("views").replaceChildren(
+      element("p", {
+        class: "empty",
+        role: "alert",
+        text: `The page could not be drawn: ${error.message}`,
+      }),
+    );
     console.error(error);
   });
 })();

@@ -13,9 +13,14 @@ var prisam = {};
     for (const [name, value] of Object.entries(attributes || {})) {
       if (name === "class") made.className = value;
       else if (name === "text") made.textContent = value;
-      else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+      else if (value !== null && value !== undefined && value !== false)
+        made.setAttribute(name, value === true ? "" : value);
     }
-    made.append(...children.filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
+    made.append(
+      ...children
+        .filter((child) => child !== null && child !== undefined)
+        .map((child) => (child instanceof Node ? child : String(child))),
+    );
     return made;
   }
 
@@ -29,13 +34,18 @@ var prisam = {};
   /** A number with so many digits after the point, thousands apart; "not known" of null. */
   function number(value, digits = 0) {
     if (!known(value)) return "not known";
-    return Number(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    return Number(value).toLocaleString("en-US", {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
   }
 
   /** A share in [0, 1] as per cent. */
-  const share = (value, digits = 1) => (known(value) ? `${number(value * 100, digits)} %` : "not known");
+  const share = (value, digits = 1) =>
+    known(value) ? `${number(value * 100, digits)} %` : "not known";
 
-  const seconds = (value, digits = 2) => (known(value) ? `${number(value, digits)} s` : "not known");
+  const seconds = (value, digits = 2) =>
+    known(value) ? `${number(value, digits)} s` : "not known";
 
   /** Bytes in the unit that reads best: B, KiB or MiB. */
   function bytes(value) {
@@ -51,7 +61,9 @@ var prisam = {};
   /** Bytes beside an axis, where most are whole: without a point and zeros. */
   const axisBytes = (value) => bytes(value).replace(/\.0+(?= )/, "");
 
-  /** The step of an axis of bytes up to `most`: 1, 2 or 5 times a power of ten, in B, KiB or MiB. */
+  /**
+   * The step of an axis of bytes up to `most`: 1, 2 or 5 times a power of ten, in B, KiB or MiB.
+   */
   function byteStep(most) {
     const unit = most >= MIB ? MIB : most >= 1024 ? 1024 : 1;
     const least = Math.max(most / unit / 5, unit === 1 ? 1 : 0);
@@ -70,15 +82,38 @@ var prisam = {};
     return `${all.slice(0, head).join("")}…${all.slice(all.length - (most - 1 - head)).join("")}`;
   }
 
-  /** The content of a tooltip: a heading, and rows of a name and a value. An element, never markup. */
+  /**
+   * The content of a tooltip: a heading, and rows of a name and a value. An element, never markup.
+   */
   function tooltip(heading, rows) {
     const body = element("div", { class: "tip" }, element("strong", { text: heading }));
     for (const [name, value] of rows) {
-      body.append(element("div", { class: "tip-row" }, element("span", { text: name }), element("span", { text: value })));
+      body.append(
+        element(
+          "div",
+          { class: "tip-row" },
+          element("span", { text: name }),
+          element("span", { text: value }),
+        ),
+      );
     }
     return body;
   }
 
   prisam.element = element;
-  prisam.text = { escape, number, share, seconds, bytes, wholeBytes, axisBytes, byteStep, inOrder, short, tooltip, known, MIB };
+  prisam.text = {
+    escape,
+    number,
+    share,
+    seconds,
+    bytes,
+    wholeBytes,
+    axisBytes,
+    byteStep,
+    inOrder,
+    short,
+    tooltip,
+    known,
+    MIB,
+  };
 })();

@@ -3,9 +3,9 @@
 "use strict";
 
 (function () {
-  const ROW = 36,
-    LANE = 10,
-    MOST_ROWS = 20; // pixels; more rows are scrolled
+  const ROW = 36;
+  const LANE = 10;
+  const MOST_ROWS = 20; // pixels; more rows are scrolled
   const PLUS = "path://M4,0h2v4h4v2h-4v4h-2v-4h-4v-2h4z";
   /**
    * The moments of an occurrence in the order in which they come, each with a shape of its own. Its
@@ -101,7 +101,8 @@
 
   function labelOf(c, row) {
     const chosen = row.occurrence === c.selection.fault ? "▶ " : "";
-    return `${chosen}${c.palette.verdict(row.verdict).symbol} ${prisam.text.short(row.occurrence, 22)}`;
+    const { symbol } = c.palette.verdict(row.verdict);
+    return `${chosen}${symbol} ${prisam.text.short(row.occurrence, 22)}`;
   }
 
   /** The time in which a fault held: from its application to its heal, or to the end of the run. */
@@ -116,10 +117,10 @@
         row: i,
       })),
       renderItem: (params, api) => {
-        const [x, y] = api.coord([api.value(1), api.value(0)]),
-          [to] = api.coord([api.value(2), api.value(0)]);
-        const row = rows[api.value(0)],
-          height = 0.8 * api.size([0, 1])[1];
+        const [x, y] = api.coord([api.value(1), api.value(0)]);
+        const [to] = api.coord([api.value(2), api.value(0)]);
+        const row = rows[api.value(0)];
+        const height = 0.8 * api.size([0, 1])[1];
         if (row.applied_s == null) return null;
         const chosen = row.occurrence === c.selection.fault;
         return {
