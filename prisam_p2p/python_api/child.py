@@ -36,7 +36,7 @@ def run_in_child(
     """Run `order` in a child process of its own session; return how it ended.
 
     An exception in the caller's thread, such as KeyboardInterrupt, stops the run in order first; a
-    second one kills it.
+    second one kills it. A note of the exception names the run folder of a run that was stopped.
 
     Args:
         hear: called with each news of the run.
@@ -48,8 +48,8 @@ def run_in_child(
             process = _start(order, told)
         finally:
             os.close(told)
-        with process, _stopped_with_us(process):
-            last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        with process, _stopped_with_us(process, news):
             end = _hear_all(process, news, hear, say, last_lines)
             code = _exit_code(process)
     if end is None:
@@ -81,18 +81,30 @@ def _exit_code(process: subprocess.Popen[bytes]) -> int:
 
 
 @contextmanager
-def _stopped_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _stopped_with_us(process: subprocess.Popen[bytes], news: IO[bytes]) -> Iterator[None]:
     """End the process if the block raises: in order, and at once if that is interrupted, too."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
         try:
             process.wait(_STOPPING_S)
         finally:
             process.kill()  # of a launcher that is killed, the peers end too
+        if run_dir := _folder_told(process, news):
+            error.add_note(f"run folder: {run_dir}")
         raise
+
+
+def _folder_told(process: subprocess.Popen[bytes], news: IO[bytes]) -> str:
+    """Return the run folder that the last word of an ended process names; "" without one."""
+    for _, line in _lines(process, news):
+        with suppress(ValueError):  # the rest of a line whose reading was interrupted
+            message = from_line(line)
+            if not isinstance(message, LaunchAdvanced):
+                return message.run_dir
+    return ""
 
 
 def _hear_all(

@@ -124,8 +124,8 @@ def test_an_interrupt_ends_all_processes_and_leaves_a_run_to_load(tmp_path):
 
         try:
             pp.launch(sys.argv[1], run_dir="run")
-        except KeyboardInterrupt:
-            print(pp.load_run("run").summary.status)
+        except KeyboardInterrupt as stopped:
+            print(pp.load_run("run").summary.status, *stopped.__notes__)
     """
     with script(program, tmp_path, net) as process:
         run = tmp_path / "run"
@@ -134,7 +134,7 @@ def test_an_interrupt_ends_all_processes_and_leaves_a_run_to_load(tmp_path):
         assert len(pids) > 5
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=DEADLINE_S)
-    assert (process.returncode, out) == (0, "interrupted\n"), err
+    assert (process.returncode, out) == (0, f"interrupted run folder: {run}\n"), err
     assert alive(pids) == []
 
 
