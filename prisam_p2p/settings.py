@@ -219,7 +219,8 @@ def _one_of(kind: CodeKind, known: type[StrEnum], *words: str) -> Callable[[obje
                 return known(value)
             if value in words or names_code(kind, value):
                 return value
-        names = ", ".join(f"'{name}'" for name in (*words, *known, *sorted(installed(kind))))
+        offered = dict.fromkeys((*words, *known, *sorted(installed(kind))))
+        names = ", ".join(f"'{name}'" for name in offered)
         raise PydanticCustomError("enum", "one of {expected}", {"expected": f"{names}; or {HOW}"})
 
     return read

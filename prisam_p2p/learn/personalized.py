@@ -93,7 +93,7 @@ def load_personalized(
         right = "the metadata that save_personalized writes"
         raise ConfigError(str(path), "architecture", metadata.get("architecture"), right) from error
     if "code" in metadata and factory is None:
-        right = "load_personalized(path, factory=..) with the function that this names"
+        right = "the function that this names, as the argument factory; it is never imported"
         raise ConfigError(str(path), "code", metadata["code"], right)
     return _network(str(path), replace(architecture, factory=factory), tensors)
 

@@ -146,7 +146,7 @@ def test_a_saved_model_needs_its_function_and_never_imports_it(tmp_path):
     layout = layout_of(architecture)
     path = tmp_path / "p.safetensors"
     save_personalized(path, architecture, layout, initial_weights(architecture, 0), {})
-    with pytest.raises(ConfigError, match=r"code = '\./mine\.py:net'.*factory="):
+    with pytest.raises(ConfigError, match=r"code = '\./mine\.py:net'.*as the argument factory"):
         load_personalized(path)
     net = load_personalized(path, factory=mlp)
     saved = initial_weights(architecture, 0).tensors["0.weight"]

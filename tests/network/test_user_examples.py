@@ -53,7 +53,7 @@ def test_texts_whose_letters_are_indices(tmp_path):
     )
     assert (plan["model"]["image_shape"], plan["model"]["dtype"]) == ([12], "int64")
     path = run / "models" / "p00.safetensors"
-    with pytest.raises(ConfigError, match="factory="):
+    with pytest.raises(ConfigError, match="as the argument factory"):
         load_personalized(path)
     net = load_personalized(path, load(CodeKind.MODEL, f"{code}:text_net", "--model").value)
     assert net.norm.num_features == 45  # of 64
