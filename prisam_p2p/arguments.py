@@ -11,7 +11,10 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.extensions.installed import installed
+from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.plan.named_files import (
     EXPERIMENT_FILES,
     FAULT_FILES,
@@ -50,25 +53,28 @@ class RunName(click.ParamType):  # type: ignore[type-arg]  # not generic before 
         return [CompletionItem(name) for name in runs] or [CompletionItem(incomplete, type="dir")]
 
 
-class Suggestion(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
-    """Any text; a shell completes it to one of `words`."""
+class CodeName(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
+    """A built-in name, the name of an installed entry point, or a reference to users' code."""
 
-    name = "text"
+    name = "name or code"
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._words = list(words)
+    def __init__(self, kind: CodeKind, built_in: Iterable[str]) -> None:
+        self._kind, self._built_in = kind, list(built_in)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the words that begin so."""
-        return [CompletionItem(word) for word in self._words if word.startswith(incomplete)]
+        """Return the names that begin so; where none does, let the shell complete a path."""
+        known = dict.fromkeys([*self._built_in, *installed(self._kind)])
+        names = [name for name in known if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
 RUN = RunName()
 TOPOLOGY = FileName(TOPOLOGY_FILES)
 FAULTS = FileName(FAULT_FILES)
 EXPERIMENT = FileName(EXPERIMENT_FILES)
+ALGORITHM = CodeName(CodeKind.ALGORITHM, Algorithm)
 
 DEFAULT_TOPOLOGY = "clusters-12"
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from prisam_p2p.arguments import Suggestion
+from prisam_p2p.arguments import CodeName
+from prisam_p2p.extensions.reference import CodeKind
 from prisam_p2p.learn.catalog import DATASETS, MODELS
 from prisam_p2p.settings import REMOVED, RENAMED, Heading, RunSettings, about
 
@@ -19,8 +20,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _MORE = "The other settings: --help-all, or docs/settings.md."
 _UNGROUPED = "Options"
-_SUGGESTED = {"model": MODELS, "dataset": DATASETS}
-"""Settings that are free text -> names that shells complete."""
+_BUILT_IN = {"model": MODELS, "dataset": DATASETS}
+"""Settings that are free text -> their built-in names."""
 _CHOICES_IN_METAVAR = 5
 """More of them do not fit into the left column of help."""
 
@@ -187,10 +188,11 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
 
 def _click_type(name: str, field: FieldInfo) -> Any:
     kind = plain_type(field.annotation)
-    if names := choices(field):  # where code can stand, too, the settings refuse what is neither
-        return Suggestion(names) if about(field).code else click.Choice(names)
-    if name in _SUGGESTED:
-        return Suggestion(_SUGGESTED[name])
+    names = choices(field) or list(_BUILT_IN.get(name, ()))
+    if code := about(field).code:  # the settings refuse what is neither a name nor code
+        return CodeName(CodeKind(code), names)
+    if names:
+        return click.Choice(names)
     if kind is Path:
         return click.Path(path_type=Path)
     return {int: click.INT, float: click.FLOAT}.get(kind, click.STRING)

@@ -69,7 +69,7 @@ def test_what_is_in_code_is_listed():
 
 
 @pytest.mark.parametrize("kind", list(CodeKind))
-def test_what_installed_packages_offer_is_listed_behind_the_built_in_names(here, kind, monkeypatch):
+def test_what_installed_packages_offer_is_listed_and_completed(here, kind, monkeypatch):
     info = here / "theirs-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
@@ -77,7 +77,9 @@ def test_what_installed_packages_offer_is_listed_behind_the_built_in_names(here,
     monkeypatch.syspath_prepend(here)
     installed.cache_clear()
     *ours, last = items(f"{kind}s")
+    words = completed("launch", f"--{kind}", "min")
     installed.cache_clear()
+    assert words == ["mine"]
     assert (last["name"], last["description"]) == ("mine", "of theirs 1.2")
     assert len(ours) >= 3
 
@@ -131,6 +133,8 @@ def test_without_a_kind_all_are_listed():
         (["launch", "ring-8", "--faults", "churn"], ["churn-30"]),
         (["launch", "--model", "vgg"], ["vgg-s", "vgg11"]),
         (["launch", "--algorithm", "oracle"], ["oracle", "oracle-pruned"]),
+        (["launch", "--algorithm", "./mi"], ["./mi"]),  # a path, for the shell to complete
+        (["check", "fed"], ["fedavg-random"]),
         (["plan", "ri"], ["ring-8"]),
         (["soak", "st"], ["star-9"]),
         (["experiment", "paper/study-c"], ["paper/study-churn", "paper/study-clusters"]),

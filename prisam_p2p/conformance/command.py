@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prisam_p2p.arguments import ALGORITHM
 from prisam_p2p.errors import CheckFailed, ConfigError
 from prisam_p2p.options import option_in, table_or_json
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from prisam_p2p.conformance.findings import Finding
 
 
-@click.argument("algorithm", metavar="CODE")
+@click.argument("algorithm", metavar="CODE", type=ALGORITHM)
 @option_in(
     "Output",
     "--keep",
