@@ -159,6 +159,7 @@ class Neighbors:
         fetched, wall_s = self._fetched.get(donor, (0, None))
         self._journal.write(records.Rejected(round_index, donor, check, detail, fetched, wall_s))
 
+    @does(Activity.WAITING_FOR_MASKS)
     def latest_rounds(self) -> dict[str, int]:
         """Return connected neighbor -> the latest round that it announced, if it announced any.
 

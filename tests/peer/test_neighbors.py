@@ -1,6 +1,12 @@
 """A peer's network over real sockets of one process: who is waited for, and how long."""
 
+import time
+
 from small_network import CAP_S, meet, peers
+
+from prisam_p2p.control.activity import Activity
+from prisam_p2p.peer.marks import Marks
+from prisam_p2p.peer.spans import SpanLog
 
 
 def test_a_mute_neighbor_is_given_up_long_before_the_cap(tmp_path):
@@ -64,3 +70,16 @@ def test_a_peer_that_never_meets_a_neighbor_goes_on_at_once(tmp_path):
     (heard,) = made["a"].heard()
     assert set(heard["missing"].values()) == {"did not connect within 0.2 s"}
     assert heard["waited_s"] < CAP_S / 2
+
+
+def test_asking_in_which_round_the_others_are_is_a_wait_for_their_masks(tmp_path):
+    written = []
+    with peers(tmp_path, "ab") as made:
+        meet(made)
+        network = made["a"].network
+        network.marks = Marks(spans=SpanLog(written.append, time.monotonic, time.process_time))
+        with network.marks.doing(Activity.LOADING):
+            assert network.latest_rounds() == {}  # b announced nothing yet
+        network.marks.end_spans()
+    longest = max((span for record in written for span in record.spans), key=lambda s: s[2] - s[1])
+    assert longest[0] == "waiting for masks"
