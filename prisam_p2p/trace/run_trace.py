@@ -8,6 +8,7 @@ from itertools import count
 from statistics import fmean
 from typing import Any
 
+from prisam_p2p.page.data.shared import AGGREGATED
 from prisam_p2p.trace.events import (
     NETWORK,
     PHASES,
@@ -195,7 +196,7 @@ class RunTrace:
         latest: dict[int, float] = {}
         rows = [row for row in self.rows("accuracy") if row["t_s"] is not None]
         for row in sorted(rows, key=lambda row: row["t_s"]):
-            if row["test"] is None or self._facts["moments"][row["moment"]] != _DEPLOYABLE:
+            if row["test"] is None or row["moment"] != AGGREGATED:
                 continue
             latest[row["peer"]] = row["test"]
             yield counter(of_peer(row["peer"]), "test accuracy", row["t_s"], row["test"])
@@ -217,9 +218,6 @@ class RunTrace:
 
     def _id(self, peer: int) -> str:
         return str(self._peers[peer]["id"]) if 0 <= peer < len(self._peers) else "?"
-
-
-_DEPLOYABLE = "after_aggregation"
 
 
 def _by(column: str, rows: list[Row]) -> list[tuple[int, list[Row]]]:

@@ -15,14 +15,12 @@ LAUNCHER = -1
 
 MOMENTS = ("after_training", "before_recalibration", "after_aggregation")
 """Moments of a round at which a model is evaluated, by their number in the tables."""
+AGGREGATED = MOMENTS.index("after_aggregation")
 
 Take = Callable[[int, Line], None]
 """(number of the journal's peer, line): folds one record in."""
 Handlers = Mapping[str, Take]
 """Name of a record -> what folds it in."""
-
-
-AGGREGATED = MOMENTS.index("after_aggregation")
 
 
 class Shared:
