@@ -110,7 +110,8 @@ def test_peers_without_room_are_named_and_the_run_goes_on_when_there_is_some(tmp
         assert all(x.startswith("lost: ") and "No space left" in x for x in states.values())
         assert summary(run)["status"] == "failed"
         code, out = prisam("resume", run, *QUIET)
-        assert "4 of 4 peers were lost" in ended_well(run, code, out)  # it is still too small
+        # still too small: for the models, or, by now, for the launcher's journal
+        assert "No space left on device" in ended_well(run, code, out)
         subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
         code, out = prisam("resume", run, "--quiet")
         assert code == 0, out
