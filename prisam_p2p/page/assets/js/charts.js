@@ -1,12 +1,14 @@
-/* What the charts of several views have in common: names of axes and peers, per cent, and where
-   data groups begin. Pure. */
+/* What the charts of several views have in common: names of moments, axes and peers, per cent, how
+   high a legend is, and where data groups begin. Pure. */
 "use strict";
 
 (function () {
   const { short } = prisam.text;
+  const LETTER_PX = 7;
 
   /** The numbers of the moments at which a model is evaluated, as `moments` in a run's facts. */
   const MOMENTS = { TRAINED: 0, AVERAGED: 1, AGGREGATED: 2 };
+  const MOMENT_NAMES = ["trained", "averaged", "aggregated"]; // by these numbers
 
   /** The name of an axis, in its middle, `nameGap` pixels away from it. */
   const axisName = (name, nameGap = 26) => ({ name, nameLocation: "middle", nameGap });
@@ -16,6 +18,17 @@
 
   /** A share in [0, 1] beside an axis. */
   const percent = (share) => `${Math.round(share * 100)} %`;
+
+  /** In how many rows names of a legend stand; each has a symbol, `symbolPx` wide with its gaps. */
+  function legendRows(names, width, symbolPx) {
+    let [rows, x] = [1, 0];
+    for (const name of names) {
+      const itself = symbolPx + name.length * LETTER_PX;
+      if (x + itself > width) [rows, x] = [rows + 1, 0];
+      x += itself;
+    }
+    return rows;
+  }
 
   /** A peer beside an axis: its id, cut to `most` letters, and its data group if it has one. */
   function peerName(store, peer, most) {
@@ -45,9 +58,11 @@
 
   prisam.charts = {
     MOMENTS,
+    MOMENT_NAMES,
     axisName,
     topName,
     percent,
+    legendRows,
     peerName,
     groupName,
     groupBegins,

@@ -2,9 +2,8 @@
 "use strict";
 
 (function () {
-  const { groupName } = prisam.charts;
-  const { TRAINED, AVERAGED, AGGREGATED } = prisam.charts.MOMENTS;
-  const MOMENTS = { [TRAINED]: "trained", [AVERAGED]: "averaged", [AGGREGATED]: "aggregated" };
+  const { MOMENT_NAMES, groupName, legendRows } = prisam.charts;
+  const { TRAINED, AGGREGATED } = prisam.charts.MOMENTS;
   const { linesOf, spread, broken } = prisam.series;
   const AXES = {
     round: { column: "round", name: "round" },
@@ -30,8 +29,6 @@
       triggerLineEvent: true,
     };
   }
-
-  const ofMoment = (table, moment) => (i) => table.columns.moment[i] === moment;
 
   function meanSeries(name, mark, rows, moment) {
     const trained = moment !== AGGREGATED;
@@ -107,27 +104,25 @@
       .filter((series) => series.data.length);
   }
 
-  /** Faults as shaded areas, from when they were applied until they healed. */
-  function shades(c) {
-    const { axis } = c.controls;
-    if (!["round", "seconds"].includes(axis)) return null;
+  /** Where each fault lies on the axis, from when it was applied until it healed. */
+  function faultAreas({ store, selection, controls, palette }) {
+    const byRound = controls.axis === "round";
+    const { rounds, duration_s: end_s, now_s } = store.facts;
     const areas = [];
-    const { rounds, duration_s: end_s, now_s } = c.store.facts;
-    for (const row of c.store.table("faults").rows()) {
-      const [from, to] =
-        axis === "round" // a round is a point: its shade begins and ends beside it
-          ? [row.round - 0.3, (row.first_round_after ?? rounds - 1) + 0.3]
-          : [row.applied_s, row.healed_s ?? end_s ?? now_s];
-      const unknown = axis === "round" ? row.round : row.applied_s;
-      if (!prisam.text.known(unknown) || !prisam.text.known(to)) continue;
-      const chosen = c.selection.fault === row.occurrence;
+    for (const row of store.table("faults").rows()) {
+      const begin = byRound ? row.round : row.applied_s;
+      const [from, to] = byRound // a round is a point: its shade begins and ends beside it
+        ? [row.round - 0.3, (row.first_round_after ?? rounds - 1) + 0.3]
+        : [row.applied_s, row.healed_s ?? end_s ?? now_s];
+      if (!prisam.text.known(begin) || !prisam.text.known(to)) continue;
+      const chosen = selection.fault === row.occurrence;
       areas.push([
         {
           xAxis: from,
           name: prisam.text.short(row.kind ?? "", 18),
           itemStyle: {
             opacity: chosen ? 1 : 0.7,
-            borderColor: c.palette.selected,
+            borderColor: palette.selected,
             borderWidth: chosen ? 2 : 0,
             borderType: "dashed",
           },
@@ -135,21 +130,29 @@
         { xAxis: to },
       ]);
     }
-    if (!areas.length) return null;
+    return areas;
+  }
+
+  /** Faults as shaded areas. */
+  function faultSeries(c) {
+    const areas = ["round", "seconds"].includes(c.controls.axis) ? faultAreas(c) : [];
+    if (!areas.length) return [];
     const few = areas.length <= 4;
-    return {
-      name: "faults",
-      type: "line",
-      data: [],
-      z: 0,
-      itemStyle: { color: c.palette.selected },
-      markArea: {
-        silent: true,
-        itemStyle: { color: c.palette.shade },
-        label: { show: few, color: c.palette.muted, fontSize: 10, position: "insideTop" },
-        data: areas,
+    return [
+      {
+        name: "faults",
+        type: "line",
+        data: [],
+        z: 0,
+        itemStyle: { color: c.palette.selected },
+        markArea: {
+          silent: true,
+          itemStyle: { color: c.palette.shade },
+          label: { show: few, color: c.palette.muted, fontSize: 10, position: "insideTop" },
+          data: areas,
+        },
       },
-    };
+    ];
   }
 
   /** In the legend faults look as they do in the figure: an area, and no line. */
@@ -160,6 +163,7 @@
   });
 
   const LEGEND_ROW_PX = 24;
+  const LEGEND_SYMBOL_PX = 50; // a name's symbol, and the gaps about both
   const MOST_LEGEND_ROWS = 4; // more are scrolled
 
   /**
@@ -167,12 +171,7 @@
    * shown where they fit.
    */
   function legendOf(c, names) {
-    let [rows, x] = [1, 0];
-    for (const name of names) {
-      const width = 50 + name.length * 7;
-      if (x + width > c.width) [rows, x] = [rows + 1, 0];
-      x += width;
-    }
+    const rows = legendRows(names, c.width, LEGEND_SYMBOL_PX);
     const fits = rows <= MOST_LEGEND_ROWS;
     const data = names.map((name) => (name === "faults" ? shadeLegend(c) : name));
     return {
@@ -203,7 +202,7 @@
       const [x, y, peer, round, moment, row] = params.value;
       const rows = [
         ["accuracy", prisam.text.share(y, 2)],
-        ["moment", MOMENTS[moment] ?? ""],
+        ["moment", MOMENT_NAMES[moment] ?? ""],
         ["round", round ?? ""],
       ];
       if (axis.column !== "round") rows.push([axis.name, prisam.text.number(x, 2)]);
@@ -220,62 +219,11 @@
     };
   }
 
-  function build(c) {
-    const table = c.store.table("accuracy");
-    const axis = AXES[c.controls.axis];
-    const { score, show } = c.controls;
-    const moments =
-      c.controls.moment === "both" ? [AGGREGATED, TRAINED] : [Number(c.controls.moment)];
-    const series = [];
-    const notes = [];
-    const groups = [...new Set(c.store.peersByGroup().map((peer) => c.store.groupOf(peer)))];
-    moments.forEach((moment, place) => {
-      const lines = linesOf(table, axis.column, score, ofMoment(table, moment));
-      for (const group of groups) {
-        const mine = new Map([...lines].filter(([peer]) => c.store.groupOf(peer) === group));
-        if (!mine.size) continue;
-        const mark = c.palette.group(group);
-        const rows = spread(mine.values());
-        const name = place ? `${groupName(group)}, ${MOMENTS[moment]}` : groupName(group);
-        if (!place && show !== "peers") series.push(bandSeries(name, mark, rows));
-        const thin = show === "peers" || (show === "all" && lines.size <= MOST_LINES);
-        if (!place && thin) series.push(peerSeries(name, mark, mine, moment, lines.size > 40));
-        if (show !== "peers") series.push(meanSeries(name, mark, rows, moment));
-      }
-      if (!place) series.push(...chosenSeries(c, lines, moment));
-    });
-    const asTable = () => {
-      const names = ["round", "moment", "validation", "test", "t_s", "device_s", "wire_mib"].filter(
-        (name) => table.has(name),
-      );
-      return {
-        columns: ["peer", ...names],
-        rows: table
-          .rows()
-          .map((row) => [
-            c.store.peerId(row.peer),
-            ...names.map((name) => (name === "moment" ? MOMENTS[row.moment] : row[name])),
-          ]),
-      };
-    };
-    if (!series.length) {
-      const why = table.n
-        ? `No record of this run tells ${axis.name} of "${MOMENTS[moments[0]]}" (${score}).`
-        : "This run recorded no accuracy: it ended before the first evaluation.";
-      return { option: null, empty: why, table: asTable, summary: why };
-    }
-    series.push(...referenceSeries(c, axis));
-    if (show === "all" && c.store.peersByGroup().length > MOST_LINES)
-      notes.push(
-        `Of ${c.store.peersByGroup().length} peers, means and bands are drawn, and the selected ` +
-          'peer; "Show: peers" draws each.',
-      );
-    if (["device", "wire"].includes(c.controls.axis))
-      notes.push("Baseline, control run and faults are drawn over rounds and seconds only.");
-    const shade = shades(c);
-    if (shade) series.push(shade);
-    if (c.selection.round !== null && c.controls.axis === "round") {
-      series.push({
+  /** The line of the round that is selected, where the axis has rounds. */
+  function roundSeries(c) {
+    if (c.selection.round === null || c.controls.axis !== "round") return [];
+    return [
+      {
         name: "selected round",
         type: "line",
         data: [],
@@ -286,162 +234,138 @@
           lineStyle: { color: c.palette.selected, type: "dashed" },
           data: [{ xAxis: c.selection.round }],
         },
-      });
+      },
+    ];
+  }
+
+  /**
+   * The series of one moment: a band, thin lines and a mean for each data group, and the selected
+   * peer. A second moment adds its means only.
+   */
+  function momentSeries(c, lines, moment, isSecond) {
+    const { show } = c.controls;
+    const thin = show === "peers" || (show === "all" && lines.size <= MOST_LINES);
+    const series = [];
+    for (const group of new Set(c.store.peersByGroup().map((peer) => c.store.groupOf(peer)))) {
+      const mine = new Map([...lines].filter(([peer]) => c.store.groupOf(peer) === group));
+      if (!mine.size) continue;
+      const mark = c.palette.group(group);
+      const rows = spread(mine.values());
+      const name = groupName(group) + (isSecond ? `, ${MOMENT_NAMES[moment]}` : "");
+      if (!isSecond && show !== "peers") series.push(bandSeries(name, mark, rows));
+      if (!isSecond && thin) series.push(peerSeries(name, mark, mine, moment, lines.size > 40));
+      if (show !== "peers") series.push(meanSeries(name, mark, rows, moment));
     }
-    // While a run goes on, peers may have trained and not yet aggregated.
-    const lastOf = (moment) =>
-      spread(linesOf(table, axis.column, score, ofMoment(table, moment)).values()).at(-1);
-    const told = moments.find(lastOf);
-    const last = lastOf(told);
-    const summary =
-      `Accuracy (${score}) over ${axis.name}, ${MOMENTS[told]}. In round ${last.round}: mean ` +
-      `${prisam.text.share(last.y)}, lowest ${prisam.text.share(last.low)}, highest ` +
-      `${prisam.text.share(last.high)} of ${last.n} peers.`;
+    return isSecond ? series : [...series, ...chosenSeries(c, lines, moment)];
+  }
+
+  function build(c) {
+    const table = c.store.table("accuracy");
+    const axis = AXES[c.controls.axis];
+    const moments =
+      c.controls.moment === "both" ? [AGGREGATED, TRAINED] : [Number(c.controls.moment)];
+    const lines = moments.map((moment) =>
+      linesOf(table, axis.column, c.controls.score, (i) => table.columns.moment[i] === moment),
+    );
+    const drawn = moments.flatMap((moment, place) =>
+      momentSeries(c, lines[place], moment, place > 0),
+    );
+    const asTable = () => tableOf(c.store, table);
+    if (!drawn.length) {
+      const why = nothing(c, table, axis, moments[0]);
+      return { option: null, empty: why, table: asTable, summary: why };
+    }
+    const series = [...drawn, ...referenceSeries(c, axis), ...faultSeries(c), ...roundSeries(c)];
     const legend = legendOf(c, [...new Set(series.map((each) => each.name))]);
     return {
       height: (c.width < 600 ? 316 : 406) + legend.height,
-      notes,
+      notes: remarks(c),
       table: asTable,
-      summary,
-      option: {
-        grid: { left: 56, right: 24, top: 32, bottom: 84 + legend.height },
-        legend: legend.option,
-        tooltip: { formatter: tooltip(c, axis) },
-        xAxis: {
-          type: "value",
-          ...prisam.charts.axisName(axis.name),
-          min: "dataMin",
-          max: "dataMax",
-          minInterval: c.controls.axis === "round" ? 1 : 0,
-          axisLabel: { formatter: (value) => String(Number(value.toFixed(2))) },
-        },
-        yAxis: {
-          type: "value",
-          ...prisam.charts.topName("accuracy"),
-          scale: true,
-          axisLabel: { formatter: prisam.charts.percent },
-        },
-        dataZoom: [
-          { type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" },
-          {
-            type: "slider",
-            filterMode: "none",
-            bottom: 8 + legend.height,
-            height: 22,
-            showDataShadow: false,
-            brushSelect: false,
-          },
-        ],
-        series,
-      },
+      summary: summaryOf(c, axis, moments, lines),
+      option: optionOf(c, axis, series, legend),
     };
   }
 
-  /** Shares right of each class by round: of the selected peer, or of all peers together. */
-  function byClass(c) {
-    const table = c.store.table("per_class");
-    const { peer, round, moment, right, of } = table.columns;
-    const chosen = c.selection.peer;
-    const wanted = Number(c.controls.moment);
-    const sums = new Map(); // round -> [[right, of] of each class]
-    for (const i of table.order()) {
-      if (moment[i] !== wanted || (chosen !== null && peer[i] !== chosen)) continue;
-      if (!sums.has(round[i]))
-        sums.set(
-          round[i],
-          of[i].map(() => [0, 0]),
-        );
-      of[i].forEach((n, k) => {
-        sums.get(round[i])[k][0] += right[i][k];
-        sums.get(round[i])[k][1] += n;
-      });
-    }
-    const rounds = [...sums.keys()].sort((a, b) => a - b);
-    const names = c.store.facts.classes || [];
-    const label = (k) => String(names[k] ?? k);
-    const asTable = () => ({
-      columns: ["round", "class", "right", "of"],
-      rows: rounds.flatMap((at) => sums.get(at).map(([n, all], k) => [at, label(k), n, all])),
-    });
-    const who = chosen === null ? "all peers" : c.store.peerId(chosen);
-    if (!rounds.length) {
-      const empty = table.n
-        ? `No accuracy by class of ${who} at this moment.`
-        : "This run has no accuracies by class: it ended before the first evaluation, or an " +
-          "older version recorded it.";
-      return { option: null, empty, table: asTable, summary: empty };
-    }
-    const n = sums.get(rounds[0]).length;
-    const cells = rounds.flatMap((at, x) =>
-      sums
-        .get(at)
-        .map(([good, all], k) => [x, k, all ? good / all : null, good, all])
-        .filter((cell) => cell[2] !== null),
+  function tableOf(store, table) {
+    const names = ["round", "moment", "validation", "test", "t_s", "device_s", "wire_mib"].filter(
+      (name) => table.has(name),
     );
-    const held =
-      chosen === null
-        ? null
-        : c.store
-            .table("peers")
-            .rows()
-            .find((row) => row.peer === chosen)?.classes;
-    const axisLabel = (k) =>
-      held
-        ? `${prisam.text.short(label(k), 10)} (${held[k] ?? 0})`
-        : prisam.text.short(label(k), 14);
-    const tip = ({ value }) =>
-      prisam.text.tooltip(`class ${label(value[1])}`, [
-        ["round", rounds[value[0]]],
-        ["right", `${value[3]} of ${value[4]}`],
-        ["share", prisam.text.share(value[2])],
-      ]);
-    const few = rounds.length * 34 < c.width - 120;
-    const notes =
-      chosen === null
-        ? ["Select a peer to see its classes alone, with its number of training images of each."]
-        : [`In brackets: training images of ${who}.`];
     return {
-      height: 90 + Math.max(160, n * 22),
-      table: asTable,
-      notes,
-      summary: `Share right of each of ${n} classes by round, ${who}, ${MOMENTS[wanted]}.`,
-      option: {
-        grid: { left: 96, right: 76, top: 10, bottom: 46 },
-        tooltip: { formatter: tip },
-        xAxis: {
-          type: "category",
-          ...prisam.charts.axisName("round"),
-          data: rounds,
-        },
-        yAxis: {
-          type: "category",
-          inverse: true,
-          data: Array.from({ length: n }, (_, k) => axisLabel(k)),
-        },
-        visualMap: {
-          min: 0,
-          max: 1,
-          dimension: 2,
-          right: 0,
-          top: "middle",
-          itemHeight: 120,
-          calculable: false,
-          text: ["100 %", "0 %"],
-          inRange: { color: c.palette.scale("sequential") },
-        },
-        series: [
-          {
-            type: "heatmap",
-            data: cells,
-            label: {
-              show: few,
-              fontSize: 10,
-              formatter: ({ value }) => String(Math.round(value[2] * 100)),
-            },
-            itemStyle: { borderWidth: 1, borderColor: c.palette.surface },
-          },
-        ],
+      columns: ["peer", ...names],
+      rows: table
+        .rows()
+        .map((row) => [
+          store.peerId(row.peer),
+          ...names.map((name) => (name === "moment" ? MOMENT_NAMES[row.moment] : row[name])),
+        ]),
+    };
+  }
+
+  const nothing = (c, table, axis, moment) =>
+    table.n
+      ? `No record of this run tells ${axis.name} of "${MOMENT_NAMES[moment]}" ` +
+        `(${c.controls.score}).`
+      : "This run recorded no accuracy: it ended before the first evaluation.";
+
+  function remarks({ store, controls }) {
+    const notes = [];
+    const n = store.peersByGroup().length;
+    if (controls.show === "all" && n > MOST_LINES)
+      notes.push(
+        `Of ${n} peers, means and bands are drawn, and the selected peer; "Show: peers" draws ` +
+          "each.",
+      );
+    if (["device", "wire"].includes(controls.axis))
+      notes.push("Baseline, control run and faults are drawn over rounds and seconds only.");
+    return notes;
+  }
+
+  /**
+   * The last round in words. While a run goes on, peers may have trained and not yet aggregated.
+   */
+  function summaryOf(c, axis, moments, lines) {
+    const lasts = lines.map((each) => spread(each.values()).at(-1));
+    const told = lasts.findIndex(Boolean);
+    const { round, y, low, high, n } = lasts[told];
+    const { share } = prisam.text;
+    return (
+      `Accuracy (${c.controls.score}) over ${axis.name}, ${MOMENT_NAMES[moments[told]]}. In ` +
+      `round ${round}: mean ${share(y)}, lowest ${share(low)}, highest ${share(high)} of ` +
+      `${n} peers.`
+    );
+  }
+
+  function optionOf(c, axis, series, legend) {
+    return {
+      grid: { left: 56, right: 24, top: 32, bottom: 84 + legend.height },
+      legend: legend.option,
+      tooltip: { formatter: tooltip(c, axis) },
+      xAxis: {
+        type: "value",
+        ...prisam.charts.axisName(axis.name),
+        min: "dataMin",
+        max: "dataMax",
+        minInterval: c.controls.axis === "round" ? 1 : 0,
+        axisLabel: { formatter: (value) => String(Number(value.toFixed(2))) },
       },
+      yAxis: {
+        type: "value",
+        ...prisam.charts.topName("accuracy"),
+        scale: true,
+        axisLabel: { formatter: prisam.charts.percent },
+      },
+      dataZoom: [
+        { type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" },
+        {
+          type: "slider",
+          filterMode: "none",
+          bottom: 8 + legend.height,
+          height: 22,
+          showDataShadow: false,
+          brushSelect: false,
+        },
+      ],
+      series,
     };
   }
 
@@ -509,24 +433,7 @@
           return Number.isInteger(round) ? { peer, round } : { peer };
         },
       },
-      {
-        id: "classes",
-        title: "By class",
-        controls: [
-          {
-            id: "moment",
-            label: "Moment",
-            options: [
-              ["2", "aggregated"],
-              ["1", "averaged, before recalibration"],
-              ["0", "trained"],
-            ],
-          },
-        ],
-        follows: ["peer"],
-        build: byClass,
-        click: (event) => ({ round: Number(event.name) }),
-      },
+      prisam.accuracyByClass,
     ],
   });
 })();

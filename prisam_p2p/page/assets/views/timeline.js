@@ -6,6 +6,7 @@
   const draw = prisam.timelineDraw;
 
   const LEGEND_ROW_PX = 22;
+  const LEGEND_SYMBOL_PX = 45; // a name's symbol, and the gaps about both
   const BOTTOM_PX = 78; // seconds, and the slider of the window
   const ROW_PX = [
     [16, 34],
@@ -64,27 +65,19 @@
   }
 
   /** The legend, and how high it is: names in as many rows as the width asks for. */
-  function legendOf(names, width) {
-    let [rows, x] = [1, 0];
-    for (const name of names) {
-      const itself = 45 + name.length * 7;
-      if (x + itself > width) [rows, x] = [rows + 1, 0];
-      x += itself;
-    }
-    return {
-      height: rows * LEGEND_ROW_PX + 14,
-      option: {
-        type: "plain",
-        top: 0,
-        left: 0,
-        right: 0,
-        itemHeight: 12,
-        itemGap: 8,
-        data: names,
-        icon: "rect",
-      },
-    };
-  }
+  const legendOf = (names, width) => ({
+    height: prisam.charts.legendRows(names, width, LEGEND_SYMBOL_PX) * LEGEND_ROW_PX + 14,
+    option: {
+      type: "plain",
+      top: 0,
+      left: 0,
+      right: 0,
+      itemHeight: 12,
+      itemGap: 8,
+      data: names,
+      icon: "rect",
+    },
+  });
 
   function nothing(store, model) {
     if (model.nSpans || model.nPulls) return "";
