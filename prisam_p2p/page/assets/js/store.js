@@ -89,6 +89,11 @@
       return this._rows;
     }
 
+    /** The rows of a peer in a round, in the order of the key. */
+    rowsOf(peer, round) {
+      return this.rows().filter((row) => row.peer === peer && row.round === round);
+    }
+
     /** Put rows in: one with a key that is there takes its place. */
     upsert(columns) {
       const names = Object.keys(columns);

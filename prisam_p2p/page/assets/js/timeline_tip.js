@@ -100,10 +100,7 @@
 
   /** Whom a peer waited for in a round: the last masks to arrive, and those that did not. */
   function waitedFor(store, peer, round) {
-    const found = store
-      .table("arrivals")
-      .rows()
-      .find((row) => row.peer === peer && row.round === round);
+    const found = store.table("arrivals").rowsOf(peer, round)[0];
     if (!found) return [["waited for", "not recorded"]];
     const last = (found.slowest || []).length > 1 ? ", the last one first" : "";
     const rows = [["waited for", `${named(found.slowest || [], store)}${last}`]];
