@@ -25,7 +25,7 @@ _BEFORE_VIEWS = (
     "vendor/echarts.min.js",
     *("js/text.js", "js/store.js", "js/selection.js", "js/theme.js"),
     *("js/series.js", "js/charts.js", "js/table.js", "js/download.js"),
-    *("js/controls.js", "js/figure.js", "js/views.js"),
+    *("js/controls.js", "js/selection_bar.js", "js/figure.js", "js/views.js"),
     *("js/shapes.js", "js/matrix.js", "js/mask_bits.js", "js/span_index.js"),
     *("js/timeline_model.js", "js/timeline_draw.js", "js/timeline_tip.js"),
     *("js/accuracy_by_class.js", "js/fell_model.js", "js/fell_explained.js"),

@@ -98,7 +98,7 @@
     _setOption(option, height) {
       this._chartBox.style.height = `${height}px`;
       if (!this.chart) {
-        this.chart = echarts.init(this._chartBox, prisam.chartTheme(), { renderer: "canvas" });
+        this.chart = echarts.init(this._chartBox, prisam.theme.ofCharts(), { renderer: "canvas" });
         this.chart.on("click", (event) => this._clicked(event));
         this._listenToCanvas();
       } else if (
@@ -321,33 +321,4 @@
   }
 
   prisam.Figure = Figure;
-
-  /** The chart's colours of text, axes and lines, as the page has them now. */
-  prisam.chartTheme = function () {
-    const { text, muted, line, mark } = prisam.palette;
-    const axis = {
-      axisLine: { lineStyle: { color: muted } },
-      axisTick: { lineStyle: { color: muted } },
-      axisLabel: { color: muted },
-      nameTextStyle: { color: muted },
-      splitLine: { lineStyle: { color: line } },
-    };
-    return {
-      color: Array.from({ length: 8 }, (_, i) => mark(i).color),
-      backgroundColor: "transparent",
-      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: text },
-      legend: {
-        textStyle: { color: text },
-        pageTextStyle: { color: text },
-        pageIconColor: text,
-        pageIconInactiveColor: line,
-      },
-      visualMap: { textStyle: { color: muted } },
-      dataZoom: { textStyle: { color: muted } },
-      categoryAxis: { ...axis, splitLine: { show: false } },
-      valueAxis: axis,
-      logAxis: axis,
-      timeAxis: axis,
-    };
-  };
 })();

@@ -1,4 +1,5 @@
-/* Light and dark, and the palette: colours from page/palette.py, each with a shape beside it. */
+/* Light and dark, the palette (colours from page/palette.py, each with a shape beside it), and the
+   colours of charts. */
 "use strict";
 
 (function () {
@@ -143,7 +144,37 @@
     },
   };
 
+  /** The chart's colours of text, axes and lines, as the page has them now. */
+  function ofCharts() {
+    const { text, muted, line } = prisam.palette;
+    const axis = {
+      axisLine: { lineStyle: { color: muted } },
+      axisTick: { lineStyle: { color: muted } },
+      axisLabel: { color: muted },
+      nameTextStyle: { color: muted },
+      splitLine: { lineStyle: { color: line } },
+    };
+    return {
+      color: Array.from({ length: 8 }, (_, i) => mark(i).color),
+      backgroundColor: "transparent",
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: text },
+      legend: {
+        textStyle: { color: text },
+        pageTextStyle: { color: text },
+        pageIconColor: text,
+        pageIconInactiveColor: line,
+      },
+      visualMap: { textStyle: { color: muted } },
+      dataZoom: { textStyle: { color: muted } },
+      categoryAxis: { ...axis, splitLine: { show: false } },
+      valueAxis: axis,
+      logAxis: axis,
+      timeAxis: axis,
+    };
+  }
+
   prisam.theme = {
+    ofCharts,
     get choice() {
       return choice;
     },
