@@ -28,8 +28,8 @@ _BEFORE_VIEWS = (
     *("js/controls.js", "js/selection_bar.js", "js/figure.js", "js/views.js"),
     *("js/shapes.js", "js/matrix.js", "js/mask_bits.js", "js/span_index.js"),
     *("js/timeline_model.js", "js/timeline_draw.js", "js/timeline_tip.js"),
-    *("js/accuracy_by_class.js", "js/fell_model.js", "js/fell_explained.js"),
-    *("js/bytes_model.js", "js/bytes_links.js"),
+    *("js/accuracy_series.js", "js/accuracy_by_class.js"),
+    *("js/fell_model.js", "js/fell_explained.js", "js/bytes_model.js", "js/bytes_links.js"),
 )
 _LIVE = "js/live.js"
 _START = "js/start.js"

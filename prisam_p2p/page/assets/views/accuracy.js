@@ -2,158 +2,17 @@
 "use strict";
 
 (function () {
-  const { MOMENT_NAMES, groupName, legendRows } = prisam.charts;
+  const { MOMENT_NAMES, legendRows } = prisam.charts;
   const { TRAINED, AGGREGATED } = prisam.charts.MOMENTS;
-  const { linesOf, spread, broken } = prisam.series;
+  const { linesOf, spread } = prisam.series;
+  const { MOST_LINES, momentSeries, referenceSeries, faultSeries, roundSeries } =
+    prisam.accuracySeries;
   const AXES = {
     round: { column: "round", name: "round" },
     seconds: { column: "t_s", name: "seconds of the run" },
     device: { column: "device_s", name: "seconds that the emulated device trained" },
     wire: { column: "wire_mib", name: "MiB that the peer sent and received" },
   };
-
-  const MOST_LINES = 60; // more peers are a smear, unless they are asked for
-
-  /** All peers of a group as one series. */
-  function peerSeries(name, mark, lines, moment, many) {
-    return {
-      name,
-      type: "line",
-      data: broken(lines, moment),
-      showSymbol: false,
-      symbol: mark.symbol,
-      symbolSize: 5,
-      z: 2,
-      lineStyle: { color: mark.color, width: 1, opacity: many ? 0.25 : 0.45 },
-      itemStyle: { color: mark.color },
-      triggerLineEvent: true,
-    };
-  }
-
-  function meanSeries(name, mark, rows, moment) {
-    const trained = moment !== AGGREGATED;
-    return {
-      name,
-      type: "line",
-      z: 4,
-      symbol: mark.symbol,
-      symbolSize: rows.length > 40 ? 0 : 6,
-      data: rows.map((row) => [row.x, row.y, null, row.round, moment, row]),
-      lineStyle: {
-        color: mark.color,
-        width: trained ? 1.5 : 2.5,
-        type: trained ? "dotted" : "solid",
-      },
-      itemStyle: { color: mark.color },
-    };
-  }
-
-  function bandSeries(name, mark, rows) {
-    return {
-      name,
-      type: "custom",
-      z: 1,
-      silent: true,
-      data: [[0, 0]],
-      tooltip: { show: false },
-      encode: { x: -1, y: -1 },
-      itemStyle: { color: mark.color },
-      renderItem(params, api) {
-        if (params.dataIndexInside || !rows.length) return null;
-        const points = [
-          ...rows.map((row) => api.coord([row.x, row.high])),
-          ...rows.map((row) => api.coord([row.x, row.low])).reverse(),
-        ];
-        return {
-          type: "polygon",
-          shape: { points },
-          style: { fill: mark.color, opacity: 0.13 },
-          silent: true,
-          clipPath: { type: "rect", shape: { ...params.coordSys } },
-        };
-      },
-    };
-  }
-
-  function referenceSeries(c, axis) {
-    if (!["round", "seconds"].includes(c.controls.axis)) return [];
-    const all = c.store.table("reference").rows();
-    const sources = [...new Set(all.map((row) => row.source))];
-    return sources
-      .map((source) => {
-        const mine = all.filter((row) => row.source === source);
-        // Training alone aggregates nothing, so its last moment is an earlier one.
-        const last = Math.max(...mine.map((row) => row.moment));
-        const rows = mine.filter((row) => row.moment === last);
-        const dash = source === "baseline" ? [8, 4] : [3, 3];
-        return {
-          name:
-            source === "control"
-              ? "control run"
-              : `baseline: ${c.store.facts.baseline ?? "not known"}`,
-          type: "line",
-          z: 5,
-          symbol: "none",
-          data: rows
-            .filter((row) => row[axis.column] !== null)
-            .map((row) => [row[axis.column], row.mean, null, row.round, last]),
-          lineStyle: { color: c.palette.text, width: 2, type: dash },
-          itemStyle: { color: c.palette.text },
-        };
-      })
-      .filter((series) => series.data.length);
-  }
-
-  /** Where each fault lies on the axis, from when it was applied until it healed. */
-  function faultAreas({ store, selection, controls, palette }) {
-    const byRound = controls.axis === "round";
-    const { rounds, duration_s: end_s, now_s } = store.facts;
-    const areas = [];
-    for (const row of store.table("faults").rows()) {
-      const begin = byRound ? row.round : row.applied_s;
-      const [from, to] = byRound // a round is a point: its shade begins and ends beside it
-        ? [row.round - 0.3, (row.first_round_after ?? rounds - 1) + 0.3]
-        : [row.applied_s, row.healed_s ?? end_s ?? now_s];
-      if (!prisam.text.known(begin) || !prisam.text.known(to)) continue;
-      const chosen = selection.fault === row.occurrence;
-      areas.push([
-        {
-          xAxis: from,
-          name: prisam.text.short(row.kind ?? "", 18),
-          itemStyle: {
-            opacity: chosen ? 1 : 0.7,
-            borderColor: palette.selected,
-            borderWidth: chosen ? 2 : 0,
-            borderType: "dashed",
-          },
-        },
-        { xAxis: to },
-      ]);
-    }
-    return areas;
-  }
-
-  /** Faults as shaded areas. */
-  function faultSeries(c) {
-    const areas = ["round", "seconds"].includes(c.controls.axis) ? faultAreas(c) : [];
-    if (!areas.length) return [];
-    const few = areas.length <= 4;
-    return [
-      {
-        name: "faults",
-        type: "line",
-        data: [],
-        z: 0,
-        itemStyle: { color: c.palette.selected },
-        markArea: {
-          silent: true,
-          itemStyle: { color: c.palette.shade },
-          label: { show: few, color: c.palette.muted, fontSize: 10, position: "insideTop" },
-          data: areas,
-        },
-      },
-    ];
-  }
 
   /** In the legend faults look as they do in the figure: an area, and no line. */
   const shadeLegend = ({ palette }) => ({
@@ -180,23 +39,6 @@
     };
   }
 
-  function chosenSeries(c, lines, moment) {
-    const { peer } = c.selection;
-    if (peer === null || !lines.has(peer)) return [];
-    return [
-      {
-        name: c.store.peerId(peer),
-        type: "line",
-        z: 6,
-        symbol: "circle",
-        symbolSize: 6,
-        data: lines.get(peer).map(([x, y, round]) => [x, y, peer, round, moment]),
-        lineStyle: { color: c.palette.selected, width: 3 },
-        itemStyle: { color: c.palette.selected },
-      },
-    ];
-  }
-
   function tooltip(c, axis) {
     return (params) => {
       const [x, y, peer, round, moment, row] = params.value;
@@ -217,46 +59,6 @@
         rows,
       );
     };
-  }
-
-  /** The line of the round that is selected, where the axis has rounds. */
-  function roundSeries(c) {
-    if (c.selection.round === null || c.controls.axis !== "round") return [];
-    return [
-      {
-        name: "selected round",
-        type: "line",
-        data: [],
-        markLine: {
-          silent: true,
-          symbol: "none",
-          label: { show: false },
-          lineStyle: { color: c.palette.selected, type: "dashed" },
-          data: [{ xAxis: c.selection.round }],
-        },
-      },
-    ];
-  }
-
-  /**
-   * The series of one moment: a band, thin lines and a mean for each data group, and the selected
-   * peer. A second moment adds its means only.
-   */
-  function momentSeries(c, lines, moment, isSecond) {
-    const { show } = c.controls;
-    const thin = show === "peers" || (show === "all" && lines.size <= MOST_LINES);
-    const series = [];
-    for (const group of new Set(c.store.peersByGroup().map((peer) => c.store.groupOf(peer)))) {
-      const mine = new Map([...lines].filter(([peer]) => c.store.groupOf(peer) === group));
-      if (!mine.size) continue;
-      const mark = c.palette.group(group);
-      const rows = spread(mine.values());
-      const name = groupName(group) + (isSecond ? `, ${MOMENT_NAMES[moment]}` : "");
-      if (!isSecond && show !== "peers") series.push(bandSeries(name, mark, rows));
-      if (!isSecond && thin) series.push(peerSeries(name, mark, mine, moment, lines.size > 40));
-      if (show !== "peers") series.push(meanSeries(name, mark, rows, moment));
-    }
-    return isSecond ? series : [...series, ...chosenSeries(c, lines, moment)];
   }
 
   function build(c) {
