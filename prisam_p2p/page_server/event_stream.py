@@ -15,7 +15,7 @@ HEARTBEAT_S = 15.0
 """A page that hears nothing else gets a comment this often, so that nothing between closes."""
 
 _SEND_S = 30.0
-"""A page that takes nothing for so long is left; when it comes back it says what it has."""
+"""A page that takes nothing for so long is disconnected. It connects again by itself."""
 
 _RETRY_MS = 2000
 _PIECE = 1 << 16
