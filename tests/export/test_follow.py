@@ -136,7 +136,8 @@ def test_what_goes_wrong_is_told_and_the_run_goes_on(run, capsys):
 @pytest.mark.network
 def test_a_launch_is_logged_while_it_runs(tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra `tensorboard`)")
-    path, long = tmp_path / "run", SMALL.replace("rounds = 3", "rounds = 12")
+    path, rounds = tmp_path / "run", 60  # it goes on for seconds after the first is in the log
+    long = SMALL.replace("rounds = 3", f"rounds = {rounds}")
     words = [topology(tmp_path, long, fast=FAST), "--run-dir", path, "--log-to", "tensorboard"]
     with launcher(*words) as process:
         try:
@@ -148,5 +149,5 @@ def test_a_launch_is_logged_while_it_runs(tmp_path):
             process.kill()
     assert process.returncode == 0, err
     assert f"log: tensorboard --logdir {path}" in err
-    assert means(path).keys() == set(range(12))
+    assert means(path).keys() == set(range(rounds))
     assert read(path) == exported(path)
