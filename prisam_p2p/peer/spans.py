@@ -17,8 +17,9 @@ WRITTEN_EVERY_S = 1.0
 UNNAMED = Activity.RUNNING.phase
 """What the loop does between two steps."""
 
-SHORT_S, SHORT_CPU_S = 2.0, 0.001
-"""Between two steps, less than both is no work of the loop: the process waited for a processor.
+SHORT_S, SHORT_CPU_S, SHORT_CPU_SHARE = 2.0, 0.001, 0.1
+"""Between two steps, a time below `SHORT_S` with less CPU time than the others allow is no work of
+the loop: the process waited for a processor.
 
 Of 60 peers on two cores, some waited for half a second there.
 """
@@ -30,7 +31,7 @@ Span = tuple[str, float, float]
 class SpanLog:
     """The spans since the last record, and the one that is open. For the main thread.
 
-    A time between two steps that is short (`SHORT_S`, `SHORT_CPU_S`) belongs to the second.
+    A time between two steps that is no work (`SHORT_S` and below) belongs to the second.
 
     Args:
         write: takes the records.
@@ -73,8 +74,8 @@ class SpanLog:
         self._flush(round_index, now_s)
 
     def _is_long(self, now_s: float) -> bool:
-        cpu_s = self._cpu_s() - self._unnamed_cpu_s
-        return now_s - self._since_s >= SHORT_S or cpu_s >= SHORT_CPU_S
+        cpu_s, wall_s = self._cpu_s() - self._unnamed_cpu_s, now_s - self._since_s
+        return wall_s >= SHORT_S or cpu_s >= max(SHORT_CPU_S, SHORT_CPU_SHARE * wall_s)
 
     def _close(self, now_s: float) -> None:
         """End the open span; one without a duration is left out."""

@@ -87,7 +87,15 @@ def test_what_is_closed_a_second_after_the_last_record_is_written_at_once(log):
 
 
 @pytest.mark.parametrize(
-    ("ends_s", "cpu_s", "named"), [(2.49, 0.5009, True), (2.5, 0.5, False), (0.51, 0.501, False)]
+    ("ends_s", "cpu_s", "named"),
+    [
+        (2.49, 0.5009, True),
+        (2.5, 0.5, False),  # two seconds
+        (0.51, 0.501, False),  # a tenth of it
+        (0.501, 0.5009, True),  # less than a millisecond
+        (1.5, 0.599, True),
+        (1.5, 0.601, False),
+    ],
 )
 def test_a_time_between_two_steps_has_a_name_only_if_the_loop_did_nothing(
     log, ends_s, cpu_s, named

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 
 import psutil
 import pytest
@@ -224,7 +225,9 @@ def test_a_process_is_told_its_secret_key_on_its_line_alone(tmp_path):
     with open_board(1) as board, contextlib.closing(SpawnEngine(board)) as engine:
         pid, lines = engine.start(spec, Incarnation())
         lines.flush()
-        process = psutil.Process(pid)
+        process, deadline = psutil.Process(pid), time.monotonic() + DEADLINE_S
+        while not process.cmdline() and time.monotonic() < deadline:
+            pass  # it becomes Python just now, and the kernel shows none
         shown = " ".join([*process.cmdline(), *process.environ().values()])
         assert "prisam_p2p.peer.process" in shown
         process.wait(4 * DEADLINE_S)
