@@ -16,10 +16,10 @@ from prisam_p2p.bench.donor import DONOR, REQUESTER, transport_of
 from prisam_p2p.bench.processes import child
 from prisam_p2p.bench.raw_tcp import fetch
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch.kernel_watch import KernelWatch
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.measure.journal import read_journal
+from prisam_p2p.processes.kernel_watch import KernelWatch
 from prisam_p2p.report.directions import Side
 from prisam_p2p.report.kernel import KernelSocket, kernel_socket
 from prisam_p2p.report.wire_cost import counted_cost

@@ -1,4 +1,4 @@
-"""What the injector can do to the peers of a run; launch/processes.py implements it."""
+"""What the injector can do to the peers of a run; launch/peer_processes.py implements it."""
 
 from __future__ import annotations
 

@@ -32,10 +32,8 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.control.spec import BoardSpec, Incarnation, PeerSpec, Phase, ProbeSpec
 from prisam_p2p.errors import PrisamError
-from prisam_p2p.launch.engine import Engine
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.run import engine_for
-from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.launch.specs import LaunchFacts, build_specs
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.netns.loopback import Loopback
@@ -43,6 +41,8 @@ from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.preflight.donors import donors_of_a_round
 from prisam_p2p.preflight.peer_cost import PeerCost
+from prisam_p2p.processes.engine import Engine
+from prisam_p2p.processes.sampling import open_board
 from prisam_p2p.settings import Heading, RunSettings, Security, about
 from prisam_p2p.system.process_memory import ProcessMemory, cpu_s_of, memory_of
 

@@ -19,18 +19,14 @@ from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults
 from prisam_p2p.faults.links.network_link_faults import LinkFaults, NetworkLinkFaults
-from prisam_p2p.launch.engine import Engine, SpawnEngine
-from prisam_p2p.launch.kernel_watch import KernelWatch
 from prisam_p2p.launch.lost_resources import LauncherFailures
 from prisam_p2p.launch.past import Past
-from prisam_p2p.launch.processes import PeerProcesses
+from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run_dir import remove_temporary_files
-from prisam_p2p.launch.sampling import open_board
 from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
 from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
 from prisam_p2p.launch.viewer import Viewer, noting_views
-from prisam_p2p.launch.zygote import ZygoteEngine
 from prisam_p2p.measure import folders, records
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
@@ -41,6 +37,11 @@ from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.plan.user_code import copy_code, copy_inputs
+from prisam_p2p.processes.engine import Engine
+from prisam_p2p.processes.kernel_watch import KernelWatch
+from prisam_p2p.processes.sampling import open_board
+from prisam_p2p.processes.spawn import SpawnEngine
+from prisam_p2p.processes.zygote import ZygoteEngine
 from prisam_p2p.settings import RunSettings, Start
 from prisam_p2p.system.refusals import refusal_in, refused
 from prisam_p2p.system.stop_requests import stop_requests

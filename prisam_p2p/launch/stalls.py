@@ -9,13 +9,13 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from prisam_p2p.faults.firings import Firings
-from prisam_p2p.launch.engine import Trouble
-from prisam_p2p.launch.helper_process import NetworkWatch
 from prisam_p2p.launch.peer_process import PeerProcess
-from prisam_p2p.launch.processes import PeerProcesses
-from prisam_p2p.launch.watchdog import Stall, Watchdog
+from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.processes.engine import Trouble
+from prisam_p2p.processes.helper_process import NetworkWatch
+from prisam_p2p.processes.watchdog import Stall, Watchdog
 
 DYING_S = 3.0
 """A process that is given up gets SIGABRT: its log then says where it was. After this, SIGKILL."""

@@ -33,18 +33,18 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
-from prisam_p2p.launch.helper_process import NetworkWatch
 from prisam_p2p.launch.lost_resources import peer_refused
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
-from prisam_p2p.launch.processes import PeerProcesses
+from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressDisplay, ProgressView, view_of
 from prisam_p2p.launch.stalls import DYING_S, Stalls
 from prisam_p2p.launch.time_left import TimeLeft
-from prisam_p2p.launch.watched_time import WatchedTime
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.interface import Network, NetworkError
+from prisam_p2p.processes.helper_process import NetworkWatch
+from prisam_p2p.processes.watched_time import WatchedTime
 
 STOP_TIMEOUT_S = 8.0
 """Peers that were told to stop, or to exit, are killed after this time."""

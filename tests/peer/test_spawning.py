@@ -10,8 +10,9 @@ from launching import wait_for
 from spec_of_a import spec_of_a
 
 from prisam_p2p.control.spec import Incarnation
-from prisam_p2p.launch.engine import ProcessExit, SpawnEngine
-from prisam_p2p.launch.sampling import open_board
+from prisam_p2p.processes.engine import ProcessExit
+from prisam_p2p.processes.sampling import open_board
+from prisam_p2p.processes.spawn import SpawnEngine
 
 AT_ONCE_S = 5.0
 """Far less than waiting for a process that is stopped."""

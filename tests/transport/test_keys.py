@@ -14,8 +14,8 @@ from tiny_layouts import same
 from transports import DEADLINE_S, WEIGHTS, greeting, mask_of, whole
 
 from prisam_p2p.control.spec import Incarnation, ProcessInput
-from prisam_p2p.launch.engine import SpawnEngine
-from prisam_p2p.launch.sampling import open_board
+from prisam_p2p.processes.sampling import open_board
+from prisam_p2p.processes.spawn import SpawnEngine
 from prisam_p2p.transport import events
 from prisam_p2p.transport.zap import make_keys
 from prisam_p2p.wire.codec import encode

@@ -11,9 +11,9 @@ import pytest
 
 from prisam_p2p.control.activity import Activity
 from prisam_p2p.control.spec import BoardSpec
-from prisam_p2p.launch.sampling import Sampler, open_board, period_s, sample_of
-from prisam_p2p.launch.watchdog import Seen, Watchdog
 from prisam_p2p.peer.marks import Marks
+from prisam_p2p.processes.sampling import Sampler, open_board, period_s, sample_of
+from prisam_p2p.processes.watchdog import Seen, Watchdog
 from prisam_p2p.system.process_state import process_state
 
 DEADLINE_S = 30.0

@@ -21,10 +21,10 @@ from typing import Any
 
 from prisam_p2p.control.spec import ENTRY, BoardSpec, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch.engine import ProcessExit, Trouble
-from prisam_p2p.launch.helper_process import GONE, HelperProcess
-from prisam_p2p.launch.sampling import Sample, Sampler, period_s, sample_of
-from prisam_p2p.launch.zygote_process import ZygoteProcess
+from prisam_p2p.processes.engine import ProcessExit, Trouble
+from prisam_p2p.processes.helper_process import GONE, HelperProcess
+from prisam_p2p.processes.sampling import Sample, Sampler, period_s, sample_of
+from prisam_p2p.processes.zygote_process import ZygoteProcess
 from prisam_p2p.system.json_lines import JsonLines, LineSocket
 from prisam_p2p.system.process_state import process_state
 

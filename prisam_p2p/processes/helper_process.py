@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch.engine import Trouble
-from prisam_p2p.launch.watchdog import NOTICE_S
-from prisam_p2p.launch.watched_time import Silence
 from prisam_p2p.netns.interface import Helper, Network
+from prisam_p2p.processes.engine import Trouble
+from prisam_p2p.processes.watchdog import NOTICE_S
+from prisam_p2p.processes.watched_time import Silence
 from prisam_p2p.system.process_state import process_state
 
 _LOOK_EVERY_S = 0.5

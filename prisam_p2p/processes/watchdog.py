@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from prisam_p2p.control.activity import Activity
-from prisam_p2p.launch.sampling import Sample
-from prisam_p2p.launch.watched_time import MOST_STEP_S
+from prisam_p2p.processes.sampling import Sample
+from prisam_p2p.processes.watched_time import MOST_STEP_S
 
 NOTICE_S = 1.5
 """A peer is shown and journalled after it has stood still for this long: for two samples, or one

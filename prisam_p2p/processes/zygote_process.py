@@ -17,7 +17,7 @@ from typing import NoReturn
 from prisam_p2p.control.codec import encode
 from prisam_p2p.control.messages import ResourceLost
 from prisam_p2p.control.spec import ProcessInput
-from prisam_p2p.launch.sampling import Sampler
+from prisam_p2p.processes.sampling import Sampler
 from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import die_with_parent
 from prisam_p2p.system.refusals import refused

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prisam_p2p.launch.kernel_watch import KernelWatch
+from prisam_p2p.processes.kernel_watch import KernelWatch
 from prisam_p2p.system import sock_diag
 
 DEADLINE_S = 10

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch import helper_process
-from prisam_p2p.launch.helper_process import HelperProcess, NetworkWatch
 from prisam_p2p.netns.interface import Helper
+from prisam_p2p.processes import helper_process
+from prisam_p2p.processes.helper_process import HelperProcess, NetworkWatch
 
 DEADLINE_S, SOON_S = 30.0, 1e-6
 

@@ -1,7 +1,4 @@
-"""How processes are started, signalled, sampled and reaped: the one interface, and plain spawning.
-
-Other engines (containers, a cluster's scheduler) come behind the same interface.
-"""
+"""A fresh interpreter per peer, where processes are not forked."""
 
 from __future__ import annotations
 
@@ -10,73 +7,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from prisam_p2p.control.spec import BoardSpec, Incarnation, PeerSpec, ProcessInput
-from prisam_p2p.launch.sampling import Sample, Sampler, period_s
+from prisam_p2p.processes.engine import ProcessExit, Trouble
+from prisam_p2p.processes.sampling import Sample, Sampler, period_s
 from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 from prisam_p2p.system.json_lines import LineSocket
-
-
-@dataclass(frozen=True)
-class ProcessExit:
-    """A process has ended; `code` is its exit code, or minus the signal that ended it."""
-
-    pid: int
-    code: int
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A process that the launcher needs besides the peers stands still.
-
-    Attributes:
-        name, reason, since_s: as in "zygote", "stopped", 12.0.
-    """
-
-    name: str
-    reason: str
-    since_s: float
-
-
-class Engine(Protocol):
-    """Starts, signals, samples and reaps the processes of peers.
-
-    Attributes:
-        on_wait: called several times a second while `start` waits; may raise.
-    """
-
-    on_wait: Callable[[], object]
-
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, LineSocket]:
-        """Return the new process' pid and the launcher's end of its control line.
-
-        Raises:
-            LaunchError: what this engine needs has ended, or stood still for too long.
-        """
-
-    def exits(self) -> list[ProcessExit]:
-        """Return the processes that ended since the last call."""
-
-    def samples(self) -> list[Sample] | None:
-        """Return new samples of all processes, None where it is not time yet; never waits.
-
-        Raises:
-            LaunchError: as `start`.
-        """
-
-    def trouble(self) -> Trouble | None:
-        """Return what stands still of that which this engine needs itself, if anything does."""
-
-    def signal(self, pid: int, number: int) -> None:
-        """Signal a process that this engine started; nothing happens if it has ended."""
-
-    def watch(self, selector: selectors.BaseSelector) -> None:
-        """Register what becomes readable when a process ends, if this engine has such a thing."""
-
-    def close(self) -> None:
-        """Kill the processes that are left."""
 
 
 class SpawnEngine:

@@ -18,7 +18,7 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.control.spec import AttackSpec, Incarnation
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.launch.processes import PeerProcesses
+from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.transport.zap import make_keys

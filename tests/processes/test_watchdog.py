@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prisam_p2p.control.activity import Activity, Slot
-from prisam_p2p.launch.sampling import Sample
-from prisam_p2p.launch.watchdog import Seen, Watchdog
-from prisam_p2p.launch.watched_time import MOST_STEP_S, Silence, WatchedTime
+from prisam_p2p.processes.sampling import Sample
+from prisam_p2p.processes.watchdog import Seen, Watchdog
+from prisam_p2p.processes.watched_time import MOST_STEP_S, Silence, WatchedTime
 from prisam_p2p.system.process_state import ProcessState
 
 TIMEOUT_S = 60.0

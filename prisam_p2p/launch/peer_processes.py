@@ -13,11 +13,11 @@ import psutil
 from prisam_p2p.control.activity import places_of
 from prisam_p2p.control.messages import Order, Report, ResourceLost, Roster, RosterUpdate
 from prisam_p2p.control.spec import AttackSpec, Incarnation, PeerSpec, Source
-from prisam_p2p.launch.engine import Engine, Trouble
 from prisam_p2p.launch.peer_process import PeerProcess
-from prisam_p2p.launch.watchdog import Seen
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.processes.engine import Engine, Trouble
+from prisam_p2p.processes.watchdog import Seen
 
 _PSS_OF = 4
 """The kernel walks all pages of a process to tell its PSS: a few processes stand for all."""
