@@ -1,0 +1,1 @@
+"""What starts the host agents: an engine that users have, behind one small interface."""
