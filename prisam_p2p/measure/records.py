@@ -440,12 +440,76 @@ class NetworkMade:
 
 
 @dataclass(frozen=True, slots=True)
+class HostUp:
+    """The agent of a host has answered, and peers can be started there.
+
+    Attributes:
+        node: the host's own name; pid: of its agent.
+        address: under which the other hosts reach it; its peers listen there.
+        gpus: what CUDA_VISIBLE_DEVICES can be for one GPU each.
+        mtu: of the interface to the other hosts.
+        kernel: why the kernel does not report sockets' figures, "" if it does.
+        facts: kernel release, versions, boot id, ..
+    """
+
+    host: str
+    node: str
+    address: str
+    pid: int
+    cores: int
+    memory_mib: int
+    gpus: list[str]
+    mtu: int
+    kernel: str
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HostClock:
+    """What is added to a host's CLOCK_MONOTONIC for the launcher's, right within `bound_s`.
+
+    `changed_s`: by how much the offset has changed since the last such record of this host.
+    """
+
+    host: str
+    offset_s: float
+    bound_s: float
+    changed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostLost:
+    """A host was not heard for a lease, or its engine says that it is gone.
+
+    Attributes:
+        silent_s: for how long it was not heard.
+        peers: those that had a process there.
+    """
+
+    host: str
+    node: str
+    reason: str
+    silent_s: float
+    peers: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class HostLine:
+    """Bytes of the frames on the launcher's line with a host, until the line was closed."""
+
+    host: str
+    sent_bytes: int
+    received_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeerStarted:
-    """The launcher started a peer process."""
+    """The launcher started a peer process; `host` is "" where the run has no hosts."""
 
     peer: str
     pid: int
     incarnation: int
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,13 +661,21 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The last line of kernel.jsonl: whether the kernel reported its sockets, and how often not."""
+    """The last line of kernel.jsonl: whether the kernel reported its sockets, and how often not.
+
+    Attributes:
+        mtu: of the interface between peers of one host.
+        host: whose kernel it is; "" where the run has no hosts.
+        between_mtu: of the interface to the other hosts; None where there are none.
+    """
 
     available: bool
     reason: str
     overruns: int
     cpu_s: float
     mtu: int
+    host: str = ""
+    between_mtu: int | None = None
 
 
 Record = (
@@ -641,6 +713,10 @@ Record = (
     | RunStarted
     | Watched
     | NetworkMade
+    | HostUp
+    | HostClock
+    | HostLost
+    | HostLine
     | PeerStarted
     | AllReady
     | PeerEnded

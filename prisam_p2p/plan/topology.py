@@ -23,8 +23,8 @@ from prisam_p2p.plan.toml_file import MISSING, Misfit, Told, load_toml, validate
 from prisam_p2p.settings import RunSettings
 
 PEER_ID = r"^[a-z0-9_-]{1,32}$"
-RESERVED = frozenset({"launcher", "kernel"})
-"""Names of journals that do not belong to a peer."""
+RESERVED, RESERVED_PREFIX = frozenset({"launcher", "kernel"}), "kernel-"
+"""Names of journals that do not belong to a peer; those of hosts' kernels begin with the prefix."""
 
 PeerId = Annotated[str, StringConstraints(pattern=PEER_ID)]
 
@@ -52,8 +52,9 @@ class PeersTable(BaseModel):
             raise Misfit("counts", Told("a table"), "either profiles or counts, not both")
         if self.profiles is None and self.counts is None:
             raise Misfit("profiles", MISSING, "a list of device profiles, or a table counts")
-        for peer in RESERVED & set(self.ids or ()):
-            raise Misfit("ids", peer, "another id: the launcher writes a journal of that name")
+        for peer in self.ids or ():
+            if peer in RESERVED or peer.startswith(RESERVED_PREFIX):
+                raise Misfit("ids", peer, "another id: the launcher writes a journal of that name")
         for peer, times in Counter(self.ids).items():
             if times > 1:
                 raise Misfit("ids", peer, "every peer once")

@@ -208,6 +208,8 @@ def test_the_graph_cannot_be_changed(tmp_path):
         (NAMED.replace("bob", "Bob") + FULL, r": peers\.ids\[0\] = 'Bob': expected text that matc"),
         (NAMED.replace("bob", "") + FULL, r": peers\.ids\[0\] = '': expected text that matches"),
         (NAMED.replace("bob", "b" * 33) + FULL, r": peers\.ids\[0\] = 'b+': expected text that"),
+        (NAMED.replace("bob", "kernel") + FULL, r": peers\.ids = 'kernel': expected another id"),
+        (NAMED.replace("bob", "kernel-h1") + FULL, r": peers\.ids = 'kernel-h1': expected another"),
         (
             FOUR.replace("laptop", "labtop") + FULL,
             r"peers.profiles = 'labtop': .*the nearest is laptop",
