@@ -28,7 +28,7 @@ DATA = "data"
 """In place of a path: the images of the run, in the format of learn/shared_data.py."""
 
 
-class _Checked:
+class _HostMessage:
     """How codec.py checks the fields of a message: exact types, no unknown field."""
 
     __slots__ = ()
@@ -41,7 +41,7 @@ class _Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class BeginRun(_Checked):
+class BeginRun(_HostMessage):
     """Make the run's folder on this host, and what its processes share. The first order.
 
     Attributes:
@@ -65,7 +65,7 @@ class BeginRun(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class FileForHost(_Checked):
+class FileForHost(_HostMessage):
     """A part of a file; its bytes follow. The last part ends at `n_bytes`.
 
     Attributes:
@@ -78,12 +78,12 @@ class FileForHost(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepare(_Checked):
-    """All files are there: start what forks the peers, and answer with `Prepared`."""
+class Prepare(_HostMessage):
+    """All files are there: start what forks the peers, and answer with `HostPrepared`."""
 
 
 @dataclass(frozen=True, slots=True)
-class MakeKeys(_Checked):
+class MakeKeys(_HostMessage):
     """Make a new pair of keys for each of these peers, and answer with `KeysMade`.
 
     The secret keys stay in the agent. A later pair of a peer replaces the one before.
@@ -93,7 +93,7 @@ class MakeKeys(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class StartProcess(_Checked):
+class StartProcess(_HostMessage):
     """Start a process; the answer is `ProcessStarted` or `StartRefused`.
 
     Attributes:
@@ -109,21 +109,21 @@ class StartProcess(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class LineBytes(_Checked):
+class LineBytes(_HostMessage):
     """Bytes of a process's control line, which follow. An order and a report."""
 
     number: Number
 
 
 @dataclass(frozen=True, slots=True)
-class LineClosed(_Checked):
+class LineClosed(_HostMessage):
     """The control line of a process has come to its end. An order and a report."""
 
     number: Number
 
 
 @dataclass(frozen=True, slots=True)
-class SignalProcess(_Checked):
+class SignalProcess(_HostMessage):
     """Signal a process; nothing happens if it has ended."""
 
     number: Number
@@ -131,7 +131,7 @@ class SignalProcess(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class ActOn(_Checked):
+class ActOn(_HostMessage):
     """Do, or undo, what a fault does to a process. Evidence comes as `ActDone`.
 
     Attributes:
@@ -144,19 +144,19 @@ class ActOn(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class RoutersKnown(_Checked):
+class RoutersKnown(_HostMessage):
     """Where peers listen, "address:port": the kernel's figures of connections to these count."""
 
     endpoints: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class DumpSockets(_Checked):
+class DumpSockets(_HostMessage):
     """Remember the kernel's figures of the open connections (KernelWatch.dump)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed(_Checked):
+class Renewed(_HostMessage):
     """The answer to `Renew`: the lease runs from the moment in which that was sent.
 
     Attributes:
@@ -168,12 +168,12 @@ class Renewed(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class EndRun(_Checked):
-    """Kill the processes that are left, send all files to their ends, answer with `RunEnded`."""
+class EndRun(_HostMessage):
+    """Kill the processes that are left, send all files to their ends, answer with `AgentEnded`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Die(_Checked):
+class Die(_HostMessage):
     """Be a host that goes down: kill all processes and yourself at once, and send nothing."""
 
 
@@ -187,7 +187,7 @@ HostOrder: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class AgentUp(_Checked):
+class AgentUp(_HostMessage):
     """The first report of an agent: what it found on its host.
 
     Attributes:
@@ -210,7 +210,7 @@ class AgentUp(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class Renew(_Checked):
+class Renew(_HostMessage):
     """The agent asks for its lease to be renewed, some times a lease.
 
     Attributes:
@@ -226,12 +226,12 @@ class Renew(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared(_Checked):
+class HostPrepared(_HostMessage):
     """The answer to `Prepare`: processes can be started."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(_Checked):
+class Refused(_HostMessage):
     """The system refused the agent what it needs; it ends.
 
     Attributes:
@@ -244,14 +244,14 @@ class Refused(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class KeysMade(_Checked):
+class KeysMade(_HostMessage):
     """The answer to `MakeKeys`: peer -> its public key, Z85 text."""
 
     public: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessStarted(_Checked):
+class ProcessStarted(_HostMessage):
     """The answer to `StartProcess`.
 
     Attributes:
@@ -263,7 +263,7 @@ class ProcessStarted(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class StartRefused(_Checked):
+class StartRefused(_HostMessage):
     """The answer to `StartProcess` where the system refused it."""
 
     number: Number
@@ -271,7 +271,7 @@ class StartRefused(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessExited(_Checked):
+class ProcessExited(_HostMessage):
     """A process has ended.
 
     Attributes:
@@ -283,14 +283,14 @@ class ProcessExited(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class Samples(_Checked):
+class Samples(_HostMessage):
     """What was seen of each process, as rows of processes/sampling.py with numbers, not pids."""
 
     rows: tuple[tuple[Any, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessStopped(_Checked):
+class ProcessStopped(_HostMessage):
     """A SIGSTOP has taken effect on a process, or a SIGCONT after it."""
 
     number: Number
@@ -298,7 +298,7 @@ class ProcessStopped(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class ActDone(_Checked):
+class ActDone(_HostMessage):
     """What came of `ActOn`.
 
     Attributes:
@@ -311,7 +311,7 @@ class ActDone(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class AgentTrouble(_Checked):
+class AgentTrouble(_HostMessage):
     """What the agent needs besides the peers stands still (processes/engine.py); "" = no more."""
 
     name: str
@@ -320,7 +320,7 @@ class AgentTrouble(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class FileAppended(_Checked):
+class FileAppended(_HostMessage):
     """A file that only grows has grown; its new bytes follow.
 
     Attributes:
@@ -333,7 +333,7 @@ class FileAppended(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class FileFromHost(_Checked):
+class FileFromHost(_HostMessage):
     """A part of a file that was written whole; its bytes follow. The last ends at `n_bytes`."""
 
     path: str
@@ -342,12 +342,12 @@ class FileFromHost(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
-class RunEnded(_Checked):
+class AgentEnded(_HostMessage):
     """The answer to `EndRun`: no process is left, and all files were sent. The agent ends."""
 
 
 HostReport: TypeAlias = (
-    AgentUp | Renew | Prepared | Refused | KeysMade | ProcessStarted | StartRefused | LineBytes
+    AgentUp | Renew | HostPrepared | Refused | KeysMade | ProcessStarted | StartRefused | LineBytes
     | LineClosed | ProcessExited | Samples | ProcessStopped | ActDone | AgentTrouble
-    | FileAppended | FileFromHost | RunEnded
+    | FileAppended | FileFromHost | AgentEnded
 )  # fmt: skip
