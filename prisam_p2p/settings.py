@@ -136,6 +136,30 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Engine(StrEnum):
+    """What gives the hosts of a run."""
+
+    NONE = "none"
+    LOCAL = "local"
+    RAY = "ray"
+    SLURM = "slurm"
+
+
+class Placement(StrEnum):
+    """Which host each peer lives on."""
+
+    GROUP = "group"
+    SPREAD = "spread"
+    PIN = "pin"
+
+
+class OnHostLoss(StrEnum):
+    """What becomes of the peers of a host that is lost."""
+
+    LOST = "lost"
+    RESTART = "restart"
+
+
 class Heading(StrEnum):
     """The headings under which settings stand in help and in docs/settings.md, in this order."""
 
@@ -145,6 +169,7 @@ class Heading(StrEnum):
     METHOD = "Method"
     BASELINES = "Baselines"
     NETWORK = "Network and processes"
+    HOSTS = "Several hosts"
     TIMING = "Timing"
 
 
@@ -549,6 +574,49 @@ class RunSettings(BaseModel):
         True,
         "At most as many full-speed devices train at a time as the host has cores: less memory "
         "and CPU time, the same results.",
+    )
+
+    on: Engine = _setting(
+        Heading.HOSTS,
+        Engine.NONE,
+        "Where the peers run. none: here, as child processes of the launcher. ray: on the nodes of "
+        "a running Ray cluster (pip install 'prisam-p2p[ray]'). slurm: on the nodes of the "
+        "allocation that the launcher is in. local: on this machine as if it were several hosts, "
+        "to try things. Results are the same. docs/hosts.md",
+        common=True,
+    )
+    hosts: int | None = _setting(
+        Heading.HOSTS,
+        None,
+        "With --on: number of hosts to use, in the order in which the engine offers them.",
+        common=True,
+        unset="all that are offered; 2 with local",
+        ge=1,
+        le=1000,
+    )
+    placement: Placement | None = _setting(
+        Heading.HOSTS,
+        None,
+        "With --on: which host each peer lives on. spread: hosts are loaded alike, by shares of "
+        "their cores, memory and GPUs. group: peers with similar data share a host where they fit, "
+        "so that fewer bytes pass between hosts. pin: as the table [hosts] of the topology says; "
+        "the rest spread.",
+        unset="that of the topology's [hosts], else spread",
+    )
+    lease_s: float = _setting(
+        Heading.HOSTS,
+        10.0,
+        "With --on: a host whose agent was not heard for this long counts as lost, and an agent "
+        "that does not hear the launcher for this long ends its peers. Higher values ride out "
+        "longer breaks of the network between hosts, and delay what --on-host-loss does.",
+        ge=1,
+        le=3600,
+    )
+    on_host_loss: OnHostLoss = _setting(
+        Heading.HOSTS,
+        OnHostLoss.LOST,
+        "With --on: what becomes of the peers of a lost host. lost: the others go on without them. "
+        "restart: they start again on other hosts, from the state that was last collected.",
     )
 
     ready_timeout_s: float = _setting(

@@ -15,6 +15,7 @@ from prisam_p2p.algorithms import Traits, built_in
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.learn.dataset_pools import InputType
+from prisam_p2p.plan.hosts_plan import HostsPlan
 from prisam_p2p.plan.link_properties import Link, LinkProperties, LinkState, states_from_names
 from prisam_p2p.plan.profile import DeviceProfile
 from prisam_p2p.plan.toml_file import validate
@@ -86,6 +87,7 @@ class Plan(BaseModel):
         fan_in: models that a baseline averages in a round, where it draws or ranks peers.
         traits: of the algorithm.
         code: setting -> the users' code that it names.
+        hosts: which peer lives on which host; None = all on the launcher's, without agents.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,6 +104,7 @@ class Plan(BaseModel):
     host: HostFacts
     traits: Traits
     code: dict[str, CodeRecord] = {}
+    hosts: HostsPlan | None = None
 
     def directed_links(self) -> list[Link]:
         """Return all links in both directions, sorted."""

@@ -40,6 +40,12 @@ class DeviceProfile(BaseModel):
         description="Speed of training, as a share of one core of this host.",
     )
     threads: int = Field(1, ge=1, le=1024, description="Threads that a training step uses.")
+    gpu: float | None = Field(
+        None,
+        gt=0,
+        le=64,
+        description="GPUs that a peer takes of a host: a share of one (0.25), or a whole number.",
+    )
     memory_mib: int | None = Field(
         None, ge=1, description="MiB that a peer may use in addition to what importing torch takes."
     )
@@ -61,6 +67,12 @@ class DeviceProfile(BaseModel):
 
     up_mbit_s: float | None = Field(None, gt=0, description="Mbit/s that the device sends at most.")
     down_mbit_s: float | None = Field(None, gt=0, description="Mbit/s that it receives at most.")
+
+    @model_validator(mode="after")
+    def _share_or_whole_gpus(self) -> Self:
+        if self.gpu is not None and self.gpu > 1 and self.gpu % 1:
+            raise Misfit("gpu", self.gpu, "a share of one GPU, up to 1, or a whole number of GPUs")
+        return self
 
     @model_validator(mode="after")
     def _one_budget_of_a_kind(self) -> Self:

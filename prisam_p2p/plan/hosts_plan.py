@@ -1,0 +1,40 @@
+"""The hosts of a run and which peer lives where, as plan.json holds them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from prisam_p2p.plan.host_room import HostOffer, PeerNeeds
+from prisam_p2p.settings import Engine, OnHostLoss, Placement
+
+
+class HostsPlan(BaseModel):
+    """The hosts of a run, and what was placed on them: `place` of the fields gives `placement`.
+
+    Attributes:
+        engine: what gives the hosts.
+        lease_s, on_host_loss: as the settings of these names.
+        base_mib: memory that a host needs before its first peer.
+        hosts: name -> the host, in the engine's order.
+        needs: peer -> what it needs of its host.
+        pins: peer -> hosts that it may live on; of the others, any.
+        placement: peer -> name of its host.
+        gpus: peer -> numbers of the GPUs of its host that it may see; the others see none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Engine
+    policy: Placement
+    lease_s: float
+    on_host_loss: OnHostLoss
+    base_mib: int = 0
+    hosts: dict[str, HostOffer]
+    needs: dict[str, PeerNeeds]
+    pins: dict[str, tuple[str, ...]] = {}
+    placement: dict[str, str]
+    gpus: dict[str, tuple[int, ...]] = {}
+
+    def peers_of(self, host: str) -> list[str]:
+        """Return the peers that live on a host, in the order of the plan."""
+        return [peer for peer, its_host in self.placement.items() if its_host == host]

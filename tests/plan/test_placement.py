@@ -1,0 +1,199 @@
+"""`place`: every peer on one host, no limit exceeded, and nothing depends on order or chance."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from prisam_p2p.errors import DoesNotFit
+from prisam_p2p.plan.host_room import HostOffer, PeerNeeds
+from prisam_p2p.plan.placement import place, placed_as_before
+from prisam_p2p.settings import Placement
+
+ROOMY = [HostOffer(f"h{i}", f"node{i}", f"10.0.0.{i}", 4, 8000, 2) for i in (1, 2, 3)]
+
+
+def peers(n: int, **needs: object) -> dict[str, PeerNeeds]:
+    each = PeerNeeds(cores=1.0, memory_mib=30.0)
+    return {f"p{i:02}": replace(each, group=i * 3 // n, **needs) for i in range(n)}  # type: ignore[arg-type]
+
+
+def drawn(seed: int) -> tuple[dict[str, PeerNeeds], list[HostOffer], Placement]:
+    """Return a random case, most of which fit."""
+    draw = random.Random(seed)
+    hosts = [
+        HostOffer(f"h{i}", f"n{i}", f"10.0.0.{i}", draw.randint(1, 16), draw.randint(500, 9000), 2)
+        for i in range(1, draw.randint(2, 12))
+    ]
+    needs = {
+        f"p{i:03}": PeerNeeds(
+            cores=draw.choice([0.05, 0.2, 0.8, 1.0, 4.0]),
+            paced=draw.random() < 0.2,
+            memory_mib=draw.uniform(10, 120),
+            training_mib=draw.uniform(0, 60),
+            gpu=draw.choice([None, None, None, 0.0, 0.1]),
+            group=draw.choice([0, 1, 2]),
+        )
+        for i in range(draw.randint(2, 60))
+    }
+    return needs, hosts, draw.choice([Placement.SPREAD, Placement.GROUP])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_peer_is_placed_once_and_within_the_limits(seed: int) -> None:
+    needs, hosts, policy = drawn(seed)
+
+    placed = place(needs, hosts, policy, base_mib=100)
+
+    assert list(placed.hosts) == sorted(needs)
+    for host in hosts:
+        here = [needs[peer] for peer, name in placed.hosts.items() if name == host.name]
+        training = sorted((each.training_mib for each in here), reverse=True)[: host.cores]
+        used_mib = 100 + sum(each.memory_mib for each in here) + sum(training)
+        held = sum(each.cores for each in here if each.paced)
+        over = {name for lack in placed.lacks for name in lack.over}
+        assert host.name in over or (used_mib <= host.memory_mib and held <= host.cores + 1e-6)
+        for gpu in range(host.gpus):
+            on_it = [p for p, seen in placed.gpus.items() if seen == (gpu,)]
+            of_host = [p for p in on_it if placed.hosts[p] == host.name]
+            assert sum(needs[peer].gpu or 0 for peer in of_host) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_order_of_peers_and_hosts_changes_nothing(seed: int) -> None:
+    needs, hosts, policy = drawn(seed)
+    shuffled = list(needs.items())
+    random.Random(seed).shuffle(shuffled)
+
+    again = place(dict(shuffled), hosts[::-1], policy, base_mib=100)
+
+    assert again == place(needs, hosts, policy, base_mib=100)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_was_placed_once_is_placed_so_again(seed: int) -> None:
+    needs, hosts, policy = drawn(seed)
+    placed = place(needs, hosts, policy, base_mib=100)
+
+    again = placed_as_before(placed.hosts, needs, hosts, base_mib=100)
+
+    assert (again and again.hosts) == (None if placed.lacks else placed.hosts)
+
+
+def test_equal_peers_go_to_equal_hosts_in_turn() -> None:
+    placed = place(peers(6), ROOMY, Placement.SPREAD)
+
+    assert list(placed.hosts.values()) == ["h1", "h2", "h3", "h1", "h2", "h3"]
+
+
+def test_a_host_gets_as_many_peers_as_its_share_of_the_cores() -> None:
+    hosts = [ROOMY[0], replace(ROOMY[1], cores=12)]
+
+    placed = place(peers(16), hosts, Placement.SPREAD)
+
+    assert Counter(placed.hosts.values()) == {"h1": 4, "h2": 12}
+
+
+def test_groups_stay_together_where_they_fit() -> None:
+    needs = peers(12)
+
+    placed = place(needs, ROOMY, Placement.GROUP)
+
+    for group in range(3):
+        assert len({placed.hosts[p] for p, each in needs.items() if each.group == group}) == 1
+    assert Counter(placed.hosts.values()) == {"h1": 4, "h2": 4, "h3": 4}
+
+
+def test_a_group_that_fits_on_no_host_is_spread() -> None:
+    small = [replace(host, memory_mib=100) for host in ROOMY]  # room for three peers each
+
+    placed = place(peers(9), small, Placement.GROUP)
+    assert Counter(placed.hosts.values()) == {"h1": 3, "h2": 3, "h3": 3}
+    assert placed.lacks == ()
+
+    of_five = {peer: replace(each, group=0) for peer, each in peers(5).items()}
+    assert len(set(place(of_five, small, Placement.GROUP).hosts.values())) > 1
+
+
+def test_pins_are_kept_and_the_rest_is_spread() -> None:
+    pins = {"p00": ["h3"], "p01": ["h3"], "p02": ["h1", "h2"]}
+
+    placed = place(peers(6), ROOMY, Placement.PIN, pins)
+
+    assert placed.hosts["p00"] == placed.hosts["p01"] == "h3"
+    assert placed.hosts["p02"] in ("h1", "h2")
+    assert Counter(placed.hosts.values()) == {"h1": 2, "h2": 2, "h3": 2}
+    assert place(peers(6), ROOMY, Placement.SPREAD, pins).hosts["p00"] == "h1"
+
+
+def test_large_peers_go_first_where_the_plans_order_leaves_no_room() -> None:
+    needs = {f"p{i}": PeerNeeds(cores=0.1, memory_mib=m) for i, m in enumerate([40, 40, 90])}
+    hosts = [replace(host, memory_mib=100) for host in ROOMY[:2]]
+
+    placed = place(needs, hosts, Placement.SPREAD)
+
+    assert placed.lacks == ()
+    assert placed.hosts["p0"] == placed.hosts["p1"] != placed.hosts["p2"]
+
+
+def test_too_little_memory_is_told_with_figures() -> None:
+    hosts = [replace(host, memory_mib=100) for host in ROOMY]
+
+    (lack,) = place(peers(12), hosts, Placement.SPREAD, base_mib=40).lacks
+
+    assert lack.resource == "memory"
+    assert (lack.needed, lack.offered) == (3 * 40 + 12 * 30, 300)
+    assert lack.over == {"h1": (160, 100), "h2": (160, 100), "h3": (160, 100)}
+    assert (lack.peers, lack.hosts) == (6, 6)
+    assert not place(peers(6), hosts, Placement.SPREAD, base_mib=40).lacks
+
+
+def test_full_speed_devices_take_turns_and_slower_ones_hold_their_share_of_cores() -> None:
+    two_cores = [replace(ROOMY[0], cores=2)]
+
+    assert not place(peers(20), two_cores, Placement.SPREAD).lacks
+    (lack,) = place(peers(5, cores=0.5, paced=True), two_cores, Placement.SPREAD).lacks
+    assert (lack.resource, lack.needed, lack.offered) == ("cores", 2.5, 2)
+    assert (lack.peers, lack.hosts) == (4, 2)
+
+
+def test_gpus_are_shared_and_given_whole() -> None:
+    needs = peers(3, gpu=0.5) | {"p90": PeerNeeds(cores=1.0, gpu=1.0)}
+
+    placed = place(needs, [replace(ROOMY[0], gpus=3)], Placement.SPREAD)
+
+    shares = Counter(gpu for gpus in placed.gpus.values() for gpu in gpus)
+    assert sorted(shares.values()) == [1, 1, 2] or sorted(shares.values()) == [1, 3]
+    (whole,) = placed.gpus["p90"]
+    assert shares[whole] == 1
+
+
+def test_a_peer_without_a_share_sees_the_gpu_with_the_fewest_peers() -> None:
+    placed = place(peers(4, gpu=0.0), ROOMY[:1], Placement.SPREAD)
+
+    assert Counter(placed.gpus.values()) == {(0,): 2, (1,): 2}
+
+
+def test_several_gpus_are_of_one_host() -> None:
+    placed = place({"p0": PeerNeeds(cores=1.0, gpu=2.0)}, ROOMY, Placement.SPREAD)
+
+    assert placed.gpus == {"p0": (0, 1)}
+
+
+def test_too_few_gpus_are_refused_with_figures() -> None:
+    with pytest.raises(DoesNotFit, match=r"7 peers need 7 GPUs.*h1 2 \(node1\), h2 2 \(node2\)"):
+        place(peers(7, gpu=1.0), ROOMY, Placement.SPREAD)
+
+
+def test_hosts_of_two_digits_come_after_those_of_one() -> None:
+    hosts = [HostOffer(f"h{i}", f"n{i}", "10.0.0.1", 4, 8000) for i in (10, 2, 1)]
+
+    assert list(place(peers(3), hosts, Placement.SPREAD).hosts.values()) == ["h1", "h2", "h10"]
+
+
+def test_no_host_is_a_bug_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="no host"):
+        place(peers(2), [], Placement.SPREAD)
