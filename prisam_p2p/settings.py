@@ -136,7 +136,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-class Engine(StrEnum):
+class EngineName(StrEnum):
     """What gives the hosts of a run."""
 
     NONE = "none"
@@ -576,9 +576,9 @@ class RunSettings(BaseModel):
         "and CPU time, the same results.",
     )
 
-    on: Engine = _setting(
+    on: EngineName = _setting(
         Heading.HOSTS,
-        Engine.NONE,
+        EngineName.NONE,
         "Where the peers run. none: here, as child processes of the launcher. ray: on the nodes of "
         "a running Ray cluster (pip install 'prisam-p2p[ray]'). slurm: on the nodes of the "
         "allocation that the launcher is in. local: on this machine as if it were several hosts, "

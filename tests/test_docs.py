@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from prisam_p2p.cli import main
 from prisam_p2p.measure import records
 from prisam_p2p.peer.peer import Peer
+from prisam_p2p.plan.hosts_plan import HostsPlan
 from prisam_p2p.plan.plan import HostFacts, ModelPlan, PeerPlan, Plan
 from prisam_p2p.report.checks import Check
 from prisam_p2p.report.faults import FaultVerdict
@@ -91,7 +92,7 @@ def test_what_the_page_on_the_algorithm_names_is_there():
 def test_every_key_of_the_plan_is_documented():
     section = RUN_FOLDER.split("## plan.json")[1].split("\n## ")[0]
     named = set(re.findall(r"`(\w+)`", section))
-    for model in (Plan, ModelPlan, PeerPlan, HostFacts):
+    for model in (Plan, ModelPlan, PeerPlan, HostFacts, HostsPlan):
         assert set(model.model_fields) <= named, model
 
 

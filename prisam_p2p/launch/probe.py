@@ -102,7 +102,9 @@ def probe_settings(settings: RunSettings) -> RunSettings:
     plain = RunSettings()
     other = {"seed", "split", "target_loss", "patience", "data_dir", "download", "baseline"}
     fields = RunSettings.model_fields.items()
-    other |= {name for name, field in fields if about(field).group == Heading.TIMING}
+    other |= {
+        name for name, field in fields if about(field).group in (Heading.TIMING, Heading.HOSTS)
+    }
     return settings.model_copy(
         update={
             **{name: getattr(plain, name) for name in other},

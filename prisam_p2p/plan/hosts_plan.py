@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from prisam_p2p.plan.host_room import HostOffer, PeerNeeds
-from prisam_p2p.settings import Engine, OnHostLoss, Placement
+from prisam_p2p.settings import EngineName, OnHostLoss, Placement
 
 
 class HostsPlan(BaseModel):
@@ -24,7 +24,7 @@ class HostsPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    engine: Engine
+    engine: EngineName
     policy: Placement
     lease_s: float
     on_host_loss: OnHostLoss
