@@ -15,8 +15,8 @@ from pathlib import Path
 _PACKAGE = Path(str(files("prisam_p2p")))  # a folder: the package does not run from a zip file
 _BUILT_IN = _PACKAGE / "shipped_files"
 
-_CODE_ROOT = _PACKAGE.parent
-ROOT = _BUILT_IN if _BUILT_IN.is_dir() else _CODE_ROOT
+CODE_ROOT = _PACKAGE.parent
+ROOT = _BUILT_IN if _BUILT_IN.is_dir() else CODE_ROOT
 TOPOLOGIES = ROOT / "topologies"
 DEFAULT_TOPOLOGY = TOPOLOGIES / "clusters-12.toml"
 PEERS = ROOT / "peers"
@@ -33,5 +33,5 @@ def child_environment() -> Mapping[str, str]:
     Without -P (`CHILD_PYTHON`) it would also import from the working directory, which may hold
     a stranger's files, or a file of the user's that has the name of a library.
     """
-    path = [*(each or os.getcwd() for each in sys.path), str(_CODE_ROOT)]
+    path = [*(each or os.getcwd() for each in sys.path), str(CODE_ROOT)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(path))}

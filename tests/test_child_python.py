@@ -44,5 +44,5 @@ def test_the_working_directory_is_passed_on_where_this_process_imports_from_it(
 
 
 def test_no_other_module_names_the_interpreter():
-    naming = [p.name for p in PACKAGE.rglob("*.py") if "sys.executable" in p.read_text()]
-    assert naming == ["shipped.py"]
+    naming = {p.name for p in PACKAGE.rglob("*.py") if "sys.executable" in p.read_text()}
+    assert naming == {"shipped.py", "ray_actor.py"}  # that runs where ours may not be installed
