@@ -3,13 +3,14 @@
 # make check: what CI runs first (lint, types, import contracts, the documentation, fast tests).
 # make test-install: install the wheel of the sdist in an empty venv, with all its dependencies, and use it there.
 # make test-sinks: install the trackers that runs are exported to (TensorBoard, MLflow, ..) and read back what they get.
+# make test-hosts: make three hosts of this machine, with real Ray and Slurm, and test runs on them (as root; it installs what it needs).
 # make docs: build the documentation's site, build/docs/index.html.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SITE := $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
 
-.PHONY: demo test test-install test-sinks check docs format clean
+.PHONY: demo test test-install test-sinks test-hosts check docs format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py --ui
@@ -22,6 +23,9 @@ test-install: $(VENV)/.tools
 
 test-sinks: $(VENV)/.sinks
 	$(BIN)/pytest -m sinks
+
+test-hosts: $(VENV)/.hosts
+	$(BIN)/pytest -m hosts tests/hosts
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .
@@ -53,6 +57,11 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
 
 $(VENV)/.sinks: $(VENV)/.tools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sinks]'
+	@touch $@
+
+$(VENV)/.hosts: $(VENV)/.tools
+	tests/hosts/install_tools.sh
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed

@@ -1,0 +1,121 @@
+"""A real Slurm cluster on the three hosts: slurmctld on h1, a slurmd each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from three_hosts import Host, ThreeHosts
+from waiting import wait_until
+
+_PROGRAMS = ("slurmctld", "slurmd", "srun", "sbatch", "munged")
+_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+NODE_CPUS = 8  # what a node offers; the machine below has fewer
+
+_CONFIGURATION = """
+ClusterName=three
+SlurmctldHost=h1(10.77.0.1)
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=/run/munge.socket
+CryptoType=crypto/munge
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SwitchType=switch/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SlurmdParameters=config_overrides
+ReturnToService=2
+SlurmctldTimeout=10
+SlurmdTimeout=10
+KillWait=2
+SchedulerParameters=sched_min_interval=100000
+StateSaveLocation=/tmp/slurm/state
+SlurmdSpoolDir=/tmp/slurm/spool
+SlurmctldPidFile=/run/slurmctld.pid
+SlurmdPidFile=/run/slurmd.pid
+SlurmctldLogFile=/tmp/slurm/slurmctld.log
+SlurmdLogFile=/tmp/slurm/slurmd.log
+SlurmctldPort=6817
+SlurmdPort=6818
+SrunPortRange=60001-61000
+{nodes}
+PartitionName=all Nodes=h1,h2,h3 Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
+"""
+_CGROUPS = "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n"
+
+
+class SlurmCluster:
+    """Slurm on h1, h2 and h3.
+
+    Attributes:
+        name: as `--on` has it.
+        daemon: what the engine's process of a node is called.
+        environment: of a command on any host.
+    """
+
+    name = "slurm"
+    daemon = "slurmd"
+
+    def __init__(self, hosts: ThreeHosts) -> None:
+        self.hosts = hosts
+        self.environment = {"SLURM_CONF": "/tmp/slurm/slurm.conf"}
+        self._key = os.urandom(1024)  # what munge proves to the others that it knows
+
+    @staticmethod
+    def why_not() -> str:
+        """Return why there is no Slurm here, "" if there is."""
+        missing = [each for each in _PROGRAMS if shutil.which(each, path=_PATH) is None]
+        return f"Slurm is not installed: {', '.join(missing)}" if missing else ""
+
+    def start(self) -> None:
+        """Start the controller, then the nodes, and wait until all are idle."""
+        for host in self.hosts:
+            self._configure(host)
+            self._start_munge(host)
+        self.hosts["h1"].run("/usr/sbin/slurmctld", "-c", environment=self.environment)
+        for host in self.hosts:
+            host.run("/usr/sbin/slurmd", "-N", host.name, environment=self.environment)
+        wait_until(lambda: set(self.nodes().values()) == {"idle"}, 60, "three idle nodes of Slurm")
+
+    def alive(self) -> set[str]:
+        """Return the hosts whose nodes can be used."""
+        return {name for name, state in self.nodes().items() if state in ("idle", "alloc", "mix")}
+
+    def nodes(self) -> dict[str, str]:
+        """Return node -> its state, as sinfo tells it: idle, alloc, down, .."""
+        done = self.hosts["h1"].run(
+            *("sinfo", "--Node", "--noheader", "--format=%N %t"), environment=self.environment
+        )
+        return dict(line.split() for line in done.stdout.splitlines())
+
+    def hostnames(self) -> list[str]:
+        """Return what `hostname` says on each node, asked through Slurm."""
+        done = self.hosts["h1"].run(
+            *("srun", "--nodes=3", "--ntasks-per-node=1", "hostname"), environment=self.environment
+        )
+        return done.stdout.split()
+
+    def _configure(self, host: Host) -> None:
+        folder = host.tmp / "slurm"
+        for name in ("state", "spool"):
+            (folder / name).mkdir(parents=True)
+        nodes = (
+            f"NodeName={each.name} NodeAddr={each.address} CPUs={NODE_CPUS} RealMemory=4000"
+            for each in self.hosts
+        )
+        (folder / "slurm.conf").write_text(_CONFIGURATION.format(nodes="\n".join(nodes)))
+        (folder / "cgroup.conf").write_text(_CGROUPS)
+
+    def _start_munge(self, host: Host) -> None:
+        folder = host.tmp / "munge"
+        folder.mkdir(0o700)
+        (folder / "key").touch(0o600)
+        (folder / "key").write_bytes(self._key)
+        host.run(
+            *("munged", "--force", "--socket=/run/munge.socket", "--pid-file=/run/munged.pid"),
+            *("--key-file=/tmp/munge/key", "--seed-file=/tmp/munge/seed"),
+            "--log-file=/tmp/munge/log",
+        )
