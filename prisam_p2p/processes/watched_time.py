@@ -12,14 +12,16 @@ class WatchedTime:
 
     Args:
         now_s: when it begins.
+        most_step_s: counts at most between two looks.
     """
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self, now_s: float, most_step_s: float = MOST_STEP_S) -> None:
         self._last_s, self.passed_s = now_s, 0.0
+        self._most_step_s = most_step_s
 
     def look(self, now_s: float) -> float:
-        """Return the seconds that have passed; to be called at least every MOST_STEP_S."""
-        self.passed_s += min(now_s - self._last_s, MOST_STEP_S)
+        """Return the seconds that have passed; to be called at least every `most_step_s`."""
+        self.passed_s += min(now_s - self._last_s, self._most_step_s)
         self._last_s = now_s
         return self.passed_s
 

@@ -106,6 +106,8 @@ def test_both_ends_of_a_connection_are_told_of_to_the_byte(path, ends):
         "reason": "",
         "overruns": 0,
         "mtu": 65536,
+        "host": "",
+        "between_mtu": None,
     }
 
 
