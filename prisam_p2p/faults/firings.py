@@ -108,6 +108,10 @@ class Firings:
         """Return the firings that ended a peer's process and have not begun to heal."""
         return [f for f in self.active(peer) if f.traits.ends_process and f.back_s is None]
 
+    def awaits_evidence(self, firing: Firing) -> bool:
+        """Tell whether a healed firing's evidence is still to come."""
+        return firing.healed_s is not None and self.act(firing).awaits_evidence(firing)
+
     # -- when the clock acts ---------------------------------------------------------------
 
     def due_s(self, firing: Firing, began_s: float) -> float | None:

@@ -121,12 +121,20 @@ class Injector:
                     self.firings.apply(firing, now_s, now_s - due_s)
             if firing.active:
                 self._tend(firing, now_s)
+        self.awaits_evidence(now_s)
         self._advance_barriers(now_s)
+
+    def awaits_evidence(self, now_s: float) -> bool:
+        """Take in the evidence that comes after the heal; tell whether more is to come."""
+        waiting = [f for f in self.firings if self.firings.awaits_evidence(f)]
+        for firing in waiting:
+            self.firings.verify(firing, self.firings.act(firing).observe(firing, now_s), now_s)
+        return any(map(self.firings.awaits_evidence, waiting))
 
     def _tend(self, firing: Firing, now_s: float) -> None:
         """Keep an active firing going, look for evidence, and heal it if it is due."""
-        act, others = self.firings.act(firing), self.firings.active(firing.peer)
-        act.on_tick(firing, now_s, any(other.traits.suspends_process for other in others))
+        act = self.firings.act(firing)
+        act.on_tick(firing)
         if firing.verified_s is None:
             self.firings.verify(firing, act.observe(firing, now_s), now_s)
         heal_s = self.firings.heal_s(firing)

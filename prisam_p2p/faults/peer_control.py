@@ -7,12 +7,20 @@ from typing import Protocol
 
 from prisam_p2p.control.messages import Order
 from prisam_p2p.control.spec import AttackSpec, Source
+from prisam_p2p.processes.process_acts import ProcessActs
 
 
 class PeerControl(Protocol):
     """The peers of a run. Signals and orders to a peer without a process are ignored."""
 
-    def signal(self, peer: str, number: int) -> None:
+    @property
+    def acts(self) -> ProcessActs:
+        """What else can be done to a process, by its `number`."""
+
+    def number(self, peer: str) -> int | None:
+        """Return the number of a peer's process (processes/engine.py); None = it has none."""
+
+    def signal(self, peer: str, signum: int) -> None:
         """Signal a peer's process."""
 
     def start_again(self, peer: str, source: Source, first_round: int) -> None:
@@ -34,9 +42,6 @@ class PeerControl(Protocol):
 
     def is_down(self, peer: str) -> bool:
         """Tell whether a peer has no process."""
-
-    def pid(self, peer: str) -> int | None:
-        """Return the pid of a peer's process; None = it has none."""
 
     def state_path(self, peer: str) -> Path:
         """Return the file of the state from which a later process of a peer goes on."""

@@ -6,8 +6,6 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import psutil
-
 from prisam_p2p.control.codec import decode_report, encode
 from prisam_p2p.control.messages import (
     AtBarrier,
@@ -20,6 +18,7 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.errors import ControlError, LaunchError
+from prisam_p2p.processes.engine import Started
 from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.system.refusals import refusal_in
 
@@ -43,8 +42,7 @@ class PeerProcess:
 
     spec: PeerSpec
     incarnation: Incarnation
-    pid: int
-    lines: LineSocket
+    started: Started
     port: int | None = None
     ready: bool = False
     rounds_done: int = 0
@@ -56,6 +54,16 @@ class PeerProcess:
     before: PeerProcess | None = None
     settled: bool | None = None
     given_up: str = ""
+
+    @property
+    def number(self) -> int:
+        """Of its process (processes/engine.py)."""
+        return self.started.number
+
+    @property
+    def lines(self) -> LineSocket:
+        """The launcher's end of its control line."""
+        return self.started.line
 
     @property
     def peer(self) -> str:
@@ -101,14 +109,6 @@ class PeerProcess:
     def done(self) -> bool:
         """Whether it runs no more rounds, and only answers pulls of the others."""
         return self.result is not None and self.result.state != "stopped"
-
-    @property
-    def stopped(self) -> bool:
-        """Whether SIGSTOP has taken effect."""
-        try:
-            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
-        except psutil.NoSuchProcess:
-            return False
 
     def send(self, order: Order) -> None:
         """Send an order now, or once the process takes it: it may be stopped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.processes.engine import Engine, Trouble
+from prisam_p2p.processes.process_acts import ProcessActs
 from prisam_p2p.processes.watchdog import Seen
 
 _PSS_OF = 4
@@ -72,12 +74,14 @@ class PeerProcesses:
     def hear(self, timeout_s: float) -> Iterator[tuple[PeerProcess, Report]]:
         """Yield what processes report; wait for something at most `timeout_s`.
 
-        Orders that a stopped process did not take before are sent, too.
+        Orders that a stopped process did not take before are sent, too, and what faults have begun
+        goes on.
 
         Raises:
             LaunchError: a process sent a line that is no report. Launcher and peers are the same
                 release, so nothing that such a run measures can be trusted.
         """
+        self.acts.look(time.monotonic())
         for process in self:
             process.lines.flush()
         for key, _ in self._selector.select(timeout_s):
@@ -92,12 +96,13 @@ class PeerProcesses:
 
     def exits(self) -> Iterator[tuple[str, int]]:
         """Yield the peers whose processes ended since the last call, and their exit codes."""
-        by_pid = {process.pid: peer for peer, process in self._latest.items()}
+        of_numbers = {process.number: peer for peer, process in self._latest.items()}
         for gone in self._engine.exits():
-            if (peer := by_pid.get(gone.pid)) is None:
+            if (peer := of_numbers.get(gone.number)) is None:
                 continue  # its start was interrupted
-            self._latest[peer].exit_code = gone.code
-            self._journal.write(records.PeerEnded(peer, gone.pid, gone.code))
+            process = self._latest[peer]
+            process.exit_code = gone.code
+            self._journal.write(records.PeerEnded(peer, process.started.pid, gone.code))
             yield peer, gone.code
 
     def samples(self) -> dict[str, Seen] | None:
@@ -109,11 +114,11 @@ class PeerProcesses:
         samples = self._engine.samples()
         if samples is None:
             return None
-        by_pid = {each.pid: each.peer for each in self if each.exit_code is None}
+        of_numbers = {each.number: each.peer for each in self if each.exit_code is None}
         return {
-            by_pid[each.pid]: Seen(each, self._names(each.slot.waits_for))
+            of_numbers[each.number]: Seen(each, self._names(each.slot.waits_for))
             for each in samples
-            if each.pid in by_pid
+            if each.number in of_numbers
         }
 
     def trouble(self) -> Trouble | None:
@@ -140,16 +145,24 @@ class PeerProcesses:
         for process in self:
             process.send(order)
 
-    def signal_all(self, number: int) -> None:
-        """Signal all processes."""
-        for peer in self._latest:
-            self.signal(peer, number)
+    def terminate_all(self) -> None:
+        """Tell all processes to end, also those that a fault has stopped: they would not notice."""
+        for process in self:
+            self.acts.end_throttle(process.number)
+            self.signal(process.peer, signal.SIGTERM)
+            self.signal(process.peer, signal.SIGCONT)
 
     def start_cost(self, began_s: float) -> records.AllReady:
-        """Measure what starting the processes took since `began_s` of the monotonic clock."""
+        """Measure what starting the processes took since `began_s` of the monotonic clock.
+
+        CPU and memory are those of processes on this host, None where some are on others.
+        """
         wall_s = round(time.monotonic() - began_s, 3)
+        started = [each.started for each in self]
+        if any(each.host for each in started):
+            return records.AllReady(wall_s, None, None)
         try:
-            processes = [psutil.Process(each.pid) for each in self]
+            processes = [psutil.Process(each.pid) for each in started]
             cpu_s = sum(sum(process.cpu_times()[:2]) for process in processes)
             pss = [getattr(p.memory_full_info(), "pss", None) for p in processes[:_PSS_OF]]
         except psutil.NoSuchProcess:  # one has ended just now: `exits` will tell
@@ -190,10 +203,10 @@ class PeerProcesses:
 
     # -- PeerControl ---------------------------------------------------------------------
 
-    def signal(self, peer: str, number: int) -> None:
+    def signal(self, peer: str, signum: int) -> None:
         """See PeerControl."""
         if not self.is_down(peer):
-            self._engine.signal(self._latest[peer].pid, number)
+            self._engine.signal(self._latest[peer].number, signum)
 
     def start_again(self, peer: str, source: Source, first_round: int) -> None:
         """See PeerControl."""
@@ -224,15 +237,20 @@ class PeerProcesses:
 
     def is_stopped(self, peer: str) -> bool:
         """See PeerControl."""
-        return not self.is_down(peer) and self._latest[peer].stopped
+        return not self.is_down(peer) and self.acts.is_stopped(self._latest[peer].number)
 
     def is_down(self, peer: str) -> bool:
         """See PeerControl."""
         return peer not in self._latest or self._latest[peer].exit_code is not None
 
-    def pid(self, peer: str) -> int | None:
+    @property
+    def acts(self) -> ProcessActs:
         """See PeerControl."""
-        return None if self.is_down(peer) else self._latest[peer].pid
+        return self._engine.acts
+
+    def number(self, peer: str) -> int | None:
+        """See PeerControl."""
+        return None if self.is_down(peer) else self._latest[peer].number
 
     def state_path(self, peer: str) -> Path:
         """See PeerControl."""
@@ -247,12 +265,13 @@ class PeerProcesses:
 
     def _start(self, peer: str, incarnation: Incarnation) -> None:
         spec = self._specs[peer]
-        pid, lines = self._engine.start(spec, incarnation)
-        process = PeerProcess(spec, incarnation, pid, lines)
+        started = self._engine.start(spec, incarnation)
+        process = PeerProcess(spec, incarnation, started)
         process.before = self._latest.get(peer)
         self._latest[peer] = process
-        self._selector.register(lines.line, selectors.EVENT_READ, process)
-        self._journal.write(records.PeerStarted(peer, pid, incarnation.number))
+        self._selector.register(started.line.line, selectors.EVENT_READ, process)
+        number, host = incarnation.number, started.host
+        self._journal.write(records.PeerStarted(peer, started.pid, number, host))
 
     def _names(self, waits_for: bytes) -> tuple[str, ...]:
         places = places_of(waits_for)

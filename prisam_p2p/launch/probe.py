@@ -184,7 +184,8 @@ class _PeerProbe:
     def __init__(self, engine: Engine, spec: PeerSpec, donors: int) -> None:
         self.spec, self.observed = spec, _Observed()
         probe = Incarnation(probe=ProbeSpec(donors=donors))
-        self._pid, self._lines = engine.start(spec, probe)
+        started = engine.start(spec, probe)
+        self._pid, self._lines = started.pid, started.line
         self._done, self._look_s = False, 0.0
 
     def play(self, ends_s: float) -> None:

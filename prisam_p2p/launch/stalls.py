@@ -102,7 +102,7 @@ class Stalls:
 
     def _there(self) -> list[Stall]:
         """Return the stalls of processes that have not ended since they were sampled."""
-        return [s for s in self._watchdog.stalls if self._processes.pid(s.peer) == s.pid]
+        return [s for s in self._watchdog.stalls if self._processes.number(s.peer) == s.number]
 
     def _note_troubles(self, found: Sequence[Trouble | None]) -> None:
         """Journal which processes besides the peers stand still, or get on again."""

@@ -5,7 +5,6 @@ Masks and weights pass between the peers only; here pass orders and reports (con
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -132,8 +131,7 @@ class Supervisor:
             self._await_exits()
         except Interrupted:
             self._phase = "stopping"
-            self._processes.signal_all(signal.SIGTERM)
-            self._processes.signal_all(signal.SIGCONT)  # a stopped process would not notice
+            self._processes.terminate_all()
             # The run was interrupted, whatever a peer or the network says now.
             with suppress(LaunchError, NetworkError):
                 self._await_exits()
@@ -196,7 +194,7 @@ class Supervisor:
         self._processes.order_all(SettleConnections(honest, SETTLE_TIMEOUT_S))
         began_s = time.monotonic()
         self._look_until(
-            lambda: all(map(self._is_settled, there)),
+            lambda: all(map(self._is_settled, there)) and not self._awaits_evidence(),
             SETTLE_TIMEOUT_S + STOP_TIMEOUT_S,
             _LOOK_FOR_FAULTS_S,
         )
@@ -207,6 +205,10 @@ class Supervisor:
         """Tell whether nothing more is to be expected of a process that was told to settle."""
         over = process.exit_code is not None or process.settled is not None
         return over or self._stalls.stands_still(process.peer)
+
+    def _awaits_evidence(self) -> bool:
+        """Tell whether another host is still to tell of a fault that is healed."""
+        return self._injector.awaits_evidence(time.monotonic())
 
     def _await_exits(self) -> None:
         """Wait until all processes have ended; end those that have not in time."""

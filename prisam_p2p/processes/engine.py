@@ -1,4 +1,8 @@
-"""How processes are started, signalled, sampled and reaped: the one interface of all engines."""
+"""How processes are started, signalled, sampled and reaped: the one interface of all engines.
+
+An engine names a process by a number that it never gives anew. Pids are for people: two hosts may
+have the same, and a host gives one again.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,32 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from prisam_p2p.control.spec import Incarnation, PeerSpec
+from prisam_p2p.processes.process_acts import ProcessActs
 from prisam_p2p.processes.sampling import Sample
 from prisam_p2p.system.json_lines import LineSocket
+
+
+@dataclass(frozen=True)
+class Started:
+    """A new process.
+
+    Attributes:
+        pid: on its host.
+        line: the launcher's end of its control line.
+        host: that it runs on; "" = this one.
+    """
+
+    number: int
+    pid: int
+    line: LineSocket
+    host: str = ""
 
 
 @dataclass(frozen=True)
 class ProcessExit:
     """A process has ended; `code` is its exit code, or minus the signal that ended it."""
 
-    pid: int
+    number: int
     code: int
 
 
@@ -42,8 +63,12 @@ class Engine(Protocol):
 
     on_wait: Callable[[], object]
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, LineSocket]:
-        """Return the new process' pid and the launcher's end of its control line.
+    @property
+    def acts(self) -> ProcessActs:
+        """What faults do to the processes; whoever has the engine calls `acts.look` often."""
+
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> Started:
+        """Start a process.
 
         Raises:
             LaunchError: what this engine needs has ended, or stood still for too long.
@@ -62,7 +87,7 @@ class Engine(Protocol):
     def trouble(self) -> Trouble | None:
         """Return what stands still of that which this engine needs itself, if anything does."""
 
-    def signal(self, pid: int, number: int) -> None:
+    def signal(self, number: int, signum: int) -> None:
         """Signal a process that this engine started; nothing happens if it has ended."""
 
     def watch(self, selector: selectors.BaseSelector) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from prisam_p2p.control.activity import Activity, BoardLayout, Slot
 from prisam_p2p.control.spec import BoardSpec
@@ -22,17 +22,25 @@ _LEAST_PERIOD_S, _MOST_PERIOD_S, _PERIOD_OF_ONE_S = 1.0, 2.0, 0.004
 """A sample of a peer takes some 30 us: 500 peers, every two seconds, take 1 % of a core."""
 
 
+class Sampled(NamedTuple):
+    """A process that is sampled, and its peer's place on the board."""
+
+    pid: int
+    place: int
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What was seen of a process.
 
     Attributes:
+        number: of the process (engine.py).
         state: None if its slot shows progress since the last sample, or the process has ended.
         left_s: seconds until the wait that it is in ends at the latest; below 0 = it is overdue;
             None = it waits for nothing.
     """
 
-    pid: int
+    number: int
     slot: Slot
     state: ProcessState | None
     left_s: float | None
@@ -41,18 +49,18 @@ class Sample:
         """Return it as JSON has it; `sample_of` is the way back."""
         slot, state = self.slot, self.state
         if state is None:  # nothing else is asked about it
-            return [self.pid, slot.progress]
+            return [self.number, slot.progress]
         what = [slot.round_index, slot.activity, slot.waits_for.hex()]
-        return [self.pid, slot.progress, *what, self.left_s, state.letter, state.main_cpu_s]
+        return [self.number, slot.progress, *what, self.left_s, state.letter, state.main_cpu_s]
 
 
 def sample_of(row: Sequence[Any]) -> Sample:
     """Return the sample of a `row`."""
     if len(row) == 2:
         return Sample(row[0], Slot(row[1]), None, None)
-    pid, progress, round_index, activity, waits_for, left_s, letter, cpu_s = row
+    number, progress, round_index, activity, waits_for, left_s, letter, cpu_s = row
     slot = Slot(progress, round_index, Activity(activity), 0.0, bytes.fromhex(waits_for))
-    return Sample(pid, slot, ProcessState(letter, cpu_s), left_s)
+    return Sample(number, slot, ProcessState(letter, cpu_s), left_s)
 
 
 @contextmanager
@@ -96,14 +104,14 @@ class Sampler:
         """Forget what the last process of a peer has shown; to be called before the next starts."""
         self._memory[self._layout.part(place)] = bytes(self._layout.slot_bytes)
 
-    def samples(self, places: Mapping[int, int]) -> list[Sample]:
-        """Return what is to be seen of each process: pid -> its peer's place on the board."""
+    def samples(self, processes: Mapping[int, Sampled]) -> list[Sample]:
+        """Return what is to be seen of each process: number -> process."""
         now_s, found = time.monotonic(), []
-        for pid, place in places.items():
+        for number, (pid, place) in processes.items():
             slot = self._layout.decode(self._memory[self._layout.part(place)])
-            moved = self._seen.get(pid) != slot.progress
+            moved = self._seen.get(number) != slot.progress
             state = None if moved else process_state(pid)
             left_s = slot.until_s - now_s if slot.until_s else None
-            found.append(Sample(pid, slot, state, left_s))
-        self._seen = {each.pid: each.slot.progress for each in found}
+            found.append(Sample(number, slot, state, left_s))
+        self._seen = {each.number: each.slot.progress for each in found}
         return found

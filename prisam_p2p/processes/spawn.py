@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import selectors
 import socket
 import subprocess
@@ -9,8 +10,9 @@ import time
 from collections.abc import Callable
 
 from prisam_p2p.control.spec import BoardSpec, Incarnation, PeerSpec, ProcessInput
-from prisam_p2p.processes.engine import ProcessExit, Trouble
-from prisam_p2p.processes.sampling import Sample, Sampler, period_s
+from prisam_p2p.processes.engine import ProcessExit, Started, Trouble
+from prisam_p2p.processes.process_acts import LocalProcessActs
+from prisam_p2p.processes.sampling import Sample, Sampled, Sampler, period_s
 from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 from prisam_p2p.system.json_lines import LineSocket
 
@@ -23,13 +25,15 @@ class SpawnEngine:
     """
 
     def __init__(self, board: BoardSpec) -> None:
+        self._numbers = itertools.count(1)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._places: dict[int, int] = {}
+        self._sampled: dict[int, Sampled] = {}
+        self.acts = LocalProcessActs(self._pid_of, self._send)
         self._sampler, self._sampled_s = Sampler(board), 0.0
         self._period_s = period_s(board.n_peers)
         self.on_wait: Callable[[], object] = lambda: None
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, LineSocket]:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> Started:
         """See Engine."""
         text = ProcessInput(spec=spec, incarnation=incarnation).model_dump_json().encode()
         ours, theirs = socket.socketpair()
@@ -46,17 +50,18 @@ class SpawnEngine:
                 stderr=log,
                 env={**child_environment(), "OMP_NUM_THREADS": str(spec.device.threads)},
             )
-        self._children[child.pid], self._places[child.pid] = child, spec.index
+        number = next(self._numbers)
+        self._children[number], self._sampled[number] = child, Sampled(child.pid, spec.index)
         line = LineSocket(ours)
         line.send_line(len(text).to_bytes(4, "big") + text)
-        return child.pid, line
+        return Started(number, child.pid, line)
 
     def exits(self) -> list[ProcessExit]:
         """See Engine."""
-        gone = [(pid, child.poll()) for pid, child in self._children.items()]
-        ended = [ProcessExit(pid, code) for pid, code in gone if code is not None]
+        gone = [(number, child.poll()) for number, child in self._children.items()]
+        ended = [ProcessExit(number, code) for number, code in gone if code is not None]
         for each in ended:
-            del self._children[each.pid], self._places[each.pid]
+            del self._children[each.number], self._sampled[each.number]
         return ended
 
     def samples(self) -> list[Sample] | None:
@@ -64,16 +69,15 @@ class SpawnEngine:
         if time.monotonic() - self._sampled_s < self._period_s:
             return None
         self._sampled_s = time.monotonic()
-        return self._sampler.samples(self._places)
+        return self._sampler.samples(self._sampled)
 
     def trouble(self) -> Trouble | None:
         """See Engine: it needs nothing."""
         return None
 
-    def signal(self, pid: int, number: int) -> None:
+    def signal(self, number: int, signum: int) -> None:
         """See Engine."""
-        if pid in self._children:
-            self._children[pid].send_signal(number)
+        self.acts.signal(number, signum)
 
     def watch(self, selector: selectors.BaseSelector) -> None:
         """See Engine: it has none; the end of a process closes its control line."""
@@ -85,3 +89,10 @@ class SpawnEngine:
         for child in self._children.values():
             child.wait()
         self._children.clear()
+
+    def _pid_of(self, number: int) -> int | None:
+        return self._children[number].pid if number in self._children else None
+
+    def _send(self, number: int, signum: int) -> None:
+        if number in self._children:
+            self._children[number].send_signal(signum)

@@ -38,13 +38,14 @@ class Stall:
     """A peer that stands still.
 
     Attributes:
+        number: of its process (engine.py).
         reason: why, as in "p07: stopped".
         activity, round_index: what it was doing, in which round; -1 = before the first.
         since_s: for how long it has been standing still.
     """
 
     peer: str
-    pid: int
+    number: int
     reason: str
     activity: Activity
     round_index: int
@@ -83,7 +84,7 @@ class _Watched:
         held: it would stand still, but the fault plan has stopped it.
     """
 
-    pid: int
+    number: int
     progress: int
     cpu_s: float | None = None
     reason: str = ""
@@ -139,11 +140,11 @@ class Watchdog:
 
     def _follow(self, peer: str, sample: Sample, step_s: float) -> _Watched:
         """Return what is known of a process now, given what was known of it."""
-        now = _Watched(sample.pid, sample.slot.progress)
+        now = _Watched(sample.number, sample.slot.progress)
         if sample.state:
             now.cpu_s = sample.state.main_cpu_s
         before = self._watched.get(peer)
-        if before is None or (before.pid, before.progress) != (now.pid, now.progress):
+        if before is None or (before.number, before.progress) != (now.number, now.progress):
             return now
         now.reason, now.overdue = self._why_still(peer, sample, before.cpu_s)
         if now.reason and self._is_held(peer):
@@ -193,9 +194,9 @@ class Watchdog:
     def _gets_on(self, stall: Stall) -> bool:
         """Tell whether the process of an earlier stall is there, and stands still no more."""
         one = self._watched.get(stall.peer)
-        return one is not None and one.pid == stall.pid and stall.peer not in self._stalls
+        return one is not None and one.number == stall.number and stall.peer not in self._stalls
 
 
 def _stall(peer: str, one: _Watched, sample: Sample) -> Stall:
     slot = sample.slot
-    return Stall(peer, one.pid, one.reason, slot.activity, slot.round_index, one.still_s)
+    return Stall(peer, one.number, one.reason, slot.activity, slot.round_index, one.still_s)

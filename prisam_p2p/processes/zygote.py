@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import itertools
 import os
 import selectors
 import signal
@@ -21,8 +22,9 @@ from typing import Any
 
 from prisam_p2p.control.spec import ENTRY, BoardSpec, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.processes.engine import ProcessExit, Trouble
+from prisam_p2p.processes.engine import ProcessExit, Started, Trouble
 from prisam_p2p.processes.helper_process import GONE, HelperProcess
+from prisam_p2p.processes.process_acts import LocalProcessActs
 from prisam_p2p.processes.sampling import Sample, Sampler, period_s, sample_of
 from prisam_p2p.processes.zygote_process import ZygoteProcess
 from prisam_p2p.system.json_lines import JsonLines, LineSocket
@@ -65,23 +67,26 @@ class ZygoteEngine:
         self._period_s, self._asked_s = period_s(board.n_peers), 0.0
         self._owes_fork = self._owes_samples = False
         self._refused: int | None = None
-        self._forked: list[int] = []
+        self._forked: dict[int, int] = {}  # number -> pid
+        self._numbers = itertools.count(1)
         self._exits: list[ProcessExit] = []
         self._samples: list[Sample] | None = None
-        self._alive: set[int] = set()
+        self._alive: dict[int, int] = {}  # number -> pid
+        self.acts = LocalProcessActs(self._alive.get, self._send)
         self.on_wait: Callable[[], object] = lambda: None
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> tuple[int, LineSocket]:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> Started:
         """See Engine."""
         ours, theirs = socket.socketpair()
         given = ProcessInput(spec=spec, incarnation=incarnation)
-        order = {"fork": given.model_dump_json(), "place": spec.index}
+        number = next(self._numbers)
+        order = {"fork": given.model_dump_json(), "place": spec.index, "number": number}
         try:
             self._owes_fork, self._refused = True, None
             with theirs:
                 while not self._answers.send_with(order, (theirs.fileno(),)):
                     self._wait()
-            while not self._forked:
+            while (pid := self._forked.pop(number, None)) is None:
                 self._wait()
                 if self._refused:
                     raise OSError(self._refused, os.strerror(self._refused))
@@ -90,7 +95,7 @@ class ZygoteEngine:
             raise
         finally:
             self._owes_fork = False
-        return self._forked.pop(), LineSocket(ours)
+        return Started(number, pid, LineSocket(ours))
 
     def exits(self) -> list[ProcessExit]:
         """See Engine."""
@@ -113,9 +118,9 @@ class ZygoteEngine:
         """See Engine."""
         return self._watched.trouble()
 
-    def signal(self, pid: int, number: int) -> None:
-        """See Engine. The zygote does it: it knows which of its children are still its own."""
-        self._answers.send({"signal": number, "pid": pid})
+    def signal(self, number: int, signum: int) -> None:
+        """See Engine."""
+        self.acts.signal(number, signum)
 
     def watch(self, selector: selectors.BaseSelector) -> None:
         """See Engine."""
@@ -132,8 +137,12 @@ class ZygoteEngine:
                 os.kill(self._pid, signal.SIGKILL)
             time.sleep(0.005)
         # Where the zygote was killed, the kernel kills its children, and that takes a moment.
-        while any(map(_is_there, self._alive)) and time.monotonic() < deadline + _ENDING_S:
+        while any(map(_is_there, self._alive.values())) and time.monotonic() < deadline + _ENDING_S:
             time.sleep(0.005)
+
+    def _send(self, number: int, signum: int) -> None:
+        """Have the zygote signal a process: it knows which of its children are still its own."""
+        self._answers.send({"signal": signum, "number": number})
 
     def _wait(self) -> None:
         """Wait a moment for the zygote."""
@@ -154,14 +163,13 @@ class ZygoteEngine:
 
     def _take_in(self, answer: dict[str, Any]) -> None:
         match answer:
-            case {"forked": pid}:
-                self._forked.append(pid)
-                self._alive.add(pid)
-            case {"refused": number}:
-                self._refused = number
-            case {"exited": pid, "code": code}:
-                self._exits.append(ProcessExit(pid, code))
-                self._alive.discard(pid)
+            case {"forked": number, "pid": pid}:
+                self._forked[number] = self._alive[number] = pid
+            case {"refused": error}:
+                self._refused = error
+            case {"exited": number, "code": code}:
+                self._exits.append(ProcessExit(number, code))
+                self._alive.pop(number, None)
             case {"samples": rows}:
                 self._samples, self._owes_samples = [sample_of(row) for row in rows], False
 

@@ -17,7 +17,7 @@ from typing import NoReturn
 from prisam_p2p.control.codec import encode
 from prisam_p2p.control.messages import ResourceLost
 from prisam_p2p.control.spec import ProcessInput
-from prisam_p2p.processes.sampling import Sampler
+from prisam_p2p.processes.sampling import Sampled, Sampler
 from prisam_p2p.system.json_lines import JsonLines, write_line
 from prisam_p2p.system.process_limits import die_with_parent
 from prisam_p2p.system.refusals import refused
@@ -34,7 +34,7 @@ class ZygoteProcess:
     def __init__(self, line: socket.socket, sampler: Sampler) -> None:
         die_with_parent()
         self._line, self._orders, self._sampler = line, JsonLines(line), sampler
-        self._children: dict[int, int] = {}  # pid -> place on the board
+        self._children: dict[int, Sampled] = {}
 
     def run(self) -> NoReturn:
         """Obey until the launcher closes the line."""
@@ -54,26 +54,26 @@ class ZygoteProcess:
                     self._reap()
                 if self._line in ready and not self._obey():
                     break
-        for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
-        for pid in self._children:
-            os.waitpid(pid, 0)
+        for child in self._children.values():
+            os.kill(child.pid, signal.SIGKILL)
+        for child in self._children.values():
+            os.waitpid(child.pid, 0)
         os._exit(0)
 
     def _obey(self) -> bool:
         orders = self._orders.receive()
         for order in orders or ():
             match order:
-                case {"fork": given, "place": place}:
-                    self._fork(given, place)
+                case {"fork": given, "place": place, "number": number}:
+                    self._fork(given, place, number)
                 case {"sample": _}:
                     found = self._sampler.samples(self._children)
                     write_line(self._line, {"samples": [sample.row() for sample in found]})
-                case {"pid": pid, "signal": number} if pid in self._children:
-                    os.kill(pid, number)
+                case {"number": number, "signal": signum} if number in self._children:
+                    os.kill(self._children[number].pid, signum)
         return orders is not None
 
-    def _fork(self, given: str, place: int) -> None:
+    def _fork(self, given: str, place: int, number: int) -> None:
         if not self._orders.descriptors:  # the system drops one that is beyond the limit
             write_line(self._line, {"refused": errno.EMFILE})
             return
@@ -89,17 +89,17 @@ class ZygoteProcess:
             self._line.close()
             _become(ProcessInput.model_validate_json(given), control)
         os.close(control)
-        self._children[pid] = place
-        write_line(self._line, {"forked": pid})
+        self._children[number] = Sampled(pid, place)
+        write_line(self._line, {"forked": number, "pid": pid})
 
     def _reap(self) -> None:
-        for pid in list(self._children):
+        for number, child in list(self._children.items()):
             with suppress(ChildProcessError):
-                done, status = os.waitpid(pid, os.WNOHANG)
+                done, status = os.waitpid(child.pid, os.WNOHANG)
                 if done:
-                    del self._children[pid]
+                    del self._children[number]
                     code = os.waitstatus_to_exitcode(status)
-                    write_line(self._line, {"exited": pid, "code": code})
+                    write_line(self._line, {"exited": number, "code": code})
 
 
 def _print_to(log_path: Path, control: int) -> None:

@@ -1,6 +1,7 @@
 """The injector, with peers that only note their signals and orders: what happens when."""
 
 import signal
+from collections import Counter
 
 from hand_faults import fault, full, neighbors, plan
 
@@ -10,6 +11,20 @@ from prisam_p2p.faults.barrier_plan import barriers_of
 from prisam_p2p.faults.barriers import TIMEOUT_S
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.measure import records
+from prisam_p2p.processes.process_acts import LocalProcessActs
+
+PEERS = ["p00", "p01", "p02"]
+
+
+class HandActs(LocalProcessActs):
+    """Acts on processes that are stopped when the test says so."""
+
+    def __init__(self, peers):
+        super().__init__(peers.pid, peers.note_signal)
+        self._peers = peers
+
+    def is_stopped(self, number):
+        return PEERS[number % 10] in self._peers.stopped
 
 
 class NotingPeers:
@@ -17,12 +32,17 @@ class NotingPeers:
         self.done, self.down, self.stopped, self.past = [], set(), set(), {}
         self.attacks = {}
         self.pids, self.state = {}, None
+        self.starts, self.acts = Counter(), HandActs(self)
 
-    def signal(self, peer, number):
-        self.done.append((peer, signal.Signals(number).name))
+    def signal(self, peer, signum):
+        self.acts.signal(self.number(peer), signum)
+
+    def note_signal(self, number, signum):
+        self.done.append((PEERS[number % 10], signal.Signals(signum).name))
 
     def start_again(self, peer, source, first_round):
         self.down.discard(peer)
+        self.starts[peer] += 1
         self.done.append((peer, f"start from {source} in {first_round}"))
 
     def set_attack(self, peer, attack):
@@ -40,8 +60,13 @@ class NotingPeers:
     def is_past(self, peer, round_index):
         return self.past.get(peer, 0) > round_index
 
-    def pid(self, peer):
-        return self.pids.get(peer)
+    def number(self, peer):
+        return None if self.is_down(peer) else PEERS.index(peer) + 10 * self.starts[peer]
+
+    def pid(self, number):
+        """That of a real process, if the test has given the peer one."""
+        peer = PEERS[number % 10]
+        return self.pids.get(peer, 0) if number == self.number(peer) else None
 
     def state_path(self, peer):
         return self.state
@@ -75,6 +100,7 @@ class Stage:
 
     def tick(self, seconds=0.02):
         self.now_s += seconds
+        self.peers.acts.look(self.now_s)
         self.injector.tick(self.now_s)
         return self.peers.take()
 

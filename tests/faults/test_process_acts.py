@@ -1,6 +1,5 @@
 """What a transfer triggers, and the acts of join, slow, memory and full-disk, step by step."""
 
-import signal
 import subprocess
 import sys
 
@@ -86,11 +85,12 @@ def test_a_joining_peer_starts_at_a_barrier_and_is_awaited_there():
 class ObeyingPeers(NotingPeers):
     """Processes stop and go on as they are told."""
 
-    def signal(self, peer, number):
-        super().signal(peer, number)
-        if number == signal.SIGSTOP:
+    def note_signal(self, number, signum):
+        super().note_signal(number, signum)
+        peer, told = self.done[-1]
+        if told == "SIGSTOP":
             self.stopped.add(peer)
-        elif number == signal.SIGCONT:
+        elif told == "SIGCONT":
             self.stopped.discard(peer)
 
 
@@ -212,6 +212,7 @@ def test_a_disk_is_full_for_each_process_of_a_peer_until_it_is_healed(tmp_path):
     for pid in (7, 8):
         stage.peers.pids["p01"] = pid
         stage.tick()
+        stage.peers.start_again("p01", "state", 0)
         with pytest.raises(OSError, match="No space left on device"):
             path_beside(stage.peers.state, pid).write_text("x")
     stage.injector.on_report("p01", StateLost(3, "No space left on device"), stage.now_s)

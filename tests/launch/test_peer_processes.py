@@ -20,6 +20,8 @@ from prisam_p2p.control.spec import AttackSpec, Incarnation
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.processes.engine import Started
+from prisam_p2p.processes.process_acts import LocalProcessActs
 from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.transport.zap import make_keys
 
@@ -32,6 +34,7 @@ class SocketEngine:
     """Starts no process: the peers' ends are sockets, by peer."""
 
     def __init__(self):
+        self.acts = LocalProcessActs(lambda number: None, lambda number, signum: None)
         self.ends, self.incarnations = {}, []
 
     def start(self, spec, incarnation):
@@ -39,7 +42,7 @@ class SocketEngine:
         theirs.settimeout(DEADLINE_S)
         self.ends[spec.peer_id] = theirs
         self.incarnations.append(incarnation)
-        return len(self.ends), LineSocket(ours)
+        return Started(len(self.ends), 1, LineSocket(ours))
 
     def watch(self, selector):
         pass

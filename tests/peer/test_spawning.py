@@ -23,17 +23,17 @@ def test_a_process_that_does_not_take_its_spec_in_holds_nobody_up(tmp_path):
     """The spec is larger than what a socket holds, and the interpreter is stopped."""
     spec = spec_of_a(tmp_path, train=range(1_000_000))
     with open_board(1) as board, contextlib.closing(SpawnEngine(board)) as spawning:
-        pid, lines = spawning.start(spec, Incarnation())
-        os.kill(pid, signal.SIGSTOP)
-        with lines.line:
+        started = spawning.start(spec, Incarnation())
+        os.kill(started.pid, signal.SIGSTOP)
+        with started.line.line:
             began_s = time.monotonic()
-            lines.flush()
+            started.line.flush()
             assert time.monotonic() - began_s < AT_ONCE_S
             wait_for("sample that says so", lambda: is_stopped(spawning), 30.0)
             assert spawning.trouble() is None
-            spawning.signal(pid, signal.SIGKILL)
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-            assert spawning.exits() == [ProcessExit(pid, -9)]
+            spawning.signal(started.number, signal.SIGKILL)
+            os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
+            assert spawning.exits() == [ProcessExit(started.number, -9)]
 
 
 def is_stopped(engine):

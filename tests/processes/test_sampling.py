@@ -12,11 +12,12 @@ import pytest
 from prisam_p2p.control.activity import Activity
 from prisam_p2p.control.spec import BoardSpec
 from prisam_p2p.peer.marks import Marks
-from prisam_p2p.processes.sampling import Sampler, open_board, period_s, sample_of
+from prisam_p2p.processes.sampling import Sampled, Sampler, open_board, period_s, sample_of
 from prisam_p2p.processes.watchdog import Seen, Watchdog
 from prisam_p2p.system.process_state import process_state
 
 DEADLINE_S = 30.0
+NUMBER = 7
 CHILD = """
 import contextlib, sys, threading, time
 from prisam_p2p.control.activity import Activity
@@ -59,7 +60,7 @@ def first_stall(board, pid, looks=8):
     """Watch a child with a fast clock: one look every 30 ms, told as one a second."""
     sampler, watchdog = Sampler(board), Watchdog(1000.0)
     for i in range(looks):
-        (sample,) = sampler.samples({pid: 1})
+        (sample,) = sampler.samples({NUMBER: Sampled(pid, 1)})
         watchdog.look({"p01": Seen(sample)}, float(i))
         signal.sigtimedwait([], 0.03)
     return [stall.words.replace(f"{stall.since_s:.0f} s", "N s") for stall in watchdog.stalls]
@@ -99,28 +100,29 @@ def test_a_sample_tells_the_wait_and_survives_the_way_as_json(board):
     sampler = Sampler(board)
     with child(board, "waits") as pid:
         ends_s = time.monotonic() + DEADLINE_S
-        while (sample := sampler.samples({pid: 1})[0]).state is None:
+        while (sample := sampler.samples({NUMBER: Sampled(pid, 1)})[0]).state is None:
             assert time.monotonic() < ends_s
         assert sample.slot.activity is Activity.PULLING
         assert 900 < sample.left_s <= 1000
         assert sample.slot.waits_for == b"\x04"  # place 2; a stranger has none
     assert sample.row() == sample_of(sample.row()).row()
-    assert [sample_of(sample.row()).pid, sample_of([7, 3]).slot.progress] == [pid, 3]
+    assert sample_of(sample.row()).number == NUMBER
+    assert sample_of([7, 3]).slot.progress == 3
 
 
 def test_the_kernel_is_asked_only_about_those_that_show_no_progress(board):
     marks, sampler = Marks(board, 0), Sampler(board)
-    assert sampler.samples({os.getpid(): 0})[0].state is None  # the first look
-    assert sampler.samples({os.getpid(): 0})[0].state.letter == "R"
+    assert sampler.samples({NUMBER: Sampled(os.getpid(), 0)})[0].state is None  # the first look
+    assert sampler.samples({NUMBER: Sampled(os.getpid(), 0)})[0].state.letter == "R"
     marks.advance()
-    assert sampler.samples({os.getpid(): 0})[0].state is None
+    assert sampler.samples({NUMBER: Sampled(os.getpid(), 0)})[0].state is None
 
 
 def test_a_process_that_is_gone_has_no_state(board):
     with child(board, "waits") as pid:
         pass
     sampler = Sampler(board)
-    assert [sampler.samples({pid: 1})[0].state for _ in range(2)] == [None, None]
+    assert [sampler.samples({NUMBER: Sampled(pid, 1)})[0].state for _ in range(2)] == [None, None]
 
 
 def test_the_next_process_of_a_peer_begins_with_a_clear_slot(board):
@@ -129,14 +131,14 @@ def test_the_next_process_of_a_peer_begins_with_a_clear_slot(board):
         sampler.clear(2)
     # What the dead process would have written last is not there:
     sampler.clear(2)
-    (sample,) = sampler.samples({os.getpid(): 2})
+    (sample,) = sampler.samples({NUMBER: Sampled(os.getpid(), 2)})
     assert (sample.slot.progress, sample.slot.activity) == (0, Activity.STARTING)
 
 
 def test_a_peer_writes_into_its_own_slot_only(board):
     for place in range(3):
         Marks(board, place).begin_round(place)
-    samples = Sampler(board).samples({place: place for place in range(3)})
+    samples = Sampler(board).samples({place: Sampled(1, place) for place in range(3)})
     assert [sample.slot.round_index for sample in samples] == [0, 1, 2]
 
 
@@ -155,7 +157,7 @@ def test_after_an_activity_the_one_before_is_shown_again(board):
     marks, sampler = Marks(board, 0), Sampler(board)
 
     def shown():
-        slot = sampler.samples({1: 0})[0].slot
+        slot = sampler.samples({NUMBER: Sampled(1, 0)})[0].slot
         return slot.activity, slot.until_s
 
     with marks.doing(Activity.RUNNING):

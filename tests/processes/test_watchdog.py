@@ -13,21 +13,21 @@ from prisam_p2p.processes.watched_time import MOST_STEP_S, Silence, WatchedTime
 from prisam_p2p.system.process_state import ProcessState
 
 TIMEOUT_S = 60.0
-PIDS = {name: 100 + i for i, name in enumerate("abcdefgh")}
+NUMBERS = {name: 100 + i for i, name in enumerate("abcdefgh")}
 
 
 def seen(peer, letter="S", *, cpu_s=1.0, progress=7, left_s=None, waits_for=(), **slot):
     """A look at a peer that shows no progress; without a deadline (`left_s`) it computes."""
     slot = Slot(progress, **{"activity": Activity.TRAINING, "round_index": 3, **slot})
     state = ProcessState(letter, cpu_s) if letter else None
-    return Seen(Sample(PIDS[peer], slot, state, left_s), tuple(waits_for))
+    return Seen(Sample(NUMBERS[peer], slot, state, left_s), tuple(waits_for))
 
 
 def looks(watchdog, looks_at, began_s=0.0, step_s=1.0):
     """Take in the looks, one a second, and return what was found at each."""
     return [
         watchdog.look(
-            {p: each for p, each in zip(PIDS, at, strict=False) if each}, began_s + i * step_s
+            {p: each for p, each in zip(NUMBERS, at, strict=False) if each}, began_s + i * step_s
         )
         for i, at in enumerate(looks_at)
     ]
@@ -100,7 +100,7 @@ def test_who_moves_on_is_told_of_and_begins_anew():
 def test_a_process_that_replaces_a_stalled_one_begins_anew():
     watchdog = Watchdog(3.0)
     looks(watchdog, [[seen("a", "T")]] * 3)
-    next_one = replace(seen("a", "T"), sample=replace(seen("a", "T").sample, pid=999))
+    next_one = replace(seen("a", "T"), sample=replace(seen("a", "T").sample, number=999))
     found = looks(watchdog, [[next_one]] * 3, 3.0)
     assert ended(found) == []
     assert [each.over for each in found] == [[]] * 3  # the other one never moved

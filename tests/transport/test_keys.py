@@ -223,9 +223,9 @@ def test_a_process_is_told_its_secret_key_on_its_line_alone(tmp_path):
     """Here it cannot become a peer, for its images are nowhere: what it prints tells no key."""
     spec = spec_of_a(tmp_path, keys=KEYS["a"])
     with open_board(1) as board, contextlib.closing(SpawnEngine(board)) as engine:
-        pid, lines = engine.start(spec, Incarnation())
-        lines.flush()
-        process, deadline = psutil.Process(pid), time.monotonic() + DEADLINE_S
+        started = engine.start(spec, Incarnation())
+        started.line.flush()
+        process, deadline = psutil.Process(started.pid), time.monotonic() + DEADLINE_S
         while not process.cmdline() and time.monotonic() < deadline:
             pass  # it becomes Python just now, and the kernel shows none
         shown = " ".join([*process.cmdline(), *process.environ().values()])

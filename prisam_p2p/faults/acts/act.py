@@ -33,16 +33,16 @@ class Act(ABC):
     def apply(self, firing: Firing, now_s: float) -> bool:
         """Apply it; return False where the peer is down, so that there is nothing to do."""
 
-    def on_tick(self, firing: Firing, now_s: float, paused: bool) -> None:  # noqa: B027 - optional
-        """Do what has to be done at each tick while it is active.
-
-        Args:
-            paused: another fault suspends the process.
-        """
+    def on_tick(self, firing: Firing) -> None:  # noqa: B027 - optional
+        """Do what has to be done at each tick while it is active."""
 
     def observe(self, firing: Firing, now_s: float) -> str | None:
         """Return evidence; asked at each tick until there is some, and once after the heal."""
         return None
+
+    def awaits_evidence(self, firing: Firing) -> bool:
+        """Tell whether `observe` is to be asked again, though it is healed: another host tells."""
+        return False
 
     def on_exit(self, firing: Firing, code: int) -> str | None:
         """Return the evidence in the end of the peer's process with exit code `code`."""

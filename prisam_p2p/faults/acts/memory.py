@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-
-import psutil
 
 from prisam_p2p.control.messages import PeerDone, Report
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Firing
 from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
-from prisam_p2p.system.process_limits import MIB, data_bytes
+from prisam_p2p.processes.process_acts import CAN_LIMIT_MEMORY
 
 _OTHER_ENDS = frozenset({0, -signal.SIGKILL, -signal.SIGTERM})
 """Exit codes that do not come from a lack of memory."""
@@ -27,28 +24,34 @@ class LimitMemory(Act):
 
     def __init__(self, peers: PeerControl, links: LinkFaults | None) -> None:
         super().__init__(peers, links)
-        self._before: dict[Firing, tuple[int, int, int]] = {}
+        self._numbers: dict[Firing, int] = {}
+
+    @staticmethod
+    def missing_here() -> str | None:
+        """See Act."""
+        return None if CAN_LIMIT_MEMORY else "a system that limits another process (Linux)"
 
     def apply(self, firing: Firing, now_s: float) -> bool:
         """See Act."""
-        pid = self._peers.pid(firing.peer)
-        now_bytes = data_bytes(pid) if pid is not None else None
-        if pid is None or now_bytes is None:
+        number = self._peers.number(firing.peer)
+        if number is None:
             return False
-        soft, hard = _limit(pid)
-        limit = now_bytes + int(str(firing.occurrence.parameters["mib"])) * MIB
-        _set_limit(pid, limit if soft == psutil.RLIM_INFINITY else min(soft, limit), hard)
-        self._before[firing] = (pid, soft, hard)
+        self._peers.acts.limit_memory(number, float(str(firing.occurrence.parameters["mib"])))
+        self._numbers[firing] = number
         return True
 
     def on_report(self, firing: Firing, report: Report) -> str | None:
         """See Act."""
-        out = report == PeerDone("out-of-memory")
-        return f"out of memory with {self._limit_of(firing)}" if out and firing.active else None
+        limit_mib = self._limit_mib(firing)
+        if report != PeerDone("out-of-memory") or not firing.active or limit_mib is None:
+            return None
+        return f"out of memory with {limit_mib:.1f} MiB of data"
 
     def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act. Some libraries abort when an allocation is refused."""
-        return None if code in _OTHER_ENDS else f"the process ended with {code} at its limit"
+        if code in _OTHER_ENDS or self._limit_mib(firing) is None:
+            return None
+        return f"the process ended with {code} at its limit"
 
     def explains_end(self, firing: Firing) -> bool:
         """See Act."""
@@ -58,22 +61,8 @@ class LimitMemory(Act):
         """See Act."""
         if firing.verified_s is not None:
             return False
-        pid, soft, hard = self._before[firing]
-        if pid == self._peers.pid(firing.peer):
-            _set_limit(pid, soft, hard)
+        self._peers.acts.lift_memory_limit(self._numbers[firing])
         return True
 
-    def _limit_of(self, firing: Firing) -> str:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return f"{_limit(self._before[firing][0])[0] / MIB:.1f} MiB of data"
-        return "its limit"
-
-
-def _limit(pid: int) -> tuple[int, int]:
-    soft, hard = psutil.Process(pid).rlimit(psutil.RLIMIT_DATA)
-    return soft, hard
-
-
-def _set_limit(pid: int, soft: int, hard: int) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).rlimit(psutil.RLIMIT_DATA, (soft, hard))
+    def _limit_mib(self, firing: Firing) -> float | None:
+        return self._peers.acts.memory_limit(self._numbers[firing])

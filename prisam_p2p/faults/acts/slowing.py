@@ -2,77 +2,33 @@
 
 from __future__ import annotations
 
-import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Firing
 from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
-
-
-class Throttle:
-    """Decides when a process must be suspended to run for a fraction of the time. Pure.
-
-    It is suspended whenever it was suspended too little so far, as in a sigma-delta modulator. So
-    late looks do not add up: the next ones make up for them.
-
-    Args:
-        factor: the fraction of the time for which it runs, in (0, 1).
-        now_s: the time of the first look.
-    """
-
-    def __init__(self, factor: float, now_s: float) -> None:
-        self._factor, self._last_s = factor, now_s
-        self.suspended_s = self.watched_s = 0.0
-
-    def look(self, now_s: float, is_suspended: bool) -> bool:
-        """Tell whether the process must be suspended from now on.
-
-        Args:
-            is_suspended: whether it is now, and was since the last look.
-        """
-        self.watched_s += now_s - self._last_s
-        self.suspended_s += (now_s - self._last_s) * is_suspended
-        self._last_s = now_s
-        return self.suspended_s < (1 - self._factor) * self.watched_s
-
-    def skip(self, now_s: float) -> None:
-        """Do not count the time since the last look: another fault suspends it, or it is gone."""
-        self._last_s = now_s
-
-    @property
-    def share(self) -> float:
-        """The fraction of the time for which it was suspended."""
-        return self.suspended_s / self.watched_s if self.watched_s else 0.0
-
+from prisam_p2p.processes.throttle import Throttled
 
 _TOLERANCE = 0.1
-"""The share may differ by this much from the factor: the launcher's ticks may be late."""
+"""The share may differ by this much from the factor: looks at the process may be late."""
 
 _MIN_WATCHED_S = 0.2
-"""A shorter time is no evidence: the launcher ticks every 0.02 s."""
+"""A shorter time is no evidence: a process is looked at every 0.02 s."""
 
 
 @dataclass
 class _Slowed:
-    """A slowed process.
+    """What a firing has slowed.
 
     Attributes:
-        is_suspended: by the last signal that it got.
-        is_healed: what the throttle counted is final.
+        numbers: the peer's processes since then, each throttled.
+        is_over: none is throttled any more.
     """
 
     factor: float
-    throttle: Throttle
-    is_suspended: bool = False
-    is_healed: bool = False
-
-    def evidence(self) -> str | None:
-        """Return for how long it was suspended, None where that is not what `factor` asks for."""
-        watched_s, share = self.throttle.watched_s, self.throttle.share
-        near = watched_s >= _MIN_WATCHED_S and abs(1 - self.factor - share) <= _TOLERANCE
-        return f"it stood still for {share:.0%} of {watched_s:.2f} s" if near else None
+    numbers: list[int] = field(default_factory=list)
+    is_over: bool = False
 
 
 class SlowDown(Act):
@@ -86,34 +42,54 @@ class SlowDown(Act):
         """See Act."""
         if self._peers.is_down(firing.peer):
             return False
-        factor = float(str(firing.occurrence.parameters["factor"]))
-        self._slowed[firing] = _Slowed(factor, Throttle(factor, now_s))
+        self._slowed[firing] = _Slowed(float(str(firing.occurrence.parameters["factor"])))
+        self.on_tick(firing)
         return True
 
-    def on_tick(self, firing: Firing, now_s: float, paused: bool) -> None:
-        """See Act."""
-        slowed = self._slowed[firing]
-        if paused or self._peers.is_down(firing.peer):
-            slowed.throttle.skip(now_s)
-            slowed.is_suspended = False  # the other fault resumes it
-            return
-        suspend = slowed.throttle.look(now_s, self._peers.is_stopped(firing.peer))
-        if suspend != slowed.is_suspended:
-            self._peers.signal(firing.peer, signal.SIGSTOP if suspend else signal.SIGCONT)
-            slowed.is_suspended = suspend
+    def on_tick(self, firing: Firing) -> None:
+        """See Act. A later process of the peer is slowed, too."""
+        slowed, number = self._slowed[firing], self._peers.number(firing.peer)
+        if number is not None and number not in slowed.numbers:
+            self._peers.acts.throttle(number, slowed.factor)
+            slowed.numbers.append(number)
 
     def observe(self, firing: Firing, now_s: float) -> str | None:
         """See Act. There is evidence once it is healed."""
-        return self._slowed[firing].evidence() if self._slowed[firing].is_healed else None
+        slowed = self._slowed[firing]
+        return _evidence(slowed.factor, self._figures(slowed)) if slowed.is_over else None
+
+    def awaits_evidence(self, firing: Firing) -> bool:
+        """See Act."""
+        slowed = self._slowed.get(firing)
+        return slowed is not None and slowed.is_over and None in self._figures(slowed)
 
     def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act."""
-        return self._slowed[firing].evidence()
+        slowed = self._slowed[firing]
+        self._end(slowed)
+        return _evidence(slowed.factor, self._figures(slowed))
 
     def heal(self, firing: Firing, now_s: float) -> bool:
         """See Act."""
         slowed = self._slowed[firing]
-        slowed.is_healed = True
-        if slowed.is_suspended:
-            self._peers.signal(firing.peer, signal.SIGCONT)
+        slowed.is_over = True
+        self._end(slowed)
         return True
+
+    def _end(self, slowed: _Slowed) -> None:
+        for number in slowed.numbers:
+            self._peers.acts.end_throttle(number)
+
+    def _figures(self, slowed: _Slowed) -> list[Throttled | None]:
+        return [self._peers.acts.throttled(number) for number in slowed.numbers]
+
+
+def _evidence(factor: float, figures: list[Throttled | None]) -> str | None:
+    """Return for how long processes were suspended, None where that is not what `factor` asks."""
+    known = [each for each in figures if each]
+    watched_s = sum(each.watched_s for each in known)
+    if len(known) < len(figures) or watched_s < _MIN_WATCHED_S:
+        return None
+    share = sum(each.suspended_s for each in known) / watched_s
+    near = abs(1 - factor - share) <= _TOLERANCE
+    return f"it stood still for {share:.0%} of {watched_s:.2f} s" if near else None

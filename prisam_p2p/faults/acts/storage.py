@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
-
 from prisam_p2p.control.messages import Report, StateLost
 from prisam_p2p.faults.acts.act import Act
 from prisam_p2p.faults.firing import Firing
 from prisam_p2p.faults.links.network_link_faults import LinkFaults
 from prisam_p2p.faults.peer_control import PeerControl
-from prisam_p2p.measure.files import path_beside
-
-FULL = Path("/dev/full")
-"""A device for which the kernel refuses every write: no space left."""
+from prisam_p2p.processes.process_acts import FULL
 
 
 class FillDisk(Act):
@@ -21,7 +15,7 @@ class FillDisk(Act):
 
     def __init__(self, peers: PeerControl, links: LinkFaults | None) -> None:
         super().__init__(peers, links)
-        self._symlinks: dict[Firing, set[Path]] = {}
+        self._numbers: dict[Firing, set[int]] = {}
 
     @staticmethod
     def missing_here() -> str | None:
@@ -32,22 +26,16 @@ class FillDisk(Act):
         """See Act."""
         if self._peers.is_down(firing.peer):
             return False
-        self._symlinks[firing] = set()
-        self.on_tick(firing, now_s, paused=False)
+        self._numbers[firing] = set()
+        self.on_tick(firing)
         return True
 
-    def on_tick(self, firing: Firing, now_s: float, paused: bool) -> None:
+    def on_tick(self, firing: Firing) -> None:
         """See Act. Each process has a temporary file of its own name."""
-        pid = self._peers.pid(firing.peer)
-        if pid is None:
-            return
-        beside = path_beside(self._peers.state_path(firing.peer), pid)
-        if beside not in self._symlinks[firing]:
-            with contextlib.suppress(
-                FileExistsError
-            ):  # it is being written now: tried again at the next tick
-                beside.symlink_to(FULL)
-                self._symlinks[firing].add(beside)
+        number, refused = self._peers.number(firing.peer), self._numbers[firing]
+        if number is not None and number not in refused:
+            self._peers.acts.refuse_state(number, self._peers.state_path(firing.peer))
+            refused.add(number)
 
     def on_report(self, firing: Firing, report: Report) -> str | None:
         """See Act."""
@@ -58,6 +46,6 @@ class FillDisk(Act):
 
     def heal(self, firing: Firing, now_s: float) -> bool:
         """See Act."""
-        for beside in self._symlinks[firing]:
-            beside.unlink(missing_ok=True)
+        for number in self._numbers[firing]:
+            self._peers.acts.accept_state(number)
         return True

@@ -1,6 +1,6 @@
 import pytest
 
-from prisam_p2p.faults.acts.slowing import Throttle
+from prisam_p2p.processes.throttle import Throttle, Throttled
 
 
 def stood(factor, ticks):
@@ -12,7 +12,7 @@ def stood(factor, ticks):
         stands = throttle.look(now_s, stands)
     assert throttle.suspended_s == pytest.approx(really_s)
     assert throttle.watched_s == pytest.approx(now_s)
-    return throttle.share
+    return throttle.suspended_s / throttle.watched_s
 
 
 @pytest.mark.parametrize("factor", [0.05, 0.3, 0.5, 0.9])
@@ -27,7 +27,7 @@ def test_late_looks_are_made_up_for():
 def test_a_process_that_does_not_obey_is_seen_not_to():
     throttle = Throttle(0.5, 0.0)
     assert all(throttle.look(0.02 * n, is_suspended=False) for n in range(1, 10))
-    assert throttle.share == 0
+    assert throttle.suspended_s == 0
 
 
 def test_time_that_others_took_does_not_count():
@@ -35,4 +35,4 @@ def test_time_that_others_took_does_not_count():
     throttle.look(1.0, is_suspended=True)
     throttle.skip(5.0)
     throttle.look(6.0, is_suspended=False)
-    assert (throttle.suspended_s, throttle.watched_s) == (1.0, 2.0)
+    assert throttle.figures == Throttled(watched_s=2.0, suspended_s=1.0)
