@@ -18,7 +18,7 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.errors import ControlError, LaunchError
-from prisam_p2p.processes.engine import Started
+from prisam_p2p.processes.engine import StartedProcess
 from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.system.refusals import refusal_in
 
@@ -42,7 +42,7 @@ class PeerProcess:
 
     spec: PeerSpec
     incarnation: Incarnation
-    started: Started
+    started: StartedProcess
     port: int | None = None
     ready: bool = False
     rounds_done: int = 0

@@ -18,7 +18,7 @@ from prisam_p2p.system.json_lines import LineSocket
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedProcess:
     """A new process.
 
     Attributes:
@@ -67,7 +67,7 @@ class Engine(Protocol):
     def acts(self) -> ProcessActs:
         """What faults do to the processes; whoever has the engine calls `acts.look` often."""
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> Started:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> StartedProcess:
         """Start a process.
 
         Raises:

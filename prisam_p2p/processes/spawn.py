@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from prisam_p2p.control.spec import BoardSpec, Incarnation, PeerSpec, ProcessInput
-from prisam_p2p.processes.engine import ProcessExit, Started, Trouble
+from prisam_p2p.processes.engine import ProcessExit, StartedProcess, Trouble
 from prisam_p2p.processes.process_acts import LocalProcessActs
 from prisam_p2p.processes.sampling import Sample, Sampled, Sampler, period_s
 from prisam_p2p.shipped import CHILD_PYTHON, child_environment
@@ -33,7 +33,7 @@ class SpawnEngine:
         self._period_s = period_s(board.n_peers)
         self.on_wait: Callable[[], object] = lambda: None
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> Started:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> StartedProcess:
         """See Engine."""
         text = ProcessInput(spec=spec, incarnation=incarnation).model_dump_json().encode()
         ours, theirs = socket.socketpair()
@@ -54,7 +54,7 @@ class SpawnEngine:
         self._children[number], self._sampled[number] = child, Sampled(child.pid, spec.index)
         line = LineSocket(ours)
         line.send_line(len(text).to_bytes(4, "big") + text)
-        return Started(number, child.pid, line)
+        return StartedProcess(number, child.pid, line)
 
     def exits(self) -> list[ProcessExit]:
         """See Engine."""

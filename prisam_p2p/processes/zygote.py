@@ -22,7 +22,7 @@ from typing import Any
 
 from prisam_p2p.control.spec import ENTRY, BoardSpec, Incarnation, PeerSpec, ProcessInput
 from prisam_p2p.errors import LaunchError
-from prisam_p2p.processes.engine import ProcessExit, Started, Trouble
+from prisam_p2p.processes.engine import ProcessExit, StartedProcess, Trouble
 from prisam_p2p.processes.helper_process import GONE, HelperProcess
 from prisam_p2p.processes.process_acts import LocalProcessActs
 from prisam_p2p.processes.sampling import Sample, Sampler, period_s, sample_of
@@ -75,7 +75,7 @@ class ZygoteEngine:
         self.acts = LocalProcessActs(self._alive.get, self._send)
         self.on_wait: Callable[[], object] = lambda: None
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> Started:
+    def start(self, spec: PeerSpec, incarnation: Incarnation) -> StartedProcess:
         """See Engine."""
         ours, theirs = socket.socketpair()
         given = ProcessInput(spec=spec, incarnation=incarnation)
@@ -95,7 +95,7 @@ class ZygoteEngine:
             raise
         finally:
             self._owes_fork = False
-        return Started(number, pid, LineSocket(ours))
+        return StartedProcess(number, pid, LineSocket(ours))
 
     def exits(self) -> list[ProcessExit]:
         """See Engine."""

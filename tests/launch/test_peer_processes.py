@@ -20,7 +20,7 @@ from prisam_p2p.control.spec import AttackSpec, Incarnation
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.processes.engine import Started
+from prisam_p2p.processes.engine import StartedProcess
 from prisam_p2p.processes.process_acts import LocalProcessActs
 from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.transport.zap import make_keys
@@ -42,7 +42,7 @@ class SocketEngine:
         theirs.settimeout(DEADLINE_S)
         self.ends[spec.peer_id] = theirs
         self.incarnations.append(incarnation)
-        return Started(len(self.ends), 1, LineSocket(ours))
+        return StartedProcess(len(self.ends), 1, LineSocket(ours))
 
     def watch(self, selector):
         pass
