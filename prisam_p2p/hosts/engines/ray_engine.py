@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from prisam_p2p.errors import ConfigError, LaunchError
+from prisam_p2p.hosts.engines.agent_processes import hello_of
 from prisam_p2p.hosts.engines.interface import AgentHello
 from prisam_p2p.hosts.engines.ray_client import WHO, RayClient
 from prisam_p2p.hosts.engines.ray_nodes import offers_of
@@ -118,9 +118,9 @@ class RayEngine:
 
     def _take_hello(self, host: str, text: str) -> None:
         try:
-            self._hellos.append(AgentHello(host, str(json.loads(text)["public_key"])))
-        except (ValueError, KeyError, TypeError):
-            self._lose(host, f"its agent's first line is no greeting: {text[:200]}")
+            self._hellos.append(hello_of(host, text))
+        except ValueError as error:
+            self._lose(host, str(error))
 
     def _lose(self, host: str, why: str) -> None:
         if host in self._names:
