@@ -71,7 +71,7 @@ def summary(run: str | None, output: str, all_rows: bool) -> None:
 @option_in(
     "Output",
     "--by",
-    type=click.Choice(["kind", "link", "round", "layer", "peer"]),
+    type=click.Choice(["kind", "link", "round", "layer", "peer", "host"]),
     help="Show only this table. [all; csv and parquet: kind]",
 )
 @option_in(

@@ -1,4 +1,4 @@
-"""The ledger summed up: by kind, link, round, peer and layer, as tables."""
+"""The ledger summed up: by kind, link, round, peer, layer and host, as tables."""
 
 from __future__ import annotations
 
@@ -60,6 +60,25 @@ def by_peer(ledger: Ledger) -> Table:
     return Table("peer", columns, rows)
 
 
+def by_host(ledger: Ledger) -> Table:
+    """Return a row for each host and kind within it, and for each host to another; none without."""
+    rows = [row for row in ledger.rows if row.sender_host or row.receiver_host]
+    sums = _grouped(rows, lambda row: (row.sender_host, row.receiver_host, row.kind))
+    order = sorted(sums.items(), key=lambda item: (item[0][:2], KINDS.index(item[0][2])))
+    keys = dict.fromkeys(("sender_host", "receiver_host", "kind"), "VARCHAR")
+    return _table("host", keys, order)
+
+
+def within_and_across(ledger: Ledger) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return "within" and "across" hosts -> kind -> sums of SUMMED, of every kind."""
+    sums = _grouped(ledger.rows, lambda row: (row.sender_host == row.receiver_host, row.kind))
+    nothing = (0,) * len(SUMMED)
+    return {
+        where: {kind: sums.get((within, kind), nothing) for kind in KINDS}
+        for where, within in (("within", True), ("across", False))
+    }
+
+
 @dataclass(frozen=True)
 class Layer:
     """Bytes of one layer of all connections between peers."""
@@ -107,6 +126,7 @@ TABLES: dict[str, Callable[[Ledger], Table]] = {
     "round": by_round,
     "layer": by_layer,
     "peer": by_peer,
+    "host": by_host,
 }
 
 

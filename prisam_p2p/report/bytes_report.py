@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def _all_tables(run: RunFolder, ledger: Ledger, top: int, out: Path | None) -> s
         "link": f"Top {top} links:",
         "round": "By round (-1: before the first announcement; handshakes and heartbeats):",
     }
+    if ledger.hosts:
+        titles["host"] = "By host of the sender and of the receiver:"
     tables = {name: _cut(breakdown.TABLES[name](ledger), top) for name in titles}
     width = None if out else output_width()
     texts = [
@@ -107,5 +110,13 @@ def _other(sent: dict[str, Any]) -> str:
 
 def _wire_line(ledger: Ledger) -> str:
     sources = sorted({row.source for row in ledger.rows})
-    mtu = " (plain loopback)" if ledger.mtu == ethernet.LOOPBACK_MTU else ""
-    return f"wire: {', '.join(sources) or 'nothing'}; counted at an MTU of {ledger.mtu}{mtu}"
+    within, between = ledger.mtus
+    mtus = _mtus(within or {ethernet.LOOPBACK_MTU})
+    if ledger.hosts:
+        mtus += f" within hosts, of {_mtus(between or {ethernet.MTU})} between them"
+    return f"wire: {', '.join(sources) or 'nothing'}; counted at an MTU of {mtus}"
+
+
+def _mtus(found: Iterable[int]) -> str:
+    loopback = {ethernet.LOOPBACK_MTU: " (plain loopback)"}
+    return ", ".join(f"{mtu}{loopback.get(mtu, '')}" for mtu in sorted(found))

@@ -11,6 +11,8 @@ from prisam_p2p.report.ledger import Ledger
 from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE
 
 PARTLY = "partly kernel"
+_LISTED = 6
+"""So many connections with an end on a lost host are printed."""
 
 
 def closure(ledger: Ledger) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def closure(ledger: Ledger) -> dict[str, Any]:
         "uncounted_bytes": sum(e.uncounted for e in accounts),
         "foreign_connections": len(ledger.foreign),
         "failures": failed,
+        "lost_hosts": lost_with_hosts(ledger),
     }
 
 
@@ -48,8 +51,28 @@ def failures(ledger: Ledger) -> list[str]:
     ]
 
 
+def lost_with_hosts(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the connections with an end on a host that was lost: they are not judged."""
+    return [
+        {
+            "client": c.client_peer,
+            "server": c.server_peer,
+            "channel": c.channel,
+            "client_address": c.client_address,
+            "server_address": c.server_address,
+            "hosts": list(c.lost_hosts),
+        }
+        for c, _ in ledger.connections
+        if c.lost_hosts
+    ]
+
+
 def closure_lines(closed: dict[str, Any]) -> list[str]:
-    """Return the closure in words, a line, and a line for each connection that does not close."""
+    """Return the closure in words, a line, and lines below it.
+
+    These are one for each connection that does not close, and those that are not judged because a
+    host was lost.
+    """
     lost = ", ".join(
         f"{closed[f'{name}_bytes']:,} B {words}"
         for name, words in (
@@ -61,7 +84,8 @@ def closure_lines(closed: dict[str, Any]) -> list[str]:
         if closed[f"{name}_bytes"]
     )
     modelled, foreign = closed["modelled_connections"], closed["foreign_connections"]
-    unjudged = closed["connections"] - closed["judged_connections"]
+    of_lost = closed.get("lost_hosts", [])
+    unjudged = closed["connections"] - closed["judged_connections"] - len(of_lost)
     notes = [lost] if lost else []
     notes += [f"{unjudged:,} cut off, and not judged"] if unjudged else []
     notes += [f"{modelled:,} without the kernel's figures"] if modelled else []
@@ -71,7 +95,26 @@ def closure_lines(closed: dict[str, Any]) -> list[str]:
         line += NOT_JUDGED
     else:
         line += f"{closed['unexplained_bytes']:,} B unexplained ({closed['source']})"
-    return ["; ".join([line, *notes]), *(f"  {failure}" for failure in closed["failures"])]
+    notes += [f"{len(of_lost):,} with an end on a lost host, and not judged"] if of_lost else []
+    below = [*closed["failures"], *_of_lost_hosts(of_lost)]
+    return ["; ".join([line, *notes]), *(f"  {each}" for each in below)]
+
+
+def _of_lost_hosts(connections: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each lost host, or pair of them, with its connections."""
+    by_hosts: dict[tuple[str, ...], list[str]] = {}
+    for each in connections:
+        told = f"{each['client']} -> {each['server']} ({each['channel']})"
+        by_hosts.setdefault(tuple(each["hosts"]), []).append(told)
+    return [
+        f"not judged, with an end on {' and '.join(hosts)}: {_some(told)}"
+        for hosts, told in sorted(by_hosts.items())
+    ]
+
+
+def _some(told: list[str]) -> str:
+    more = f", and {len(told) - _LISTED} more, see summary.json" if len(told) > _LISTED else ""
+    return ", ".join(told[:_LISTED]) + more
 
 
 def _source(ledger: Ledger) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from prisam_p2p.report.counts import total
 from prisam_p2p.report.explanation import KERNEL, MODEL
 from prisam_p2p.report.joined_connections import JoinedConnection
 from prisam_p2p.report.kernel import KernelSocket
-from prisam_p2p.report.ledger import Entry, Ledger
+from prisam_p2p.report.ledger import Entry, Ledger, sender_and_receiver
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class ConnectionRow:
     pure_segments: int = 0
     wire: int | None = None
     source: str = MODEL
+    sender_host: str = ""
+    receiver_host: str = ""
+    host_lost: bool = False
 
 
 def connection_rows(ledger: Ledger) -> Iterator[ConnectionRow]:
@@ -91,6 +95,7 @@ def _row(connection: JoinedConnection, entry: Entry) -> ConnectionRow:
         pure_segments=cost.pure_segments,
         wire=cost.bytes,
         source=cost.source,
+        **_hosts(connection, direction.side),
     )
 
 
@@ -123,4 +128,11 @@ def _foreign(
         received=received,
         retransmitted=at_sender.retransmitted if at_sender else 0,
         source=KERNEL if connection.measured else MODEL,
+        **_hosts(connection, side),
     )
+
+
+def _hosts(connection: JoinedConnection, side: str) -> dict[str, Any]:
+    sender, receiver = sender_and_receiver(connection, side)
+    lost = bool(connection.lost_hosts)
+    return {"sender_host": sender, "receiver_host": receiver, "host_lost": lost}

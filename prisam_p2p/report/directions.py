@@ -32,6 +32,7 @@ class Direction:
         sender_final, receiver_final: whether these counts are complete.
         at_sender, at_receiver: the kernel's sockets.
         cut: bytes may have been lost on the way.
+        host_lost: an end was on a host that was lost, and may lack its last records.
         handshake: bytes of a whole handshake.
         beat_bytes: bytes of a heartbeat of this side; 0: there are none.
     """
@@ -46,6 +47,7 @@ class Direction:
     at_sender: KernelSocket | None
     at_receiver: KernelSocket | None
     cut: bool
+    host_lost: bool
     handshake: int
     beat_bytes: int
 
@@ -129,6 +131,7 @@ def directions(connection: JoinedConnection) -> tuple[Direction, Direction]:
         at_sender=connection.client_socket,
         at_receiver=connection.server_socket,
         cut=connection.cut,
+        host_lost=bool(connection.lost_hosts),
         handshake=how.client_handshake,
         beat_bytes=how.ping_bytes if connection.heartbeat_ms else 0,
     )

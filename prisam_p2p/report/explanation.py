@@ -54,9 +54,12 @@ class Explained:
         """Whether a byte too many or too few would be seen.
 
         Not so where the connection was cut and one of the two sides of the sum is missing: the
-        kernel's figures, or complete counts of an end.
+        kernel's figures, or complete counts of an end. Nor where an end was on a host that was
+        lost.
         """
         direction = self.direction
+        if direction.host_lost:
+            return False
         complete = direction.sender_final or direction.receiver_final
         return not direction.cut or (self.source == KERNEL and complete)
 
@@ -115,6 +118,7 @@ def _explain_direction(
     lost = [account.unexplained(beats * beat_bytes) for account in accounts]
     lost.append(0 if direction.cut and way >= 0 else abs(way - direction.late(stream)))
     lost.append(0 if direction.cut else _disagreement(direction))
+    lost = [0] if direction.host_lost else lost
     fine = not max(lost)
     counting = direction.basis.startswith("last")
     return Explained(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prisam_p2p.report.host_summary import lost_host_words
 from prisam_p2p.report.lost import COMPLETED, FAILED, INTERRUPTED
 
 NAMED = 6
@@ -20,8 +21,7 @@ def headline(summary: Summary) -> str:
         summary: summary.json, without its headline.
     """
     happened = _completed(summary) if summary["status"] == COMPLETED else _not_completed(summary)
-    lost = _lost(summary["lost"], summary["rounds"])
-    told = f"{happened}; {lost}" if lost else happened
+    told = "; ".join([happened, *_lost_hosts(summary), *_lost(summary)])
     return f"{summary['algorithm']} on {summary['topology']}: {told}"
 
 
@@ -67,14 +67,30 @@ def _took(summary: Summary, before: str) -> str:
     return "" if duration_s is None else f"{before}{duration_s:.1f} s"
 
 
-def _lost(lost: Sequence[Mapping[str, Any]], rounds: int) -> str:
+def _lost_hosts(summary: Summary) -> list[str]:
+    """Return each lost host, and when the peers were lost that did not go on elsewhere."""
+    hosts = summary.get("hosts")
+    return [_lost_host(each, summary) for each in hosts["lost"]] if hosts else []
+
+
+def _lost_host(host: Mapping[str, Any], summary: Summary) -> str:
+    gone = [x for x in summary["lost"] if x["host"] == host["host"] and x["peer"] in host["peers"]]
+    places = list(dict.fromkeys(where(x, summary["rounds"]) for x in gone))
+    planned = " as planned" if gone and all(x["planned"] for x in gone) else ""
+    told = lost_host_words(host)
+    return f"{told[:-1]}{planned}, {' to '.join(places[:1] + places[1:][-1:])})" if places else told
+
+
+def _lost(summary: Summary) -> list[str]:
+    """Return who was lost, but for those that were lost with their host."""
+    rounds, lost = summary["rounds"], [x for x in summary["lost"] if not x.get("host")]
     if not lost:
-        return ""
+        return []
     all_planned = all(each["planned"] for each in lost)
     named = lost[:NAMED]
     parts = [_who(each, rounds, say_planned=not all_planned) for each in named]
     more = f" + {len(lost) - len(named)} more" if len(named) < len(lost) else ""
-    return f"{len(lost)} lost{' as planned' if all_planned else ''}: {', '.join(parts)}{more}"
+    return [f"{len(lost)} lost{' as planned' if all_planned else ''}: {', '.join(parts)}{more}"]
 
 
 def _who(each: Mapping[str, Any], rounds: int, say_planned: bool) -> str:

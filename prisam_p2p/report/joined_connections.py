@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from prisam_p2p.report.connection_ends import CLIENT, UNKNOWN, End, Process
+from prisam_p2p.report.hosts import RunHosts
 from prisam_p2p.report.kernel import KernelFigures, KernelSocket, Pair
 from prisam_p2p.wire.zmtp import MECHANISMS, PLAIN, Mechanism
 
@@ -22,6 +23,8 @@ class JoinedConnection:
         client_final, server_final: the peer closed its sockets in order, so its records are
             complete.
         client_socket, server_socket: the kernel's figures; None: it gave none.
+        client_host, server_host: that the ends were on; "": the run has no hosts.
+        lost_hosts: those of them that the run lost: their last records are missing.
         replaced: the same two peers opened another connection for this channel later.
     """
 
@@ -35,6 +38,9 @@ class JoinedConnection:
     server_final: bool
     client_socket: KernelSocket | None
     server_socket: KernelSocket | None
+    client_host: str = ""
+    server_host: str = ""
+    lost_hosts: tuple[str, ...] = ()
     replaced: bool = False
 
     @property
@@ -52,7 +58,7 @@ class JoinedConnection:
     def cut(self) -> bool:
         """Not closed in order by both ends: bytes may be lost on the way."""
         in_order = self.client_final and self.server_final
-        return self.replaced or self.given_up or not in_order
+        return self.replaced or self.given_up or bool(self.lost_hosts) or not in_order
 
     @property
     def given_up(self) -> bool:
@@ -83,8 +89,10 @@ class JoinedConnection:
 
     @property
     def began_s(self) -> float:
-        """When it was first recorded."""
-        return min(end.t_s for end in (self.client_end, self.server_end) if end)
+        """When it was first recorded; where only the kernel knows of it, when it ended."""
+        ends = [each.t_s for each in (self.client_end, self.server_end) if each]
+        sockets = (self.client_socket, self.server_socket)
+        return min(ends or [each.t_s for each in sockets if each])
 
     @property
     def life_s(self) -> float:
@@ -94,12 +102,13 @@ class JoinedConnection:
 
 
 def join(
-    processes: Mapping[str, Sequence[Process]], kernel: KernelFigures
+    processes: Mapping[str, Sequence[Process]], kernel: KernelFigures, hosts: RunHosts
 ) -> tuple[list[JoinedConnection], list[JoinedConnection]]:
     """Return (connections between peers in the order of their beginning, foreign ones).
 
     Args:
         processes: peer -> its processes in their order.
+        kernel: the figures of all kernels: those of a connection's ends may come from two.
     """
     ends: defaultdict[Pair, list[End]] = defaultdict(list)
     for end in (e for each in processes.values() for process in each for e in process.ends()):
@@ -112,7 +121,21 @@ def join(
     ]
     ours = sorted((c for c in joined if not c.foreign), key=lambda c: c.began_s)
     strangers = [c for c in joined if c.foreign] + [_unknown(end) for end in unknown]
-    return _mark_replaced(ours), [*strangers, *_unrecorded(ends, kernel)]
+    strangers += _unrecorded(ends, kernel)
+    return _mark_replaced(_on_hosts(ours, hosts)), _on_hosts(strangers, hosts)
+
+
+def _on_hosts(connections: list[JoinedConnection], hosts: RunHosts) -> list[JoinedConnection]:
+    """Return the connections with the hosts of their ends."""
+    return [_on_its_hosts(each, hosts) for each in connections] if hosts else connections
+
+
+def _on_its_hosts(connection: JoinedConnection, hosts: RunHosts) -> JoinedConnection:
+    at_s = connection.began_s
+    client = hosts.of_address(connection.client_address, connection.client_peer, at_s)
+    server = hosts.of_address(connection.server_address, connection.server_peer, at_s)
+    lost = tuple(x for x in dict.fromkeys((client, server)) if hosts.was_lost(x, at_s))
+    return replace(connection, client_host=client, server_host=server, lost_hosts=lost)
 
 
 def _connections(

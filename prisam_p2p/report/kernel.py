@@ -1,10 +1,11 @@
-"""What the kernel counted: the launcher's journal of TCP sockets, read back."""
+"""What the kernels counted: the journals of TCP sockets, read back."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
 
+from prisam_p2p.report.hosts import RunHosts
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.wire import ethernet
 
@@ -45,31 +46,38 @@ class KernelSocket:
 class KernelFigures:
     """Attributes.
 
-    available: whether the kernel reported at all.
-    mtu: of the interface between the peers; beyond 1500, segments must be modelled.
+    mtus: host -> MTU of the interface between its peers; beyond 1500, segments must be modelled.
+    between_mtus: host -> MTU of its interface to the other hosts.
     sockets: (local, remote) -> sockets of these addresses, in the order of their ends.
     """
 
-    available: bool
-    mtu: int
+    mtus: dict[str, int]
+    between_mtus: dict[str, int]
     sockets: dict[Pair, list[KernelSocket]]
 
+    def mtu(self, one: str, other: str) -> int:
+        """Return the MTU of a connection between two hosts, or within one."""
+        if one == other:
+            return self.mtus.get(one, ethernet.LOOPBACK_MTU)
+        return min(self.between_mtus.get(host, ethernet.MTU) for host in (one, other))
 
-def read_kernel(run: RunFolder) -> KernelFigures:
-    """Return the kernel's final figures; empty if it gave none.
+
+def read_kernel(run: RunFolder, hosts: RunHosts) -> KernelFigures:
+    """Return the final figures of all kernels; empty if they gave none.
 
     Figures of a socket before its end ("dump") are left out: they may lack the last bytes.
     """
     sockets: defaultdict[Pair, list[KernelSocket]] = defaultdict(list)
-    watch: Line = {"available": False}
+    mtus: dict[str, int] = {}
+    between = {host: x.mtu for host, stays in hosts.stays.items() for x in stays if x.mtu}
     for line in run.kernel:
         if line["record"] == "watch":
-            watch = line
+            host = line.get("host", "")
+            mtus[host] = line.get("mtu", ethernet.LOOPBACK_MTU)
+            between |= {host: line["between_mtu"]} if line.get("between_mtu") else {}
         elif line["record"] == "socket" and line["source"] == DESTROYED:
             sockets[line["local"], line["remote"]].append(kernel_socket(line))
-    return KernelFigures(
-        watch["available"] or bool(sockets), watch.get("mtu", ethernet.LOOPBACK_MTU), dict(sockets)
-    )
+    return KernelFigures(mtus, between, dict(sockets))
 
 
 def kernel_socket(line: Line) -> KernelSocket:

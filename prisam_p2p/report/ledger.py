@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prisam_p2p.measure.traffic import BEFORE_ROUNDS, CONTROL, HELLO, Count
-from prisam_p2p.report.connection_ends import Process, processes
+from prisam_p2p.report.connection_ends import CLIENT, Process, processes
 from prisam_p2p.report.counts import Key, stream_bytes
 from prisam_p2p.report.explanation import KERNEL, MODEL, Explained, explain, largest_message
+from prisam_p2p.report.hosts import RunHosts, run_hosts
 from prisam_p2p.report.joined_connections import JoinedConnection, join
 from prisam_p2p.report.kernel import read_kernel
 from prisam_p2p.report.run_folder import RunFolder
@@ -32,6 +33,7 @@ class LedgerRow:
     `round` is that of the peer that counted, -1 before its first announcement. stream = payload +
     header + framing; `segments`: the fewest of 1448 bytes, each message alone; `wire`: stream and
     this row's share of everything else on the wire; `source` of that, the least certain one.
+    Hosts are "" in a run without; a peer that moved to another host has rows of both.
     """
 
     sender: str
@@ -46,6 +48,8 @@ class LedgerRow:
     segments: int = 0
     wire: int = 0
     source: str = KERNEL
+    sender_host: str = ""
+    receiver_host: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,12 @@ class Ledger:
     """All of a run's bytes between peers.
 
     Attributes:
-        rows: sorted by sender, receiver, kind, round.
+        rows: sorted by sender, receiver, kind, round and the hosts of both.
         connections: each with its two directions, client to server first.
         foreign: connections that are not between two peers: in no row, not part of the closure.
         unrecorded: (peer, its number of a connection that it has no record of, counted bytes).
-        mtu: of the interface that the kernel counted on.
+        mtus: of the interfaces that the kernels counted on: within a host, and between hosts.
+        hosts: of the run.
         processes: peer -> its processes, each with what it counted.
     """
 
@@ -73,7 +78,8 @@ class Ledger:
     connections: list[tuple[JoinedConnection, tuple[Entry, Entry]]]
     foreign: list[JoinedConnection]
     unrecorded: list[tuple[str, int, int]]
-    mtu: int
+    mtus: tuple[set[int], set[int]] = field(default_factory=lambda: (set(), set()))
+    hosts: RunHosts = field(default_factory=RunHosts)
     processes: Mapping[str, list[Process]] = field(default_factory=dict)
 
     @property
@@ -86,13 +92,15 @@ class Ledger:
 
 def make_ledger(run: RunFolder) -> Ledger:
     """Return the ledger of a run folder, also of a run that was killed."""
-    kernel = read_kernel(run)
+    hosts = run_hosts(run)
+    kernel = read_kernel(run, hosts)
     by_peer = {peer: processes(run, peer) for peer in run.peers}
-    ours, foreign = join(by_peer, kernel)
+    ours, foreign = join(by_peer, kernel, hosts)
     largest = largest_message(run.plan["settings"].get("chunk_kib", 0))
-    explained = [(c, _entries(c, largest, kernel.mtu)) for c in ours]
+    explained = [(c, _entries(c, largest, kernel.mtu(c.client_host, c.server_host))) for c in ours]
     unrecorded = [each for found in by_peer.values() for each in _unrecorded(found)]
-    return Ledger(_rows(explained), explained, foreign, unrecorded, kernel.mtu, by_peer)
+    mtus = {*kernel.mtus.values()}, {*kernel.between_mtus.values()}
+    return Ledger(_rows(explained), explained, foreign, unrecorded, mtus, hosts, by_peer)
 
 
 def _entries(connection: JoinedConnection, largest: int, mtu: int) -> tuple[Entry, Entry]:
@@ -108,14 +116,24 @@ def _unrecorded(found: Sequence[Process]) -> Iterator[tuple[str, int, int]]:
 
 
 def _rows(connections: Sequence[tuple[JoinedConnection, tuple[Entry, Entry]]]) -> list[LedgerRow]:
-    table: dict[tuple[str, str, str, int], LedgerRow] = {}
-    for _, both in connections:
+    table: dict[tuple[str, str, str, int, str, str], LedgerRow] = {}
+    for connection, both in connections:
         for entry in both:
-            sender, receiver = entry.explained.direction.sender, entry.explained.direction.receiver
+            way = entry.explained.direction
+            hosts = sender_and_receiver(connection, way.side)
             for (kind, at), count, wire in _shares(entry):
-                key = sender, receiver, kind, at
-                _add(table.setdefault(key, LedgerRow(*key)), count, wire, entry.cost.source)
+                key = way.sender, way.receiver, kind, at, *hosts
+                row = table.get(key)
+                if row is None:
+                    row = table[key] = LedgerRow(*key[:4], sender_host=key[4], receiver_host=key[5])
+                _add(row, count, wire, entry.cost.source)
     return [table[key] for key in sorted(table)]
+
+
+def sender_and_receiver(connection: JoinedConnection, side: str) -> tuple[str, str]:
+    """Return the hosts of a direction's sender, which is at this side, and of its receiver."""
+    hosts = connection.client_host, connection.server_host
+    return hosts if side == CLIENT else hosts[::-1]
 
 
 def _shares(entry: Entry) -> list[tuple[Key, Count, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prisam_p2p.faults.kinds import KINDS
@@ -28,12 +28,14 @@ class LostPeer:
         reason: in words.
         round: the round that it was in, None if it ended before the rounds began.
         planned: whether a fault of the plan ended it.
+        host: that it was lost with, "" if it was lost alone.
     """
 
     peer: str
     reason: str
     round: int | None
     planned: bool
+    host: str = ""
 
 
 @dataclass
@@ -43,6 +45,8 @@ class _LastProcess:
     exit_code: int | None = None
     refused: str = ""
     given_up: str = ""
+    lost_host: str = ""
+    why_host: str = ""
 
 
 @dataclass
@@ -64,6 +68,10 @@ class _Launcher:
             case "given_up":
                 for peer in self.processes.keys() & {*line["peers"]}:
                     self.processes[peer].given_up = _given_up(line, peer)
+            case "host_lost":
+                for peer in self.processes.keys() & {*line["peers"]}:
+                    self.processes[peer].lost_host = line["host"]
+                    self.processes[peer].why_host = line["reason"]
             case "all_ready":
                 self.rounds_began = True
 
@@ -83,7 +91,8 @@ def lost_peers(run: RunFolder) -> list[LostPeer]:
         if _is_lost(status, state, process):
             where = round_in(run, peer) if launcher.rounds_began and process else None
             reason = _reason(run, peer, state, process)
-            found.append(LostPeer(peer, reason, where, state.endswith(AS_PLANNED)))
+            host = process.lost_host if process else ""
+            found.append(LostPeer(peer, reason, where, state.endswith(AS_PLANNED), host))
     return found
 
 
@@ -95,9 +104,7 @@ def round_in(run: RunFolder, peer: str) -> int:
 
 def lost_as_json(lost: list[LostPeer]) -> list[dict[str, Any]]:
     """Return them as in summary.json."""
-    return [
-        {"peer": x.peer, "reason": x.reason, "round": x.round, "planned": x.planned} for x in lost
-    ]
+    return [asdict(each) for each in lost]
 
 
 def _states(run: RunFolder, launcher: _Launcher) -> dict[str, str]:
@@ -106,7 +113,9 @@ def _states(run: RunFolder, launcher: _Launcher) -> dict[str, str]:
     states = {}
     for peer, process in launcher.processes.items():
         finished = run.finished(peer)
-        if process.exit_code is None or (finished and finished["state"] == COMPLETED):
+        if finished and finished["state"] == COMPLETED:
+            continue
+        if process.exit_code is None and not process.lost_host:
             continue
         fate = finished["state"] if finished and not process.exit_code else None
         planned = AS_PLANNED if peer in away else ""
@@ -127,6 +136,8 @@ def _is_lost(status: str, state: str, process: _LastProcess | None) -> bool:
         return state != COMPLETED
     if state.endswith(AS_PLANNED) or state.startswith((OUT_OF_MEMORY, _REFUSED)):
         return True
+    if process is not None and process.lost_host:
+        return state != COMPLETED
     if process is None or (status != KILLED and _TOLD_TO_END in process.given_up):
         return False
     told = (0,) if status == KILLED else (0, -signal.SIGTERM)
@@ -137,6 +148,8 @@ def _reason(run: RunFolder, peer: str, state: str, process: _LastProcess | None)
     """Return in words why a peer was lost."""
     if process is None:
         return "never started"
+    if process.lost_host:
+        return f"lost with host {process.lost_host}: {process.why_host}"
     if process.refused or process.given_up:
         return process.refused or process.given_up
     if state.startswith(OUT_OF_MEMORY):

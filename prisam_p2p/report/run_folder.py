@@ -16,6 +16,9 @@ from prisam_p2p.wire.messages import PEER_ID
 
 Line = dict[str, Any]
 
+KERNEL = "kernel"
+"""Name of a kernel's journal; in a run of several hosts, what the names begin with."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -60,8 +63,15 @@ class RunFolder:
 
     @cached_property
     def kernel(self) -> list[Line]:
-        """The launcher's records of the kernel's TCP sockets."""
-        return list(self._lines("kernel"))
+        """The records of TCP sockets, of each kernel in turn; `host` is the kernel's host."""
+        return [line for name in self.kernels for line in _of_host(name, self._lines(name))]
+
+    @property
+    def kernels(self) -> list[str]:
+        """The journals of kernels, ascending: "kernel", or "kernel-HOST" for each host."""
+        paths = (self.path / "journal").glob(f"{KERNEL}*.jsonl")
+        names = (path.name.removesuffix(".jsonl") for path in paths)
+        return sorted(x for x in names if x == KERNEL or x.startswith(f"{KERNEL}-"))
 
     def records(self, peer: str, kind: str) -> list[Line]:
         """Return a peer's records of one kind, in the order written."""
@@ -106,3 +116,10 @@ class RunFolder:
         path = self.path / "journal" / f"{name}.jsonl"
         if path.exists():
             yield from read_journal(path)
+
+
+def _of_host(journal: str, lines: Iterator[Line]) -> Iterator[Line]:
+    """Yield the lines of a kernel's journal, with the host that its name tells."""
+    host = journal.partition("-")[2]
+    for line in lines:
+        yield {**line, "host": host} if host else line

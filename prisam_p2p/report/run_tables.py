@@ -11,6 +11,7 @@ from typing import Any
 
 from prisam_p2p.measure import records
 from prisam_p2p.report.connection_rows import ConnectionRow, connection_rows
+from prisam_p2p.report.hosts import RunHosts
 from prisam_p2p.report.ledger import Ledger, LedgerRow
 from prisam_p2p.report.run_folder import Line, RunFolder
 
@@ -33,7 +34,7 @@ class Table:
 
 @dataclass(frozen=True)
 class PeerRow:
-    """The plan of a peer."""
+    """The plan of a peer; and its host, the last of several."""
 
     peer: str
     profile: str
@@ -42,6 +43,7 @@ class PeerRow:
     n_bytes: int
     macs: int
     neighbors: list[str]
+    host: str
 
 
 def columns_of(row: type) -> dict[str, str]:
@@ -72,7 +74,7 @@ def run_tables(run: RunFolder, ledger: Ledger) -> list[Table]:
         if each not in _OF_THE_KERNEL
     ]
     kernel = [_kernel_table(run, each, name) for each, name in _OF_THE_KERNEL.items()]
-    return [*ledger_tables(ledger), _peers(run), *kernel, *journal]
+    return [*ledger_tables(ledger), _peers(run, ledger.hosts), *kernel, *journal]
 
 
 def record_name(record: type) -> str:
@@ -91,7 +93,7 @@ def _record_table(run: RunFolder, record: type) -> Table:
 
 
 def _kernel_table(run: RunFolder, record: type, name: str) -> Table:
-    columns = {"t_s": "DOUBLE", **columns_of(record)}
+    columns = {"t_s": "DOUBLE", **columns_of(record), "host": "VARCHAR"}
     lines = [line for line in run.kernel if line["record"] == record_name(record)]
     return Table(name, columns, _values(lines, columns))
 
@@ -100,7 +102,7 @@ def _values(lines: Iterable[Line], columns: Iterable[str]) -> list[list[Any]]:
     return [[line.get(column) for column in columns] for line in lines]
 
 
-def _peers(run: RunFolder) -> Table:
+def _peers(run: RunFolder, hosts: RunHosts) -> Table:
     rows = [
         PeerRow(
             peer=peer,
@@ -110,6 +112,7 @@ def _peers(run: RunFolder) -> Table:
             n_bytes=plan["n_bytes"],
             macs=plan["macs"],
             neighbors=plan["neighbors"],
+            host=hosts.of_peer(peer),
         )
         for peer, plan in sorted(run.plan["peers"].items())
     ]

@@ -19,6 +19,7 @@ from prisam_p2p.report.exclusions import left_out, rejections
 from prisam_p2p.report.faults import fault_verdicts, faults_json
 from prisam_p2p.report.groups import ari_by_round, chosen_in_group
 from prisam_p2p.report.headline import headline
+from prisam_p2p.report.host_summary import host_summary
 from prisam_p2p.report.ledger import Ledger, make_ledger
 from prisam_p2p.report.lost import FAILED, KILLED, lost_as_json, lost_peers, round_in
 from prisam_p2p.report.run_folder import RunFolder
@@ -89,6 +90,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
             "chosen_in_group": chosen_in_group(run),
         },
         "bytes": _bytes(ledger),
+        "hosts": host_summary(ledger, run.peers),
         "closure": closure(ledger),
         "rejected": rejections(run),
         "left_out": left_out(run),

@@ -19,6 +19,7 @@ from prisam_p2p.report.digest import (
 from prisam_p2p.report.exclusions import left_out_lines, rejection_lines
 from prisam_p2p.report.faults import fault_lines
 from prisam_p2p.report.headline import NAMED
+from prisam_p2p.report.host_summary import host_lines
 from prisam_p2p.report.total_lines import (
     accuracy_line,
     baseline_lines,
@@ -127,6 +128,7 @@ def _totals(summary: dict[str, Any], baseline: dict[str, Any] | None) -> list[st
         *control_run_lines(summary),
         *group_lines(summary),
         wire_line(summary),
+        *host_lines(summary),
         *closure_lines(summary["closure"]),
         *left_out_lines(summary["left_out"]),
         *rejection_lines(summary["rejected"]),

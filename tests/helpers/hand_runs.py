@@ -101,11 +101,13 @@ class HandConnection:
     told_by: tuple[str, ...] = ("client", "server")
     source: str = "destroyed"
     stranger: bool = False
+    at: tuple[str, str] | None = None
 
     @property
     def addresses(self) -> tuple[str, str]:
-        """Client's and server's."""
-        return f"127.1.0.{self.client[-1]}:{self.port}", f"127.1.0.{self.server[-1]}:5555"
+        """Client's and server's: `at` if that is given, else each peer has one of its own."""
+        alone = f"127.1.0.{self.client[-1]}:{self.port}", f"127.1.0.{self.server[-1]}:5555"
+        return self.at or alone
 
     def streams(self) -> tuple[int, int]:
         """Stream bytes there and back."""
@@ -165,20 +167,26 @@ class HandRun:
     def write(self, folder: Path) -> RunFolder:
         """Write plan and journals."""
         (folder / "journal").mkdir()
-        (folder / "plan.json").write_text(json.dumps(plan()))
+        (folder / "plan.json").write_text(json.dumps(self.plan()))
         for peer in PEERS:
             lines = [*self._journal(peer), *self.records.get(peer, [])]
             lines += [] if peer in self.killed else [self._traffic(peer, True)]
-            _write(folder, peer, lines)
+            write_journal(folder, peer, lines)
+        for name, lines in self.kernels().items():
+            write_journal(folder, name, lines)
+        return RunFolder(folder)
+
+    def plan(self) -> dict:
+        """The run's plan.json."""
+        return plan()
+
+    def kernels(self) -> dict[str, list[dict]]:
+        """Journal -> what a kernel counted."""
         kernel = [line for c in self.connections for line in c.kernel()] + self.kernel
         watch = {"t_s": 20.0, "record": "watch", "available": self.watched, "reason": ""}
         watch |= {"mtu": self.mtu} if self.mtu else {}
-        _write(
-            folder,
-            "kernel",
-            [*(kernel if self.watched else []), {**watch, "overruns": 0, "cpu_s": 0.01}],
-        )
-        return RunFolder(folder)
+        watch |= {"overruns": 0, "cpu_s": 0.01}
+        return {"kernel": [*(kernel if self.watched else []), watch]}
 
     def _journal(self, peer: str) -> Iterator[dict]:
         yield {"t_s": 0.5, "record": "started", "peer": peer, "pid": 1, "incarnation": 0}
@@ -218,7 +226,8 @@ def _record(connection: HandConnection, number: int, side: str) -> dict:
     }
 
 
-def _write(folder: Path, name: str, lines: list[dict]) -> None:
+def write_journal(folder: Path, name: str, lines: list[dict]) -> None:
+    """Write a journal of a run folder."""
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "journal" / f"{name}.jsonl").write_text(text)
 

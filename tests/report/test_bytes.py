@@ -55,7 +55,7 @@ def test_the_same_for_programs(run):
     told = json.loads(text)
     assert code == 0
     assert set(told) == {
-        *(f"by_{name}" for name in ("kind", "link", "round", "layer", "peer")),
+        *(f"by_{name}" for name in ("kind", "link", "round", "layer", "peer", "host")),
         "closure",
         "comparisons",
     }

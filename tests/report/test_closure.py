@@ -39,6 +39,7 @@ def test_an_orderly_run_closes(closed):
         "uncounted_bytes": 0,
         "foreign_connections": 0,
         "failures": [],
+        "lost_hosts": [],
     }
 
 

@@ -36,7 +36,7 @@ def told(tmp_path):
 
 
 def lost(reason, round_, planned=False):
-    return {"reason": reason, "round": round_, "planned": planned}
+    return {"reason": reason, "round": round_, "planned": planned, "host": ""}
 
 
 def test_a_run_in_which_all_went_well(told):

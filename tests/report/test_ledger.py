@@ -195,7 +195,7 @@ def test_every_kind_is_listed_and_the_most_talkative_link_first(made):
 def made_of_nothing():
     from prisam_p2p.report.ledger import Ledger
 
-    return Ledger([], [], [], [], ETHERNET)
+    return Ledger([], [], [], [])
 
 
 def test_rounds_ascend(made):
