@@ -123,6 +123,14 @@ class LineClosed(_HostMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeBytes(_HostMessage):
+    """Bytes to or from the process that examines the host, which follow. An order and a report.
+
+    The first order starts it (hosts/doctor/probe_child.py); a report without bytes: it has ended.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class SignalProcess(_HostMessage):
     """Signal a process; nothing happens if it has ended."""
 
@@ -179,7 +187,7 @@ class Die(_HostMessage):
 
 HostOrder: TypeAlias = (
     BeginRun | FileForHost | Prepare | MakeKeys | StartProcess | LineBytes | LineClosed
-    | SignalProcess | ActOn | RoutersKnown | DumpSockets | Renewed | EndRun | Die
+    | ProbeBytes | SignalProcess | ActOn | RoutersKnown | DumpSockets | Renewed | EndRun | Die
 )  # fmt: skip
 
 
@@ -349,5 +357,5 @@ class AgentEnded(_HostMessage):
 HostReport: TypeAlias = (
     AgentUp | Renew | HostPrepared | Refused | KeysMade | ProcessStarted | StartRefused | LineBytes
     | LineClosed | ProcessExited | Samples | ProcessStopped | ActDone | AgentTrouble
-    | FileAppended | FileFromHost | AgentEnded
+    | ProbeBytes | FileAppended | FileFromHost | AgentEnded
 )  # fmt: skip

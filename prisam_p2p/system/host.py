@@ -57,10 +57,15 @@ def host_facts(step: Callable[[], None]) -> HostFacts:
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
         memory_mib=psutil.virtual_memory().total // 2**20,
         python=platform.python_version(),
-        versions={name: version(name) for name in _PACKAGES},
-        git_commit=_git_commit(),
+        versions=package_versions(),
+        git_commit=git_commit(),
         reference_step_ms=_reference_step_ms(step),
     )
+
+
+def package_versions() -> dict[str, str]:
+    """Return package -> version, of those on which results depend."""
+    return {name: version(name) for name in _PACKAGES}
 
 
 def _reference_step_ms(step: Callable[[], None]) -> float:
@@ -88,7 +93,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Return the commit of this package's checkout, with -dirty if files were changed."""
     try:
         done = subprocess.run(
