@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from prisam_p2p.algorithms import Traits
 from prisam_p2p.extensions.record import CodeRecord
@@ -112,6 +112,7 @@ class PeerSpec(BaseModel):
         index: the peer's place in the plan, from 0; random draws depend on it.
         epoch_s: CLOCK_MONOTONIC at the run's beginning.
         address: IP address, of its ROUTER and of its connections.
+        shared_address: other peers have the same address, and ports of their own.
         n_classes, image_shape, dtype, mean, std: of the data set.
         similarity_ratio: ratio of the similarity masks.
         clusters: number of groups that masks are clustered into.
@@ -122,7 +123,7 @@ class PeerSpec(BaseModel):
         fan_in: peers that a baseline averages with in a round.
         true_group: peers with similar data, itself included; [] for algorithms that must not know.
         degrees: neighbor -> how many neighbors it has.
-        keys: None = connections are plain.
+        keys: None = connections are plain. Without the secret key no process can be started.
         barriers: (round, phase) before which it waits for the launcher.
         stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
         traits: of the algorithm.
@@ -151,6 +152,7 @@ class PeerSpec(BaseModel):
     turns_fd: int | None
     cores: int
     board: BoardSpec | None = None
+    shared_address: bool = False
     network: dict[str, int | None] | None = None
     fan_in: int = 1
     true_group: list[str] = []
@@ -222,3 +224,9 @@ class ProcessInput(BaseModel):
 
     spec: PeerSpec
     incarnation: Incarnation
+
+    @model_validator(mode="after")
+    def _has_its_secret(self) -> Self:
+        if self.spec.keys:
+            self.spec.keys.own_secret()  # a process without it could only be refused by all others
+        return self

@@ -95,7 +95,8 @@ def make_network(
     identity = Identity(
         bytes.fromhex(spec.run_id), spec.peer_id, incarnation.number, digest, layout.digest
     )
-    me = LocalPeer(identity, spec.address, spec.neighbors, incarnation.port, spec.keys)
+    where = (spec.address, spec.neighbors, incarnation.port)
+    me = LocalPeer(identity, *where, spec.keys, spec.shared_address)
     up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
     how = TransportSettings(
         chunk_bytes=s.chunk_kib * 1024,

@@ -169,7 +169,7 @@ class Client:
         sockets = connect_dealer(
             self._context.zmq,
             channel,
-            self._me.address,
+            self._me.source,
             to,
             self._context.limits,
             keys,

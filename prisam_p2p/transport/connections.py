@@ -65,6 +65,7 @@ class Connections:
 
     Attributes:
         router: "address:port" of this peer's ROUTER, to be set once it is bound.
+        n_numbered: how many connections there were so far.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Connections:
         self._note, self._heartbeat_ms, self._security = note, heartbeat_ms, security
         self._accepted: dict[int, TcpConnection] = {}
         self._unheard: dict[int, TcpConnection] = {}
-        self._next = 0
+        self.n_numbered = 0
 
     def accepted(self, descriptor: int, has_ended: Callable[[], bool] = _no) -> TcpConnection:
         """Number a connection that was opened to our ROUTER.
@@ -173,8 +174,8 @@ class Connections:
                 self.hang_up(descriptor)
 
     def _number(self) -> int:
-        self._next += 1
-        return self._next - 1
+        self.n_numbered += 1
+        return self.n_numbered - 1
 
     def _write(self, c: TcpConnection) -> None:
         c.written = True

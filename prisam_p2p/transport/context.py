@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from prisam_p2p.transport.connections import Connections
 from prisam_p2p.transport.messenger import Messenger
@@ -24,10 +25,14 @@ class LocalPeer:
 
     Attributes:
         address: its ROUTER listens here, and its DEALERs connect from here.
+        shared_address: other peers have the same address: it is no proof of who somebody is.
         neighbors: who may connect.
         port: of the ROUTER; 0 = let the system choose.
-        keys: None = connections are plain. A Hello is then believed, unless it comes from another
-            neighbor's address.
+        keys: None = connections are plain. A Hello is then believed, unless it comes from an
+            address that another neighbor alone has.
+
+    Raises:
+        ValueError: the keys have no secret one.
     """
 
     identity: Identity
@@ -35,6 +40,21 @@ class LocalPeer:
     neighbors: Sequence[str]
     port: int = 0
     keys: Keys | None = None
+    shared_address: bool = False
+
+    def __post_init__(self) -> None:
+        if self.keys:
+            self.keys.own_secret()  # now, and not when half of the sockets are open
+
+    @property
+    def source(self) -> str | None:
+        """The address that its DEALERs bind; None = the system chooses.
+
+        All DEALERs that bind one address need a port each, and there are some 28,000 of them. On
+        loopback the system's choice would always be 127.0.0.1.
+        """
+        may_choose = self.shared_address and not ip_address(self.address).is_loopback
+        return None if may_choose else self.address
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from prisam_p2p.transport.messenger import Outlet, descriptor_of, receive
 from prisam_p2p.transport.sockets import bind_router, news, watch_router
 from prisam_p2p.transport.zap import SILENT, ZapGate, why
 from prisam_p2p.wire.codec import decode
+from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.messages import Hello
 
 _NOBODY = "?"
@@ -46,7 +47,8 @@ class Router:
         on_closed: told the descriptor of each connection that was closed.
 
     Attributes:
-        hosts: address -> the neighbor that alone has it, once that is known.
+        hosts: address -> the neighbor that alone has it, once that is known; {} where peers share
+            addresses.
     """
 
     def __init__(
@@ -58,9 +60,9 @@ class Router:
         me, self._messenger = context.me, context.messenger
         self._connections = context.connections
         self._on_frames, self._on_closed = on_frames, on_closed
-        self._gate = ZapGate(context.zmq, me.keys, self._messenger) if me.keys else None
+        self._gate = self._gate_of(context, me.keys) if me.keys else None
         self._socket, self.port = bind_router(
-            context.zmq, me.address, me.port, context.limits, me.keys
+            context.zmq, me.address, me.port, context.limits, me.keys, me.shared_address
         )
         self._monitor = watch_router(self._socket, failures=me.keys is not None)
         self._ending = SILENT
@@ -70,7 +72,7 @@ class Router:
     def begin(self, io: IoThread) -> None:
         """Listen."""
         if self._gate:
-            io.listen(self._gate.socket, partial(self._on_gate, self._gate))
+            io.listen(self._gate.socket, self._gate.answer)
         io.listen(self._monitor, self._on_monitor)
         io.listen(self._socket, self._on_router)
 
@@ -100,9 +102,12 @@ class Router:
 
     # -- connections ---------------------------------------------------------------------
 
-    def _on_gate(self, gate: ZapGate, flags: int) -> None:
-        self._on_monitor(0)  # a denied client hangs up at once: its address is read before
-        gate.answer(flags)
+    def _gate_of(self, context: TransportContext, keys: Keys) -> ZapGate:
+        return ZapGate(context.zmq, keys, self._messenger, self._n_numbered)
+
+    def _n_numbered(self) -> int:
+        self._on_monitor(0)
+        return self._connections.n_numbered
 
     def _on_monitor(self, _flags: int) -> None:
         self._happened.extend(news(self._monitor))
@@ -163,9 +168,12 @@ class Router:
         """Return the connection that a message came by.
 
         A first Hello may be read after its connection is gone, when another neighbor's connection
-        has its descriptor.
+        has its descriptor. With keys, what came by that was let in before this one was there;
+        without, the address tells whose it is, where nobody else has it.
         """
         now, before = self._connections.at(descriptor), self._connections.unheard(descriptor)
+        if before and self._gate:
+            return now if now.number < self._gate.numbered_before(frames[0]) else before
         if before is None or now.spoke:
             return now
         try:

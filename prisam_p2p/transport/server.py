@@ -46,6 +46,7 @@ class Server:
         self, context: TransportContext, uploads: Uploads, on_gone: Callable[[str], None]
     ) -> None:
         self._me, self._neighbors = context.me.identity, frozenset(context.me.neighbors)
+        self._shared_address = context.me.shared_address
         self._messenger, self._connections = context.messenger, context.connections
         self._uploads, self._on_gone = uploads, on_gone
         self._router = Router(context, self._read, self._on_closed)
@@ -56,12 +57,12 @@ class Server:
 
     def begin(self, io: IoThread, roster: Mapping[str, Endpoint]) -> None:
         """Listen."""
-        self._router.hosts = neighbor_by_host(roster)
+        self._router.hosts = self._hosts(roster)
         self._router.begin(io)
 
     def update_neighbor(self, entry: RosterEntry, roster: Mapping[str, Endpoint]) -> None:
         """Admit a neighbor's process by its key and address; end those of its earlier processes."""
-        self._router.hosts = neighbor_by_host(roster)
+        self._router.hosts = self._hosts(roster)
         if entry.public_key:
             self._router.admit(entry.peer, entry.public_key)
         for session in self._sessions.expect(entry.peer, entry.incarnation):
@@ -94,6 +95,10 @@ class Server:
     def close(self, linger_ms: int) -> None:
         """Close the sockets, once what was handed over is sent, or `linger_ms` have passed."""
         self._router.close(linger_ms)
+
+    def _hosts(self, roster: Mapping[str, Endpoint]) -> Mapping[str, str]:
+        """Return whose an address is; where peers share addresses, nobody's."""
+        return {} if self._shared_address else neighbor_by_host(roster)
 
     # -- sessions ------------------------------------------------------------------------
 

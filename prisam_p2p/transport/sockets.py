@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,12 +43,27 @@ class SocketLimits:
         return 2 * self.silence_ms
 
 
+_SHARED_PORTS, _TRIES = range(10_000, 32_768), 64
+"""Of ROUTERs where several peers have one address. The system gives outgoing connections higher
+ports (ip_local_port_range), so none takes the port to which a peer comes back, and none that looks
+for an absent peer there connects to itself."""
+
+
 def bind_router(
-    context: Context, address: str, port: int, limits: SocketLimits, keys: Keys | None = None
+    context: Context,
+    address: str,
+    port: int,
+    limits: SocketLimits,
+    keys: Keys | None = None,
+    shared: bool = False,
 ) -> tuple[Socket, int]:
-    """Return a ROUTER bound to `address` and its port; 0 = let the system choose.
+    """Return a ROUTER bound to `address` and its port.
 
     ZeroMQ gives an id to each connection whose client chose none; our clients choose none.
+
+    Args:
+        port: 0 = any.
+        shared: other peers have this address, and may have the port by now: then it is another.
     """
     router = context.socket(zmq.ROUTER)
     _common(router, limits, limits.largest_request, keys)
@@ -54,9 +71,22 @@ def bind_router(
         router.set(zmq.CURVE_SERVER, 1)
         router.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, the gate must accept each client
     router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
-    router.bind(f"tcp://{address}:{port}")
+    tried = [port] * bool(port) + random.sample(_SHARED_PORTS, _TRIES) if shared else []
+    if not any(_bound(router, address, each) for each in tried):
+        router.bind(f"tcp://{address}:{0 if shared else port}")
     port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
     return router, port
+
+
+def _bound(router: Socket, address: str, port: int) -> bool:
+    """Bind a ROUTER; return False where the port is taken."""
+    try:
+        router.bind(f"tcp://{address}:{port}")
+    except zmq.ZMQError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise
+    return True
 
 
 def watch_router(router: Socket, failures: bool) -> Socket:
@@ -86,7 +116,7 @@ def readable(socket: Socket) -> bool:
 def connect_dealer(
     context: Context,
     channel: Channel,
-    source: str,
+    source: str | None,
     to: tuple[str, int],
     limits: SocketLimits,
     keys: Keys | None = None,
@@ -94,8 +124,12 @@ def connect_dealer(
 ) -> tuple[Socket, Socket]:
     """Return a DEALER that connects from `source` to `to`, and the socket that reports on it.
 
-    The address pair identifies the directed link. A lost connection is opened again by ZeroMQ.
-    With keys, only the owner of `server_key`'s secret key is talked to.
+    A lost connection is opened again by ZeroMQ. With keys, only the owner of `server_key`'s secret
+    key is talked to.
+
+    Args:
+        source: address; where no other peer has it, the address pair identifies the directed link.
+            None = the system chooses.
     """
     dealer = context.socket(zmq.DEALER)
     _common(dealer, limits, limits.largest_reply, keys)
@@ -120,7 +154,8 @@ def connect_dealer(
         dealer.set(zmq.TCP_KEEPALIVE, 1)
         dealer.set(zmq.TCP_KEEPALIVE_IDLE, max(1, limits.silence_ms // 1000))  # s
         dealer.set(zmq.TCP_KEEPALIVE_INTVL, 1)  # s, until `kernel_silence_ms` are over
-    dealer.connect(f"tcp://{source}:0;{to[0]}:{to[1]}")
+    bound = f"{source}:0;" if source else ""
+    dealer.connect(f"tcp://{bound}{to[0]}:{to[1]}")
     return dealer, monitor
 
 
@@ -131,6 +166,6 @@ def _common(socket: Socket, limits: SocketLimits, largest_frame: int, keys: Keys
     # A longer frame ends its sender's connection.
     socket.set(zmq.MAXMSGSIZE, largest_frame + (CURVE if keys else PLAIN).box)
     if keys:
-        socket.set(zmq.CURVE_SECRETKEY, keys.secret.get_secret_value().encode())
+        socket.set(zmq.CURVE_SECRETKEY, keys.own_secret().encode())
     socket.set(zmq.SNDHWM, 64)  # messages, not bytes: chunks are large
     socket.set(zmq.RCVHWM, 64)

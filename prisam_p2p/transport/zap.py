@@ -1,14 +1,14 @@
 """Which keys a ROUTER accepts, and why a handshake failed.
 
 ZeroMQ asks by ZAP (https://rfc.zeromq.org/spec/27/) about each client that proved to have the
-secret key of its public key. The answer names this key as the user, so that it can be read off
-every message of the connection.
+secret key of its public key. The answer names this key as the user, and says how many connections
+there were by then, so that both can be read off every message of the connection.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import zmq
 from pydantic import SecretStr
@@ -16,9 +16,10 @@ from zmq.utils import z85
 
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.sockets import Context, readable
-from prisam_p2p.wire.keys import Keys
+from prisam_p2p.wire.keys import Keys, keys_without_secrets
 
 _ENDPOINT = "inproc://zeromq.zap.01"
+_NUMBERED = "Numbered"
 
 _WHY = {
     int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): ("unencrypted", "it does not speak CURVE"),
@@ -36,11 +37,16 @@ class ZapGate:
     """Accepts the neighbors' keys and no others. For the transport's thread.
 
     To be made before the ROUTER is bound.
+
+    Args:
+        n_numbered: takes in what has happened to connections, and tells how many there were so far.
     """
 
-    def __init__(self, context: Context, keys: Keys, messenger: Messenger) -> None:
+    def __init__(
+        self, context: Context, keys: Keys, messenger: Messenger, n_numbered: Callable[[], int]
+    ) -> None:
         self._names = {z85.decode(key): peer for peer, key in keys.neighbors.items()}
-        self._messenger = messenger
+        self._messenger, self._n_numbered = messenger, n_numbered
         self._denied: Counter[str] = Counter()
         self.socket = context.socket(zmq.REP)
         self.socket.bind(_ENDPOINT)
@@ -58,23 +64,29 @@ class ZapGate:
         """Return the neighbor whose key opened the connection of `frame`; "" = not any more."""
         return self._names.get(z85.decode(str(frame.get("User-Id"))), "")
 
+    @staticmethod
+    def numbered_before(frame: zmq.Frame) -> int:
+        """Return how many connections were numbered when that of `frame` was let in."""
+        return int(str(frame.get(_NUMBERED)))
+
     def answer(self, _flags: int) -> None:
         """Answer every pending request: accept or deny its client."""
         while readable(self.socket):
             _version, request, _domain, address, _id, mechanism, *keys = (
                 self.socket.recv_multipart()
             )
+            n_numbered = self._n_numbered()  # a denied client hangs up: its address is read before
             peer = self._names.get(keys[0]) if mechanism == b"CURVE" else None
             if peer is None:
                 host = address.decode()
                 self._denied[host] += 1
                 self._messenger.reject(host, "unknown-key", "a key that is no neighbor's")
             status = (
-                [b"400", b"no neighbor", b""]
+                [b"400", b"no neighbor", b"", b""]
                 if peer is None
-                else [b"200", b"", z85.encode(keys[0])]
+                else [b"200", b"", z85.encode(keys[0]), _property(_NUMBERED, str(n_numbered))]
             )
-            self.socket.send_multipart([b"1.0", request, *status, b""])
+            self.socket.send_multipart([b"1.0", request, *status])
 
     def was_denied(self, host: str) -> bool:
         """Tell whether a connection from `host` that ends was denied here; each counts once."""
@@ -88,18 +100,25 @@ class ZapGate:
         self.socket.close(linger=0)
 
 
+def _property(name: str, value: str) -> bytes:
+    """Return a property of all messages of a connection, as ZMTP encodes metadata."""
+    return bytes([len(name)]) + name.encode() + len(value).to_bytes(4, "big") + value.encode()
+
+
 def make_keys(neighbors: Mapping[str, Sequence[str]]) -> dict[str, Keys]:
     """Return new keys for every peer.
 
     Args:
         neighbors: of every peer, by its name.
     """
-    pairs = {peer: [key.decode() for key in zmq.curve_keypair()] for peer in neighbors}
+    pairs = {peer: make_pair() for peer in neighbors}
+    known = keys_without_secrets({peer: public for peer, (public, _) in pairs.items()}, neighbors)
     return {
-        peer: Keys(
-            public=public,
-            secret=SecretStr(secret),
-            neighbors={neighbor: pairs[neighbor][0] for neighbor in neighbors[peer]},
-        )
-        for peer, (public, secret) in pairs.items()
+        peer: keys.model_copy(update={"secret": pairs[peer][1]}) for peer, keys in known.items()
     }
+
+
+def make_pair() -> tuple[str, SecretStr]:
+    """Return a new (public key, secret key), Z85 text."""
+    public, secret = zmq.curve_keypair()
+    return public.decode(), SecretStr(secret.decode())

@@ -84,12 +84,16 @@ class End:
         serve_at_once=8,
         heartbeat_s=1.0,
         keys=None,
+        address="",
+        port=0,
     ):
+        """With an address, the end shares it with others; else it has one of its own."""
         self.connections, self.counts = [], {}
-        self.peer, self.address = peer, f"127.1.0.{ord(peer) - ord('a') + 1}"
+        self.peer, self.address = peer, address or f"127.1.0.{ord(peer) - ord('a') + 1}"
         self.inbox, self.told = Inbox(), deque()
+        where = (self.address, neighbors, port)
         self.transport = Transport(
-            LocalPeer(identity(peer, incarnation), self.address, neighbors, keys=keys),
+            LocalPeer(identity(peer, incarnation), *where, keys, shared_address=bool(address)),
             LAYOUT,
             self.inbox,
             TransportSettings(

@@ -1,6 +1,7 @@
 """Keys: how they travel, and whom a live transport with keys lets in."""
 
 import contextlib
+import re
 import socket
 import time
 
@@ -19,7 +20,7 @@ from prisam_p2p.processes.spawn import SpawnEngine
 from prisam_p2p.transport import events
 from prisam_p2p.transport.zap import make_keys
 from prisam_p2p.wire.codec import encode
-from prisam_p2p.wire.keys import Keys
+from prisam_p2p.wire.keys import Keys, keys_without_secrets
 from prisam_p2p.wire.messages import Channel, Refuse, WeightsRequest, Welcome
 
 KEYS = make_keys({"a": "bc", "b": "ac", "c": "ab"})
@@ -40,6 +41,21 @@ def test_a_secret_key_is_shown_to_the_peer_only():
     with pytest.raises(ValidationError) as wrong:
         Keys.model_validate({"public": [secret], "secret": [secret], "neighbors": secret})
     assert secret not in str(wrong.value)
+
+
+def test_keys_without_their_secret_open_no_connection_and_start_no_process(net, tmp_path):
+    """Where peers live on several hosts, the launcher has no others."""
+    public = {peer: keys.public for peer, keys in KEYS.items()}
+    known = keys_without_secrets(public, {"a": "bc", "b": "ac", "c": "ab"})["a"]
+    assert (known.public, known.neighbors) == (KEYS["a"].public, KEYS["a"].neighbors)
+    assert Keys.model_validate_json(known.model_dump_json()) == known
+    missing = f"the secret key of {re.escape(known.public)} is not here: its host has it"
+    with pytest.raises(ValueError, match=missing):
+        net.end("a", ["b", "c"], keys=known)
+    with pytest.raises(ValidationError, match="is not here"):
+        ProcessInput(spec=spec_of_a(tmp_path, keys=known), incarnation=Incarnation())
+    whole = known.model_copy(update={"secret": KEYS["a"].secret})
+    assert whole == KEYS["a"]
 
 
 # -- at the gate ---------------------------------------------------------------------------------
