@@ -14,7 +14,8 @@ from typing import Any
 
 from prisam_p2p.measure.folders import TWIN, WATCHED, baseline_of
 from prisam_p2p.page.data.checked_lines import parse
-from prisam_p2p.page.data.fold import KERNELS, LAUNCHERS
+from prisam_p2p.page.data.fold import LAUNCHERS
+from prisam_p2p.page.data.host_rows import kernels_in
 from prisam_p2p.page.data.run_page import SoundRun, begun, conclusion_of
 from prisam_p2p.page_server.feed import Update
 from prisam_p2p.page_server.liveness import is_running
@@ -111,7 +112,7 @@ class _Followed:
         self.data = begun(run)
         self._run_dir = run_dir
         # The launcher's comes first: when it tells the end, the others have all of theirs.
-        self._tail = RunTail(run_dir, [LAUNCHERS, *run.peers, KERNELS])
+        self._tail = RunTail(run_dir, [LAUNCHERS, *run.peers, *kernels_in(run.plan)])
         self._notes_tail = JournalTail(run_dir / WATCHED)
         self._note = WatchNote(run_dir / WATCHED if note else None)
         self.is_gone = self._has_ended = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,14 +64,13 @@ class RunFolder:
     @cached_property
     def kernel(self) -> list[Line]:
         """The records of TCP sockets, of each kernel in turn; `host` is the kernel's host."""
-        return [line for name in self.kernels for line in _of_host(name, self._lines(name))]
+        return [line for name in self.kernels for line in of_host(name, self._lines(name))]
 
     @property
     def kernels(self) -> list[str]:
         """The journals of kernels, ascending: "kernel", or "kernel-HOST" for each host."""
         paths = (self.path / "journal").glob(f"{KERNEL}*.jsonl")
-        names = (path.name.removesuffix(".jsonl") for path in paths)
-        return sorted(x for x in names if x == KERNEL or x.startswith(f"{KERNEL}-"))
+        return sorted(filter(is_kernels, (path.name.removesuffix(".jsonl") for path in paths)))
 
     def records(self, peer: str, kind: str) -> list[Line]:
         """Return a peer's records of one kind, in the order written."""
@@ -118,7 +117,12 @@ class RunFolder:
             yield from read_journal(path)
 
 
-def _of_host(journal: str, lines: Iterator[Line]) -> Iterator[Line]:
+def is_kernels(journal: str) -> bool:
+    """Tell whether a journal of this name is that of a kernel."""
+    return journal == KERNEL or journal.startswith(f"{KERNEL}-")
+
+
+def of_host(journal: str, lines: Iterable[Line]) -> Iterator[Line]:
     """Yield the lines of a kernel's journal, with the host that its name tells."""
     host = journal.partition("-")[2]
     for line in lines:

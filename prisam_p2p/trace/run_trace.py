@@ -30,6 +30,9 @@ Row = dict[str, Any]
 FIRST_PULL, FIRST_SERVING = 1, 50_000
 """Lanes of a peer: those of its pulls, and those of what it serves."""
 
+FIRST_HOST = 50_000
+"""Lanes of the network beyond those of the faults: one a host."""
+
 MIB = 2**20
 _WITHIN_S = 1e-6
 """So much before its end an arrow reaches a slice: at the very end chrome://tracing finds none."""
@@ -61,6 +64,7 @@ class RunTrace:
         yield from self._served()
         yield from self._pulls()
         yield from self._masks()
+        yield from self._hosts()
         yield from self._faults()
         yield from self._notes()
         yield from self._accuracy()
@@ -73,7 +77,8 @@ class RunTrace:
         for row in self._peers:
             group = "" if row["group"] in (None, -1) else f", data group {row['group']}"
             profile = f", {row['profile']}" if row["profile"] else ""
-            yield from track_name(phases_of(row["peer"]), f"{row['id']}{group}{profile}")
+            host = f", {row['host']}" if row["host"] else ""
+            yield from track_name(phases_of(row["peer"]), f"{row['id']}{group}{profile}{host}")
             yield from process_name(of_peer(row["peer"]), f"{row['id']}: transfers")
 
     def _phases(self) -> Iterator[Event]:
@@ -163,6 +168,20 @@ class RunTrace:
         """Return the time from which the offsets count: the first arrival is the smallest."""
         known = [ms for ms in row["offsets"] or () if ms is not None]
         return row["first_s"] - min(known) / 1000 if known and row["first_s"] is not None else None
+
+    def _hosts(self) -> Iterator[Event]:
+        """Yield a track a host: where it is, whose peers it has, and until when it was there.
+
+        That it was lost is a note, too.
+        """
+        for place, row in enumerate(self.rows("hosts")):
+            track = Track.of(NETWORK, FIRST_HOST + place)
+            yield from track_name(track, f"host {row['host']}")
+            told = {key: row[key] for key in ("node", "address", "clock_bound_s", "reason")}
+            told["peers"] = ", ".join(self._id(peer) for peer in row["peers"] or ())
+            lost_s = row["lost_s"]
+            end_s = (self._facts["now_s"] or 0.0) if lost_s is None else lost_s
+            yield slice_of(track, row["host"], "host", 0.0, end_s, told)
 
     def _faults(self) -> Iterator[Event]:
         rows = [row for row in self.rows("faults") if row["applied_s"] is not None]

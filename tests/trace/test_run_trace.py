@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from big_run import BigRun, write_big_run
 from click.testing import CliRunner
+from hand_hosts import LOST_S, WHY, on_two_hosts
 from hand_timelines import a_timed_run, spans
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,3 +196,20 @@ def test_the_command_writes_a_file_that_says_what_it_lacks(generated, tmp_path):
 def test_spans_of_the_run_by_hand_are_all_there():
     found = of_kind(events_of(with_faults()), "X")
     assert sum(event["cat"] == "phase" for event in found) == len(spans())
+
+
+def test_each_host_has_a_track_until_it_is_lost(tmp_path):
+    run = on_two_hosts(lost="h2", states={"p03": "lost with host h2"}).write(tmp_path)
+    events = events_of(folded(SoundRun(run.path)).payload())
+    h1, h2 = (event for event in of_kind(events, "X") if event["cat"] == "host")
+    assert (h1["name"], h1["args"]["peers"], h1["args"]["address"]) == (
+        "h1",
+        "p01, p02",
+        "10.77.0.1",
+    )
+    assert (h2["ts"], h2["dur"]) == (0, LOST_S * 1e6)
+    assert h1["dur"] == 21e6
+    marks = {event["name"]: event["ts"] for event in of_kind(events, "i")}
+    assert marks[f"host h2 lost with 1 peer: {WHY}"] == marks["lost with host h2"] == LOST_S * 1e6
+    names = [each["args"]["name"] for each in of_kind(events, "M") if each["name"] == "thread_name"]
+    assert {"host h1", "host h2", "p03, data group 1, fast, h2"} <= {*names}

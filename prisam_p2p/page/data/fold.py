@@ -16,6 +16,7 @@ from prisam_p2p.page.data.conclusion import Conclusion, conclude
 from prisam_p2p.page.data.facts import begun_facts, concluded_facts, unreadable_lines
 from prisam_p2p.page.data.fault_rows import FaultRows
 from prisam_p2p.page.data.group_rows import GroupRows
+from prisam_p2p.page.data.host_rows import HostRows, names_of_hosts
 from prisam_p2p.page.data.learning import Learning
 from prisam_p2p.page.data.notes import Notes
 from prisam_p2p.page.data.peer_rows import PeerRows
@@ -25,12 +26,13 @@ from prisam_p2p.page.data.tables import TABLES, Columns
 from prisam_p2p.page.data.tiles import running_tiles
 from prisam_p2p.page.data.timeline import Timeline
 from prisam_p2p.page.redact import Words
+from prisam_p2p.report.run_folder import is_kernels
 
 FORMAT = 1
 """Of the payload; a page of another format says so."""
 
-LAUNCHERS, KERNELS = "launcher", "kernel"
-"""Journals that are no peer's."""
+LAUNCHERS = "launcher"
+"""The journal that is no peer's and no kernel's."""
 
 _OF_NEW_RECORDS = {
     "spans": ("phases of peers (spans)", ""),
@@ -57,11 +59,12 @@ class PageData:
         name: str = "",
         redact: bool = False,
     ) -> None:
-        self._words = Words(redact)
+        self._words = Words(redact, names_of_hosts(plan) if redact else ())
         self._shared = shared = Shared(plan_facts(plan))
         timeline, learning, notes = Timeline(shared), Learning(shared), Notes(shared)
         self._grouping, self._faults = GroupRows(shared), FaultRows(shared, occurrences)
         peers = PeerRows(shared, plan)
+        self._hosts = HostRows(shared, plan, redact)
         self._of_peers = _joined(
             timeline.handlers,
             learning.handlers,
@@ -72,6 +75,7 @@ class PageData:
         )
         self._of_launcher = _joined(
             peers.launcher_handlers,
+            self._hosts.launcher_handlers,
             self._faults.launcher_handlers,
             notes.launcher_handlers,
             {
@@ -93,7 +97,8 @@ class PageData:
         """Fold one line in.
 
         Args:
-            journal: the name of its file without the ending: a peer, launcher or kernel.
+            journal: the name of its file without the ending: a peer, launcher, kernel, or
+                kernel-HOST.
             line: parsed; what is no sound record of this run is counted and left out.
         """
         if isinstance(line, dict) and is_sound(line, self._shared.plan.rounds):
@@ -103,7 +108,7 @@ class PageData:
 
     def take_sound(self, journal: str, line: Line) -> None:
         """Fold in a line that `is_sound`."""
-        if journal == KERNELS:
+        if is_kernels(journal):
             return
         peer = LAUNCHER if journal == LAUNCHERS else self._shared.plan.number(journal)
         handlers = self._of_launcher if journal == LAUNCHERS else self._of_peers
@@ -132,6 +137,8 @@ class PageData:
         self._settle()
         self._conclusion = conclusion
         conclude(conclusion, self._shared, self._faults)
+        if conclusion.summary is not None:
+            self._hosts.conclude(conclusion.summary["hosts"])
 
     @property
     def now_s(self) -> float:

@@ -69,6 +69,7 @@ class PeerRows:
             memory_mib=number(profile.get("memory_mib")),
             up_mbit_s=number(profile.get("up_mbit_s")),
             down_mbit_s=number(profile.get("down_mbit_s")),
+            host="",
         )
 
     def _started(self, peer: int, line: Line) -> None:

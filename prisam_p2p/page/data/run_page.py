@@ -15,12 +15,12 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.folders import FAULTS, TWIN, WATCHED, baseline_of
 from prisam_p2p.page.data.checked_lines import Line, is_sound, parse
 from prisam_p2p.page.data.conclusion import Conclusion, Means
-from prisam_p2p.page.data.fold import FORMAT, KERNELS, LAUNCHERS, PageData
+from prisam_p2p.page.data.fold import FORMAT, LAUNCHERS, PageData
 from prisam_p2p.page.data.plan_facts import items, plan_facts, table
 from prisam_p2p.page.data.shared import MOMENTS
 from prisam_p2p.report.comparisons import Sent, push_everything_by_round
 from prisam_p2p.report.ledger import Ledger, make_ledger
-from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.run_folder import KERNEL, RunFolder, of_host
 from prisam_p2p.report.summary import summarize
 
 T = TypeVar("T")
@@ -52,8 +52,13 @@ class SoundRun(RunFolder):
 
     @cached_property
     def kernel(self) -> list[Line]:
-        """The sound records of the kernel's sockets."""
-        return self.read[KERNELS][0]
+        """The sound records of TCP sockets, of each kernel in turn."""
+        return [line for name in self.kernels for line in of_host(name, self.read[name][0])]
+
+    @property
+    def kernels(self) -> list[str]:
+        """The journals of kernels that are there; `kernel` if there is none."""
+        return super().kernels or [KERNEL]
 
     @cached_property
     def read(self) -> dict[str, tuple[list[Line], int, list[str]]]:
@@ -61,7 +66,7 @@ class SoundRun(RunFolder):
         rounds = plan_facts(self.plan).rounds
         return {
             name: _sound_lines(self.path, name, rounds)
-            for name in [*self.peers, LAUNCHERS, KERNELS]
+            for name in [*self.peers, LAUNCHERS, *self.kernels]
         }
 
     @property

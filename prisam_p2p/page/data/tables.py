@@ -82,6 +82,22 @@ TABLES: dict[str, PageTable] = {
         down_peak=_NUMBER,
         deployed=_NUMBER,
         local=_NUMBER,
+        host=_WORD,
+    ),
+    "hosts": _table(
+        "host",
+        host=_WORD,
+        node=_TEXT,
+        address=_TEXT,
+        peers=_PEERS,
+        cores=_WHOLE,
+        memory_mib=_WHOLE,
+        clock_bound_s=_NUMBER,
+        lost_s=_NUMBER,
+        reason=_TEXT,
+        within_bytes=_WHOLE,
+        sent_bytes=_WHOLE,
+        received_bytes=_WHOLE,
     ),
     "spans": _table(
         "peer begin_s phase", peer=_PEER, begin_s=_NUMBER, phase=_WHOLE, round=_WHOLE, end_s=_NUMBER

@@ -30,26 +30,53 @@
     return rows;
   }
 
-  /** A peer beside an axis: its id, cut to `most` letters, and its data group if it has one. */
+  /** A peer beside an axis: its id, cut to `most` letters, its data group and host if any. */
   function peerName(store, peer, most) {
     const group = store.groupOf(peer);
-    const id = short(store.peerId(peer), most);
-    return group < 0 ? id : `${id} · g${group}`;
+    const parts = [short(store.peerId(peer), most), group < 0 ? "" : `g${group}`];
+    return [...parts, store.hostOf(peer)].filter(Boolean).join(" · ");
   }
+
+  /** A control that orders peers, of runs with hosts, and the orders that it offers. */
+  const BY_HOST = "host";
+  const orderControl = {
+    id: "order",
+    label: "Peers",
+    when: (store) => store.hasHosts,
+    options: [
+      ["group", "by data group"],
+      [BY_HOST, "by host"],
+    ],
+  };
+
+  /** The peers in the order that a reader chose. */
+  const ordered = (store, order) =>
+    order === BY_HOST ? store.peersByHost() : store.peersByGroup();
+
+  /** What tells the part that a peer is in, in this order: its host, or its data group. */
+  const partOf = (store, order) => (peer) =>
+    order === BY_HOST ? store.hostOf(peer) : store.groupOf(peer);
 
   const groupName = (group) => (group < 0 ? "no data group" : `data group ${group}`);
 
-  /** The places in a list of peers at which another data group begins; not the first place. */
-  function groupBegins(store, peers) {
+  /**
+   * The places in a list of peers at which another data group, or host, begins; not the first
+   * place.
+   */
+  function groupBegins(store, peers, order) {
+    const part = partOf(store, order);
     return peers.flatMap((peer, place) =>
-      place && store.groupOf(peer) !== store.groupOf(peers[place - 1]) ? [place] : [],
+      place && part(peer) !== part(peers[place - 1]) ? [place] : [],
     );
   }
 
-  /** Lines between data groups, across a matrix of n peers and down, as `frames` of its series. */
-  function groupFrames(store, peers, color) {
+  /**
+   * Lines between data groups, or hosts, across a matrix of n peers and down, as `frames` of its
+   * series.
+   */
+  function groupFrames(store, peers, color, order) {
     const common = { inset: 0, style: { fill: null, stroke: color, lineWidth: 1 } };
-    const begins = groupBegins(store, peers);
+    const begins = groupBegins(store, peers, order);
     return [
       { cells: begins.map((row) => [0, row]), span: [peers.length, 0], ...common },
       { cells: begins.map((column) => [column, 0]), span: [0, peers.length], ...common },
@@ -65,6 +92,9 @@
     legendRows,
     peerName,
     groupName,
+    orderControl,
+    ordered,
+    partOf,
     groupBegins,
     groupFrames,
   };

@@ -173,7 +173,9 @@
       const tools = element(
         "div",
         { class: "tools" },
-        ...(this.spec.controls || []).map((each) => this._control(each)),
+        ...(this.spec.controls || [])
+          .filter((each) => !each.when || each.when(prisam.store))
+          .map((each) => this._control(each)),
         this._buttons(),
       );
       const made = element(

@@ -6,6 +6,7 @@
   const KEYS = {
     tiles: ["id"],
     peers: ["peer"],
+    hosts: ["host"],
     spans: ["peer", "begin_s", "phase"],
     pulls: ["peer", "began_s", "donor"],
     servings: ["peer", "to", "end_s"],
@@ -169,6 +170,17 @@
       return this._groups.get(i) ?? -1;
     }
 
+    /** Whether the run has hosts. */
+    get hasHosts() {
+      return this.table("hosts").n > 0;
+    }
+
+    /** The host of a peer's last process; "" in a run without hosts. */
+    hostOf(i) {
+      if (!this._hosts) this._hosts = this._byPeer("host");
+      return this._hosts.get(i) ?? "";
+    }
+
     /** Numbers of peers, by data group and then by id; peers without a group come last. */
     peersByGroup() {
       if (!this._sorted) {
@@ -179,6 +191,15 @@
           .sort((a, b) => rank(this.groupOf(a)) - rank(this.groupOf(b)) || a - b);
       }
       return this._sorted;
+    }
+
+    /** Numbers of peers, by host, and there by data group and id. */
+    peersByHost() {
+      const { inOrder } = prisam.text;
+      this._sortedByHost ??= [...this.peersByGroup()].sort((a, b) =>
+        inOrder(this.hostOf(a), this.hostOf(b)),
+      );
+      return this._sortedByHost;
     }
 
     upsert(update) {
@@ -196,7 +217,9 @@
     _forget() {
       this._ids = null;
       this._groups = null;
+      this._hosts = null;
       this._sorted = null;
+      this._sortedByHost = null;
     }
   }
 
@@ -215,6 +238,11 @@
     peerOf: (id) => store.run.peerOf(id),
     groupOf: (i) => store.run.groupOf(i),
     peersByGroup: () => store.run.peersByGroup(),
+    get hasHosts() {
+      return store.run.hasHosts;
+    },
+    hostOf: (i) => store.run.hostOf(i),
+    peersByHost: () => store.run.peersByHost(),
 
     /** Take the whole payload. */
     open(payload) {

@@ -266,7 +266,7 @@
 
   /** Lines between data groups. */
   function groupSeries(model, store, palette) {
-    const begins = prisam.charts.groupBegins(store, model.peers);
+    const begins = prisam.charts.groupBegins(store, model.peers, model.order);
     return series(
       "groups",
       (api, area) => {

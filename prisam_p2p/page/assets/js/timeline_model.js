@@ -7,20 +7,23 @@
   const { listsBy, firstAfter, rowAt, gaps } = prisam.spanIndex;
   const WAITS = /wait|barrier|between/;
 
-  let cached = { spans: null, pulls: null, end_s: null, model: null };
+  let cached = { spans: null, pulls: null, end_s: null, order: null, model: null };
 
-  /** The model of the chosen run; made anew only when its spans or pulls have changed. */
-  function modelOf(store) {
+  /**
+   * The model of the chosen run, with its peers in an order of charts.js; made anew only when its
+   * spans or pulls have changed.
+   */
+  function modelOf(store, order) {
     const [spans, pulls] = [store.table("spans").order(), store.table("pulls").order()];
-    const end_s = endOf(store);
-    if (cached.spans !== spans || cached.pulls !== pulls || cached.end_s !== end_s) {
-      cached = { spans, pulls, end_s, model: make(store, end_s) };
+    const now = { spans, pulls, end_s: endOf(store), order };
+    if (Object.entries(now).some(([name, value]) => cached[name] !== value)) {
+      cached = { ...now, model: make(store, now.end_s, order) };
     }
     return cached.model;
   }
 
-  function make(store, end_s) {
-    const peers = store.peersByGroup();
+  function make(store, end_s, order) {
+    const peers = prisam.charts.ordered(store, order);
     const phases = store.facts.phases || [];
     const spans = store.table("spans");
     const pulls = store.table("pulls");
@@ -29,6 +32,7 @@
     let lanes = 1;
     for (const lane of pull.lane || []) lanes = Math.max(lanes, (lane || 0) + 1);
     const model = {
+      order,
       peers,
       rowOf: new Map(peers.map((peer, row) => [peer, row])),
       phases,

@@ -47,7 +47,7 @@
   function askedAndAchieved(c) {
     const budget = BUDGETS[c.controls.budget];
     const rows = peerRows(c.store);
-    const table = budgetTable(rows);
+    const table = budgetTable(rows, c.store.hasHosts);
     const asked = rows.filter((row) => of(row, budget.asked) !== null).length;
     const achieved = rows.filter((row) => of(row, budget.achieved) !== null).length;
     if (!asked && !achieved) {
@@ -74,14 +74,15 @@
     };
   }
 
-  function budgetTable(rows) {
+  function budgetTable(rows, hasHosts) {
     const columns = Object.values(BUDGETS).flatMap((each) => [each.asked, each.achieved]);
     return {
-      columns: ["peer", "profile", "state", ...columns],
+      columns: ["peer", "profile", "state", ...(hasHosts ? ["host"] : []), ...columns],
       rows: rows.map((row) => [
         row.id,
         row.profile,
         row.state,
+        ...(hasHosts ? [row.host] : []),
         ...columns.map((column) => of(row, column)),
       ]),
     };
@@ -143,6 +144,7 @@
       ["asked", figure(budget.asked)],
       ["achieved", figure(budget.achieved)],
       ["state", row.state ?? ""],
+      ...(store.hasHosts ? [["host", row.host]] : []),
     ]);
   }
 

@@ -15,7 +15,7 @@
   const MEASURES = { wire_bytes: "on the wire", n_bytes: "payload" };
 
   function build(c) {
-    const peers = peersOf(c.store);
+    const peers = peersOf(c.store, c.controls.order);
     const links = c.store.table("links").rows();
     if (!links.length)
       return { option: null, empty: "No links: this run's peers do not communicate." };
@@ -37,11 +37,18 @@
     };
   }
 
-  /** Return number, id and data group of each peer, those of one data group side by side. */
-  function peersOf(store) {
-    return store
-      .peersByGroup()
-      .map((peer) => ({ peer, id: store.peerId(peer), group: store.groupOf(peer) }));
+  /**
+   * Return number, id and data group of each peer; those of one part, which is a data group or a
+   * host, side by side.
+   */
+  function peersOf(store, order) {
+    const part = prisam.charts.partOf(store, order);
+    return prisam.charts.ordered(store, order).map((peer) => ({
+      peer,
+      id: store.peerId(peer),
+      group: store.groupOf(peer),
+      part: part(peer),
+    }));
   }
 
   /** Return what tells whether a link is to stand out: null if nothing is selected. */
@@ -64,16 +71,16 @@
 
   // The circle ------------------------------------------------------------------------------
 
-  /** Return [x, y] for each peer, on a circle of radius 1, with a gap between data groups. */
+  /** Return [x, y] for each peer, on a circle of radius 1, with a gap between parts. */
   function places(peers) {
     const slots = [];
     let slot = 0;
     peers.forEach((peer, i) => {
-      if (i && peers[i - 1].group !== peer.group) slot += 1;
+      if (i && peers[i - 1].part !== peer.part) slot += 1;
       slots.push(slot);
       slot += 1;
     });
-    const whole = slot + (peers.length && peers[0].group !== peers[peers.length - 1].group ? 1 : 0);
+    const whole = slot + (peers.length && peers[0].part !== peers[peers.length - 1].part ? 1 : 0);
     return slots.map((each) => {
       const angle = (2 * Math.PI * each) / Math.max(1, whole) - Math.PI / 2;
       return [Math.cos(angle), Math.sin(angle)];
@@ -193,7 +200,7 @@
     };
     return {
       height: side + 130,
-      notes: [`${n} peers: drawn as a matrix, ordered by data group; lines stand between groups.`],
+      notes: [matrixNote(n, c.controls.order)],
       option: {
         tooltip: null,
         grid: { left: Math.max(100, (c.width - side) / 2), top: 40, width: side, height: side },
@@ -223,6 +230,7 @@
               c.store,
               peers.map(({ peer }) => peer),
               c.palette.text,
+              c.controls.order,
             ),
             ...chosenFrames(c, links, cellOf),
           ]),
@@ -246,6 +254,11 @@
       },
     };
   }
+
+  const matrixNote = (n, order) =>
+    order === "host"
+      ? `${n} peers: drawn as a matrix, ordered by host; lines stand between hosts.`
+      : `${n} peers: drawn as a matrix, ordered by data group; lines stand between groups.`;
 
   function chosenFrames(c, links, cellOf) {
     const stands = chosen(c);
@@ -276,6 +289,7 @@
     if (!data.link)
       return prisam.text.tooltip(data.name, [
         ["", prisam.charts.groupName(c.store.groupOf(data.peer))],
+        ...(c.store.hasHosts ? [["host", c.store.hostOf(data.peer)]] : []),
       ]);
     return linkTip(data.link, c);
   }
@@ -288,8 +302,11 @@
       ["rate", link.rate_mbit_s == null ? "not limited" : `${link.rate_mbit_s} Mbit/s`],
       ["delay", link.delay_ms == null ? "none asked" : `${link.delay_ms} ms`],
       ["faults that cut it", link.cut],
+      ...(c.store.hasHosts ? [["hosts", hostsOf(link, c.store).join(" → ")]] : []),
     ]);
   }
+
+  const hostsOf = (link, store) => [store.hostOf(link.sender), store.hostOf(link.receiver)];
 
   function tableOf(links, store) {
     const sorted = [...links].sort((a, b) => (b.wire_bytes || 0) - (a.wire_bytes || 0));
@@ -302,6 +319,7 @@
         "rate, Mbit/s",
         "delay, ms",
         "faults that cut it",
+        ...(store.hasHosts ? ["host of sender", "host of receiver"] : []),
       ],
       rows: sorted.map((link) => [
         store.peerId(link.sender),
@@ -311,6 +329,7 @@
         link.rate_mbit_s,
         link.delay_ms,
         link.cut,
+        ...(store.hasHosts ? hostsOf(link, store) : []),
       ]),
     };
   }
@@ -352,7 +371,10 @@
         build,
         click,
         hover,
-        controls: [{ id: "bytes", label: "Bytes", options: Object.entries(MEASURES) }],
+        controls: [
+          { id: "bytes", label: "Bytes", options: Object.entries(MEASURES) },
+          prisam.charts.orderControl,
+        ],
       },
     ],
   });

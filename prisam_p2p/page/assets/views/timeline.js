@@ -20,7 +20,7 @@
 
   function build(c) {
     const { store, selection, palette, controls } = c;
-    const model = modelOf(store);
+    const model = modelOf(store, controls.order);
     const empty = nothing(store, model);
     if (empty) return { option: null, empty };
     const bands = draw.bandsOf(store, model);
@@ -247,6 +247,7 @@
           },
           percent("from", "from", 0),
           percent("to", "to", 100),
+          prisam.charts.orderControl,
         ],
         build,
         hover: (place, { store }) => find(place, store)?.tip ?? null,
