@@ -20,6 +20,7 @@ from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.processes.kernel_watch import KernelWatch
+from prisam_p2p.processes.our_sockets import BetweenAddresses
 from prisam_p2p.report.directions import Side
 from prisam_p2p.report.kernel import KernelSocket, kernel_socket
 from prisam_p2p.report.wire_cost import counted_cost
@@ -77,7 +78,7 @@ def pull_wire_bytes(model: str, classes: int) -> tuple[int, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.jsonl"
         with (
-            KernelWatch([_HERE, _THERE], path, time.monotonic()),
+            KernelWatch(BetweenAddresses([_HERE, _THERE]), path, time.monotonic()),
             two_peers(model, classes) as (requester, _),
         ):
             n_bytes = pull_once(requester).pull.n_bytes

@@ -39,6 +39,7 @@ from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.plan.user_code import copy_code, copy_inputs
 from prisam_p2p.processes.engine import Engine
 from prisam_p2p.processes.kernel_watch import KernelWatch
+from prisam_p2p.processes.our_sockets import BetweenAddresses
 from prisam_p2p.processes.sampling import open_board
 from prisam_p2p.processes.spawn import SpawnEngine
 from prisam_p2p.processes.zygote import ZygoteEngine
@@ -273,5 +274,5 @@ def _kernel_watch(
     specs: Sequence[PeerSpec], network: Network, mtu: int, failures: LauncherFailures
 ) -> KernelWatch:
     path = specs[0].run_dir / "journal" / f"{KERNEL}.jsonl"
-    addresses = [spec.address for spec in specs]
-    return KernelWatch(addresses, path, specs[0].epoch_s, network, mtu, failures.note)
+    ours = BetweenAddresses([spec.address for spec in specs])
+    return KernelWatch(ours, path, specs[0].epoch_s, network, mtu, failures.note)

@@ -1,7 +1,7 @@
 """Records what the kernel counted of a run's TCP connections, also of peers that were killed.
 
-The launcher listens to the kernel (sock_diag); the peers do nothing for it. Where the kernel does
-not report, the journal says why, and nothing fails.
+The launcher, or the agent of a host, listens to the kernel (sock_diag); the peers do nothing for
+it. Where the kernel does not report, the journal says why, and nothing fails.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -22,20 +23,26 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.tcp_info import DiagSocket, Ends, TcpInfo
 from prisam_p2p.netns.interface import Network, NetworkError
+from prisam_p2p.processes.our_sockets import OurSockets
 from prisam_p2p.system import sock_diag
 from prisam_p2p.wire import ethernet
 
 _QUIET_S = 0.02
+_MOST_UNJUDGED = 10_000
+"""Destroyed sockets of which it is not known yet whether they are ours. What else runs on a host
+may end many; a peer's ROUTER is known within a second or so."""
 _FIGURES = [field.name for field in fields(TcpInfo)]
 
 
 class KernelWatch:
-    """Writes the figures of every TCP connection between `addresses` to a journal.
+    """Writes the figures of every TCP socket of a run to a journal, its own kernel's only.
 
     A context: enter it before the first peer is started, leave it when the last one has ended.
     In between it has a thread, so a process that must have only one thread is forked before.
 
     Args:
+        ours: tells which sockets belong to the run.
+        mtu: of the interface between peers of one host; between_mtu: to those of others.
         on_failure: told why the journal cannot be written, if it cannot (`Journal`).
 
     Attributes:
@@ -45,21 +52,25 @@ class KernelWatch:
 
     def __init__(
         self,
-        addresses: Collection[str],
+        ours: OurSockets,
         journal_path: Path,
         epoch_s: float,
         network: Network | None = None,
         mtu: int = ethernet.LOOPBACK_MTU,
         on_failure: Callable[[OSError], object] | None = None,
+        host: str = "",
+        between_mtu: int | None = None,
     ) -> None:
         self.available, self.reason, self.overruns = False, "never entered", 0
-        self._addresses = frozenset(addresses)
-        self._network, self._mtu = network, mtu
+        self._ours, self._network = ours, network
+        self._mtu, self._host, self._between_mtu = mtu, host, between_mtu
         self._netlinks: list[socket.socket] = []
         self._journal = Journal(journal_path, epoch_s, on_failure)
         self._cpu_s = 0.0
         self._told: set[Ends] = set()
         self._seen: dict[Ends, DiagSocket] = {}
+        self._unjudged: deque[DiagSocket] = deque(maxlen=_MOST_UNJUDGED)
+        self._version = ours.version
         self._thread = threading.Thread(target=self._watch, name="kernel-watch", daemon=True)
         self._held = ExitStack()
 
@@ -91,8 +102,9 @@ class KernelWatch:
             with suppress(OSError):  # the final figures come anyway
                 insides = self._network.dump_sockets() if self._network else []
                 for inside in insides or (None,):
-                    found = filter(self._is_ours, sock_diag.dump(inside))
-                    self._seen |= {each.ends: each for each in found}
+                    for each in sock_diag.dump(inside):
+                        if _has_carried(each) and self._ours.is_ours(each.ends):
+                            self._seen[each.ends] = each
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Wait for the last final figures, and write what is known of the other sockets.
@@ -111,11 +123,20 @@ class KernelWatch:
             if self.available:
                 self.dump()
                 self._drain(time.monotonic() + timeout_s)
+                self._judge_again()
                 for ends in self._seen.keys() - self._told:
                     self._write(self._seen[ends], "dump")
             cpu_s = round(self._cpu_s + time.thread_time() - began_s, 6)
             self._journal.write(
-                records.Watch(self.available, self.reason, self.overruns, cpu_s, self._mtu)
+                records.Watch(
+                    self.available,
+                    self.reason,
+                    self.overruns,
+                    cpu_s,
+                    self._mtu,
+                    self._host,
+                    self._between_mtu,
+                )
             )
 
     def _watch(self) -> None:
@@ -138,14 +159,27 @@ class KernelWatch:
                 quiet_s = time.monotonic() + _QUIET_S
 
     def _expected(self) -> set[Ends]:
-        """Return sockets without final figures that were seen open, or whose other end has them."""
+        """Return sockets without final figures that were seen open, or whose other end has them.
+
+        Only those of which this kernel tells.
+        """
         others = {(remote, local) for local, remote in self._told}
-        return (others | self._seen.keys()) - self._told
+        return (set(filter(self._ours.is_here, others)) | self._seen.keys()) - self._told
 
     def _take_in(self) -> bool:
         """Write what the kernel has reported by now; return whether any of it was ours."""
+        self._judge_again()
         taken = [self._take_from(netlink) for netlink in self._netlinks]
         return any(taken)
+
+    def _judge_again(self) -> None:
+        """Write the sockets of which it is known by now that they are ours."""
+        if self._version != self._ours.version:
+            self._version = self._ours.version
+            waiting = [*self._unjudged]
+            self._unjudged.clear()
+            for each in waiting:
+                self._judge(each)
 
     def _take_from(self, netlink: socket.socket) -> bool:
         ours = False
@@ -159,20 +193,28 @@ class KernelWatch:
                     raise
                 self.overruns += 1
                 continue
-            for each in filter(self._is_ours, sock_diag.sockets(datagram)):
-                ours = True
-                self._told.add(each.ends)
-                self._write(each, "destroyed")
+            for each in filter(_has_carried, sock_diag.sockets(datagram)):
+                ours |= self._judge(each)
 
-    def _is_ours(self, each: DiagSocket) -> bool:
-        """Tell whether both its ends are peers' addresses, and it carried a byte."""
-        carried = each.info.sent + each.info.received > 0
-        return carried and all(address in self._addresses for address, _ in each.ends)
+    def _judge(self, each: DiagSocket) -> bool:
+        """Write a socket that was destroyed if it is ours; keep it as long as that is not known."""
+        is_ours = self._ours.is_ours(each.ends)
+        if is_ours:
+            self._told.add(each.ends)
+            self._write(each, "destroyed")
+        elif is_ours is None:
+            self._unjudged.append(each)
+        return bool(is_ours)
 
     def _write(self, each: DiagSocket, source: str) -> None:
         local, remote = (f"{address}:{port}" for address, port in each.ends)
         figures = {name: getattr(each.info, name) for name in _FIGURES}
         self._journal.write(records.Socket(local, remote, source, **figures))
+
+
+def _has_carried(each: DiagSocket) -> bool:
+    """Tell whether a socket carried a byte."""
+    return each.info.sent + each.info.received > 0
 
 
 def _poll(*sockets: socket.socket) -> select.poll:

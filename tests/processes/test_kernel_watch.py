@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from prisam_p2p.processes.kernel_watch import KernelWatch
+from prisam_p2p.processes.our_sockets import BetweenAddresses, ToRouters
 from prisam_p2p.system import sock_diag
 
 DEADLINE_S = 10
@@ -55,7 +56,7 @@ def connection(client_address, server_address):
 
 def entered(ends, path):
     """A watch that the test closes itself."""
-    return KernelWatch(ends, path, time.monotonic()).__enter__()
+    return KernelWatch(BetweenAddresses(ends), path, time.monotonic()).__enter__()
 
 
 def read(one, n_bytes):
@@ -82,7 +83,7 @@ def path(tmp_path):
 
 @needs_kernel
 def test_both_ends_of_a_connection_are_told_of_to_the_byte(path, ends):
-    with KernelWatch(ends, path, time.monotonic()) as watch:
+    with KernelWatch(BetweenAddresses(ends), path, time.monotonic()) as watch:
         with connection(*ends) as (a, b):
             a.sendall(bytes(100_000))
             assert len(read(b, 100_000)) == 100_000
@@ -113,7 +114,7 @@ def test_both_ends_of_a_connection_are_told_of_to_the_byte(path, ends):
 
 @needs_kernel
 def test_the_bytes_of_a_killed_process_are_there(path, ends):
-    with KernelWatch(ends, path, time.monotonic()), connection(*ends) as (a, b):
+    with KernelWatch(BetweenAddresses(ends), path, time.monotonic()), connection(*ends) as (a, b):
         command = [sys.executable, "-c", SENDER, str(a.fileno()), "50000"]
         with subprocess.Popen(command, pass_fds=[a.fileno()]) as sender:
             a.close()
@@ -143,7 +144,10 @@ def test_a_socket_that_outlives_the_watch_is_there_as_last_seen(path, ends):
 
 @needs_kernel
 def test_a_socket_that_was_seen_and_then_ended_has_one_line(path, ends):
-    with KernelWatch(ends, path, time.monotonic()) as watch, connection(*ends) as (a, b):
+    with (
+        KernelWatch(BetweenAddresses(ends), path, time.monotonic()) as watch,
+        connection(*ends) as (a, b),
+    ):
         a.sendall(bytes(70))
         read(b, 70)
         watch.dump()
@@ -169,7 +173,7 @@ def test_a_socket_whose_end_was_not_told_is_there_as_last_seen(path, ends, monke
 @needs_kernel
 def test_strangers_and_sockets_without_a_byte_are_left_out(path, ends):
     stranger = ends[0][:-1] + "9"
-    with KernelWatch(ends, path, time.monotonic()) as watch:
+    with KernelWatch(BetweenAddresses(ends), path, time.monotonic()) as watch:
         with connection(stranger, ends[1]) as (a, b):
             a.sendall(b"hello")
             read(b, 5)
@@ -177,6 +181,47 @@ def test_strangers_and_sockets_without_a_byte_are_left_out(path, ends):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((ends[1], 9), DEADLINE_S, source_address=(ends[0], 0))
     assert [line["record"] for line in lines(path)] == ["watch"]
+
+
+@needs_kernel
+def test_of_several_hosts_each_has_the_sockets_of_its_own_kernel_to_routers(tmp_path, ends):
+    """A router of one host, a client of another, and traffic of others between the same hosts."""
+    rules = [ToRouters(address) for address in ends]
+    paths = [tmp_path / f"kernel-h{i}.jsonl" for i in (1, 2)]
+    began_s = time.monotonic()
+    with (
+        KernelWatch(rules[0], paths[0], began_s, host="h1", between_mtu=1450),
+        KernelWatch(rules[1], paths[1], began_s, host="h2"),
+    ):
+        with connection(*ends) as (a, b):
+            b_name = b.getsockname()
+            a.sendall(bytes(100))
+            read(b, 100)
+        with connection(*ends) as (c, d):
+            c.sendall(bytes(7))
+            read(d, 7)
+        for rule in rules:
+            rule.know([b_name])
+    took_s = time.monotonic() - began_s
+    for path, address, moved in zip(paths, ends, ("sent", "received"), strict=True):
+        (line,) = (line for line in lines(path) if line["record"] == "socket")
+        assert line["local"].startswith(f"{address}:")
+        assert f"{b_name[0]}:{b_name[1]}" in (line["local"], line["remote"])
+        assert 100 <= line[moved] <= 101
+    assert [lines(path)[-1]["host"] for path in paths] == ["h1", "h2"]
+    assert [lines(path)[-1]["between_mtu"] for path in paths] == [1450, None]
+    assert took_s < 2.0  # the other host's end is not waited for
+
+
+@needs_kernel
+def test_a_stranger_at_a_router_is_recorded(path, ends):
+    rule = ToRouters(ends[1])
+    with KernelWatch(rule, path, time.monotonic()), connection(ends[0], ends[1]) as (a, b):
+        rule.know([b.getsockname()])
+        a.sendall(b"hello")
+        read(b, 5)
+    (line,) = (line for line in lines(path) if line["record"] == "socket")
+    assert (line["local"].split(":")[0], line["received"]) == (ends[1], 6)
 
 
 @needs_kernel
@@ -208,7 +253,7 @@ def test_where_the_kernel_does_not_tell_the_journal_says_why(path, ends, monkeyp
         raise error
 
     monkeypatch.setattr(sock_diag, "listen", refuse)
-    with KernelWatch(ends, path, time.monotonic()) as watch:
+    with KernelWatch(BetweenAddresses(ends), path, time.monotonic()) as watch:
         watch.dump()
         assert not watch.available
     (line,) = lines(path)
@@ -218,6 +263,6 @@ def test_where_the_kernel_does_not_tell_the_journal_says_why(path, ends, monkeyp
 
 def test_another_system_than_linux_has_a_reason(path, ends, monkeypatch):
     monkeypatch.setattr(sock_diag.sys, "platform", "darwin")
-    with KernelWatch(ends, path, time.monotonic()):
+    with KernelWatch(BetweenAddresses(ends), path, time.monotonic()):
         pass
     assert lines(path)[0]["reason"] == "darwin has no sock_diag"
