@@ -25,7 +25,7 @@ class AgentKeeper:
         self._agent: subprocess.Popen[bytes] | None = None
         self._errors = _unnamed_file()
 
-    def start(self, arguments: Sequence[str], code_root: str) -> str:
+    def start(self, arguments: Sequence[str], code_root: str, n_gpus: int) -> str:
         """Start `python -P -m ARGUMENTS` and return the first line that it prints, "" for none.
 
         What Ray sets for this actor is inherited, CUDA_VISIBLE_DEVICES above all.
@@ -34,13 +34,14 @@ class AgentKeeper:
             arguments: the module and what it is given; nothing secret.
             code_root: the folder that the launcher imports prisam_p2p from. It goes before the
                 host's own packages if the host has it: a checkout on a shared disk, say.
+            n_gpus: how many are reserved. Of none Ray says nothing, and the agent would see all.
         """
         self._agent = subprocess.Popen(
             [sys.executable, "-P", "-m", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=_environment(code_root),
+            env=_environment(code_root, n_gpus),
         )
         assert self._agent.stdout
         return self._agent.stdout.readline().decode(errors="replace").strip()
@@ -77,8 +78,11 @@ def _unnamed_file() -> IO[bytes]:
     return tempfile.TemporaryFile(prefix="prisam-agent-")
 
 
-def _environment(code_root: str) -> dict[str, str]:
-    before = os.environ.get("PYTHONPATH", "")
-    if not os.path.isdir(os.path.join(code_root, "prisam_p2p")):
-        return dict(os.environ)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (code_root, before)))}
+def _environment(code_root: str, n_gpus: int) -> dict[str, str]:
+    environment = dict(os.environ)
+    if os.path.isdir(os.path.join(code_root, "prisam_p2p")):
+        path = (code_root, environment.get("PYTHONPATH", ""))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    if n_gpus == 0:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return environment

@@ -135,7 +135,8 @@ class _Agents:
             ).remote()
             self._actors[host.name] = actor
             command = [AGENT, "--host", host.name, *arguments]
-            self._awaited[actor.start.remote(command, str(CODE_ROOT))] = (host.name, "hello")
+            hello = actor.start.remote(command, str(CODE_ROOT), host.gpus)
+            self._awaited[hello] = (host.name, "hello")
 
     def look(self) -> None:
         """Wait a moment for what is awaited, and tell it."""

@@ -40,25 +40,21 @@ class SlurmEngine:
 
     Slurm ends the agents with the job. A job without --no-kill ends when one of its nodes fails.
 
-    Args:
-        environment: where SLURM_JOB_ID is looked for; None = that of this process.
-
     Raises:
         ConfigError: Slurm's commands are not here, or this is no allocation.
     """
 
     name = "slurm"
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        environment = os.environ if environment is None else environment
+    def __init__(self) -> None:
         if missing := [each for each in ("scontrol", "sinfo", "srun") if not shutil.which(each)]:
             right = f"an engine whose commands are here: {', '.join(missing)} not found in PATH"
             raise ConfigError("--on", "", self.name, right)
-        self._job = environment.get("SLURM_JOB_ID", "")
+        self._job = os.environ.get("SLURM_JOB_ID", "")
         if not self._job:
             right = f"a command inside an allocation, where SLURM_JOB_ID is set: {_TO_DO}"
             raise ConfigError("--on", "", self.name, right)
-        self._environment = environment_for_srun(environment)
+        self._environment = environment_for_srun(os.environ)
         self._agents = AgentProcesses()
         self._offers: list[HostOffer] = []
         self._states = _NodeStates(self._environment)
