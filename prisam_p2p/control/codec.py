@@ -26,6 +26,7 @@ CONTROL_VERSION = 1
 ORDERS: Mapping[str, type[Order]] = {
     "roster": messages.Roster,
     "roster-update": messages.RosterUpdate,
+    "fence": messages.Fence,
     "start-rounds": messages.StartRounds,
     "leave-barrier": messages.LeaveBarrier,
     "resume-transfer": messages.ResumeTransfer,
@@ -37,6 +38,7 @@ ORDERS: Mapping[str, type[Order]] = {
 REPORTS: Mapping[str, type[Report]] = {
     "process-up": messages.ProcessUp,
     "ready": messages.Ready,
+    "fenced": messages.Fenced,
     "rounds-begun": messages.RoundsBegun,
     "at-barrier": messages.AtBarrier,
     "round-done": messages.RoundDone,

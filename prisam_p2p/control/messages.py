@@ -74,6 +74,17 @@ class RosterUpdate(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class Fence(_Checked):
+    """Hear no process of this neighbor before `least_incarnation`; answer with `Fenced`.
+
+    Its host was lost: its process may still run there, or go on after a while.
+    """
+
+    peer: str
+    least_incarnation: Count
+
+
+@dataclass(frozen=True, slots=True)
 class StartRounds(_Checked):
     """Begin with the rounds. Sent once to each process, after its `Ready`."""
 
@@ -125,7 +136,7 @@ class Exit(_Checked):
 
 
 Order: TypeAlias = (
-    Roster | RosterUpdate | StartRounds | LeaveBarrier | ResumeTransfer
+    Roster | RosterUpdate | Fence | StartRounds | LeaveBarrier | ResumeTransfer
     | SetRule | RemoveRule | SettleConnections | Exit
 )  # fmt: skip
 
@@ -147,6 +158,14 @@ class ProcessUp(_Checked):
 @dataclass(frozen=True, slots=True)
 class Ready(_Checked):
     """The process is connected to the neighbors that it could reach, and waits for the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced(_Checked):
+    """The answer to `Fence`: nothing of the neighbor's earlier processes is heard any more."""
+
+    peer: str
+    least_incarnation: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +275,6 @@ class PeerDone(_Checked):
 
 
 Report: TypeAlias = (
-    ProcessUp | Ready | RoundsBegun | AtBarrier | RoundDone | StateLost | ResourceLost
+    ProcessUp | Ready | Fenced | RoundsBegun | AtBarrier | RoundDone | StateLost | ResourceLost
     | TransferHeld | RuleRemoved | AttackActed | ConnectionsSettled | PeerDone
 )  # fmt: skip

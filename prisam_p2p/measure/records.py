@@ -276,6 +276,17 @@ class NeighborLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class NeighborFenced:
+    """A neighbor's host was lost: its processes before `least_incarnation` are heard no more.
+
+    What follows in this journal did not come from one of them.
+    """
+
+    neighbor: str
+    least_incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
 class NeighborJoined:
     """A neighbor connected (again)."""
 
@@ -494,6 +505,24 @@ class HostLost:
 
 
 @dataclass(frozen=True, slots=True)
+class HostFenced:
+    """The neighbors of a lost host's peers hear the processes there no more.
+
+    Attributes:
+        least: peer -> the least incarnation of it that is heard.
+        answered: the neighbors that have said so, and still have a process.
+        unanswered: those that have not, within the time that they were given.
+        waited_s: since the loss was noticed.
+    """
+
+    host: str
+    least: dict[str, int]
+    answered: list[str]
+    unanswered: list[str]
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class HostLine:
     """Bytes of the frames on the launcher's line with a host, until the line was closed."""
 
@@ -699,6 +728,7 @@ Record = (
     | GuardActed
     | Turned
     | NeighborLeft
+    | NeighborFenced
     | NeighborJoined
     | Connection
     | Traffic
@@ -716,6 +746,7 @@ Record = (
     | HostUp
     | HostClock
     | HostLost
+    | HostFenced
     | HostLine
     | PeerStarted
     | AllReady

@@ -270,6 +270,11 @@ class Neighbors:
                     self._unjoined.add(neighbor)
                 (self._book.finish if for_good else self._book.leave)(neighbor, reason)
                 self._journal.write(records.NeighborLeft(neighbor, reason))
+            case events.FencedOff(neighbor, least):
+                self._unwelcomed.add(neighbor)
+                self._unjoined.add(neighbor)
+                self._book.leave(neighbor, "its host was lost")
+                self._journal.write(records.NeighborFenced(neighbor, least))
             case events.MaskHeard(neighbor, RoundMask(round_index, mask), heard_s):
                 verdict = self._book.receive(neighbor, round_index, mask)
                 if verdict is Verdict.ACCEPTED:

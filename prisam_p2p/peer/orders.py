@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection
 
 from prisam_p2p.control.line import ControlLine
 from prisam_p2p.control.messages import (
+    Fence,
+    Fenced,
     RemoveRule,
     ResumeTransfer,
     Roster,
@@ -39,6 +41,7 @@ class KnownRoster:
     def __init__(self, take_up: Callable[[RosterEntry], None]) -> None:
         self._take_up, self._lock = take_up, threading.Lock()
         self._known: dict[str, tuple[int, RosterEntry]] = {}
+        self._least: dict[str, int] = {}
 
     def merge(self, roster: Roster) -> list[RosterEntry]:
         """Take a roster in; return the newest entry of each neighbor, sorted by neighbor."""
@@ -52,10 +55,42 @@ class KnownRoster:
         with self._lock:
             self._take_in(update.version, update.entry)
 
+    def fence(self, fence: Fence) -> bool:
+        """Forget a neighbor's process that is fenced; False where a later one is known already.
+
+        A roster may be read after the fence that was sent later, and still name that process.
+        """
+        with self._lock:
+            self._least[fence.peer] = max(fence.least_incarnation, self._least.get(fence.peer, 0))
+            if fence.peer in self._known and not self._is_fenced(self._known[fence.peer][1]):
+                return False
+            self._known.pop(fence.peer, None)
+            return True
+
     def _take_in(self, version: int, entry: RosterEntry) -> None:
+        if self._is_fenced(entry):
+            return
         if entry.peer not in self._known or version > self._known[entry.peer][0]:
             self._known[entry.peer] = (version, entry)
             self._take_up(entry)
+
+    def _is_fenced(self, entry: RosterEntry) -> bool:
+        return entry.incarnation < self._least.get(entry.peer, 0)
+
+
+def obey_fences(control: ControlLine, known: KnownRoster, transport: Transport | None) -> None:
+    """Let the launcher fence neighbors whose hosts are lost."""
+
+    def fence(order: Fence) -> None:
+        def tell() -> None:
+            control.send(Fenced(order.peer, order.least_incarnation))
+
+        if known.fence(order) and transport:
+            transport.fence(order, tell)
+        else:
+            tell()
+
+    control.handle(Fence, fence)
 
 
 def obey_rules(control: ControlLine, transport: Transport, journal: Journal) -> None:

@@ -43,7 +43,7 @@ from prisam_p2p.peer.baselines import LOOPS
 from prisam_p2p.peer.components import Parts, make_learner, make_network, w0_seed
 from prisam_p2p.peer.deployment import save_deployed
 from prisam_p2p.peer.marks import Marks
-from prisam_p2p.peer.orders import KnownRoster, hold_transfers, obey_rules
+from prisam_p2p.peer.orders import KnownRoster, hold_transfers, obey_fences, obey_rules
 from prisam_p2p.peer.refused import end_refused, ends_without_journal
 from prisam_p2p.peer.spans import SpanLog
 from prisam_p2p.peer.stop_signal import StopRequest, on_sigterm, sleeper
@@ -214,6 +214,7 @@ class _Process:
             obey_rules(self._control, transport, self._journal)
             hold_transfers(spec.stops, self._control, transport, self._journal)
             self._control.handle(RosterUpdate, self._known.update)
+        obey_fences(self._control, self._known, transport)
         self._control.send(ProcessUp(port))
 
     def _take_up(self, entry: RosterEntry) -> None:

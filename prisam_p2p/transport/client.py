@@ -39,6 +39,9 @@ from prisam_p2p.wire.messages import (
     Welcome,
 )
 
+HOST_LOST = "its host was lost"
+"""Why a pull from a neighbor ends that is fenced."""
+
 
 @dataclass(eq=False)
 class _Line:
@@ -107,27 +110,36 @@ class Client:
         key = public_key or self._public_keys.get(neighbor)
         if (self._roster.get(neighbor), self._public_keys.get(neighbor)) == (endpoint, key):
             return
-        before = [line for line in self._lines.values() if line.neighbor == neighbor]
-        for line in before:
-            self._on_monitor(line, 0)
-            self._on_dealer(line, zmq.POLLIN)
+        before = self._read_last(neighbor)
         self._roster[neighbor] = endpoint
         if self._me.keys and key:
             self._public_keys[neighbor] = key
         for line in before:
-            del self._lines[neighbor, line.channel]
-            if line.welcomed:
-                self._on_disconnected(line)
-            self._close_line(line, linger_ms=0)
+            self._drop(line)
             self._open(neighbor, line.channel)
         if (neighbor, Channel.CONTROL) not in self._lines:
             self._open(neighbor, Channel.CONTROL)
+
+    def fence(self, neighbor: str, least_incarnation: int) -> None:
+        """Talk to no process of a neighbor until `update_neighbor` says where the next one is.
+
+        What came by the connections to the one before is read; a pull from it is given up.
+        """
+        before = self._read_last(neighbor)
+        self._messenger.tell(events.FencedOff(neighbor, least_incarnation))
+        for line in before:
+            self._drop(line)
+        self._roster.pop(neighbor, None)
+        self._pulls.lose(neighbor, HOST_LOST, time.monotonic())
 
     def pull(self, pulls: Sequence[Pull], timeout_s: float) -> None:
         """Fetch weights; each pull ends as PullDone or PullLost within `timeout_s`."""
         now = time.monotonic()
         for pull in pulls:
             self._pulls.start(pull, now, timeout_s)
+            if pull.donor not in self._roster:
+                self._pulls.lose(pull.donor, HOST_LOST, now)
+                continue
             line = self._lines.get((pull.donor, Channel.BULK))
             if line and line.welcomed:
                 self._pulls.open(pull.donor, now)
@@ -178,6 +190,20 @@ class Client:
         line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
         self._io.listen(line.monitor, partial(self._on_monitor, line))
         self._io.listen(line.socket, partial(self._on_dealer, line))
+
+    def _read_last(self, neighbor: str) -> list[_Line]:
+        """Return the lines to a neighbor, once what came by them is read: they are to end."""
+        lines = [line for line in self._lines.values() if line.neighbor == neighbor]
+        for line in lines:
+            self._on_monitor(line, 0)
+            self._on_dealer(line, zmq.POLLIN)
+        return lines
+
+    def _drop(self, line: _Line) -> None:
+        del self._lines[line.neighbor, line.channel]
+        if line.welcomed:
+            self._on_disconnected(line)
+        self._close_line(line, linger_ms=0)
 
     def _greet_when_writable(self, line: _Line) -> None:
         assert self._io is not None

@@ -167,11 +167,16 @@ class Connections:
             if _text(same.getpeername()) == self.at(descriptor).client:
                 same.shutdown(socket.SHUT_RDWR)
 
-    def hang_up_all_of(self, owner: str) -> None:
-        """Shut all accepted connections down that this neighbor's key opened."""
-        for descriptor, connection in list(self._accepted.items()):
-            if connection.owner == owner and not connection.gone:
-                self.hang_up(descriptor)
+    def hang_up_all_of(self, owner: str) -> int:
+        """Shut all accepted connections down that this neighbor's key opened; return how many."""
+        of_it = [
+            descriptor
+            for descriptor, connection in self._accepted.items()
+            if connection.owner == owner and not (connection.gone or connection.hung_up)
+        ]
+        for descriptor in of_it:
+            self.hang_up(descriptor)
+        return len(of_it)
 
     def _number(self) -> int:
         self.n_numbered += 1

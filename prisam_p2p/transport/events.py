@@ -40,6 +40,14 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class FencedOff:
+    """From here on nothing comes of a neighbor's processes before `least_incarnation`."""
+
+    neighbor: str
+    least_incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
 class MaskHeard:
     """A neighbor announced a mask.
 
@@ -123,6 +131,7 @@ Event = (
     | Joined
     | Left
     | Lost
+    | FencedOff
     | MaskHeard
     | AnnounceDone
     | PullDone

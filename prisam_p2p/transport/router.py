@@ -84,6 +84,13 @@ class Router:
         if self._gate and self._gate.admit(neighbor, public_key):
             self._connections.hang_up_all_of(neighbor)
 
+    def fence(self, neighbor: str) -> int:
+        """Let a neighbor in by no key until `admit` names one; return its connections, ended."""
+        if not self._gate:
+            return 0
+        self._gate.fence(neighbor)
+        return self._connections.hang_up_all_of(neighbor)
+
     def outlet(self, to: bytes, name: str, connection: TcpConnection) -> Outlet:
         """Return where messages to a connection go out, given the ROUTER's id of it."""
         return Outlet(name, self._socket, connection, to)
@@ -161,8 +168,7 @@ class Router:
         connection.owner = gate.owner_of(frame)
         if not (connection.owner or connection.gone or connection.hung_up):
             self._connections.hang_up(descriptor)
-            host = self.name_of(connection)
-            self._messenger.reject(host, "unknown-key", "a key that was replaced")
+            self._messenger.reject(*gate.why_replaced(self.name_of(connection), frame))
 
     def _came_by(self, descriptor: int, frames: Sequence[zmq.Frame]) -> TcpConnection:
         """Return the connection that a message came by.

@@ -31,6 +31,7 @@ from prisam_p2p.wire.messages import (
     Welcome,
 )
 
+_FENCED = "fenced"
 _SAY_HELLO_FIRST = "say hello first"
 
 
@@ -68,6 +69,15 @@ class Server:
         for session in self._sessions.expect(entry.peer, entry.incarnation):
             self._on_closed(session.descriptor)
             self._connections.hang_up(session.descriptor)
+
+    def fence(self, neighbor: str, least_incarnation: int) -> None:
+        """Hear a neighbor's processes no more that came before `least_incarnation`."""
+        sessions = self._sessions.fence(neighbor, least_incarnation)
+        for session in sessions:
+            self._on_closed(session.descriptor)
+            self._connections.hang_up(session.descriptor)
+        for _ in range(len(sessions) + self._router.fence(neighbor)):
+            self._messenger.reject(neighbor, _FENCED, "a connection from before its host was lost")
 
     def announce(self, mask: RoundMask) -> None:
         """Send our mask to every neighbor that is connected."""
@@ -122,7 +132,8 @@ class Server:
         session = Session(neighbor, channel, origin.sender, origin.descriptor, hello.incarnation)
         refusal = objection(self._me, self._neighbors, hello) or self._sessions.objection(session)
         if refusal is not None:
-            self._messenger.reject(neighbor, "refused", refusal)
+            verdict = _FENCED if self._sessions.is_fenced(session) else "refused"
+            self._messenger.reject(neighbor, verdict, refusal)
             self._refuse(origin, neighbor, refusal)
             return
         self._open(session)

@@ -72,6 +72,7 @@ class Sessions:
         self._by_sender: dict[bytes, Session] = {}
         self._by_neighbor: dict[tuple[str, Channel], Session] = {}
         self._least: dict[str, int] = {}
+        self._fenced: dict[str, int] = {}
 
     def at(self, sender: bytes) -> Session | None:
         """Return the session of a connection, None where it has none."""
@@ -83,9 +84,18 @@ class Sessions:
 
     def expect(self, neighbor: str, incarnation: int) -> list[Session]:
         """Refuse earlier processes of a neighbor from now on; return the sessions they have."""
-        self._least[neighbor] = incarnation
+        self._least[neighbor] = max(incarnation, self._least.get(neighbor, 0))
         sessions = (self.of(neighbor, channel) for channel in Channel)
         return [each for each in sessions if each and each.incarnation < incarnation]
+
+    def fence(self, neighbor: str, least_incarnation: int) -> list[Session]:
+        """Do as `expect`, because the host of the earlier processes was lost."""
+        self._fenced[neighbor] = max(least_incarnation, self._fenced.get(neighbor, 0))
+        return self.expect(neighbor, least_incarnation)
+
+    def is_fenced(self, session: Session) -> bool:
+        """Tell whether `session` is of a process whose host was lost."""
+        return session.incarnation < self._fenced.get(session.neighbor, 0)
 
     def objection(self, session: Session) -> str | None:
         """Return why `session` may not be opened, or None."""
@@ -93,6 +103,8 @@ class Sessions:
         if mine and (mine.neighbor, mine.channel) != (session.neighbor, session.channel):
             return f"this connection is {mine.neighbor}'s, for {mine.channel.name.lower()}"
         present = self.of(session.neighbor, session.channel)
+        if self.is_fenced(session):
+            return f"the host of this process of {session.neighbor} was lost"
         later = present and present is not mine and present.incarnation > session.incarnation
         if later or session.incarnation < self._least.get(session.neighbor, 0):
             return f"a later process of {session.neighbor} is here"

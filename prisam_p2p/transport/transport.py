@@ -17,7 +17,7 @@ from functools import partial
 import zmq
 
 from prisam_p2p.control.message_rule import Rule
-from prisam_p2p.control.messages import RosterEntry
+from prisam_p2p.control.messages import Fence, RosterEntry
 from prisam_p2p.control.spec import Stop
 from prisam_p2p.core.bits import packed_size
 from prisam_p2p.core.layout import Layout, Mask
@@ -225,6 +225,14 @@ class Transport:
         """
         self._io.call(partial(self._update_neighbor, entry))
 
+    def fence(self, fence: Fence, then: Callable[[], None]) -> None:
+        """Hear nothing more of a neighbor's processes before the least incarnation of `fence`.
+
+        Args:
+            then: called, in the transport's thread, when that is so.
+        """
+        self._io.call(partial(self._fence, fence, then))
+
     def traffic(self) -> list[Row]:
         """Return the counts that changed since the last call (`TrafficCounter.changed_rows`)."""
         return self._traffic.changed_rows()
@@ -260,6 +268,11 @@ class Transport:
         self._roster[entry.peer] = endpoint = (entry.address, entry.port)
         self._server.update_neighbor(entry, self._roster)
         self._client.update_neighbor(entry.peer, endpoint, entry.public_key)
+
+    def _fence(self, fence: Fence, then: Callable[[], None]) -> None:
+        self._client.fence(fence.peer, fence.least_incarnation)
+        self._server.fence(fence.peer, fence.least_incarnation)
+        then()
 
     def _announce(self, mask: RoundMask) -> None:
         self._traffic.round_index = mask.round_index

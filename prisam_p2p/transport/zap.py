@@ -26,6 +26,7 @@ _WHY = {
     int(zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC): ("wrong-key", "its keys are not the ones we know"),
 }
 SILENT = ("silent", "closed without a message")
+_OF_LOST_HOST = "the key of a process whose host was lost"
 
 
 def why(error: int) -> tuple[str, str]:
@@ -46,6 +47,7 @@ class ZapGate:
         self, context: Context, keys: Keys, messenger: Messenger, n_numbered: Callable[[], int]
     ) -> None:
         self._names = {z85.decode(key): peer for peer, key in keys.neighbors.items()}
+        self._fenced: dict[bytes, str] = {}
         self._messenger, self._n_numbered = messenger, n_numbered
         self._denied: Counter[str] = Counter()
         self.socket = context.socket(zmq.REP)
@@ -60,9 +62,24 @@ class ZapGate:
         self._names[key] = peer
         return True
 
+    def fence(self, peer: str) -> None:
+        """Let a neighbor in by no key until `admit` names its next one."""
+        self._fenced |= {key: name for key, name in self._names.items() if name == peer}
+        self._names = {key: name for key, name in self._names.items() if name != peer}
+
     def owner_of(self, frame: zmq.Frame) -> str:
         """Return the neighbor whose key opened the connection of `frame`; "" = not any more."""
-        return self._names.get(z85.decode(str(frame.get("User-Id"))), "")
+        return self._names.get(_key_of(frame), "")
+
+    def why_replaced(self, host: str, frame: zmq.Frame) -> tuple[str, str, str]:
+        """Return (who, verdict, reason) for a message by a key that is admitted no more.
+
+        Args:
+            host: where it came from.
+        """
+        if neighbor := self._fenced.get(_key_of(frame)):
+            return neighbor, "fenced", _OF_LOST_HOST
+        return host, "unknown-key", "a key that was replaced"
 
     @staticmethod
     def numbered_before(frame: zmq.Frame) -> int:
@@ -80,7 +97,10 @@ class ZapGate:
             if peer is None:
                 host = address.decode()
                 self._denied[host] += 1
-                self._messenger.reject(host, "unknown-key", "a key that is no neighbor's")
+                if neighbor := self._fenced.get(keys[0]) if keys else None:
+                    self._messenger.reject(neighbor, "fenced", _OF_LOST_HOST)
+                else:
+                    self._messenger.reject(host, "unknown-key", "a key that is no neighbor's")
             status = (
                 [b"400", b"no neighbor", b"", b""]
                 if peer is None
@@ -103,6 +123,11 @@ class ZapGate:
 def _property(name: str, value: str) -> bytes:
     """Return a property of all messages of a connection, as ZMTP encodes metadata."""
     return bytes([len(name)]) + name.encode() + len(value).to_bytes(4, "big") + value.encode()
+
+
+def _key_of(frame: zmq.Frame) -> bytes:
+    """Return the key by which the connection of `frame` was opened."""
+    return z85.decode(str(frame.get("User-Id")))
 
 
 def make_keys(neighbors: Mapping[str, Sequence[str]]) -> dict[str, Keys]:

@@ -15,6 +15,8 @@ from prisam_p2p.control.messages import (
     AttackActed,
     ConnectionsSettled,
     Exit,
+    Fence,
+    Fenced,
     LeaveBarrier,
     Order,
     PeerDone,
@@ -58,6 +60,7 @@ DROP_JSON = (
 ORDERS = [
     (Roster(4, (P01, P02)), f'"roster","version":4,"entries":[{P01_JSON},{P02_JSON}]'),
     (RosterUpdate(5, P02), f'"roster-update","version":5,"entry":{P02_JSON}'),
+    (Fence("p01", 2), '"fence","peer":"p01","least_incarnation":2'),
     (StartRounds(), '"start-rounds"'),
     (LeaveBarrier(), '"leave-barrier"'),
     (ResumeTransfer((None, 0.5)), '"resume-transfer","stop":[null,0.5]'),
@@ -74,6 +77,7 @@ ORDERS = [
 REPORTS = [
     (ProcessUp(40001), '"process-up","port":40001'),
     (Ready(), '"ready"'),
+    (Fenced("p01", 2), '"fenced","peer":"p01","least_incarnation":2'),
     (RoundsBegun(0), '"rounds-begun","round_index":0'),
     (AtBarrier(2, "pull"), '"at-barrier","round_index":2,"phase":"pull"'),
     (
@@ -155,6 +159,7 @@ def test_a_report_is_no_order():
         ("process-up", {"port": 7.0}, "field port: input should be a valid integer"),
         ("process-up", {"port": -1}, "field port: .*greater than or equal to 0"),
         ("process-up", {"port": 65_536}, "field port: .*less than or equal to 65535"),
+        ("fenced", {"peer": "p01"}, "field least_incarnation: "),
         ("rounds-begun", {"round_index": -1}, "field round_index: .*greater"),
         ("at-barrier", {"round_index": 0, "phase": "lunch"}, "field phase: .*'train'.*'lunch'"),
         ("round-done", {"round_index": 0, "accuracy": [], "bytes_out": 0}, "field accuracy: "),
@@ -200,6 +205,8 @@ DROP = {"id": "x", "action": "drop"}
         ),
         ("roster-update", {"version": 0, "entry": {**P01_FIELDS, "who": 1}}, "field entry.who: "),
         ("roster-update", {"version": 0, "entry": {"peer": "p01"}}, "field entry.address: "),
+        ("fence", {"peer": "p01", "least_incarnation": -1}, "field least_incarnation: "),
+        ("fence", {"peer": 1, "least_incarnation": 1}, "field peer: "),
         ("settle-connections", {"peers": "p01", "timeout_s": 1}, "field peers: "),
         ("settle-connections", {"peers": [], "timeout_s": -1}, "field timeout_s: "),
         ("settle-connections", {"peers": [], "timeout_s": float("inf")}, "field timeout_s: "),

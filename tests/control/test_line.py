@@ -144,7 +144,7 @@ def test_a_wrong_line_of_the_launcher_ends_the_process_and_is_named_in_its_log(e
     assert launcher.exits.get(DEADLINE_S) == 1
     launcher.exits.put(1)
     assert not control.has_order()
-    assert "order 'dance': expected one of exit, leave-barrier" in capfd.readouterr().err
+    assert "order 'dance': expected one of exit, fence, leave-barrier" in capfd.readouterr().err
 
 
 def test_the_process_ends_with_its_launcher():

@@ -5,6 +5,7 @@ import time
 from small_network import CAP_S, meet, peers
 
 from prisam_p2p.control.activity import Activity
+from prisam_p2p.control.messages import Fence
 from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.spans import SpanLog
 
@@ -57,6 +58,24 @@ def test_a_peer_whose_neighbors_are_all_gone_goes_on_at_once(tmp_path):
     heard = made["a"].heard()
     assert [x["missing"] for x in heard] == [dict.fromkeys("bc", "connection closed")] * 3
     assert sum(x["waited_s"] for x in heard) < CAP_S / 2
+
+
+def test_a_neighbor_whose_host_was_lost_is_waited_for_no_more_though_it_lives(tmp_path):
+    with peers(tmp_path, "abc") as made:
+        meet(made)
+        for name in "abc":
+            made[name].announce(0)
+        assert sorted(made["a"].network.hear(0)) == ["b", "c"]
+        made["a"].transport.fence(Fence("b", 1), lambda: None)
+        for name in "abc":
+            made[name].announce(1)
+        assert sorted(made["a"].network.hear(1)) == ["c"]
+        assert made["a"].network.settle(["c"], CAP_S)
+        assert not made["a"].network.settle(["b"], 0.1)
+    assert made["a"].heard()[1]["missing"] == {"b": "its host was lost"}
+    assert made["a"].heard()[1]["waited_s"] < CAP_S / 2
+    (fenced,) = made["a"].records("neighbor_fenced")
+    assert (fenced["neighbor"], fenced["least_incarnation"]) == ("b", 1)
 
 
 def test_a_peer_that_never_meets_a_neighbor_goes_on_at_once(tmp_path):
