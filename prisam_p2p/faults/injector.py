@@ -92,6 +92,12 @@ class Injector:
                 self.firings.note_healed(firing, now_s)
         self._advance_barriers(now_s)
 
+    def on_restart(self, peer: str, now_s: float) -> None:
+        """A peer whose host was lost starts again on another one."""
+        for firing in self.firings.active(peer):
+            if firing.traits.ends_process and firing.back_s is None:
+                firing.back_s = now_s
+
     def on_ready(self, peer: str, now_s: float) -> None:
         """A later process of a peer is connected."""
         for firing in self.firings.active(peer):

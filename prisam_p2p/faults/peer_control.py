@@ -31,6 +31,12 @@ class PeerControl(Protocol):
             first_round: the earliest round in which it may begin.
         """
 
+    def end_host(self, peer: str) -> None:
+        """Have the host that a peer lives on go down, with all that runs there."""
+
+    def lost_host(self, peer: str) -> str:
+        """Return the name of the host that was lost with a peer's process; "" = none was."""
+
     def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
         """Have the next processes of a peer carry out `attack`; None = be honest."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prisam_p2p.processes.engine import HostLoss
 from prisam_p2p.processes.watched_time import MOST_STEP_S, WatchedTime
 
 RENEWALS = 5
@@ -65,22 +66,6 @@ class HeldLease:
         """Tell whether it has passed; it then stays so, whatever answers come."""
         self._over = self._over or now_s >= self.ends_s
         return self._over
-
-
-@dataclass(frozen=True)
-class HostLoss:
-    """A host that is counted as lost.
-
-    Attributes:
-        reason: why, in words.
-        silent_s: for how long nothing was heard of it.
-        free_s: from when on its peers may be started elsewhere, on the launcher's clock.
-    """
-
-    host: str
-    reason: str
-    silent_s: float
-    free_s: float
 
 
 @dataclass

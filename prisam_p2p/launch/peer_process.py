@@ -18,6 +18,7 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.control.spec import Incarnation, PeerSpec
 from prisam_p2p.errors import ControlError, LaunchError
+from prisam_p2p.measure import records
 from prisam_p2p.processes.engine import StartedProcess
 from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.system.refusals import refusal_in
@@ -38,6 +39,7 @@ class PeerProcess:
         refusal: what the system refused it, so that it ended itself.
         settled: whether its connections are back at the end of the run; None = not known yet.
         given_up: why the watchdog ends it; "" = it does not.
+        lost_host: the host that was lost with it; "" = none was.
     """
 
     spec: PeerSpec
@@ -54,6 +56,7 @@ class PeerProcess:
     before: PeerProcess | None = None
     settled: bool | None = None
     given_up: str = ""
+    lost_host: str = ""
 
     @property
     def number(self) -> int:
@@ -150,6 +153,8 @@ class PeerProcess:
             return f"lost: {self.refusal.what}: {self.refusal.reason}"
         if self.result:
             return self.result.state
+        if self.lost_host:
+            return f"{records.LOST_WITH_HOST}{self.lost_host}"
         return "killed by the launcher" if self.exit_code is None else f"died with {self.exit_code}"
 
     def abort_reason(self) -> ResourceLost | None:

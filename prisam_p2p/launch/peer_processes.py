@@ -15,9 +15,10 @@ from prisam_p2p.control.activity import places_of
 from prisam_p2p.control.messages import Order, Report, ResourceLost, Roster, RosterUpdate
 from prisam_p2p.control.spec import AttackSpec, Incarnation, PeerSpec, Source
 from prisam_p2p.launch.peer_process import PeerProcess
+from prisam_p2p.launch.whereabouts import OneHost, Whereabouts
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.processes.engine import Engine, Trouble
+from prisam_p2p.processes.engine import Engine, HostGone, Trouble
 from prisam_p2p.processes.process_acts import ProcessActs
 from prisam_p2p.processes.watchdog import Seen
 
@@ -32,6 +33,9 @@ class PeerProcesses:
 
     Args:
         first: peer -> its first process.
+
+    Attributes:
+        hosts: that the peers live on.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class PeerProcesses:
         self._first, self._attacks = first, {peer: each.attack for peer, each in first.items()}
         self._latest: dict[str, PeerProcess] = {}
         self._roster_version = 0
+        self.hosts: Whereabouts = OneHost()
         self._selector = selectors.DefaultSelector()
         engine.watch(self._selector)
 
@@ -101,9 +106,22 @@ class PeerProcesses:
             if (peer := of_numbers.get(gone.number)) is None:
                 continue  # its start was interrupted
             process = self._latest[peer]
+            if process.lost_host:
+                continue  # it has ended for us
             process.exit_code = gone.code
             self._journal.write(records.PeerEnded(peer, process.started.pid, gone.code))
             yield peer, gone.code
+
+    def lose_host(self, host: str) -> list[str]:
+        """Count the processes on a host that is lost as ended; return their peers.
+
+        Nothing that they say is heard any more.
+        """
+        lost = [p for p in self if p.started.host == host and p.exit_code is None]
+        for process in lost:
+            process.lost_host, process.exit_code = host, -signal.SIGKILL
+            self._forget(process)
+        return [process.peer for process in lost]
 
     def samples(self) -> dict[str, Seen] | None:
         """Return peer -> a new sample of its process, None where it is not time yet; never waits.
@@ -210,21 +228,39 @@ class PeerProcesses:
 
     def start_again(self, peer: str, source: Source, first_round: int) -> None:
         """See PeerControl."""
-        number, port = self._first[peer].number, 0
-        if gone := self._latest.get(peer):
-            with suppress(KeyError, ValueError):  # its end was noticed
-                self._selector.unregister(gone.lines.line)
-            gone.lines.line.close()
-            number, port = gone.incarnation.number + 1, gone.port or gone.incarnation.port
-        later = Incarnation(
-            number=number,
-            port=port,
-            late=True,
-            source=source,
-            first_round=first_round,
-            attack=self._attacks[peer],
-        )
-        self._start(peer, later)
+        gone = self._latest.get(peer)
+        if (gone and gone.lost_host) or not self.hosts.has_host(peer):
+            return  # it starts elsewhere in its time, or never
+        try:
+            self._start_next(peer, source, first_round)
+        except HostGone:
+            self.hosts.start_later(peer, source, first_round)
+
+    def move(self, peer: str, address: str, public_key: str | None) -> None:
+        """Note where later processes of a peer listen, at any port, and their key."""
+        spec = self._specs[peer]
+        keys = spec.keys
+        if keys and public_key:
+            keys = keys.model_copy(update={"public": public_key})
+        self._specs[peer] = spec.model_copy(update={"address": address, "keys": keys})
+
+    def start_elsewhere(self, peer: str) -> None:
+        """Start the next process of a peer whose host was lost, where it was moved to.
+
+        It goes on from the state that was collected last.
+
+        Raises:
+            HostGone: that host is lost, too.
+        """
+        self._start_next(peer, "state", 0)
+
+    def end_host(self, peer: str) -> None:
+        """See PeerControl."""
+        self.hosts.end_host(peer)
+
+    def lost_host(self, peer: str) -> str:
+        """See PeerControl."""
+        return self._latest[peer].lost_host if peer in self._latest else ""
 
     def set_attack(self, peer: str, attack: AttackSpec | None) -> None:
         """See PeerControl."""
@@ -242,6 +278,10 @@ class PeerProcesses:
     def is_down(self, peer: str) -> bool:
         """See PeerControl."""
         return peer not in self._latest or self._latest[peer].exit_code is not None
+
+    def is_up(self, peer: str) -> bool:
+        """Tell whether a peer's process has said where it listens, and has not ended."""
+        return not self.is_down(peer) and self._latest[peer].port is not None
 
     @property
     def acts(self) -> ProcessActs:
@@ -262,6 +302,29 @@ class PeerProcesses:
         return process is not None and (process.done or process.rounds_done > round_index)
 
     # ------------------------------------------------------------------------------------
+
+    def _start_next(self, peer: str, source: Source, first_round: int) -> None:
+        number, port = self._first[peer].number, 0
+        if gone := self._latest.get(peer):
+            self._forget(gone)
+            gone.lines.line.close()
+            number = gone.incarnation.number + 1
+            if self._specs[peer].address == gone.spec.address:  # neighbors know it there
+                port = gone.port or gone.incarnation.port
+        later = Incarnation(
+            number=number,
+            port=port,
+            late=True,
+            source=source,
+            first_round=first_round,
+            attack=self._attacks[peer],
+        )
+        self._start(peer, later)
+
+    def _forget(self, process: PeerProcess) -> None:
+        """Hear a process no more."""
+        with suppress(KeyError, ValueError):  # its end was noticed
+            self._selector.unregister(process.lines.line)
 
     def _start(self, peer: str, incarnation: Incarnation) -> None:
         spec = self._specs[peer]

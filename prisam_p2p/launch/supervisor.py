@@ -5,6 +5,7 @@ Masks and weights pass between the peers only; here pass orders and reports (con
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from prisam_p2p.control.messages import (
     AttackActed,
     ConnectionsSettled,
     Exit,
+    Fenced,
     PeerDone,
     ProcessUp,
     Ready,
@@ -32,6 +34,7 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
+from prisam_p2p.launch.lost_hosts import LostHosts
 from prisam_p2p.launch.lost_resources import peer_refused
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
@@ -69,6 +72,8 @@ class Surroundings:
         stopping: tells whether the run is to be stopped; asked several times a second.
         before_exit: called when all peers are done, just before they are told to exit.
         network: between the peers.
+        hosts: makes what looks after the loss of hosts, given what is told each peer that starts
+            again elsewhere; None = the peers are on the launcher's host.
     """
 
     journal: Journal
@@ -76,6 +81,7 @@ class Surroundings:
     stopping: Callable[[], bool]
     before_exit: Callable[[], object]
     network: Network
+    hosts: Callable[[Callable[[str], None]], LostHosts] | None = None
 
 
 class Supervisor:
@@ -99,6 +105,7 @@ class Supervisor:
         self._stopping, self._before_exit = surroundings.stopping, surroundings.before_exit
         occurrences = faults.occurrences if faults else ()
         self._has_faults = bool(occurrences)
+        self._hosts = surroundings.hosts(self._on_restart_elsewhere) if surroundings.hosts else None
         self._absent = {p for each in occurrences if each.traits.starts_absent for p in each.peers}
         self._phase = "starting"
         self._began_s = time.monotonic()
@@ -232,6 +239,9 @@ class Supervisor:
             for process in self._processes:
                 if process.refusal:
                     raise peer_refused(process.peer, process.refusal)
+                if process.lost_host:
+                    reason = f"its host {process.lost_host} was lost while {phase}"
+                    raise LaunchError(f"peer {process.peer}", reason)
                 if process.exit_code is not None:
                     reason = f"ended with {process.exit_code} while {phase}"
                     reason = f"{process.given_up}: ended" if process.given_up else reason
@@ -257,7 +267,9 @@ class Supervisor:
 
     def _is_gone(self, peer: str) -> bool:
         """Tell whether a peer has no process, and will not have another."""
-        return self._processes.is_down(peer) and not self._injector.firings.expects_back(peer)
+        elsewhere = self._hosts is not None and self._hosts.expects_back(peer)
+        expected = elsewhere or self._injector.firings.expects_back(peer)
+        return self._processes.is_down(peer) and not expected
 
     def _as_planned(self, peer: str) -> str:
         return records.AS_PLANNED if self._injector.firings.explains_end(peer) else ""
@@ -281,6 +293,7 @@ class Supervisor:
         for process, report in self._processes.hear(timeout_s):
             self._take_in(process, report)
         self._note_exits()
+        self._note_lost_hosts()
         self._stalls.look(time.monotonic())
         self._show(stoppable)
 
@@ -304,6 +317,9 @@ class Supervisor:
         match report:
             case ProcessUp(port):
                 self._on_up(process, port)
+            case Fenced():
+                if self._hosts:
+                    self._hosts.on_fenced(peer, report)
             case Ready():
                 process.ready = True
                 if self._rounds_began_s is not None:
@@ -337,10 +353,26 @@ class Supervisor:
         """Take note of a process that listens; while the rounds run, introduce it at once."""
         self._processes.note_port(process, port)
         self._injector.on_up(process.peer)
+        if self._hosts:
+            self._hosts.on_up(process)
         if self._rounds_began_s is not None:
             self._send_roster(process)
             if process.has_moved:
                 self._processes.send_update(process)
+
+    def _note_lost_hosts(self) -> None:
+        """Take the loss of hosts in: the processes there count as ended.
+
+        Raises:
+            LaunchError: no host is left.
+        """
+        if self._hosts:
+            now_s = time.monotonic()
+            for peer in self._hosts.look(now_s, may_restart=self._phase == "running"):
+                self._injector.on_exit(peer, -signal.SIGKILL, now_s)
+
+    def _on_restart_elsewhere(self, peer: str) -> None:
+        self._injector.on_restart(peer, time.monotonic())
 
     def _note_exits(self) -> None:
         for peer, code in self._processes.exits():
@@ -352,11 +384,12 @@ class Supervisor:
         gone = [peer for peer in self._processes.here if self._is_gone(peer)]
         running = [p.peer for p in self._processes if p.exit_code is None and not p.done]
         left_s = self._time_left.left_s(time.monotonic(), running)
+        waiting = [self._stalls.waiting, self._hosts.waiting if self._hosts else ""]
         return view_of(
             self._processes.specs,
             [*self._processes],
             gone,
             self._phase,
             left_s,
-            self._stalls.waiting,
+            "; ".join(filter(None, waiting)),
         )

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 AS_PLANNED = " as planned"
 """Suffix of the final state of a peer that a fault took away for good (`RunEnded`)."""
 
+LOST_WITH_HOST = "lost with host "
+"""Prefix of the final state of a peer whose host was lost."""
+
 GUARDED = "the guard: as many are down as may be"
 """Reason of a `FaultMissed` that the guard caused, at run time."""
 
@@ -505,6 +508,14 @@ class HostLost:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A peer of a lost host is not started again: none of the `hosts` that are left has room."""
+
+    peer: str
+    hosts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class HostFenced:
     """The neighbors of a lost host's peers hear the processes there no more.
 
@@ -747,6 +758,7 @@ Record = (
     | HostClock
     | HostLost
     | HostFenced
+    | NoRoom
     | HostLine
     | PeerStarted
     | AllReady

@@ -14,7 +14,16 @@ from prisam_p2p.errors import DoesNotFit
 from prisam_p2p.plan.host_room import HostOffer, HostRoom, PeerNeeds
 from prisam_p2p.settings import Placement
 
-__all__ = ["HostOffer", "HostRoom", "Lack", "PeerNeeds", "Placed", "place", "placed_as_before"]
+__all__ = [
+    "HostOffer",
+    "HostRoom",
+    "Lack",
+    "PeerNeeds",
+    "Placed",
+    "place",
+    "place_elsewhere",
+    "placed_as_before",
+]
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,35 @@ def placed_as_before(
     attempt = _Attempt(needs, _in_order(hosts), pins, base_mib, limited=True)
     peers = sorted(needs)
     return attempt.placed(peers) if attempt.place_all(peers, Placement.PIN) else None
+
+
+def place_elsewhere(
+    moving: Iterable[str],
+    staying: Mapping[str, str],
+    needs: Mapping[str, PeerNeeds],
+    hosts: Sequence[HostOffer],
+    pins: Mapping[str, Sequence[str]] | None = None,
+    base_mib: int = 0,
+) -> Placed:
+    """Place the peers of lost hosts on the hosts that are left, beside those that live there.
+
+    Each goes where the least is taken, to one of the hosts that it is pinned to, or to any where
+    none of these is left. A peer that fits nowhere is absent. Only where the peers that stay take
+    more than is offered already, as a launch may be forced to, cores and memory are no limit.
+
+    Args:
+        staying: peer -> its host, for all others with a host that is left.
+    """
+    left, moving = {host.name for host in hosts}, sorted(moving)
+    allowed = {peer: tuple(left.intersection((pins or {}).get(peer, ()))) for peer in moving}
+    kept: dict[str, tuple[str, ...]] = {peer: (host,) for peer, host in staying.items()}
+    kept |= {peer: names for peer, names in allowed.items() if names}
+    for limited in (True, False):
+        attempt = _Attempt(needs, _in_order(hosts), kept, base_mib, limited)
+        if attempt.place_all(sorted(staying), Placement.PIN):
+            found = [peer for peer in moving if attempt.place_all([peer], Placement.PIN)]
+            return attempt.placed(found)
+    return Placed({}, {})
 
 
 class _Attempt:

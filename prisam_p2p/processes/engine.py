@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from prisam_p2p.control.spec import Incarnation, PeerSpec
+from prisam_p2p.errors import LaunchError
 from prisam_p2p.processes.process_acts import ProcessActs
 from prisam_p2p.processes.sampling import Sample
 from prisam_p2p.system.json_lines import LineSocket
@@ -54,6 +55,26 @@ class Trouble:
     since_s: float
 
 
+@dataclass(frozen=True)
+class HostLoss:
+    """A host of an engine with several is counted as lost.
+
+    Attributes:
+        reason: why, in words.
+        silent_s: for how long nothing was heard of it.
+        free_s: from when on its peers may be started elsewhere, on the launcher's clock.
+    """
+
+    host: str
+    reason: str
+    silent_s: float
+    free_s: float
+
+
+class HostGone(LaunchError):
+    """A host was lost while something was to be done there."""
+
+
 class Engine(Protocol):
     """Starts, signals, samples and reaps the processes of peers.
 
@@ -71,6 +92,7 @@ class Engine(Protocol):
         """Start a process.
 
         Raises:
+            HostGone: the host of the peer is lost.
             LaunchError: what this engine needs has ended, or stood still for too long.
         """
 

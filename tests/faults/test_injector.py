@@ -30,7 +30,7 @@ class HandActs(LocalProcessActs):
 class NotingPeers:
     def __init__(self):
         self.done, self.down, self.stopped, self.past = [], set(), set(), {}
-        self.attacks = {}
+        self.attacks, self.lost_hosts = {}, {}
         self.pids, self.state = {}, None
         self.starts, self.acts = Counter(), HandActs(self)
 
@@ -44,6 +44,12 @@ class NotingPeers:
         self.down.discard(peer)
         self.starts[peer] += 1
         self.done.append((peer, f"start from {source} in {first_round}"))
+
+    def end_host(self, peer):
+        self.done.append((peer, "its host goes down"))
+
+    def lost_host(self, peer):
+        return self.lost_hosts.get(peer, "")
 
     def set_attack(self, peer, attack):
         self.attacks[peer] = attack and attack.kind

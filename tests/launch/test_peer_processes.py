@@ -1,12 +1,12 @@
 """The launcher's end of the control lines, with peers that are sockets of this test."""
 
 import contextlib
-import socket
 
 import pytest
+from socket_engine import DEADLINE_S, SocketEngine
 from spec_of_a import spec_of_a
 
-from prisam_p2p.control.codec import decode_order, encode
+from prisam_p2p.control.codec import encode
 from prisam_p2p.control.messages import (
     AtBarrier,
     ProcessUp,
@@ -20,41 +20,10 @@ from prisam_p2p.control.spec import AttackSpec, Incarnation
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.processes.engine import StartedProcess
-from prisam_p2p.processes.process_acts import LocalProcessActs
-from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.transport.zap import make_keys
 
-DEADLINE_S = 10
 KEYS = make_keys({"a": ["b"], "b": ["a"]})
 B = RosterEntry("b", "127.0.0.2", 8, 3, KEYS["b"].public)
-
-
-class SocketEngine:
-    """Starts no process: the peers' ends are sockets, by peer."""
-
-    def __init__(self):
-        self.acts = LocalProcessActs(lambda number: None, lambda number, signum: None)
-        self.ends, self.incarnations = {}, []
-
-    def start(self, spec, incarnation):
-        ours, theirs = socket.socketpair()
-        theirs.settimeout(DEADLINE_S)
-        self.ends[spec.peer_id] = theirs
-        self.incarnations.append(incarnation)
-        return StartedProcess(len(self.ends), 1, LineSocket(ours))
-
-    def watch(self, selector):
-        pass
-
-    def close(self):
-        for end in self.ends.values():
-            end.close()
-
-    def order(self, peer):
-        """Return the next order that a peer has got."""
-        with self.ends[peer].makefile("rb") as lines:
-            return decode_order(lines.readline())
 
 
 @pytest.fixture

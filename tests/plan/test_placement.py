@@ -10,7 +10,7 @@ import pytest
 
 from prisam_p2p.errors import DoesNotFit
 from prisam_p2p.plan.host_room import HostOffer, PeerNeeds
-from prisam_p2p.plan.placement import place, placed_as_before
+from prisam_p2p.plan.placement import place, place_elsewhere, placed_as_before
 from prisam_p2p.settings import Placement
 
 ROOMY = [HostOffer(f"h{i}", f"node{i}", f"10.0.0.{i}", 4, 8000, 2) for i in (1, 2, 3)]
@@ -197,3 +197,58 @@ def test_hosts_of_two_digits_come_after_those_of_one() -> None:
 def test_no_host_is_a_bug_of_the_caller() -> None:
     with pytest.raises(ValueError, match="no host"):
         place(peers(2), [], Placement.SPREAD)
+
+
+# -- the peers of a lost host ----------------------------------------------------------------
+
+
+def lost(host: str, placed: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Return the peers that lived on a host, and where the others live."""
+    moving = [peer for peer, where in placed.items() if where == host]
+    return moving, {peer: where for peer, where in placed.items() if where != host}
+
+
+def test_peers_of_a_lost_host_go_where_the_least_is_taken() -> None:
+    needs = peers(12)
+    moving, staying = lost("h2", place(needs, ROOMY, Placement.SPREAD).hosts)
+    again = place_elsewhere(moving, staying, needs, [ROOMY[0], ROOMY[2]])
+    assert list(again.hosts) == moving
+    assert Counter(again.hosts.values()) == {"h1": 2, "h3": 2}
+
+
+def test_peer_that_has_no_room_elsewhere_is_absent() -> None:
+    needs = peers(6, paced=True)  # each holds a core
+    hosts = [replace(host, cores=3) for host in ROOMY[:2]]
+    moving, staying = lost("h2", place(needs, hosts, Placement.SPREAD).hosts)
+    assert place_elsewhere(moving, staying, needs, hosts[:1]).hosts == {}
+    roomier = [replace(hosts[0], cores=5)]
+    again = place_elsewhere(moving, staying, needs, roomier)
+    assert again.hosts == dict.fromkeys(sorted(moving)[:2], "h1")
+
+
+def test_where_a_launch_was_forced_to_exceed_the_hosts_a_restart_does_too() -> None:
+    needs = peers(8, paced=True)
+    hosts = [replace(host, cores=1) for host in ROOMY]
+    placed = place(needs, hosts, Placement.SPREAD)
+    assert placed.lacks
+    moving, staying = lost("h3", placed.hosts)
+    again = place_elsewhere(moving, staying, needs, hosts[:2])
+    assert sorted(again.hosts) == sorted(moving)
+
+
+def test_pin_holds_as_long_as_one_of_its_hosts_is_left() -> None:
+    needs = peers(4)
+    pins = {"p00": ("h2", "h3"), "p01": ("h2",)}
+    placed = {"p00": "h2", "p01": "h2", "p02": "h3", "p03": "h3"}
+    moving, staying = lost("h2", placed)
+    again = place_elsewhere(moving, staying, needs, [ROOMY[0], ROOMY[2]], pins)
+    assert again.hosts == {"p00": "h3", "p01": "h1"}
+
+
+def test_peer_that_needs_a_gpu_goes_where_one_is_left() -> None:
+    needs = peers(4, gpu=1.0)
+    hosts = [replace(ROOMY[0], gpus=3), replace(ROOMY[1], gpus=2), replace(ROOMY[2], gpus=0)]
+    placed = {"p00": "h1", "p01": "h1", "p02": "h2", "p03": "h2"}
+    moving, staying = lost("h2", placed)
+    again = place_elsewhere(moving, staying, needs, [hosts[0], hosts[2]])
+    assert (again.hosts, again.gpus) == ({"p02": "h1"}, {"p02": (2,)})
