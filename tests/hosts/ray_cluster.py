@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
-from three_hosts import Host, ThreeHosts
+from three_hosts import Host, HostedProcess, ThreeHosts
 
 PORT = 6379
 NODE_CPUS = 8  # what a node offers; the machine below has fewer
@@ -67,6 +67,15 @@ class RayCluster:
             environment=_ENVIRONMENT,
             timeout_s=90,
         )
+
+    def launcher(self, command: list[str]) -> list[str]:
+        """Return what a user runs on h1 for `command` to use Ray."""
+        return command
+
+    def is_of_the_engine(self, process: HostedProcess) -> bool:
+        """Tell whether a process is Ray's own: a worker in store, or one of its daemons."""
+        theirs = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
+        return process.command.startswith(theirs) or "/site-packages/ray/" in process.command
 
     def hostnames(self) -> list[str]:
         """Return what `hostname` says on each node, asked through Ray."""

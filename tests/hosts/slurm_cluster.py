@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 
-from three_hosts import Host, ThreeHosts
+from three_hosts import Host, HostedProcess, ThreeHosts
 from waiting import wait_until
 
 _PROGRAMS = ("slurmctld", "slurmd", "srun", "sbatch", "munged")
@@ -31,7 +32,7 @@ ReturnToService=2
 SlurmctldTimeout=10
 SlurmdTimeout=10
 KillWait=2
-SchedulerParameters=sched_min_interval=100000
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=1000
 StateSaveLocation=/tmp/slurm/state
 SlurmdSpoolDir=/tmp/slurm/spool
 SlurmctldPidFile=/run/slurmctld.pid
@@ -45,6 +46,13 @@ SrunPortRange=60001-61000
 PartitionName=all Nodes=h1,h2,h3 Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 """
 _CGROUPS = "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n"
+
+_SUBMIT_AND_WAIT = """
+job=$("$0" "$@")
+while squeue --noheader --job="$job" | grep -q .; do sleep 0.3; done
+cat "/tmp/job-$job.log"
+exit "$(scontrol --oneliner show job "$job" | sed 's/.* ExitCode=\\([0-9]*\\):.*/\\1/')"
+"""  # `sbatch --wait` looks every ten seconds
 
 
 class SlurmCluster:
@@ -90,6 +98,19 @@ class SlurmCluster:
             *("sinfo", "--Node", "--noheader", "--format=%N %t"), environment=self.environment
         )
         return dict(line.split() for line in done.stdout.splitlines())
+
+    def launcher(self, command: list[str]) -> list[str]:
+        """Return what a user runs on h1 for `command` to be the batch step of an allocation.
+
+        It ends with the job, by the job's exit code.
+        """
+        job = ("sbatch", "--parsable", "--nodes=3", "--exclusive", "--no-kill")
+        output = ("--output=/tmp/job-%j.log", f"--wrap=exec {shlex.join(command)}")
+        return ["sh", "-c", _SUBMIT_AND_WAIT, *job, *output]
+
+    def is_of_the_engine(self, process: HostedProcess) -> bool:
+        """Tell whether a process is Slurm's own: the daemons, and those that wait for a step."""
+        return process.name in ("slurmd", "slurmctld", "slurmstepd", "munged")
 
     def hostnames(self) -> list[str]:
         """Return what `hostname` says on each node, asked through Slurm."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(happened: Callable[[], T], timeout_s: float, what: str) -> T:
+def wait_until(happened: Callable[[], T], timeout_s: float, what: str | Callable[[], str]) -> T:
     """Return the first true value of `happened`, asked ten times a second.
 
     Raises:
@@ -20,7 +20,9 @@ def wait_until(happened: Callable[[], T], timeout_s: float, what: str) -> T:
     """
     deadline = time.monotonic() + timeout_s
     while not (value := happened()):
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s for {what}"
+        if time.monotonic() > deadline:
+            words = what if isinstance(what, str) else what()
+            raise AssertionError(f"waited {timeout_s:g} s for {words}")
         time.sleep(0.1)
     return value
 
