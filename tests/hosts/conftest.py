@@ -37,16 +37,13 @@ def engine(request, three):
     """Return an engine that is up on the three hosts; once more for each engine."""
     if reason := request.param.why_not():
         pytest.skip(reason)
-    three.reboot()
     started = request.param(three)
-    started.start()
+    started.be_whole()
     return started
 
 
 @pytest.fixture
 def cluster(engine):
     """Return the engine with all nodes up: where a test before broke one, started anew."""
-    if not (all(host.is_whole for host in engine.hosts) and len(engine.alive()) == 3):
-        engine.hosts.reboot()
-        engine.start()
+    engine.be_whole()
     return engine

@@ -130,13 +130,20 @@ class HostedRun:
             os.kill(each.pid, signal.SIGKILL)
 
 
+def write_network(folder: Path, name: str, values: dict[str, Any]) -> Path:
+    """Write NETWORK with these values, and the device profile beside it."""
+    values = {"peers": 12, "rounds": 6, "links": 'generator = "full"', **values}
+    (folder / "fast.toml").write_text(FAST)
+    path = folder / f"{name}.toml"
+    path.write_text(NETWORK.format(**values))
+    return path
+
+
 def _launch(
     head: Host, name: str, engine: str, options: Sequence[object], network: dict[str, Any]
 ) -> list[str]:
     """Write the topology on the head; return the command that launches it there."""
-    values = {"peers": 12, "rounds": 6, "links": 'generator = "full"', **network}
-    (head.tmp / "fast.toml").write_text(FAST)
-    Path(head.tmp / f"{name}.toml").write_text(NETWORK.format(**values))
+    write_network(head.tmp, name, network)
     return [
         *("python", str(CHECKOUT / "launch.py"), f"/tmp/{name}.toml"),
         *("--on", engine, "--run-dir", f"/tmp/{name}", *map(str, options)),

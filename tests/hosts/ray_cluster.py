@@ -5,11 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
+from cluster import Cluster
+from secrets_search import ENVIRONMENT
 from three_hosts import Host, HostedProcess, ThreeHosts
 
 PORT = 6379
 NODE_CPUS = 8  # what a node offers; the machine below has fewer
 _ENVIRONMENT = {
+    **ENVIRONMENT,
     "RAY_USAGE_STATS_ENABLED": "0",
     # A node is given up seconds after it has gone silent; by default it takes a minute.
     "RAY_health_check_initial_delay_ms": "1000",
@@ -19,20 +22,14 @@ _ENVIRONMENT = {
 }
 
 
-class RayCluster:
-    """Ray on h1, h2 and h3.
-
-    Attributes:
-        name: as `--on` has it.
-        daemon: what the engine's process of a node is called.
-        environment: of a driver on the head.
-    """
+class RayCluster(Cluster):
+    """Ray on h1, h2 and h3."""
 
     name = "ray"
     daemon = "raylet"
 
     def __init__(self, hosts: ThreeHosts) -> None:
-        self.hosts = hosts
+        super().__init__(hosts)
         self._address = f"{hosts['h1'].address}:{PORT}"
         self.environment = {"RAY_ADDRESS": self._address, **_ENVIRONMENT}
 
@@ -47,6 +44,24 @@ class RayCluster:
         self._join(head)
         with ThreadPoolExecutor() as threads:
             list(threads.map(self._join, workers))
+
+    def launcher(self, command: list[str]) -> list[str]:
+        """Return what a user runs on h1 for `command` to use Ray."""
+        return command
+
+    def is_of_the_engine(self, process: HostedProcess) -> bool:
+        """Tell whether a process is Ray's own: a worker in store, or a daemon."""
+        theirs = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
+        return process.command.startswith(theirs) or "/site-packages/ray/" in process.command
+
+    def hostnames(self) -> list[str]:
+        """Return what `hostname` says on each node, asked through Ray."""
+        return self._driver(_HOSTNAMES)
+
+    def alive(self) -> set[str]:
+        """Return the hosts whose nodes live, as Ray's head tells it."""
+        addresses = self._driver(_ADDRESSES)
+        return {host.name for host in self.hosts if host.address in addresses}
 
     def _driver(self, code: str) -> list[str]:
         done = self.hosts["h1"].run(
@@ -67,24 +82,6 @@ class RayCluster:
             environment=_ENVIRONMENT,
             timeout_s=90,
         )
-
-    def launcher(self, command: list[str]) -> list[str]:
-        """Return what a user runs on h1 for `command` to use Ray."""
-        return command
-
-    def is_of_the_engine(self, process: HostedProcess) -> bool:
-        """Tell whether a process is Ray's own: a worker in store, or one of its daemons."""
-        theirs = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
-        return process.command.startswith(theirs) or "/site-packages/ray/" in process.command
-
-    def hostnames(self) -> list[str]:
-        """Return what `hostname` says on each node, asked through Ray."""
-        return self._driver(_HOSTNAMES)
-
-    def alive(self) -> set[str]:
-        """Return the hosts whose nodes live, as Ray's head tells it."""
-        addresses = self._driver(_ADDRESSES)
-        return {host.name for host in self.hosts if host.address in addresses}
 
 
 _CONNECT = """

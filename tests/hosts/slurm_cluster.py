@@ -6,6 +6,8 @@ import os
 import shlex
 import shutil
 
+from cluster import Cluster
+from secrets_search import ENVIRONMENT
 from three_hosts import Host, HostedProcess, ThreeHosts
 from waiting import wait_until
 
@@ -55,21 +57,15 @@ exit "$(scontrol --oneliner show job "$job" | sed 's/.* ExitCode=\\([0-9]*\\):.*
 """  # `sbatch --wait` looks every ten seconds
 
 
-class SlurmCluster:
-    """Slurm on h1, h2 and h3.
-
-    Attributes:
-        name: as `--on` has it.
-        daemon: what the engine's process of a node is called.
-        environment: of a command on any host.
-    """
+class SlurmCluster(Cluster):
+    """Slurm on h1, h2 and h3."""
 
     name = "slurm"
     daemon = "slurmd"
 
     def __init__(self, hosts: ThreeHosts) -> None:
-        self.hosts = hosts
-        self.environment = {"SLURM_CONF": "/tmp/slurm/slurm.conf"}
+        super().__init__(hosts)
+        self.environment = {"SLURM_CONF": "/tmp/slurm/slurm.conf", **ENVIRONMENT}
         self._key = os.urandom(1024)  # what munge proves to the others that it knows
 
     @staticmethod
