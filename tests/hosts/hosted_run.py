@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -115,12 +116,18 @@ class HostedRun:
             lambda: "the end of:\n" + "\n".join(map(str, self.left(*names))),
         )
 
-    def kill(self, host: str, words: str) -> None:
-        """SIGKILL the processes on a host whose command lines hold `words`, of ours or not."""
-        found = [each for each in self.cluster.hosts[host].processes() if words in each.command]
-        assert found, f"no {words} on {host}"
-        for each in found:
-            os.kill(each.pid, signal.SIGKILL)
+    def kill_launcher(self) -> None:
+        """SIGKILL the launcher."""
+        self._kill("h1", f"python {CHECKOUT}/launch.py")
+
+    def kill_agent(self, host: str) -> None:
+        """SIGKILL the agent on a host, and nothing of what it has started."""
+        self._kill(host, f"{sys.executable} -P -m prisam_p2p.hosts.agent ")
+
+    def _kill(self, host: str, beginning: str) -> None:
+        processes = self.cluster.hosts[host].processes()
+        (found,) = [each for each in processes if each.command.startswith(beginning)]
+        os.kill(found.pid, signal.SIGKILL)
 
     def end(self) -> None:
         """End it, however far it is."""
