@@ -26,7 +26,7 @@ NAMES = ("h1", "h2", "h3")
 TOOLS = ("unshare", "nsenter", "setpriv", "mount", "ip", "tini")
 
 HOUR_S = 3600
-CLOCKS_S = {"h1": 1 * HOUR_S, "h2": 4 * HOUR_S, "h3": 9 * HOUR_S}
+CLOCKS_S = {"h1": 1 * HOUR_S, "h2": 4 * HOUR_S, "h3": 9 * HOUR_S, "visitor": 0}
 """How far the monotonic clock of a host is ahead of this machine's when it boots first."""
 
 _NAMESPACES = ("--net", "--uts", "--mount", "--ipc", "--pid", "--time")
@@ -272,12 +272,23 @@ class ThreeHosts:
 
     by_name: dict[str, Host]
     folder: Path
+    switch: Switch
 
     def __getitem__(self, name: str) -> Host:
         return self.by_name[name]
 
     def __iter__(self) -> Iterator[Host]:
         return iter(self.by_name.values())
+
+    @contextmanager
+    def visitor(self) -> Iterator[Host]:
+        """Boot one more host at the switch, which has no part in anything."""
+        host = Host("visitor", "10.77.0.9", self.folder / "visitor", self.switch)
+        host.boot()
+        try:
+            yield host
+        finally:
+            host.kill()
 
     def reboot(self) -> None:
         """Boot all hosts anew, with their cables in: nothing is left of what they did."""
@@ -291,7 +302,7 @@ class ThreeHosts:
 def three_hosts(folder: Path) -> Iterator[ThreeHosts]:
     """Boot h1, h2 and h3; their files lie below `folder`. All of it is ended at the end."""
     switch = Switch()
-    hosts = ThreeHosts({}, folder)
+    hosts = ThreeHosts({}, folder, switch)
     try:
         for number, name in enumerate(NAMES, start=1):
             host = Host(name, f"10.77.0.{number}", folder / name, switch)

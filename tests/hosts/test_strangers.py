@@ -1,0 +1,49 @@
+"""A stranger at the switch is refused by peers and by the launcher's line, and is counted."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hosted_run import HostedRun
+from secrets_search import processes_texts
+
+pytestmark = pytest.mark.hosts
+
+STRANGER = Path(__file__).with_name("stranger.py")
+LINE = re.compile(rb"--launcher\0([\d.]+):(\d+)\0--launcher-key\0([^\0]+)\0")
+
+
+def test_a_stranger_is_refused_and_counted(cluster):
+    run = HostedRun(cluster, peers=6, rounds=60)
+    try:
+        run.until_round(1)
+        ours = [p for host in ("h1", "h2", "h3") for p in run.peers_of(host)[:1]]
+        assert len(ours) == 3
+        texts = processes_texts(cluster.hosts).values()
+        lines = {match.groups() for text in texts for match in LINE.finditer(text)}
+        ((address, port, key),) = lines  # all agents were told the same
+        targets = {address.decode(): [f"{port.decode()},{key.decode()}"]}
+        for peer in ours:
+            (started,) = run.records(peer, "started")
+            targets.setdefault(started["address"], []).append(str(started["port"]))
+        with cluster.hosts.visitor() as visitor:
+            lines = [
+                line
+                for where, ports in targets.items()
+                for line in visitor.run(sys.executable, STRANGER, where, *ports).stdout.splitlines()
+            ]
+        assert len(lines) == 4
+        assert all(line.startswith("refused") for line in lines), lines
+        assert run.wait() == 0, run.printed()
+    finally:
+        run.end()
+    for peer in ours:
+        turned = run.records(peer, "turned")
+        verdicts = {x["verdict"] for x in turned}
+        assert "unencrypted" in verdicts, turned
+        assert {"wrong-key", "silent"} & verdicts, turned
+    closure = run.summary["closure"]
+    assert (closure["unexplained_bytes"], closure["failures"]) == (0, [])
+    assert closure["judged_connections"] == closure["connections"] == 6 * 5
+    assert closure["foreign_connections"] > 0
