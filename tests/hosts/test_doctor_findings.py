@@ -15,7 +15,13 @@ from prisam_p2p.hosts.doctor.findings import (
     median_ms,
     pairs,
     rated_pairs,
+    together,
 )
+
+
+def _probe(what: str) -> dict[str, Any]:
+    return {"what": what, "available": False, "detail": "not here", "costs": "something"}
+
 
 _HERE: dict[str, Any] = {
     "python": "3.11.2",
@@ -81,10 +87,9 @@ def test_other_versions_are_named_with_both(
         (
             replace(
                 _HOST,
-                examined=_HERE
-                | {"probes": [{"what": "veth", "available": False, "detail": "no", "costs": "c"}]},
+                examined=_HERE | {"probes": [_probe("veth"), _probe("cgroup v2 memory")]},
             ),
-            *("veth", "no"),
+            *("cgroup v2 memory", "not here"),
         ),
     ],
 )
@@ -107,3 +112,9 @@ def test_all_pairs_are_reached_and_the_rate_is_measured_around_a_ring_both_ways(
 def test_the_median_of_round_trips() -> None:
     assert median_ms(Way("a", "b", rtt_ms=[3.0, 1.0, 2.0])) == 2.0
     assert median_ms(Way("a", "b", "refused")) is None
+
+
+def test_lacks_that_are_alike_are_told_once_with_all_their_hosts() -> None:
+    found = [HostLack(host, "GPU", "none", "c") for host in ("h1", "h3")]
+    other = HostLack("h2", "clock", "late", "c")
+    assert together([found[0], other, found[1]]) == [HostLack("h1, h3", "GPU", "none", "c"), other]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _RELEASE = "prisam-p2p"
 _SLOW_CLOCK_MS = 10.0
+
+_COUNTS_HERE = ("SO_MAX_PACING_RATE", "SOCK_DESTROY", "cgroup v2 memory")
+"""Capabilities (netns/capabilities.py) that peers on hosts use. Those of namespaces do not matter:
+peers have the addresses of their hosts. What sock_diag tells is in `kernel`."""
 
 
 @dataclass(frozen=True)
@@ -154,5 +158,15 @@ def _of_host(host: ExaminedHost) -> list[HostLack]:
         found.append(HostLack(host.name, "clock", f"known to {bound_ms:.1f} ms only", cost))
     if not host.gpus:
         found.append(HostLack(host.name, "GPU", "none is seen", "--device cuda has no host here"))
-    missing = [each for each in host.examined["probes"] if not each["available"]]
-    return [*found, *(HostLack(host.name, p["what"], p["detail"], p["costs"]) for p in missing)]
+    for each in host.examined["probes"]:
+        if each["what"] in _COUNTS_HERE and not each["available"]:
+            found.append(HostLack(host.name, each["what"], each["detail"], each["costs"]))
+    return found
+
+
+def together(found: Sequence[HostLack]) -> list[HostLack]:
+    """Return lacks that are alike as one, with all the places where they are."""
+    places: dict[HostLack, list[str]] = {}
+    for each in found:
+        places.setdefault(replace(each, where=""), []).append(each.where)
+    return [replace(each, where=", ".join(where)) for each, where in places.items()]
