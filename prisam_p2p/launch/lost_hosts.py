@@ -5,13 +5,15 @@ docs/decisions/0042-leases-and-fencing.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from prisam_p2p.control.messages import Fence, Fenced
 from prisam_p2p.control.spec import Source
 from prisam_p2p.errors import LaunchError
+from prisam_p2p.hosts.clock import ClockOffset
+from prisam_p2p.hosts.clock_notes import ClockNotes
 from prisam_p2p.launch.fences import HostFence
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.peer_processes import PeerProcesses
@@ -23,7 +25,13 @@ from prisam_p2p.settings import OnHostLoss
 
 
 class HostedEngine(Protocol):
-    """What an engine with several hosts does besides (`Engine`)."""
+    """What an engine with several hosts does besides (`Engine`).
+
+    Attributes:
+        clocks: host -> what is known of its clock, as its agent said last.
+    """
+
+    clocks: Mapping[str, ClockOffset]
 
     def losses(self) -> list[HostLoss]:
         """Return the hosts that were lost since the last call; never waits."""
@@ -59,7 +67,7 @@ class _Lost:
 
 
 class LostHosts:
-    """The lost hosts of a run, and their peers.
+    """The hosts of a run while it goes on: which are lost, what becomes of their peers, the clocks.
 
     Args:
         note: takes records for the launcher's journal.
@@ -77,6 +85,7 @@ class LostHosts:
         self._engine, self._plan, self._processes = engine, plan, processes
         self._note, self._on_restart = note, on_restart
         self._neighbors = {spec.peer_id: spec.neighbors for spec in processes.specs}
+        self._clock_notes = ClockNotes()
         self._placement = dict(plan.placement)
         self._reasons: dict[str, str] = {}
         self._open: list[_Lost] = []
@@ -93,6 +102,8 @@ class LostHosts:
         Raises:
             LaunchError: no host is left.
         """
+        for record in self._clock_notes.due(self._engine.clocks, now_s):
+            self._note(record)
         lost = [
             peer for loss in self._engine.losses() for peer in self._lose(loss, now_s, may_restart)
         ]
@@ -110,6 +121,11 @@ class LostHosts:
             for start in failed:
                 self._processes.start_again(*start)
         return lost
+
+    def end(self, now_s: float) -> None:
+        """Journal what is known of the hosts' clocks at the end of the run."""
+        for record in self._clock_notes.last(self._engine.clocks, now_s):
+            self._note(record)
 
     def on_fenced(self, neighbor: str, report: Fenced) -> None:
         """A neighbor of a lost peer has fenced it off."""

@@ -145,6 +145,8 @@ class Supervisor:
             raise
         finally:
             self._display.end()
+            if self._hosts:
+                self._hosts.end(time.monotonic())
             # Of a zygote or a network that has ended: it was raised before.
             with suppress(LaunchError, NetworkError):
                 self._note_exits()

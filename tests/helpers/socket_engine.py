@@ -71,7 +71,7 @@ class HostedSockets(SocketEngine):
     def __init__(self, placement):
         super().__init__()
         self.placement, self.lost, self.gone, self.moves = dict(placement), [], set(), []
-        self.ended_hosts = []
+        self.ended_hosts, self.clocks = [], {}
 
     def host_of(self, peer):
         return self.placement[peer]

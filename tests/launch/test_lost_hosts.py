@@ -10,6 +10,7 @@ from spec_of_a import spec_of_a
 from prisam_p2p.control.messages import Fence, Fenced, Roster, RosterEntry, RosterUpdate
 from prisam_p2p.control.spec import Incarnation
 from prisam_p2p.errors import LaunchError
+from prisam_p2p.hosts.clock import ClockOffset
 from prisam_p2p.launch.fences import FENCE_TIMEOUT_S
 from prisam_p2p.launch.lost_hosts import LostHosts
 from prisam_p2p.launch.peer_processes import PeerProcesses
@@ -236,6 +237,18 @@ def test_after_the_rounds_nobody_is_started_again(course_of):
     assert not course.hosts.expects_back("b")
     course.fence(*ALL_ANSWERS, now_s=120.0)
     assert course.engine.moves == []
+
+
+def test_clocks_of_hosts_are_journalled_at_the_beginning_and_at_the_end(course_of):
+    course = course_of()
+    course.engine.clocks = {"h1": ClockOffset(-5.0, 0.001)}
+    course.hosts.look(100.0, True)
+    course.hosts.look(101.0, True)
+    course.engine.clocks = {"h1": ClockOffset(-5.5, 0.001)}
+    course.hosts.end(110.0)
+    first, last = course.noted("host_clock")
+    assert (first["host"], first["offset_s"], first["changed_s"]) == ("h1", -5.0, 0.0)
+    assert (last["offset_s"], last["bound_s"], last["changed_s"]) == (-5.5, 0.001, -0.5)
 
 
 # -- faults that start processes, where a host is lost ---------------------------------------
