@@ -113,6 +113,21 @@ def settings_options(command: Command) -> Command:
     return command
 
 
+def some_settings(*names: str, unset: str) -> Callable[[Command], Command]:
+    """Return what adds options for these fields of RunSettings; one not given is None.
+
+    Args:
+        unset: what holds where an option is not given.
+    """
+
+    def add(command: Command) -> Command:
+        for name in reversed(names):
+            command = _option(name, RunSettings.model_fields[name], unset)(command)
+        return command
+
+    return add
+
+
 def table_or_json(command: Command) -> Command:
     """Add --format, whose value the command gets as `output`."""
     return option_in(
@@ -168,9 +183,9 @@ def default_text(field: FieldInfo) -> str:
     return str(about(field).unset if field.default is None else field.default)
 
 
-def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+def _option(name: str, field: FieldInfo, unset: str | None = None) -> Callable[[Command], Command]:
     kind, flag, says = plain_type(field.annotation), option_name(name), about(field)
-    default = default_text(field)
+    default = unset or default_text(field)
     common: dict[str, Any] = {
         "common": says.common,
         "default": None,

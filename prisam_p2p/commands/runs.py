@@ -22,7 +22,13 @@ from prisam_p2p.command_group import EXIT_INTERRUPTED
 from prisam_p2p.commands.results import report_run
 from prisam_p2p.errors import CheckFailed, Undecided
 from prisam_p2p.export.sinks import require_sink
-from prisam_p2p.options import given_settings, option_in, settings_options, trust_option
+from prisam_p2p.options import (
+    given_settings,
+    option_in,
+    settings_options,
+    some_settings,
+    trust_option,
+)
 
 if TYPE_CHECKING:
     from prisam_p2p.launch.launch import Launched
@@ -136,6 +142,7 @@ def launch(
 @_ui
 @_log_to
 @trust_option
+@some_settings("on", "hosts", unset="as it was")
 @_force
 def resume(
     run: str | None,
@@ -145,13 +152,16 @@ def resume(
     log_to: str | None,
     trust_code: bool,
     force: bool,
+    on: str | None,
+    hosts: int | None,
 ) -> None:
     """Continue a run whose launcher was killed or interrupted, to the same result.
 
     RUN is its folder, or the beginning of a name in ./runs. Without it: the newest there.
 
     Peers continue from the last state that all of them have, with the settings of its plan.json.
-    Faults that have fired do not fire again.
+    Faults that have fired do not fire again. --on and --hosts continue it on other hosts, on
+    another number of them, or on this machine alone (--on none); without them, where it was.
 
     Example: prisam resume runs/demo
     """
@@ -161,7 +171,10 @@ def resume(
     from prisam_p2p.report.summaries import Summaries
 
     summaries = Summaries()
-    launched = resume_run(run_folder(run), quiet, summaries.make, trust_code, force, ui, log_to)
+    elsewhere = {"on": on, "hosts": hosts}
+    launched = resume_run(
+        run_folder(run), quiet, summaries.make, trust_code, force, ui, log_to, elsewhere
+    )
     _conclude(launched, summaries, quiet, output, ui)
 
 

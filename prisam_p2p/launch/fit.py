@@ -28,10 +28,19 @@ from prisam_p2p.launch.probe import (
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.preflight.cost_cache import cache_folder, remember, remembered
-from prisam_p2p.preflight.counts import Circumstances, count
+from prisam_p2p.preflight.counts import Circumstances, RunCounts, count
+from prisam_p2p.preflight.host_shares import host_shares
+from prisam_p2p.preflight.host_verdict import shortages_of_hosts
 from prisam_p2p.preflight.needs import disk, memory, most_memory, seconds
 from prisam_p2p.preflight.peer_cost import PeerCosts
-from prisam_p2p.preflight.verdict import Preflight, RunNeeds, refusal, shortages
+from prisam_p2p.preflight.verdict import (
+    Preflight,
+    RunNeeds,
+    Shortage,
+    refusal,
+    shortage_of_disk,
+    shortages,
+)
 from prisam_p2p.settings import Security
 from prisam_p2p.system.host_limits import HostLimits, host_limits, open_files
 
@@ -62,15 +71,17 @@ def require_fit(prepared: Prepared, runs: Sequence[PlannedRun], run_dir: Path, f
     """
     limits = host_limits(run_dir, Path(tempfile.gettempdir()))
     counted = [_needs(run, None) for run in runs]
-    found = shortages(counted, limits)
-    if not found and not _obviously_fits(runs, counted, limits):
+    hosts = runs[0].plan.hosts
+    found = _shortages(runs, counted, limits)
+    if not (hosts or found or _obviously_fits(runs, counted, limits)):
         examined = examine(prepared, runs, run_dir)
         found = [*examined.shortages]
         if examined.unknown:
             print(f"prisam: memory was not estimated: {examined.unknown}", file=sys.stderr)
     if not found:
         return
-    text = refusal(runs[0].plan.topology, found)
+    name, where = runs[0].plan.topology, "its hosts" if hosts else "this machine"
+    text = refusal(name, found, where)
     if not force:
         raise DoesNotFit(text)
     print(f"prisam: {text}", file=sys.stderr)
@@ -87,7 +98,18 @@ def examine(prepared: Prepared, runs: Sequence[PlannedRun], run_dir: Path) -> Pr
         except (PrisamError, OSError) as error:
             unknown = str(error)
         needs.append(_needs(run, costs))
-    return Preflight(runs[0].plan.topology, needs, limits, unknown, shortages(needs, limits))
+    found, shares = _shortages(runs, needs, limits), host_shares(runs[0].plan, needs[0].counts)
+    return Preflight(runs[0].plan.topology, needs, limits, unknown, found, shares)
+
+
+def _shortages(
+    runs: Sequence[PlannedRun], needs: Sequence[RunNeeds], limits: HostLimits
+) -> list[Shortage]:
+    """Return what does not fit here, or on the hosts; then this machine keeps the files alone."""
+    if (hosts := runs[0].plan.hosts) is None:
+        return shortages(needs, limits)
+    shares = host_shares(runs[0].plan, needs[0].counts)
+    return [*shortages_of_hosts(hosts, shares), *shortage_of_disk(needs, limits)]
 
 
 def costs_of(prepared: Prepared, plan: Plan) -> PeerCosts:
@@ -107,10 +129,21 @@ def costs_of(prepared: Prepared, plan: Plan) -> PeerCosts:
     return PeerCosts(costs)
 
 
+def counts_on_hosts(plan: Plan) -> RunCounts:
+    """Return what the run of a plan has at its peak where its peers live on several hosts."""
+    return count(plan, Circumstances(namespaces=False, secured=True, open_files=open_files()))
+
+
+def held_bytes() -> int:
+    """Return the memory that this process holds now, which its forks will share."""
+    return int(psutil.Process().memory_info().rss)
+
+
 def _needs(run: PlannedRun, costs: PeerCosts | None) -> RunNeeds:
     plan = run.plan
     secured = plan.settings.security is Security.CURVE
-    counts = count(plan, Circumstances(run.namespaces, secured, open_files()))
+    here = Circumstances(run.namespaces, secured, open_files())
+    counts = counts_on_hosts(plan) if plan.hosts else count(plan, here)
     needs = RunNeeds(
         algorithm=short_name(plan.settings.algorithm),
         namespaces=run.namespaces,
@@ -121,7 +154,7 @@ def _needs(run: PlannedRun, costs: PeerCosts | None) -> RunNeeds:
     )
     if costs is None:
         return needs
-    in_memory = memory(plan, counts, costs, _held_bytes(), run.namespaces)
+    in_memory = memory(plan, counts, costs, held_bytes(), run.namespaces)
     return replace(needs, memory=in_memory, seconds=seconds(plan, counts, costs))
 
 
@@ -131,17 +164,12 @@ def _obviously_fits(
     """Tell whether an upper bound on the memory leaves no doubt."""
     if limits.memory is None:
         return True
-    shared = _held_bytes()
+    shared = held_bytes()
     most = max(
         most_memory(run.plan, each.counts, shared) + each.disk.temporary
         for run, each in zip(runs, counted, strict=True)
     )
     return most < _OBVIOUS * limits.memory.amount
-
-
-def _held_bytes() -> int:
-    """Return the memory that this process holds now, which its forks will share."""
-    return int(psutil.Process().memory_info().rss)
 
 
 def _key(plan: Plan, peers: tuple[str, str]) -> dict[str, object]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,10 @@ from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.run_faults import faults_of, plan_of
+from prisam_p2p.hosts.engines.choice import engine_of
+from prisam_p2p.hosts.engines.interface import HostEngine
 from prisam_p2p.launch.fit import PlannedRun, examine, require_fit
+from prisam_p2p.launch.hosting import check_settings, on_hosts, placement_line, say
 from prisam_p2p.launch.lost_resources import peers_refused
 from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run import RunRequest, RunResult, begin_run
@@ -25,13 +28,20 @@ from prisam_p2p.launch.viewer import viewer_of
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
-from prisam_p2p.netns.choice import LOOPBACK, NAMESPACES, NetworkChoice, choose_network
+from prisam_p2p.netns.choice import (
+    HOSTS,
+    LOOPBACK,
+    NAMESPACES,
+    NetworkChoice,
+    choose_network,
+)
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.toml_file import no_such_file
 from prisam_p2p.plan.topology import Topology, load_topology, resolve_settings
 from prisam_p2p.plan.user_code import kept_in_run, load_code, named_by, settings_of_code
 from prisam_p2p.preflight.verdict import Preflight
+from prisam_p2p.settings import RunSettings
 from prisam_p2p.system.process_limits import allow_many_files
 
 
@@ -105,20 +115,29 @@ def launch(
     loaded = load_code(settings, named_by(topology, given, trust_code, records))
     code = kept_in_run(loaded, inputs or {}, folder)
     settings = settings_of_code(settings, code)
-    prepared = prepare(topology, settings, code)
-    fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
-    choice = network_for(prepared.plan, fault_plan, str(faults), quiet)
-    make_ready(prepared)
-    request = RunRequest(
-        prepared, prepared.plan, folder, choice, quiet, fault_plan, display, inputs or {}
-    )
-    try:
-        require_fit(prepared, planned_runs(request, bool(control_folder)), folder, force)
-        create_run_dir(folder)
-        with logging_to(folder, log_to), viewer_of(folder, ui) as viewer:
-            return _all_runs(replace(request, viewer=viewer), control_folder, after_run)
-    finally:
-        prepared.images.close()
+    with host_engine(settings, topology) as engine:
+        prepared = prepare(topology, settings, code)
+        with closing(prepared.images):
+            if engine:
+                prepared = placed(prepared, topology, engine, quiet)
+            fault_plan = faults_of(faults, topology, prepared.plan) if faults else None
+            choice = network_for(prepared.plan, fault_plan, str(faults), quiet)
+            make_ready(prepared)
+            request = RunRequest(
+                prepared,
+                prepared.plan,
+                folder,
+                choice,
+                quiet,
+                fault_plan,
+                display,
+                inputs or {},
+                engine=engine,
+            )
+            require_fit(prepared, planned_runs(request, bool(control_folder)), folder, force)
+            create_run_dir(folder)
+            with logging_to(folder, log_to), viewer_of(folder, ui) as viewer:
+                return _all_runs(replace(request, viewer=viewer), control_folder, after_run)
 
 
 def _all_runs(
@@ -154,9 +173,8 @@ def losses_of(request: RunRequest, result: RunResult) -> ResourceError | None:
 def baseline_request(request: RunRequest, baseline: Plan) -> RunRequest:
     """Return the run of a baseline beside `request`: without faults, in a folder inside its own."""
     folder = baseline_folder(request.run_dir, short_name(baseline.settings.algorithm))
-    choice = (
-        NetworkChoice(LOOPBACK, "nothing is sent") if baseline.traits.silent else request.choice
-    )
+    silent = baseline.traits.silent and not baseline.hosts
+    choice = NetworkChoice(LOOPBACK, "nothing is sent") if silent else request.choice
     return replace(request, plan=baseline, run_dir=folder, choice=choice, faults=None, inputs={})
 
 
@@ -193,14 +211,44 @@ def plan_launch(
     settings = resolve_settings(topology, overrides)
     given = [key for key, value in overrides.items() if value is not None]
     code = load_code(settings, named_by(topology, given, trust_code, records))
-    prepared = prepare(topology, settings, code)
-    with closing(prepared.images):
-        plan = prepared.plan
-        found = plan_of(faults, topology, plan) if faults else None
-        choice = choose_network(plan.settings.network, wants(plan, found))
-        make_ready(prepared)
-        request = RunRequest(prepared, plan, runs_folder, choice, quiet=True, faults=found)
-        return examine(prepared, planned_runs(request), runs_folder), found
+    with host_engine(settings, topology) as engine:
+        prepared = prepare(topology, settings, code)
+        with closing(prepared.images):
+            if engine:
+                prepared = placed(prepared, topology, engine, quiet=True)
+            plan = prepared.plan
+            found = plan_of(faults, topology, plan) if faults else None
+            choice = _choice_for(plan, found)
+            make_ready(prepared)
+            request = RunRequest(prepared, plan, runs_folder, choice, quiet=True, faults=found)
+            return examine(prepared, planned_runs(request), runs_folder), found
+
+
+@contextmanager
+def host_engine(settings: RunSettings, topology: Topology) -> Iterator[HostEngine | None]:
+    """Give the engine of the run's hosts, and free it at the end; None = there are no hosts.
+
+    Raises:
+        ConfigError: there is no such engine here, or other settings do not go with it.
+    """
+    check_settings(settings)
+    engine = engine_of(settings.on, settings.hosts or topology.hosts.count)
+    try:
+        yield engine
+    finally:
+        if engine:
+            engine.close()
+
+
+def placed(prepared: Prepared, topology: Topology, engine: HostEngine, quiet: bool) -> Prepared:
+    """Return a run whose peers are placed on hosts (see `on_hosts`); print where, unless quiet."""
+    make_ready(prepared)  # what a peer costs is measured by a fork
+    prepared, notes = on_hosts(prepared, topology, engine)
+    assert prepared.plan.hosts
+    say(notes)
+    if not quiet:
+        say([placement_line(prepared.plan.hosts)])
+    return prepared
 
 
 def run_reported(request: RunRequest, after_run: Callable[[Path], object]) -> RunResult:
@@ -231,12 +279,18 @@ def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -
     Args:
         where: the file or option that `faults` come from, for errors.
     """
-    choice = choose_network(plan.settings.network, wants(plan, faults))
+    choice = _choice_for(plan, faults)
     if faults:
         check_links(faults, choice, where)
     if not quiet and (lost := loss_of_fidelity(plan, faults, choice)):
         print(f"prisam: {lost}", file=sys.stderr)
     return choice
+
+
+def _choice_for(plan: Plan, faults: FaultPlan | None) -> NetworkChoice:
+    if plan.hosts:
+        return NetworkChoice(HOSTS, f"peers live on {len(plan.hosts.hosts)} hosts")
+    return choose_network(plan.settings.network, wants(plan, faults))
 
 
 def _topology(source: Path) -> tuple[Topology, Mapping[str, CodeRecord]]:

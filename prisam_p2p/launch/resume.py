@@ -5,7 +5,8 @@ What earlier launches wrote stays; this one appends (docs/decisions/0020-surviva
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,9 +19,11 @@ from prisam_p2p.launch.fit import require_fit
 from prisam_p2p.launch.launch import (
     Launched,
     baseline_request,
+    host_engine,
     losses_of,
     make_ready,
     network_for,
+    placed,
     planned_runs,
     reported,
     run_reported,
@@ -40,7 +43,7 @@ from prisam_p2p.measure.folders import baseline_of
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.user_code import check_trust, load_code, named_by
-from prisam_p2p.settings import Start
+from prisam_p2p.settings import RunSettings, Start
 
 
 def resume(
@@ -51,6 +54,7 @@ def resume(
     force: bool = False,
     ui: bool = False,
     log_to: str | None = None,
+    elsewhere: Mapping[str, object] | None = None,
 ) -> Launched:
     """Continue the run in `run_dir` to its end, and its baseline.
 
@@ -59,6 +63,8 @@ def resume(
         trust_code: run the code that its plan names.
         force: start also what does not fit on this machine.
         ui, log_to: as in `launch`.
+        elsewhere: the settings `on` and `hosts` in place of those of the plan; what is absent
+            stays. Results do not depend on them, and plan.json keeps those of the beginning.
 
     Raises:
         DoesNotFit: this machine has too little for the run; nothing was started.
@@ -71,16 +77,28 @@ def resume(
     if _completed(run_dir) and not _baseline_lacks(run_dir, plan):
         right = "a run that did not: nothing to resume"
         raise ConfigError(str(run_dir), "", "a run that completed", right)
-    prepared, faults = _prepared(plan, run_dir, trust_code), _faults(run_dir)
-    choice = network_for(plan, faults, str(run_dir), quiet)
-    make_ready(prepared)
-    request = RunRequest(prepared, plan, run_dir, choice, quiet, faults)
-    try:
-        require_fit(prepared, planned_runs(request), run_dir, force)
-        with logging_to(run_dir, log_to), viewer_of(run_dir, ui) as viewer:
-            return _rest_of(replace(request, viewer=viewer), after_run)
-    finally:
-        prepared.images.close()
+    settings, topology = _settings(plan, elsewhere or {}), topology_of(plan, run_dir / "plan.json")
+    with host_engine(settings, topology) as engine:
+        prepared, faults = _prepared(plan, settings, run_dir, trust_code), _faults(run_dir)
+        with closing(prepared.images):
+            if engine:
+                prepared = placed(prepared, topology, engine, quiet)
+            choice = network_for(prepared.plan, faults, str(run_dir), quiet)
+            make_ready(prepared)
+            request = RunRequest(
+                prepared, prepared.plan, run_dir, choice, quiet, faults, engine=engine
+            )
+            require_fit(prepared, planned_runs(request), run_dir, force)
+            with logging_to(run_dir, log_to), viewer_of(run_dir, ui) as viewer:
+                return _rest_of(replace(request, viewer=viewer), after_run)
+
+
+def _settings(plan: Plan, elsewhere: Mapping[str, object]) -> RunSettings:
+    """Return the settings of a run that goes on, maybe on other hosts."""
+    other = {key: value for key, value in elsewhere.items() if value is not None}
+    if other.get("on", plan.settings.on) != plan.settings.on:
+        other = {"hosts": None, **other}  # a number of hosts of the engine before
+    return RunSettings.model_validate({**plan.settings.model_dump(), **other})
 
 
 def _rest_of(request: RunRequest, after_run: Callable[[Path], object]) -> Launched:
@@ -128,15 +146,17 @@ def _plan(run_dir: Path) -> Plan:
     return read_plan(path)
 
 
-def _prepared(plan: Plan, run_dir: Path, trust_code: bool) -> Prepared:
+def _prepared(plan: Plan, settings: RunSettings, run_dir: Path, trust_code: bool) -> Prepared:
+    """Return what a run was begun with, and the settings that it goes on with."""
     path = run_dir / "plan.json"
     topology = topology_of(plan, path)
     naming = named_by(topology, (), trust_code, plan.code)
     check_trust(plan.settings, naming)
     _check_code(plan, path)
     code = load_code(plan.settings, naming)
-    prepared = prepare(topology, plan.settings, code)
-    was, would_be = (each.model_dump(exclude={"host"}) for each in (plan, prepared.plan))
+    prepared = prepare(topology, settings, code)
+    now = prepared.plan.model_copy(update={"settings": plan.settings})
+    was, would_be = (each.model_dump(exclude={"host", "hosts"}) for each in (plan, now))
     for key in was:
         if was[key] != would_be[key]:
             prepared.images.close()

@@ -19,6 +19,7 @@ from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
 from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults
 from prisam_p2p.faults.links.network_link_faults import LinkFaults, NetworkLinkFaults
+from prisam_p2p.hosts.engines.interface import HostEngine
 from prisam_p2p.launch.lost_resources import LauncherFailures
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_processes import PeerProcesses
@@ -66,6 +67,7 @@ class RunRequest:
         display: returns what shows its progress, given `quiet`.
         inputs: path in the run folder -> file that was written for this run, and is copied there.
         viewer: the process that shows this launch in a browser; None without one.
+        engine: what gives the hosts of `plan`; None = peers live here, without agents.
     """
 
     prepared: Prepared
@@ -77,6 +79,7 @@ class RunRequest:
     display: Callable[[bool], ProgressDisplay] = display_for
     inputs: Mapping[str, Path] = field(default_factory=dict)
     viewer: Viewer | None = None
+    engine: HostEngine | None = None
 
 
 @dataclass(frozen=True)

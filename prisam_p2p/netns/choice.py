@@ -20,6 +20,8 @@ from prisam_p2p.settings import NetworkKind
 from prisam_p2p.wire import ethernet
 
 NAMESPACES, LOOPBACK = NetworkKind.NAMESPACES.value, NetworkKind.LOOPBACK.value
+HOSTS = "hosts"
+"""Plain TCP between and within hosts, whose addresses the peers share."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class NetworkChoice:
     """The network of a run.
 
     Attributes:
-        network: NAMESPACES or LOOPBACK.
+        network: NAMESPACES, LOOPBACK or HOSTS.
         reason: why that one, for people.
     """
 
@@ -89,9 +91,9 @@ def make_network(choice: NetworkChoice, rates: Rates, run_id: str) -> Network:
     Raises:
         NetworkError: the kernel refused something that the probes found to work.
     """
-    if choice.network == LOOPBACK:
-        return Loopback(list(rates), run_id)
-    return Namespaces(list(rates), rates)
+    if choice.network == NAMESPACES:
+        return Namespaces(list(rates), rates)
+    return Loopback(list(rates), run_id)
 
 
 def link_checks(choice: NetworkChoice) -> list[LinkCheck]:

@@ -18,6 +18,8 @@ class HostOffer:
         node: the engine's name for it.
         address: IP address under which the other hosts reach it.
         cores, memory_mib, gpus: what the engine can give of it now.
+        threads, process_files: how many threads may be added there, and descriptors of one process;
+            None = the engine does not tell.
     """
 
     name: str
@@ -26,6 +28,8 @@ class HostOffer:
     cores: int
     memory_mib: int
     gpus: int = 0
+    threads: int | None = None
+    process_files: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,9 @@ class PeerNeeds:
     """What a peer needs of its host.
 
     Attributes:
-        cores: its weight when cores are shared: speed x threads of its profile.
-        paced: it is slower than a core, and holds that share of cores for as long as it trains;
-            the others take turns, so that any number of them fits on a core.
+        cores: speed x threads of its profile: how much of the cores it takes while it trains.
+            Peers wait for each other and take turns, so any number of them fits on a host that has
+            as many cores as the one that takes the most.
         memory_mib: what it holds at all times.
         training_mib: what training takes in addition, of as many peers at a time as there are
             cores.
@@ -46,7 +50,6 @@ class PeerNeeds:
     """
 
     cores: float
-    paced: bool = False
     memory_mib: float = 0.0
     training_mib: float = 0.0
     gpu: float | None = None
@@ -60,15 +63,13 @@ class HostRoom:
 
     Attributes:
         base_mib: memory that the host needs before its first peer.
-        cores: sum of the weights of its peers.
-        paced_cores: sum of those that are held.
+        cores: sum of what its peers take while they train.
         memory_mib: what its peers take, without what training takes in addition.
     """
 
     offer: HostOffer
     base_mib: int
     cores: float = 0.0
-    paced_cores: float = 0.0
     memory_mib: float = 0.0
     _training: list[float] = field(default_factory=list)  # a heap of the largest, one a core
     _gpu_left: list[float] = field(default_factory=list)
@@ -80,7 +81,7 @@ class HostRoom:
 
     def copy(self) -> HostRoom:
         """Return the same room, which changes on its own."""
-        taken = HostRoom(self.offer, self.base_mib, self.cores, self.paced_cores, self.memory_mib)
+        taken = HostRoom(self.offer, self.base_mib, self.cores, self.memory_mib)
         taken._training = list(self._training)
         taken._gpu_left, taken._gpu_peers = list(self._gpu_left), list(self._gpu_peers)
         return taken
@@ -93,7 +94,7 @@ class HostRoom:
     def lacks(self, needs: PeerNeeds) -> set[str]:
         """Return the resources of which too little is left for one more peer."""
         short = set[str]()
-        if needs.paced and self.paced_cores + needs.cores > self.offer.cores + 1e-9:
+        if needs.cores > self.offer.cores + 1e-9:
             short.add("cores")
         if self._mib_with(needs) > self.offer.memory_mib:
             short.add("memory")
@@ -102,9 +103,10 @@ class HostRoom:
         return short
 
     def share_with(self, needs: PeerNeeds) -> float:
-        """Return the largest share of a resource that is taken with one more peer, rounded."""
+        """Return the largest share of a resource that peers take with one more, rounded."""
         cores = (self.cores + needs.cores) / max(1, self.offer.cores)
-        memory = self._mib_with(needs) / max(1, self.offer.memory_mib)
+        for_peers = max(1, self.offer.memory_mib - self.base_mib)
+        memory = (self._mib_with(needs) - self.base_mib) / for_peers
         gpus = 0.0
         if needs.gpu is not None and self.offer.gpus:
             gpus = (self.offer.gpus - sum(self._gpu_left) + needs.gpu) / self.offer.gpus
@@ -123,7 +125,6 @@ class HostRoom:
             self._gpu_left[gpu] -= min(needs.gpu or 0.0, 1.0)
             self._gpu_peers[gpu] += 1
         self.cores += needs.cores
-        self.paced_cores += needs.cores if needs.paced else 0.0
         self.memory_mib += needs.memory_mib
         heapq.heappush(self._training, needs.training_mib)
         if len(self._training) > max(1, self.offer.cores):

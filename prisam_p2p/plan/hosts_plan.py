@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from prisam_p2p.plan.host_room import HostOffer, PeerNeeds
+from prisam_p2p.plan.placement import Lack, lacks_of
 from prisam_p2p.settings import EngineName, OnHostLoss, Placement
 
 
@@ -14,6 +15,7 @@ class HostsPlan(BaseModel):
     Attributes:
         engine: what gives the hosts.
         lease_s, on_host_loss: as the settings of these names.
+        names: host -> node, as the topology's [hosts] names them.
         base_mib: memory that a host needs before its first peer.
         hosts: name -> the host, in the engine's order.
         needs: peer -> what it needs of its host.
@@ -28,6 +30,7 @@ class HostsPlan(BaseModel):
     policy: Placement
     lease_s: float
     on_host_loss: OnHostLoss
+    names: dict[str, str] = {}
     base_mib: int = 0
     hosts: dict[str, HostOffer]
     needs: dict[str, PeerNeeds]
@@ -38,3 +41,9 @@ class HostsPlan(BaseModel):
     def peers_of(self, host: str) -> list[str]:
         """Return the peers that live on a host, in the order of the plan."""
         return [peer for peer, its_host in self.placement.items() if its_host == host]
+
+    def lacks(self) -> list[Lack]:
+        """Return the cores and the memory that it takes beyond what the hosts offer."""
+        pins = self.pins if self.policy is Placement.PIN else {}
+        offers = list(self.hosts.values())
+        return lacks_of(self.placement, self.needs, offers, pins, self.base_mib)

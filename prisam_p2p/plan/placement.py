@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prisam_p2p.errors import DoesNotFit
 from prisam_p2p.plan.host_room import HostOffer, HostRoom, PeerNeeds
@@ -16,10 +16,9 @@ from prisam_p2p.settings import Placement
 
 __all__ = [
     "HostOffer",
-    "HostRoom",
     "Lack",
-    "PeerNeeds",
     "Placed",
+    "lacks_of",
     "place",
     "place_elsewhere",
     "placed_as_before",
@@ -31,10 +30,11 @@ class Lack:
     """A resource of which a placement takes more than there is.
 
     Attributes:
-        resource: cores, memory or GPUs.
-        needed, offered: of all peers, and of all hosts: cores, MiB or GPUs.
-        over: host -> (taken, offered), of the hosts that have too little.
-        hosts: about how many hosts like these would do.
+        resource: cores or memory.
+        needed, offered: of memory, MiB of all peers and of all hosts; of cores, those of the peer
+            and of the host with the most.
+        over: host -> (needed, offered), of the hosts that have too little.
+        hosts: about how many hosts like these would do; 0 = none of them has room for a peer.
         peers: how many of the peers, in their order, do fit.
     """
 
@@ -53,12 +53,10 @@ class Placed:
     Attributes:
         hosts: peer -> host, in the order of the peers.
         gpus: peer -> numbers of the GPUs of its host that it may see; the others see none.
-        lacks: what is taken beyond what is offered: cores or memory; () = all fits.
     """
 
     hosts: dict[str, str]
     gpus: dict[str, tuple[int, ...]]
-    lacks: tuple[Lack, ...] = ()
 
 
 def place(
@@ -75,7 +73,8 @@ def place(
     peers with similar data as a whole where it fits; one that fits nowhere is spread. `pin` places
     the pinned peers first, and spreads the others.
 
-    Where cores or memory are too few the placement exceeds them, and says so in `lacks`.
+    Where memory is too little, or cores for one peer, the placement exceeds them; `lacks_of` tells
+    by how much.
 
     Args:
         pins: peer -> names of the hosts that it may live on; used by `pin` alone.
@@ -160,7 +159,6 @@ class _Attempt:
     ) -> None:
         self._needs, self._pins, self._limited = needs, pins, limited
         self._rooms = [HostRoom(host, base_mib) for host in hosts]
-        self._base_mib = base_mib
         self._hosts: dict[str, str] = {}
         self._gpus: dict[str, tuple[int, ...]] = {}
 
@@ -178,7 +176,14 @@ class _Attempt:
         """Return what came of it, the peers in the order given."""
         hosts = {peer: self._hosts[peer] for peer in peers}
         gpus = {peer: self._gpus[peer] for peer in peers if self._gpus[peer]}
-        return Placed(hosts, gpus, () if self._limited else tuple(self._lacks()))
+        return Placed(hosts, gpus)
+
+    def place_first(self, peers: Sequence[str]) -> int:
+        """Place peers until one fits nowhere; return how many were placed."""
+        for count, peer in enumerate(peers):
+            if peer not in self._hosts and not self._place_one(peer):
+                return count
+        return len(peers)
 
     def _place_groups(self) -> None:
         """Place each group of the data as a whole, the largest first, where it fits."""
@@ -220,36 +225,37 @@ class _Attempt:
         self._gpus[peer] = room.take(self._needs[peer])
         self._hosts[peer] = room.offer.name
 
-    def _lacks(self) -> Iterable[Lack]:
-        """Yield what is taken beyond what is offered."""
-        taken = {
-            "cores": [(room, room.paced_cores, float(room.offer.cores)) for room in self._rooms],
-            "memory": [(room, room.used_mib, float(room.offer.memory_mib)) for room in self._rooms],
-        }
-        for resource, rows in taken.items():
-            over = {r.offer.name: (took, has) for r, took, has in rows if took > has + 1e-6}
-            if over:
-                needed, offered = sum(row[1] for row in rows), sum(row[2] for row in rows)
-                base = self._base_mib if resource == "memory" else 0
-                yield Lack(
-                    resource,
-                    needed,
-                    offered,
-                    over,
-                    _hosts_needed(needed, offered, base, len(rows)),
-                    self._how_many_fit(),
-                )
 
-    def _how_many_fit(self) -> int:
-        """Return how many peers, in their order, fit on the hosts."""
-        hosts = [room.offer for room in self._rooms]
-        attempt = _Attempt(self._needs, hosts, self._pins, self._base_mib, limited=True)
-        count = 0
-        for peer in sorted(self._needs):
-            if not attempt._place_one(peer):
-                break
-            count += 1
-        return count
+def lacks_of(
+    placement: Mapping[str, str],
+    needs: Mapping[str, PeerNeeds],
+    hosts: Sequence[HostOffer],
+    pins: Mapping[str, Sequence[str]],
+    base_mib: int,
+) -> list[Lack]:
+    """Return the cores and the memory that a placement takes beyond what is offered.
+
+    Args:
+        pins: peer -> hosts that it may live on, where it is not free.
+    """
+    rooms = {host.name: HostRoom(host, base_mib) for host in hosts}
+    largest = dict.fromkeys(rooms, 0.0)
+    for peer, host in placement.items():
+        rooms[host].take(replace(needs[peer], gpu=None))
+        largest[host] = max(largest[host], needs[peer].cores)
+    fitting = _Attempt(needs, _in_order(hosts), pins, base_mib, limited=True)
+    most, found = fitting.place_first(sorted(needs)), list[Lack]()
+    wide = {h.name: (largest[h.name], float(h.cores)) for h in hosts if largest[h.name] > h.cores}
+    if wide:
+        cores = float(max(host.cores for host in hosts))
+        found.append(Lack("cores", max(largest.values()), cores, wide, 0, most))
+    full = {h.name: (rooms[h.name].used_mib, float(h.memory_mib)) for h in hosts}
+    over = {name: (used, has) for name, (used, has) in full.items() if used > has + 1e-6}
+    if over:
+        used, has = (sum(each[i] for each in full.values()) for i in (0, 1))
+        enough = -(-len(needs) * len(hosts) // most) if most else 0
+        found.append(Lack("memory", used, has, over, enough, most))
+    return found
 
 
 _NOTHING = PeerNeeds(cores=0.0)
@@ -271,14 +277,6 @@ def _size(needs: PeerNeeds, hosts: Sequence[HostOffer]) -> float:
     memory = needs.memory_mib / max(1, sum(host.memory_mib for host in hosts))
     cores = needs.cores / max(1, sum(host.cores for host in hosts))
     return round(max(cores, memory, (needs.gpu or 0.0) / gpus if gpus else 0.0), 12)
-
-
-def _hosts_needed(needed: float, offered: float, base: float, n_hosts: int) -> int:
-    """Return about how many hosts like these have enough; 0 = no number of them has."""
-    of_one = offered / n_hosts - base
-    if of_one <= 0:
-        return 0
-    return max(n_hosts + 1, -int(-(needed - base * n_hosts) // of_one))
 
 
 def _too_few_gpus(needs: Mapping[str, PeerNeeds], hosts: Sequence[HostOffer]) -> str:

@@ -168,4 +168,5 @@ def topology_of(plan: Plan, path: Path) -> Topology:
         graph=nx.freeze(graph),
         run=plan.settings.model_dump(),
         links=states_from_names(plan.links, plan.directed_links(), str(path)),
+        hosts_before=plan.hosts,
     )

@@ -31,7 +31,7 @@ from prisam_p2p.plan.plan import ModelPlan, PeerPlan, Plan
 from prisam_p2p.plan.profile import device_prune_ratio
 from prisam_p2p.plan.topology import Topology
 from prisam_p2p.plan.user_code import NO_CODE, Code, forkable, records_of, traits_of
-from prisam_p2p.settings import RunSettings, Split
+from prisam_p2p.settings import EngineName, RunSettings, Split
 from prisam_p2p.system.host import HostFacts, host_facts
 
 _SIMILARITY_RATIO_IF_NOBODY_PRUNES = 0.5
@@ -65,7 +65,8 @@ def prepare(topology: Topology, settings: RunSettings, code: Code = NO_CODE) -> 
     Raises:
         ConfigError: a setting, a profile or the data does not fit the others.
     """
-    usable_device(settings.device)
+    if settings.on is EngineName.NONE:
+        usable_device(settings.device)
     dataset = open_dataset(settings, code)
     split = _split(topology, settings, dataset, code)
     planner = _planner(topology, settings, dataset, split, code)

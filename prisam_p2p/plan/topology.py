@@ -1,6 +1,6 @@
 """Topologies: the peers of a network, their devices, their links, and settings of the run.
 
-A topology is a TOML file with the tables [peers], [links], [[link]] and [run].
+A topology is a TOML file with the tables [peers], [links], [[link]], [hosts] and [run].
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.graphs import LinksTable, graph_of, one_of_peers, read_graph
+from prisam_p2p.plan.hosts_plan import HostsPlan
+from prisam_p2p.plan.hosts_table import HostsTable
 from prisam_p2p.plan.link_properties import Link, LinkOverride, LinkState, link_states
 from prisam_p2p.plan.profile import DeviceProfile, is_path, load_profile
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told, load_toml, validate
@@ -70,6 +72,7 @@ class TopologyFile(BaseModel):
     peers: PeersTable
     links: LinksTable
     link: list[LinkOverride] = []
+    hosts: HostsTable = HostsTable()
     run: RunSettings = RunSettings()
 
 
@@ -86,6 +89,8 @@ class Topology:
         graph: frozen networkx.Graph over the peers; an edge is a link in both directions.
         run: setting -> value, for the settings that the file gives; validated.
         links: directed link -> state, for links with a rate, delay, jitter or loss.
+        hosts: the table of that name.
+        hosts_before: of an earlier run, whose plan.json this topology is from.
     """
 
     name: str
@@ -96,6 +101,8 @@ class Topology:
     graph: nx.Graph
     run: Mapping[str, object]
     links: Mapping[Link, LinkState] = field(default_factory=dict)
+    hosts: HostsTable = field(default_factory=HostsTable)
+    hosts_before: HostsPlan | None = None
 
 
 def load_topology(path: Path) -> Topology:
@@ -119,6 +126,7 @@ def load_topology(path: Path) -> Topology:
         graph=graph,
         run={key: getattr(file.run, key) for key in sorted(file.run.model_fields_set)},
         links=link_states(file.links, file.link, graph, str(path)),
+        hosts=file.hosts,
     )
 
 

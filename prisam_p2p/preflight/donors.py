@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import ceil
 
 from prisam_p2p.algorithms import Algorithm
-from prisam_p2p.plan.plan import PeerPlan, Plan
+from prisam_p2p.plan.plan import Plan
 from prisam_p2p.settings import Grouping
 
 _TRIED_FOR_EACH = 5
@@ -25,7 +25,7 @@ def donors_of_a_round(plan: Plan, peer: str) -> int:
     if algorithm in (Algorithm.D_PSGD, Algorithm.D_PSGD_FT, Algorithm.EXACT_SIMILARITY):
         return degree
     if traits.knows_groups:
-        return _alike(plan, plan.peers[peer])
+        return len(alike_neighbors(plan, peer))
     if algorithm is Algorithm.PENS:
         return min(degree, settings.pens_sampled or _TRIED_FOR_EACH * plan.fan_in)
     if not traits.clusters:  # a user's algorithm may pull from all
@@ -33,7 +33,7 @@ def donors_of_a_round(plan: Plan, peer: str) -> int:
     if settings.grouping is Grouping.TOP_M:
         return min(degree, settings.top_m)
     of_a_cluster = ceil((degree + 1) / plan.clusters) - 1
-    return min(degree, max(_alike(plan, plan.peers[peer]), of_a_cluster))
+    return min(degree, max(len(alike_neighbors(plan, peer)), of_a_cluster))
 
 
 def donors_of_a_run(plan: Plan, peer: str) -> float:
@@ -55,8 +55,9 @@ def donors_of_a_run(plan: Plan, peer: str) -> float:
     return float(degree * (1 - (1 - each / degree) ** draws))
 
 
-def _alike(plan: Plan, peer: PeerPlan) -> int:
-    """Return how many neighbors are in the peer's group of the data; 0 where there are none."""
-    if peer.group is None:
-        return 0
-    return sum(plan.peers[neighbor].group == peer.group for neighbor in peer.neighbors)
+def alike_neighbors(plan: Plan, peer: str) -> list[str]:
+    """Return the neighbors that are in the peer's group of the data; [] where there are none."""
+    group = plan.peers[peer].group
+    if group is None:
+        return []
+    return [each for each in plan.peers[peer].neighbors if plan.peers[each].group == group]

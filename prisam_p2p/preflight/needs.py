@@ -100,7 +100,7 @@ def memory(
         takes_turns = plan.settings.turns and peer.profile.speed == 1
         held += waiting if takes_turns else peak
         training.append(peak - waiting if takes_turns else 0.0)
-    at_once = sum(sorted(training, reverse=True)[: plan.host.cores])
+    at_once = sum(sorted(training, reverse=True)[: _cores(plan)])
     ends = 2 * counts.connections
     kernel = (
         costs.mean(lambda each: each.page_table_bytes) * counts.processes
@@ -112,9 +112,41 @@ def memory(
     if namespaces:
         launcher += counts.peers * _NAMESPACE_BYTES
     more_donors = sum(counts.donors.values()) - counts.peers * costs.mean(lambda each: each.donors)
-    pulled = more_donors * _offered_bytes(plan)
+    pulled = more_donors * offered_bytes(plan)
     peers = held + at_once + pulled + _CONNECTION_BYTES * counts.connections
     return Memory(shared, round(peers), round(launcher), round(kernel))
+
+
+def memory_of_peer(
+    plan: Plan, peer: str, counts: RunCounts, costs: PeerCosts
+) -> tuple[float, float]:
+    """Return the bytes that a peer, and the kernel for it, take, and those that training adds.
+
+    A device of full speed trains in turn with others; a slower one holds all at all times.
+    """
+    waiting, peak = costs.memory_bytes(plan.peers[peer].parameters)
+    takes_turns = plan.settings.turns and plan.peers[peer].profile.speed == 1
+    connections = counts.degrees[peer] + counts.donors[peer]
+    more_donors = counts.donors[peer] - costs.mean(lambda each: each.donors)
+    held = (
+        (waiting if takes_turns else peak)
+        + more_donors * offered_bytes(plan)
+        + _CONNECTION_BYTES * connections
+        + 2 * _TCP_END_BYTES * connections
+        + _DESCRIPTOR_BYTES * counts.peer_files
+        + _THREAD_BYTES * counts.threads / counts.peers
+        + costs.mean(lambda each: each.page_table_bytes)
+    )
+    return max(0.0, held), peak - waiting if takes_turns else 0.0
+
+
+def memory_of_agent(shared: int) -> int:
+    """Return the bytes that a host takes before its first peer: its agent, and what forks peers.
+
+    Args:
+        shared: bytes that a process holds that is ready to fork peers.
+    """
+    return shared + _LAUNCHER_BYTES + _HELPER_BYTES
 
 
 def most_memory(plan: Plan, counts: RunCounts, shared: int) -> int:
@@ -152,7 +184,7 @@ def disk(plan: Plan, counts: RunCounts) -> Disk:
         + rounds * _NEIGHBOR_RECORD_BYTES * sum(counts.degrees.values())
     )
     pulled = sum(
-        min(_SPOOL_BYTES, donors * _offered_bytes(plan)) for donors in counts.donors.values()
+        min(_SPOOL_BYTES, donors * offered_bytes(plan)) for donors in counts.donors.values()
     )
     return Disk(models + records + _SUMMARY_BYTES * len(peers), round(pulled))
 
@@ -162,10 +194,10 @@ def seconds(plan: Plan, counts: RunCounts, costs: PeerCosts) -> float:
 
     A round takes the time that the cores need for all peers, or that the slowest device needs.
     """
-    n, links, cores = counts.peers, sum(counts.degrees.values()), plan.host.cores
+    n, links, cores = counts.peers, sum(counts.degrees.values()), _cores(plan)
     start_s = n * (_FORK_S + costs.mean(lambda each: each.start_s)) + _CONNECTION_S * links
     work_s = n * costs.mean(lambda each: each.round_s) + _NEIGHBOR_S * links
-    donor_s = _DONOR_S + _PULLED_BYTE_S * _offered_bytes(plan)
+    donor_s = _DONOR_S + _PULLED_BYTE_S * offered_bytes(plan)
     work_s += donor_s * sum(counts.donors.values()) + n * _testing_s(plan, costs)
     dense_s = dict.fromkeys(plan.peers, costs.mean(lambda each: each.dense_step_s))
     slim_s = {peer: costs.step_s(each.macs) for peer, each in plan.peers.items()}
@@ -180,6 +212,11 @@ def seconds(plan: Plan, counts: RunCounts, costs: PeerCosts) -> float:
     later_s = n_dense * round_s(settings.epochs, dense_s)
     later_s += (settings.rounds - 1 - n_dense) * round_s(settings.epochs, slim_s)
     return _RUN_S + start_s / cores + round_s(settings.warmup_epochs, dense_s) + later_s
+
+
+def _cores(plan: Plan) -> int:
+    """Return the cores that the peers of a run share: of this host, or of all of its hosts."""
+    return sum(host.cores for host in plan.hosts.hosts.values()) if plan.hosts else plan.host.cores
 
 
 def _testing_s(plan: Plan, costs: PeerCosts) -> float:
@@ -210,7 +247,7 @@ def _next_bytes(plan: Plan, peer: PeerPlan) -> int:
     return plan.model.n_bytes if grows or plan.traits.dense else peer.n_bytes
 
 
-def _offered_bytes(plan: Plan) -> float:
+def offered_bytes(plan: Plan) -> float:
     """Return the bytes that a peer offers, on average."""
     if plan.traits.dense:
         return plan.model.n_bytes

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prisam_p2p.console import TableColumn, print_line, print_table
+from prisam_p2p.preflight.host_shares import HostShare
+from prisam_p2p.preflight.needs import MIB
 from prisam_p2p.preflight.units import bytes_text, seconds_text
 from prisam_p2p.preflight.verdict import Preflight, RunNeeds
 from prisam_p2p.system.host_limits import Allowance, HostLimits
@@ -14,12 +16,17 @@ from prisam_p2p.system.host_limits import Allowance, HostLimits
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of the table: what each run needs, and what is granted."""
+    """A line of the table: what each run needs, and what is granted.
+
+    Attributes:
+        of_launcher: it concerns the launcher's host, wherever the peers live.
+    """
 
     what: str
     needs: Callable[[RunNeeds], str]
     granted: Callable[[HostLimits], Allowance | None] = lambda _limits: None
     shown: Callable[[float], str] = lambda amount: f"{amount:,}"
+    of_launcher: bool = False
 
 
 _ROWS = (
@@ -60,6 +67,7 @@ _ROWS = (
         lambda run: bytes_text(run.disk.run_folder),
         lambda limits: limits.run_folder,
         bytes_text,
+        of_launcher=True,
     ),
     _Row(
         "temporary files",
@@ -71,12 +79,29 @@ _ROWS = (
 )
 
 
+_HOSTS = (
+    TableColumn("host", keeps=True),
+    TableColumn("node"),
+    TableColumn("peers", right=True),
+    TableColumn("cores", right=True),
+    TableColumn("memory", right=True),
+    TableColumn("GPUs", right=True),
+    TableColumn("links within", right=True),
+    TableColumn("across", right=True),
+    TableColumn("weights from other hosts", right=True),
+    TableColumn("devices", wraps=True),
+)
+
+
 def print_preflight(preflight: Preflight) -> None:
     """Print what the runs need beside what this machine has, and the verdict."""
     columns = [TableColumn(preflight.topology, keeps=True)]
     columns += [TableColumn(run.algorithm, right=True) for run in preflight.runs]
     columns += [TableColumn("there is", right=True), TableColumn("by")]
     print_table(columns, [_cells(row, preflight) for row in _ROWS])
+    if preflight.hosts:
+        print_line("")
+        print_table(_HOSTS, [_host_cells(share) for share in preflight.hosts])
     for line in verdict_lines(preflight):
         print_line(line)
 
@@ -91,7 +116,11 @@ def verdict_lines(preflight: Preflight) -> list[str]:
         lines.append(f"the launcher raises its limit of {soft:,} descriptors itself")
     if not preflight.shortages:
         what = "the rest" if preflight.unknown else "it"
-        return [*lines, f"{what} fits on this machine, as it is now"]
+        where = "its hosts" if preflight.hosts else "this machine"
+        return [
+            *lines,
+            f"{what} fits on {where}, as {'they are' if preflight.hosts else 'it is'} now",
+        ]
     return [*lines, *(f"does not fit: {each.told}" for each in preflight.shortages)]
 
 
@@ -111,6 +140,7 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
         "unknown": preflight.unknown,
         "runs": runs,
         "limits": asdict(preflight.limits),
+        "hosts": [asdict(each) for each in preflight.hosts],
     }
 
 
@@ -123,8 +153,26 @@ def _fits(preflight: Preflight) -> bool | None:
 
 def _cells(row: _Row, preflight: Preflight) -> list[str]:
     granted = row.granted(preflight.limits)
+    if preflight.hosts and not row.of_launcher:
+        granted = None  # the hosts' figures stand in their own table
     there = [row.shown(granted.amount), granted.limit] if granted else ["", ""]
     return [row.what, *map(row.needs, preflight.runs), *there]
+
+
+def _host_cells(share: HostShare) -> list[str]:
+    used, offered = (bytes_text(mib * MIB) for mib in (share.memory_mib, share.offered_mib))
+    return [
+        share.name,
+        share.node,
+        f"{share.peers:,}",
+        f"{share.cores:g} of {share.offered_cores:,}",
+        f"{used} of {offered}",
+        f"{share.gpus} of {share.offered_gpus}" if share.offered_gpus else "-",
+        f"{share.links_within:,}",
+        f"{share.links_across:,}",
+        f"about {bytes_text(share.pulled_bytes)} a round" if share.pulled_bytes else "-",
+        ", ".join(f"{n} {name}" for name, n in share.profiles.items()),
+    ]
 
 
 def _memory(run: RunNeeds, part: Callable[[Any], float]) -> str:

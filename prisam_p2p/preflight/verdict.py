@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prisam_p2p.preflight.counts import RunCounts
+from prisam_p2p.preflight.host_shares import HostShare
 from prisam_p2p.preflight.needs import Disk, Memory
 from prisam_p2p.preflight.units import bytes_text
 from prisam_p2p.system.host_limits import Allowance, HostLimits
@@ -51,6 +52,7 @@ class Preflight:
     Attributes:
         unknown: why memory and time are not known; "" if they are.
         shortages: what does not fit.
+        hosts: what lives on each host, in the run itself; [] = all peers live here.
     """
 
     topology: str
@@ -58,6 +60,7 @@ class Preflight:
     limits: HostLimits
     unknown: str
     shortages: Sequence[Shortage]
+    hosts: Sequence[HostShare] = ()
 
 
 def shortages(runs: Sequence[RunNeeds], limits: HostLimits) -> list[Shortage]:
@@ -67,14 +70,24 @@ def shortages(runs: Sequence[RunNeeds], limits: HostLimits) -> list[Shortage]:
         for each in _of_one(run, limits):
             if each.what not in found or each.needs > found[each.what].needs:
                 found[each.what] = each
-    on_disk = sum(run.disk.run_folder for run in runs)
-    found |= {each.what: each for each in _of_disk(on_disk, limits.run_folder)}
-    return list(found.values())
+    return [*found.values(), *shortage_of_disk(runs, limits)]
 
 
-def refusal(name: str, found: Sequence[Shortage]) -> str:
-    """Return the error text for a run that does not fit."""
-    return f"{name} does not fit on this machine: {'; '.join(each.told for each in found)}" + (
+def shortage_of_disk(runs: Sequence[RunNeeds], limits: HostLimits) -> list[Shortage]:
+    """Return what the disk of the run folder has too little of; all runs keep their files there."""
+    needs, granted = sum(run.disk.run_folder for run in runs), limits.run_folder
+    if granted is None or needs <= granted.amount:
+        return []
+    told = (
+        f"the run folder needs about {bytes_text(needs)}, {bytes_text(granted.amount)} are "
+        f"{granted.limit}: another --run-dir, or fewer rounds"
+    )
+    return [Shortage("disk", needs, granted.amount, told)]
+
+
+def refusal(name: str, found: Sequence[Shortage], where: str = "this machine") -> str:
+    """Return the error text for a run that does not fit on `where`."""
+    return f"{name} does not fit on {where}: {'; '.join(each.told for each in found)}" + (
         ". --force goes on all the same; prisam plan shows all figures"
     )
 
@@ -149,16 +162,6 @@ def _ports(counts: RunCounts, granted: Allowance | None) -> list[Shortage]:
         f"({granted.limit}): fewer neighbors"
     )
     return [Shortage("ports", needs, granted.amount, told)]
-
-
-def _of_disk(needs: int, granted: Allowance | None) -> list[Shortage]:
-    if granted is None or needs <= granted.amount:
-        return []
-    told = (
-        f"the run folder needs about {bytes_text(needs)}, {bytes_text(granted.amount)} are "
-        f"{granted.limit}: another --run-dir, or fewer rounds"
-    )
-    return [Shortage("disk", needs, granted.amount, told)]
 
 
 def _of_temporary(needs: int, granted: Allowance | None) -> list[Shortage]:

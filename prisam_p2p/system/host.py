@@ -54,7 +54,7 @@ def host_facts(step: Callable[[], None]) -> HostFacts:
     return HostFacts(
         system=platform.platform(),
         processor=_processor(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
+        cores=usable_cores(),
         memory_mib=psutil.virtual_memory().total // 2**20,
         python=platform.python_version(),
         versions=package_versions(),
@@ -79,7 +79,10 @@ def _reference_step_ms(step: Callable[[], None]) -> float:
     return round(statistics.median(times_s) * 1000, 3)
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 

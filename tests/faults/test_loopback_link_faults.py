@@ -6,7 +6,7 @@ from test_injector import Stage
 
 from prisam_p2p.control.messages import RemoveRule, RuleRemoved, SetRule
 from prisam_p2p.faults.injector import Injector
-from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults, why_not_on_loopback
+from prisam_p2p.faults.links.loopback_link_faults import LoopbackLinkFaults, why_not_by_messages
 from prisam_p2p.measure import records
 from prisam_p2p.plan.link_properties import LinkState
 
@@ -116,7 +116,7 @@ def test_a_process_that_comes_while_links_are_cut_gets_the_rules():
     ],
 )
 def test_which_faults_loopback_can_apply(kind, text, word):
-    why = why_not_on_loopback(occurrence(text, kind))
+    why = why_not_by_messages(occurrence(text, kind))
     assert why is None if word is None else word in why
 
 

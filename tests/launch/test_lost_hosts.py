@@ -27,7 +27,7 @@ KEYS = make_keys(NEIGHBORS)
 
 
 def plan_of(on_host_loss, **needs):
-    each = PeerNeeds(cores=1.0, memory_mib=10.0, **needs)
+    each = PeerNeeds(**({"cores": 1.0, "memory_mib": 10.0} | needs))
     return HostsPlan(
         engine=EngineName.LOCAL,
         policy=Placement.SPREAD,
@@ -211,7 +211,7 @@ def test_host_that_is_lost_meanwhile_gets_no_replacement(course_of):
 
 
 def test_peer_without_room_elsewhere_stays_lost_and_the_journal_says_so(course_of):
-    course = course_of(paced=True)  # each holds a core, and two are free on other hosts
+    course = course_of(memory_mib=500.0)  # two of them fill a host
     course.processes.get("b")
     course.lose("h3")
     course.lose("h2")

@@ -10,15 +10,28 @@ import pytest
 
 from prisam_p2p.errors import DoesNotFit
 from prisam_p2p.plan.host_room import HostOffer, PeerNeeds
-from prisam_p2p.plan.placement import place, place_elsewhere, placed_as_before
+from prisam_p2p.plan.placement import (
+    Lack,
+    Placed,
+    lacks_of,
+    place,
+    place_elsewhere,
+    placed_as_before,
+)
 from prisam_p2p.settings import Placement
 
 ROOMY = [HostOffer(f"h{i}", f"node{i}", f"10.0.0.{i}", 4, 8000, 2) for i in (1, 2, 3)]
 
 
 def peers(n: int, **needs: object) -> dict[str, PeerNeeds]:
-    each = PeerNeeds(cores=1.0, memory_mib=30.0)
-    return {f"p{i:02}": replace(each, group=i * 3 // n, **needs) for i in range(n)}  # type: ignore[arg-type]
+    each = PeerNeeds(**({"cores": 1.0, "memory_mib": 30.0} | needs))  # type: ignore[arg-type]
+    return {f"p{i:02}": replace(each, group=i * 3 // n) for i in range(n)}
+
+
+def lacks(
+    placed: Placed, needs: dict[str, PeerNeeds], hosts: list[HostOffer], base_mib: int = 0
+) -> list[Lack]:
+    return lacks_of(placed.hosts, needs, hosts, {}, base_mib)
 
 
 def drawn(seed: int) -> tuple[dict[str, PeerNeeds], list[HostOffer], Placement]:
@@ -31,7 +44,6 @@ def drawn(seed: int) -> tuple[dict[str, PeerNeeds], list[HostOffer], Placement]:
     needs = {
         f"p{i:03}": PeerNeeds(
             cores=draw.choice([0.05, 0.2, 0.8, 1.0, 4.0]),
-            paced=draw.random() < 0.2,
             memory_mib=draw.uniform(10, 120),
             training_mib=draw.uniform(0, 60),
             gpu=draw.choice([None, None, None, 0.0, 0.1]),
@@ -53,9 +65,9 @@ def test_every_peer_is_placed_once_and_within_the_limits(seed: int) -> None:
         here = [needs[peer] for peer, name in placed.hosts.items() if name == host.name]
         training = sorted((each.training_mib for each in here), reverse=True)[: host.cores]
         used_mib = 100 + sum(each.memory_mib for each in here) + sum(training)
-        held = sum(each.cores for each in here if each.paced)
-        over = {name for lack in placed.lacks for name in lack.over}
-        assert host.name in over or (used_mib <= host.memory_mib and held <= host.cores + 1e-6)
+        widest = max((each.cores for each in here), default=0)
+        over = {name for lack in lacks(placed, needs, hosts, 100) for name in lack.over}
+        assert host.name in over or (used_mib <= host.memory_mib and widest <= host.cores)
         for gpu in range(host.gpus):
             on_it = [p for p, seen in placed.gpus.items() if seen == (gpu,)]
             of_host = [p for p in on_it if placed.hosts[p] == host.name]
@@ -80,7 +92,7 @@ def test_what_was_placed_once_is_placed_so_again(seed: int) -> None:
 
     again = placed_as_before(placed.hosts, needs, hosts, base_mib=100)
 
-    assert (again and again.hosts) == (None if placed.lacks else placed.hosts)
+    assert (again and again.hosts) == (None if lacks(placed, needs, hosts, 100) else placed.hosts)
 
 
 def test_equal_peers_go_to_equal_hosts_in_turn() -> None:
@@ -112,7 +124,6 @@ def test_a_group_that_fits_on_no_host_is_spread() -> None:
 
     placed = place(peers(9), small, Placement.GROUP)
     assert Counter(placed.hosts.values()) == {"h1": 3, "h2": 3, "h3": 3}
-    assert placed.lacks == ()
 
     of_five = {peer: replace(each, group=0) for peer, each in peers(5).items()}
     assert len(set(place(of_five, small, Placement.GROUP).hosts.values())) > 1
@@ -135,29 +146,38 @@ def test_large_peers_go_first_where_the_plans_order_leaves_no_room() -> None:
 
     placed = place(needs, hosts, Placement.SPREAD)
 
-    assert placed.lacks == ()
+    assert lacks(placed, needs, hosts) == []
     assert placed.hosts["p0"] == placed.hosts["p1"] != placed.hosts["p2"]
 
 
 def test_too_little_memory_is_told_with_figures() -> None:
     hosts = [replace(host, memory_mib=100) for host in ROOMY]
 
-    (lack,) = place(peers(12), hosts, Placement.SPREAD, base_mib=40).lacks
+    needs = peers(12)
+    (lack,) = lacks(place(needs, hosts, Placement.SPREAD, base_mib=40), needs, hosts, 40)
 
     assert lack.resource == "memory"
     assert (lack.needed, lack.offered) == (3 * 40 + 12 * 30, 300)
     assert lack.over == {"h1": (160, 100), "h2": (160, 100), "h3": (160, 100)}
     assert (lack.peers, lack.hosts) == (6, 6)
-    assert not place(peers(6), hosts, Placement.SPREAD, base_mib=40).lacks
+    six = peers(6)
+    assert not lacks(place(six, hosts, Placement.SPREAD, base_mib=40), six, hosts, 40)
 
 
-def test_full_speed_devices_take_turns_and_slower_ones_hold_their_share_of_cores() -> None:
+def test_any_number_of_peers_shares_the_cores_that_each_of_them_could_have_alone() -> None:
     two_cores = [replace(ROOMY[0], cores=2)]
+    many, wide = peers(20), peers(2) | {"p90": PeerNeeds(cores=4.0)}
 
-    assert not place(peers(20), two_cores, Placement.SPREAD).lacks
-    (lack,) = place(peers(5, cores=0.5, paced=True), two_cores, Placement.SPREAD).lacks
-    assert (lack.resource, lack.needed, lack.offered) == ("cores", 2.5, 2)
-    assert (lack.peers, lack.hosts) == (4, 2)
+    assert not lacks(place(many, two_cores, Placement.SPREAD), many, two_cores)
+    (lack,) = lacks(place(wide, two_cores, Placement.SPREAD), wide, two_cores)
+    assert (lack.resource, lack.needed, lack.offered, lack.peers) == ("cores", 4.0, 2, 2)
+
+
+def test_a_wide_peer_goes_to_a_host_with_enough_cores() -> None:
+    hosts = [replace(ROOMY[0], cores=64), replace(ROOMY[1], cores=2), ROOMY[2]]
+    needs = {f"p{i}": PeerNeeds(cores=0.1) for i in range(3)} | {"p9": PeerNeeds(cores=4.0)}
+
+    assert place(needs, hosts, Placement.SPREAD).hosts["p9"] in ("h1", "h3")
 
 
 def test_gpus_are_shared_and_given_whole() -> None:
@@ -217,20 +237,20 @@ def test_peers_of_a_lost_host_go_where_the_least_is_taken() -> None:
 
 
 def test_peer_that_has_no_room_elsewhere_is_absent() -> None:
-    needs = peers(6, paced=True)  # each holds a core
-    hosts = [replace(host, cores=3) for host in ROOMY[:2]]
+    needs = peers(6, memory_mib=100.0)
+    hosts = [replace(host, memory_mib=300) for host in ROOMY[:2]]
     moving, staying = lost("h2", place(needs, hosts, Placement.SPREAD).hosts)
     assert place_elsewhere(moving, staying, needs, hosts[:1]).hosts == {}
-    roomier = [replace(hosts[0], cores=5)]
+    roomier = [replace(hosts[0], memory_mib=500)]
     again = place_elsewhere(moving, staying, needs, roomier)
     assert again.hosts == dict.fromkeys(sorted(moving)[:2], "h1")
 
 
 def test_where_a_launch_was_forced_to_exceed_the_hosts_a_restart_does_too() -> None:
-    needs = peers(8, paced=True)
-    hosts = [replace(host, cores=1) for host in ROOMY]
+    needs = peers(8, memory_mib=100.0)
+    hosts = [replace(host, memory_mib=100) for host in ROOMY]
     placed = place(needs, hosts, Placement.SPREAD)
-    assert placed.lacks
+    assert lacks(placed, needs, hosts)
     moving, staying = lost("h3", placed.hosts)
     again = place_elsewhere(moving, staying, needs, hosts[:2])
     assert sorted(again.hosts) == sorted(moving)

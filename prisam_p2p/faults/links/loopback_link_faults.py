@@ -1,4 +1,4 @@
-"""Faults of links on plain loopback: message rules at both ends of a link.
+"""Faults of links on plain loopback and between hosts: message rules at both ends of a link.
 
 A message that is on its way when a link is cut is dropped by the receiver, a later one by the
 sender. TCP notices nothing: connections stay, heartbeats pass, and packets cannot be touched.
@@ -19,15 +19,15 @@ from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 _BASE = "links"
 
 
-def why_not_on_loopback(occurrence: Occurrence) -> str | None:
-    """Return why a fault of links cannot be applied on loopback; None = it can."""
+def why_not_by_messages(occurrence: Occurrence) -> str | None:
+    """Return why message rules cannot apply a fault of links; None = they can."""
     wanted = effect(occurrence)
     if wanted.cut in ("reject", "reset"):
-        return f"on loopback nothing can {wanted.cut} TCP segments"
+        return f"without namespaces nothing can {wanted.cut} TCP segments"
     if wanted.loss:
-        return "on loopback packets cannot be dropped; the kind `drop` loses messages"
+        return "without namespaces packets cannot be dropped; the kind `drop` loses messages"
     if wanted.rate_mbit_s:
-        return "on loopback only devices have rates, not links"
+        return "without namespaces only devices have rates, not links"
     return None
 
 
