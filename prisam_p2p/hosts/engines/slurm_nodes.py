@@ -109,6 +109,7 @@ def srun_command(version: str, job: str, host: HostOffer, agent: Sequence[str]) 
         "--no-kill",
         "--wait=0",
         "--quiet",
+        "--mpi=none",
         *agent,
     ]
 
