@@ -58,7 +58,7 @@ class HostedRun:
         self.log = self.head.tmp / f"{name}.log"
         self._before = {each.pid for host in cluster.hosts for each in host.processes()}
         self._process = self.head.start(
-            *cluster.launcher(_launch(self.head, name, cluster.name, options, network)),
+            *cluster.launcher(_launch(self.head, name, options, network)),
             log=self.log,
             environment=cluster.environment,
         )
@@ -146,12 +146,10 @@ def write_network(folder: Path, name: str, values: dict[str, Any]) -> Path:
     return path
 
 
-def _launch(
-    head: Host, name: str, engine: str, options: Sequence[object], network: dict[str, Any]
-) -> list[str]:
-    """Write the topology on the head; return the command that launches it there."""
+def _launch(head: Host, name: str, options: Sequence[object], network: dict[str, Any]) -> list[str]:
+    """Write the topology on the head; return the command that launches it there, without --on."""
     write_network(head.tmp, name, network)
     return [
         *("python", str(CHECKOUT / "launch.py"), f"/tmp/{name}.toml"),
-        *("--on", engine, "--run-dir", f"/tmp/{name}", *map(str, options)),
+        *("--run-dir", f"/tmp/{name}", *map(str, options)),
     ]

@@ -47,7 +47,7 @@ class RayCluster(Cluster):
 
     def launcher(self, command: list[str]) -> list[str]:
         """Return what a user runs on h1 for `command` to use Ray."""
-        return command
+        return [*command, "--on", self.name]
 
     def is_of_the_engine(self, process: HostedProcess) -> bool:
         """Tell whether a process is Ray's own: a worker in store, or a daemon."""

@@ -101,7 +101,10 @@ class SlurmCluster(Cluster):
         It ends with the job, by the job's exit code.
         """
         job = ("sbatch", "--parsable", "--nodes=3", "--exclusive", "--no-kill")
-        output = ("--output=/tmp/job-%j.log", f"--wrap=exec {shlex.join(command)}")
+        output = (
+            "--output=/tmp/job-%j.log",
+            f"--wrap=exec {shlex.join([*command, '--on', self.name])}",
+        )
         return ["sh", "-c", _SUBMIT_AND_WAIT, *job, *output]
 
     def is_of_the_engine(self, process: HostedProcess) -> bool:
