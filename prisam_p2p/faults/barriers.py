@@ -52,18 +52,25 @@ class Barrier:
         missing = self.expected - self.waiting
         return all(cannot_come(peer, self.at[0]) for peer in missing)
 
-    def may_release(self, is_lost: Callable[[str, int], bool], now_s: float) -> bool:
-        """Tell whether the faults have taken effect, and every awaited peer is there.
+    def may_release(
+        self,
+        is_lost: Callable[[str, int], bool],
+        is_changing: Callable[[str], bool],
+        now_s: float,
+    ) -> bool:
+        """Tell whether the faults, or their heals, have taken effect, and awaited peers are there.
 
         Args:
             is_lost: (peer, round) -> whether it will not come back.
+            is_changing: peer -> whether a heal has still to take effect there.
         """
         if self.acted_s is None:
             return False
         if now_s - self.acted_s > TIMEOUT_S:
             return True
         back = all(p in self.waiting or is_lost(p, self.at[0]) for p in self.awaited)
-        return back and all(firing.settled for firing in self.applied)
+        settled = all(firing.settled for firing in self.applied)
+        return back and settled and not any(map(is_changing, self.expected))
 
     def await_again(self, peer: str) -> None:
         """Wait for the next process of a peer to arrive here."""

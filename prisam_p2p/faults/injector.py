@@ -169,7 +169,7 @@ class Injector:
                 for firing in self.firings:
                     self._heal_at(barrier, firing, now_s)
                     self._apply_at(barrier, firing, now_s)
-            if barrier.may_release(self._is_lost, now_s):
+            if barrier.may_release(self._is_lost, self._is_changing, now_s):
                 barrier.released = True
                 for peer in sorted(barrier.waiting):
                     self._release(peer)
@@ -220,6 +220,13 @@ class Injector:
         """Tell whether a peer that was to come back to a barrier of this round does not."""
         gone = self._peers.is_down(peer) and not self.firings.expects_back(peer)
         return gone or self._peers.is_past(peer, round_index)
+
+    def _is_changing(self, peer: str) -> bool:
+        """Tell whether a peer may still drop what others send once they are released.
+
+        A suspended process removes its rules when it goes on.
+        """
+        return self._peers.is_removing_rules(peer) and not self.firings.is_suspended(peer)
 
 
 def _restarts_at_once(firing: Firing) -> bool:

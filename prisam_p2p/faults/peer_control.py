@@ -46,6 +46,9 @@ class PeerControl(Protocol):
     def is_stopped(self, peer: str) -> bool:
         """Tell whether a peer's process is stopped: a SIGSTOP has taken effect."""
 
+    def is_removing_rules(self, peer: str) -> bool:
+        """Tell whether a peer has not removed yet all rules for messages that it was told to."""
+
     def is_down(self, peer: str) -> bool:
         """Tell whether a peer has no process."""
 

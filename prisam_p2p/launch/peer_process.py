@@ -11,9 +11,12 @@ from prisam_p2p.control.messages import (
     AtBarrier,
     Order,
     PeerDone,
+    RemoveRule,
     Report,
     ResourceLost,
     RosterEntry,
+    RuleRemoved,
+    SetRule,
     TransferHeld,
 )
 from prisam_p2p.control.spec import Incarnation, PeerSpec
@@ -40,6 +43,8 @@ class PeerProcess:
         settled: whether its connections are back at the end of the run; None = not known yet.
         given_up: why the watchdog ends it; "" = it does not.
         lost_host: the host that was lost with it; "" = none was.
+        early: orders about rules that wait until it is up: before, it expects others.
+        removing: rules that it was told to remove, and has not removed yet.
     """
 
     spec: PeerSpec
@@ -57,6 +62,8 @@ class PeerProcess:
     settled: bool | None = None
     given_up: str = ""
     lost_host: str = ""
+    early: list[Order] = field(default_factory=list)
+    removing: set[str] = field(default_factory=set)
 
     @property
     def number(self) -> int:
@@ -115,7 +122,19 @@ class PeerProcess:
 
     def send(self, order: Order) -> None:
         """Send an order now, or once the process takes it: it may be stopped."""
+        if self.port is None and isinstance(order, SetRule | RemoveRule):
+            self.early.append(order)
+            return
+        if isinstance(order, RemoveRule):
+            self.removing.add(order.rule_id)
         self.lines.send_line(encode(order))
+
+    def note_port(self, port: int) -> None:
+        """Note where it listens, and send what had to wait for that."""
+        self.port = port
+        early, self.early = self.early, []
+        for order in early:
+            self.send(order)
 
     def receive(self) -> Iterator[Report] | None:
         """Wait for bytes; return the reports that are complete, None at the end of the line.
@@ -130,6 +149,8 @@ class PeerProcess:
         try:
             report = decode_report(line)
             self._check_places(report)
+            if isinstance(report, RuleRemoved):
+                self.removing.discard(report.rule_id)
         except ControlError as error:
             reason = f"it sent a wrong line: {error}"
             raise LaunchError(f"peer {self.peer}", reason, self.last_lines()) from None

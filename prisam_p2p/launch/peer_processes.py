@@ -203,7 +203,7 @@ class PeerProcesses:
 
     def note_port(self, process: PeerProcess, port: int) -> None:
         """Note where a process listens; every roster from now on has a higher version."""
-        process.port = port
+        process.note_port(port)
         self._roster_version += 1
 
     def send_roster(self, process: PeerProcess, leave_out: Collection[str]) -> None:
@@ -274,6 +274,10 @@ class PeerProcesses:
     def is_stopped(self, peer: str) -> bool:
         """See PeerControl."""
         return not self.is_down(peer) and self.acts.is_stopped(self._latest[peer].number)
+
+    def is_removing_rules(self, peer: str) -> bool:
+        """See PeerControl."""
+        return not self.is_down(peer) and bool(self._latest[peer].removing)
 
     def is_down(self, peer: str) -> bool:
         """See PeerControl."""

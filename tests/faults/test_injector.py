@@ -6,7 +6,7 @@ from collections import Counter
 from hand_faults import fault, full, neighbors, plan
 
 from prisam_p2p.control.codec import name_of
-from prisam_p2p.control.messages import AttackActed, RuleRemoved
+from prisam_p2p.control.messages import AttackActed, RemoveRule, RuleRemoved
 from prisam_p2p.faults.barrier_plan import barriers_of
 from prisam_p2p.faults.barriers import TIMEOUT_S
 from prisam_p2p.faults.injector import Injector
@@ -30,7 +30,7 @@ class HandActs(LocalProcessActs):
 class NotingPeers:
     def __init__(self):
         self.done, self.down, self.stopped, self.past = [], set(), set(), {}
-        self.attacks, self.lost_hosts = {}, {}
+        self.attacks, self.removing, self.lost_hosts = {}, set(), {}
         self.pids, self.state = {}, None
         self.starts, self.acts = Counter(), HandActs(self)
 
@@ -59,6 +59,9 @@ class NotingPeers:
 
     def is_stopped(self, peer):
         return peer in self.stopped
+
+    def is_removing_rules(self, peer):
+        return peer in self.removing and peer not in self.down
 
     def is_down(self, peer):
         return peer in self.down
@@ -289,6 +292,54 @@ def test_a_rule_is_set_before_any_release_and_removed_at_its_heal():
     for acted in (0, 3):
         stage.injector.on_report("p00", RuleRemoved("f#0", acted), stage.now_s)
     assert stage.noted().count("FaultVerified") == 1
+
+
+class RemovingPeers(NotingPeers):
+    """Peers remove a rule when the test says so."""
+
+    def order(self, peer, order):
+        super().order(peer, order)
+        if isinstance(order, RemoveRule):
+            self.removing.add(peer)
+
+
+CUT = 'kind = "drop"\nid = "f"\nat = {{ round = 1, phase = "train" }}\npeers = {peers}\n'
+CUT += 'message = "mask"\nheal = {{ rounds = 1 }}'
+
+
+def healed_at_a_barrier(peers, more=""):
+    """Return a stage where all wait at the barrier at which these peers' rules are removed."""
+    stage = Stage(CUT.format(peers=peers) + more, RemovingPeers())
+    stage.arrive("p00", "p01", "p02")
+    asked = stage.arrive("p00", "p01", "p02", at=(2, "train"))
+    assert [what for _, what in asked] == ["remove-rule"] * len(asked)
+    return stage
+
+
+def test_nobody_leaves_a_barrier_before_all_have_removed_their_rules():
+    """Who left early would send to one whose rule still drops it."""
+    stage = healed_at_a_barrier('["p00", "p01"]')
+    assert stage.tick() == []
+    stage.peers.removing.discard("p01")
+    assert stage.tick() == []
+    stage.peers.removing.discard("p00")
+    assert stage.tick() == [("p00", GO), ("p01", GO), ("p02", GO)]
+
+
+def test_a_peer_that_is_gone_has_no_rules():
+    stage = healed_at_a_barrier('["p01"]')
+    assert stage.exits("p01") == [("p00", GO), ("p02", GO)]
+
+
+def test_a_suspended_peer_is_not_waited_for():
+    nap = fault('peers = ["p02"]\nheal = { rounds = 3 }', id="nap", kind="pause")
+    stage = Stage(CUT.format(peers='["p02"]') + "\n\n" + nap, RemovingPeers())
+    stage.arrive("p00", "p01", "p02")
+    stage.peers.stopped.add("p02")
+    assert stage.tick() == [("p00", GO), ("p01", GO)]
+    assert stage.arrive("p00", "p01", at=(2, "train")) == [
+        ("p02", "remove-rule"), ("p00", GO), ("p01", GO)
+    ]  # fmt: skip
 
 
 # -- attacks -----------------------------------------------------------------------------------

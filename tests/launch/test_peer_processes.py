@@ -6,14 +6,18 @@ import pytest
 from socket_engine import DEADLINE_S, SocketEngine
 from spec_of_a import spec_of_a
 
-from prisam_p2p.control.codec import encode
+from prisam_p2p.control.codec import decode_order, encode
+from prisam_p2p.control.message_rule import Rule
 from prisam_p2p.control.messages import (
     AtBarrier,
     ProcessUp,
     Ready,
+    RemoveRule,
     Roster,
     RosterEntry,
     RosterUpdate,
+    RuleRemoved,
+    SetRule,
     TransferHeld,
 )
 from prisam_p2p.control.spec import AttackSpec, Incarnation
@@ -112,6 +116,40 @@ def test_a_later_process_has_the_port_of_the_one_before_and_the_next_number(run)
     later = Incarnation(number=4, port=8, late=True, source="state", first_round=5, attack=attack)
     assert engine.incarnations == [Incarnation(number=3), later]
     assert processes.get("b").roster_entry == RosterEntry("b", B.address, 8, 4, B.public_key)
+
+
+def test_a_rule_is_being_removed_until_the_peer_says_so_or_ends(run):
+    engine, processes, _ = run
+    processes.start("b")
+    processes.note_port(processes.get("b"), 8)
+    for rule_id in ("f#0/in", "f#0/out"):
+        processes.order("b", RemoveRule(rule_id))
+    for rule_id, left in (("f#0/in", True), ("f#0/out", False)):
+        assert processes.is_removing_rules("b")
+        engine.ends["b"].sendall(encode(RuleRemoved(rule_id, 0)))
+        assert [report for _, report in processes.hear(DEADLINE_S)] == [RuleRemoved(rule_id, 0)]
+        assert processes.is_removing_rules("b") == left
+    processes.order("b", RemoveRule("g#0"))
+    processes.get("b").exit_code = -9
+    assert not processes.is_removing_rules("b")
+
+
+def test_a_process_that_is_not_up_yet_is_told_of_rules_once_it_is(run):
+    """Before, it expects its roster, and takes any other order for a broken launcher."""
+    engine, processes, _ = run
+    processes.start("b")
+    b, rule = processes.get("b"), Rule("f#0", "drop", "out", frozenset(["a"]))
+    processes.order("b", SetRule(rule))
+    processes.order("b", RemoveRule("g#0"))
+    assert not processes.is_removing_rules("b")
+    processes.send_roster(b, leave_out=[])
+    assert engine.order("b") == Roster(0, ())
+    processes.note_port(b, 8)
+    with engine.ends["b"].makefile("rb") as lines:
+        assert [decode_order(lines.readline()) for _ in range(2)] == [
+            SetRule(rule), RemoveRule("g#0")
+        ]  # fmt: skip
+    assert processes.is_removing_rules("b")
 
 
 def test_a_peer_that_joins_has_its_first_process_late(run):
