@@ -40,6 +40,14 @@ class HeldLease:
         self._renewal, self._asked_s = 0, asked_s
         self._over = False
 
+    def begin(self, lease_s: float, now_s: float) -> None:
+        """Let it last so long from now on, unless answers move its end on; told by `BeginRun`.
+
+        It is as if an answer had come that fast: nothing runs here before the next request, which
+        is to be sent at once, was heard.
+        """
+        self._lease_s, self.ends_s = lease_s, now_s + lease_s
+
     def next_s(self) -> float:
         """Return when the next request is to be sent."""
         return self._asked_s + self._lease_s / RENEWALS

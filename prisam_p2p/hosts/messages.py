@@ -15,6 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from prisam_p2p.learn.dataset_pools import InputType
+
 Number: TypeAlias = Annotated[int, Field(ge=1)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0)]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
@@ -46,20 +48,28 @@ class BeginRun(_HostMessage):
 
     Attributes:
         host: the agent's, h1, h2, ..
+        address: of this host; its peers listen there.
         n_peers: of the whole run; a peer's place on the board is its index in the plan.
         epoch_s: the run's beginning on the launcher's CLOCK_MONOTONIC; the agent translates it.
         settings: of the run (RunSettings as JSON).
         clusters: whether peers cluster masks; what that needs is then imported before the forks.
+        n_classes, image_shape, dtype, code: as in PeerSpec; what a training step needs is made
+            ready before the forks, too.
         cores: that this run may use here.
         lease_s: the agent ends its peers when it has not heard from the launcher for this long.
     """
 
     run_id: str
     host: str
+    address: str
     n_peers: Count
     epoch_s: float
     settings: dict[str, Any]
     clusters: bool
+    n_classes: Count
+    image_shape: tuple[int, ...]
+    dtype: InputType
+    code: dict[str, dict[str, str]]
     cores: Count
     lease_s: Seconds
 

@@ -3,7 +3,8 @@
 The zygote is forked from the launcher once everything heavy is imported and cached, while that
 still has one thread, no ZeroMQ context and no CUDA; it stays that way, so its forks are sound.
 When the launcher dies the kernel kills the zygote, and with it the peers. Here is the launcher's
-end; the other is zygote_process.py.
+end; the other is zygote_process.py. A host agent has threads of ZeroMQ, so its zygote is no fork of
+it but a program of its own (hosts/host_zygote.py), and is talked to in the same way.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from prisam_p2p.control.spec import ENTRY, BoardSpec, Incarnation, PeerSpec, ProcessInput
@@ -38,29 +40,60 @@ _ENDING_S = 10.0
 """After its line was closed, the zygote kills its children; one that takes longer is killed."""
 
 
+@dataclass(frozen=True)
+class Zygote:
+    """A zygote that was started by this process.
+
+    Attributes:
+        line: this process's end of the line to it.
+        is_ready: it forks at once; else it first says that it is ready.
+    """
+
+    pid: int
+    line: socket.socket
+    is_ready: bool = True
+
+
+def fork_zygote(board: BoardSpec) -> Zygote:
+    """Make a fork of this process a zygote."""
+    importlib.import_module(ENTRY)
+    sampler = Sampler(board)
+    gc.collect()
+    gc.freeze()  # children's collections then write to no shared page
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        ZygoteProcess(theirs, sampler).run()
+    theirs.close()
+    gc.unfreeze()
+    return Zygote(pid, ours)
+
+
 class ZygoteEngine:
     """The launcher's end: asks the zygote to fork and to look, and is told of exits. See Engine.
 
     Args:
         board: where the peers show what they are doing.
         stall_timeout_s: a zygote that gives no answer for this long is killed.
+        zygote: None = a fork of this process.
+        fresh: peers are fresh interpreters, not copies of the zygote's.
 
     Attributes:
         on_wait: see Engine.
+        is_ready: whether the zygote forks at once.
     """
 
-    def __init__(self, board: BoardSpec, stall_timeout_s: float) -> None:
-        importlib.import_module(ENTRY)
-        sampler = Sampler(board)
-        gc.collect()
-        gc.freeze()  # children's collections then write to no shared page
-        self._line, theirs = socket.socketpair()
-        self._pid = os.fork()
-        if self._pid == 0:
-            self._line.close()
-            ZygoteProcess(theirs, sampler).run()
-        theirs.close()
-        gc.unfreeze()
+    def __init__(
+        self,
+        board: BoardSpec,
+        stall_timeout_s: float,
+        zygote: Zygote | None = None,
+        fresh: bool = False,
+    ) -> None:
+        zygote = zygote or fork_zygote(board)
+        self._line, self._pid, self.is_ready = zygote.line, zygote.pid, zygote.is_ready
+        self._fresh = fresh
         self._line.setblocking(False)
         self._answers = JsonLines(self._line)
         self._watched = HelperProcess(NAME, self._pid, "all peers", stall_timeout_s)
@@ -75,12 +108,26 @@ class ZygoteEngine:
         self.acts = LocalProcessActs(self._alive.get, self._send)
         self.on_wait: Callable[[], object] = lambda: None
 
-    def start(self, spec: PeerSpec, incarnation: Incarnation) -> StartedProcess:
-        """See Engine."""
+    def start(
+        self,
+        spec: PeerSpec,
+        incarnation: Incarnation,
+        environment: Mapping[str, str] | None = None,
+    ) -> StartedProcess:
+        """See Engine.
+
+        Args:
+            environment: what is set in the new process before it does anything.
+        """
         ours, theirs = socket.socketpair()
-        given = ProcessInput(spec=spec, incarnation=incarnation)
-        number = next(self._numbers)
-        order = {"fork": given.model_dump_json(), "place": spec.index, "number": number}
+        line, number = LineSocket(ours), next(self._numbers)
+        order = {"place": spec.index, "number": number, "environment": dict(environment or {})}
+        text = ProcessInput(spec=spec, incarnation=incarnation).model_dump_json()
+        if self._fresh:
+            order |= _to_a_fresh_one(spec, incarnation)
+            line.send_line(len(text.encode()).to_bytes(4, "big") + text.encode())
+        else:
+            order["fork"] = text
         try:
             self._owes_fork, self._refused = True, None
             with theirs:
@@ -95,7 +142,11 @@ class ZygoteEngine:
             raise
         finally:
             self._owes_fork = False
-        return StartedProcess(number, pid, LineSocket(ours))
+        return StartedProcess(number, pid, line)
+
+    def renew_lease(self, until_s: float) -> None:
+        """Let the zygote live until this time of CLOCK_MONOTONIC, unless it is told a later one."""
+        self._answers.send({"lease": until_s})
 
     def exits(self) -> list[ProcessExit]:
         """See Engine."""
@@ -163,6 +214,10 @@ class ZygoteEngine:
 
     def _take_in(self, answer: dict[str, Any]) -> None:
         match answer:
+            case {"ready": _}:
+                self.is_ready = True
+            case {"failed": reason}:
+                raise LaunchError(NAME, reason)
             case {"forked": number, "pid": pid}:
                 self._forked[number] = self._alive[number] = pid
             case {"refused": error}:
@@ -183,3 +238,14 @@ class ZygoteEngine:
 def _is_there(pid: int) -> bool:
     state = process_state(pid)
     return state is not None and state.letter not in "ZX"
+
+
+def _to_a_fresh_one(spec: PeerSpec, incarnation: Incarnation) -> dict[str, Any]:
+    """Return what an order to fork has where the fork becomes a fresh interpreter."""
+    board = spec.board.fd if spec.board else None
+    fds = (spec.data.fd, spec.turns_fd, board, *(spec.network or {}).values())
+    return {
+        "fork": incarnation.entry,
+        "log": str(spec.log_path),
+        "inherits": [fd for fd in fds if fd is not None],
+    }
