@@ -144,6 +144,11 @@ class LostHosts:
         return failed or any(peer in each.waiting for each in self._open)
 
     @property
+    def any_lost(self) -> bool:
+        """Whether a host was lost so far."""
+        return bool(self._reasons)
+
+    @property
     def waiting(self) -> str:
         """Return in words what is waited for, "" = nothing."""
         return "; ".join(

@@ -131,7 +131,7 @@ class Supervisor:
             self._connect()
             self._watch_rounds()
             self._injector.heal_all(time.monotonic())
-            if self._has_faults or self._someone_left():
+            if self._has_faults or self._someone_left() or self._a_host_was_lost():
                 self._settle()
             self._before_exit()
             self._processes.order_all(Exit())
@@ -194,6 +194,10 @@ class Supervisor:
         """Tell whether a peer stopped before its last round: its goodbyes may be on their way."""
         n_rounds = self._settings.rounds
         return any(each.done and each.rounds_done < n_rounds for each in self._processes)
+
+    def _a_host_was_lost(self) -> bool:
+        """Tell whether connections to peers that started elsewhere may still be opened."""
+        return self._hosts is not None and self._hosts.any_lost
 
     def _settle(self) -> None:
         """Let connections that faults broke come back, and messages on their way arrive."""
