@@ -16,6 +16,7 @@ from prisam_p2p.options import (
     table_or_json,
     trust_option,
 )
+from prisam_p2p.settings import EngineName, Heading
 
 
 @click.argument("topology", type=TOPOLOGY)
@@ -59,14 +60,35 @@ def plan(topology: str, faults: str | None, output: str, trust_code: bool, **giv
         print_faults(found)
 
 
+@option_in(
+    Heading.HOSTS,
+    "--on",
+    "engine",
+    type=click.Choice([each.value for each in EngineName if each is not EngineName.NONE]),
+    help="Examine the hosts of this engine instead: are their ports reached, how well are their "
+    "clocks known, round trips and rates between them, what each lacks. docs/hosts.md",
+)
+@option_in(
+    Heading.HOSTS,
+    "--hosts",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --on: only the first N that it offers. [all; 2 with local]",
+)
 @table_or_json
-def doctor(output: str) -> None:
+def doctor(output: str, engine: str | None, hosts: int | None) -> None:
     """Test what network emulation this machine can do, and measure one link: docs/network.md.
 
-    Names what each missing piece costs. Takes some seconds and leaves nothing behind.
+    Names what each missing piece costs. Takes some seconds and leaves nothing behind. With --on it
+    starts an agent on each host of an engine; exit code 1: no run is possible on these hosts.
 
-    Example: prisam doctor --format json
+    Example: prisam doctor --on ray
     """
+    if hosts is not None and engine is None:
+        raise click.UsageError("--hosts is an option beside --on")
+    if engine:
+        _examine_hosts(EngineName(engine), hosts, output)
+        return
     from prisam_p2p.netns.doctor import examine, print_findings
 
     found = examine()
@@ -74,6 +96,22 @@ def doctor(output: str) -> None:
         click.echo(json.dumps(found, indent=1))
     else:
         print_findings(found)
+
+
+def _examine_hosts(name: EngineName, hosts: int | None, output: str) -> None:
+    from prisam_p2p.hosts.doctor.examination import examine_hosts
+    from prisam_p2p.hosts.doctor.printed import print_hosts_report
+    from prisam_p2p.hosts.engines.choice import engine_of
+
+    engine = engine_of(name, hosts)
+    assert engine
+    report = examine_hosts(engine, hosts)
+    if output == "json":
+        click.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        print_hosts_report(report)
+    if not report.usable:
+        click.get_current_context().exit(1)
 
 
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))

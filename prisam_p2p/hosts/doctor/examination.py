@@ -37,10 +37,14 @@ class HostsReport:
     ways: Sequence[Way]
     lacks: Sequence[HostLack]
 
+    @property
+    def usable(self) -> bool:
+        """Whether nothing forbids a run."""
+        return not any(each.forbids for each in self.lacks)
+
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values; `usable`: nothing forbids a run."""
-        usable = not any(each.forbids for each in self.lacks)
-        return {**asdict(self), "usable": usable}
+        """Return it as JSON values."""
+        return {**asdict(self), "usable": self.usable}
 
 
 def examine_hosts(engine: HostEngine, count: int | None) -> HostsReport:

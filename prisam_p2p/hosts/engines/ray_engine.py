@@ -65,9 +65,10 @@ class RayEngine:
             return self._driver.ask({"connect": self._address}, "nodes", _CONNECT_S)
         except LaunchError as error:
             self.close()
+            why = error.reason.rstrip(". ")
             right = (
                 f"a Ray cluster that this host is a node of; at {self._address} (RAY_ADDRESS, "
-                f"else auto): {error.reason}. `ray start --head` starts one on this host, and "
+                f"else auto): {why}. `ray start --head` starts one on this host, and "
                 "`ray start --address=HOST:6379` on another adds that to it"
             )
             raise ConfigError("--on", "", self.name, right) from None
