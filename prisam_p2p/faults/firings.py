@@ -45,6 +45,7 @@ class Firings:
         occurrences = plan.occurrences if plan else []
         self._acts = {o.kind: act_class(o.kind)(peers, links) for o in occurrences}
         self._all = [Firing(o, peer) for o in occurrences for peer in o.concerned]
+        self._unproved: list[Firing] = []
 
     def __iter__(self) -> Iterator[Firing]:
         return iter(self._all)
@@ -108,10 +109,6 @@ class Firings:
         """Return the firings that ended a peer's process and have not begun to heal."""
         return [f for f in self.active(peer) if f.traits.ends_process and f.back_s is None]
 
-    def awaits_evidence(self, firing: Firing) -> bool:
-        """Tell whether a healed firing's evidence is still to come."""
-        return firing.healed_s is not None and self.act(firing).awaits_evidence(firing)
-
     # -- when the clock acts ---------------------------------------------------------------
 
     def due_s(self, firing: Firing, began_s: float) -> float | None:
@@ -168,6 +165,19 @@ class Firings:
         if self._is_outlasted(firing) or act.heal(firing, now_s):
             self.verify(firing, act.observe(firing, now_s), now_s)
             self.note_healed(firing, now_s)
+            if act.awaits_evidence(firing):
+                self._unproved.append(firing)
+
+    def take_late_evidence(self, now_s: float) -> bool:
+        """Take in the evidence that comes after the heal; tell whether more is to come."""
+        waiting, self._unproved = self._unproved, []
+        for firing in waiting:
+            act = self.act(firing)
+            if act.awaits_evidence(firing):
+                self._unproved.append(firing)
+            else:
+                self.verify(firing, act.observe(firing, now_s), now_s)
+        return bool(self._unproved)
 
     def note_healed(self, firing: Firing, now_s: float) -> None:
         """Note that a firing is healed."""

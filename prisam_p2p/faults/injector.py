@@ -127,15 +127,8 @@ class Injector:
                     self.firings.apply(firing, now_s, now_s - due_s)
             if firing.active:
                 self._tend(firing, now_s)
-        self.awaits_evidence(now_s)
+        self.firings.take_late_evidence(now_s)
         self._advance_barriers(now_s)
-
-    def awaits_evidence(self, now_s: float) -> bool:
-        """Take in the evidence that comes after the heal; tell whether more is to come."""
-        waiting = [f for f in self.firings if self.firings.awaits_evidence(f)]
-        for firing in waiting:
-            self.firings.verify(firing, self.firings.act(firing).observe(firing, now_s), now_s)
-        return any(map(self.firings.awaits_evidence, waiting))
 
     def _tend(self, firing: Firing, now_s: float) -> None:
         """Keep an active firing going, look for evidence, and heal it if it is due."""

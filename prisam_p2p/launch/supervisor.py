@@ -221,7 +221,7 @@ class Supervisor:
 
     def _awaits_evidence(self) -> bool:
         """Tell whether another host is still to tell of a fault that is healed."""
-        return self._injector.awaits_evidence(time.monotonic())
+        return self._injector.firings.take_late_evidence(time.monotonic())
 
     def _await_exits(self) -> None:
         """Wait until all processes have ended; end those that have not in time."""

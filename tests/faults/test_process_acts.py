@@ -6,11 +6,12 @@ import sys
 import psutil
 import pytest
 from hand_faults import fault
-from test_injector import GO, NotingPeers, Stage
+from test_injector import GO, HandActs, NotingPeers, Stage
 
 from prisam_p2p.control.messages import PeerDone, StateLost
 from prisam_p2p.measure import records
 from prisam_p2p.measure.files import path_beside
+from prisam_p2p.processes.throttle import Throttled
 
 HALF = (None, 0.5)
 SOON = "{ time_s = 0.01 }"
@@ -142,6 +143,40 @@ def test_a_process_that_is_not_slowed_is_no_evidence():
     for _ in range(210):
         stage.tick()
     assert stage.noted() == ["FaultApplied", "FaultHealed"]
+
+
+class FarActs(HandActs):
+    """What was asked of another host takes effect when the test says so."""
+
+    def __init__(self, peers):
+        super().__init__(peers)
+        self.told = {}
+
+    def throttled(self, number):
+        return self.told.get(number)
+
+
+def slowed_on_another_host():
+    stage = slowed()
+    stage.peers.acts = FarActs(stage.peers)
+    stage.tick(4.1)
+    assert stage.noted() == ["FaultApplied", "FaultHealed"]
+    return stage, stage.peers.number("p01")
+
+
+def test_evidence_that_comes_after_the_heal_is_taken_in():
+    stage, number = slowed_on_another_host()
+    assert stage.injector.firings.take_late_evidence(stage.now_s)
+    stage.peers.acts.told[number] = Throttled(4.0, 3.0)
+    assert not stage.injector.firings.take_late_evidence(stage.now_s)
+    assert evidence(stage) == ["it stood still for 75% of 4.00 s"]
+
+
+def test_no_evidence_is_awaited_of_a_process_that_has_ended():
+    stage, _ = slowed_on_another_host()
+    stage.exits("p01")
+    assert not stage.injector.firings.take_late_evidence(stage.now_s)
+    assert evidence(stage) == []
 
 
 # -- memory ------------------------------------------------------------------------------------

@@ -59,9 +59,9 @@ class SlowDown(Act):
         return _evidence(slowed.factor, self._figures(slowed)) if slowed.is_over else None
 
     def awaits_evidence(self, firing: Firing) -> bool:
-        """See Act."""
-        slowed = self._slowed.get(firing)
-        return slowed is not None and slowed.is_over and None in self._figures(slowed)
+        """See Act. Of a process that has ended no more is awaited."""
+        number, throttled = self._peers.number(firing.peer), self._slowed[firing].numbers
+        return any(n == number and self._peers.acts.throttled(n) is None for n in throttled)
 
     def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act."""
@@ -80,16 +80,17 @@ class SlowDown(Act):
         for number in slowed.numbers:
             self._peers.acts.end_throttle(number)
 
-    def _figures(self, slowed: _Slowed) -> list[Throttled | None]:
-        return [self._peers.acts.throttled(number) for number in slowed.numbers]
+    def _figures(self, slowed: _Slowed) -> list[Throttled]:
+        """Return what is known; nothing of a process whose host was lost, or tells of it later."""
+        found = [self._peers.acts.throttled(number) for number in slowed.numbers]
+        return [each for each in found if each]
 
 
-def _evidence(factor: float, figures: list[Throttled | None]) -> str | None:
+def _evidence(factor: float, figures: list[Throttled]) -> str | None:
     """Return for how long processes were suspended, None where that is not what `factor` asks."""
-    known = [each for each in figures if each]
-    watched_s = sum(each.watched_s for each in known)
-    if len(known) < len(figures) or watched_s < _MIN_WATCHED_S:
+    watched_s = sum(each.watched_s for each in figures)
+    if watched_s < _MIN_WATCHED_S:
         return None
-    share = sum(each.suspended_s for each in known) / watched_s
+    share = sum(each.suspended_s for each in figures) / watched_s
     near = abs(1 - factor - share) <= _TOLERANCE
     return f"it stood still for {share:.0%} of {watched_s:.2f} s" if near else None
