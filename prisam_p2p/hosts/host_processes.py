@@ -74,9 +74,6 @@ class HostProcesses:
         engine: forks them; it is ready.
         localized: returns a spec with what is of this host.
         send: sends reports.
-
-    Attributes:
-        acts_go_on: something that was begun has to be looked at many times a second.
     """
 
     def __init__(
@@ -90,7 +87,11 @@ class HostProcesses:
         self._by_mine: dict[int, _HostProcess] = {}
         self._secrets: dict[str, SecretStr] = {}
         self._trouble = AgentTrouble("", "", 0.0)
-        self.acts_go_on = False
+
+    @property
+    def acts_go_on(self) -> bool:
+        """Whether something that was begun has to be looked at many times a second."""
+        return self._engine.acts.goes_on
 
     def make_keys(self, peers: Sequence[str]) -> None:
         """Make a new pair for each peer, and report the public keys."""
@@ -168,14 +169,12 @@ class HostProcesses:
             case "throttle":
                 acts.throttle(mine, order.value)
             case "end-throttle":
-                acts.end_throttle(mine)
-                if found := acts.throttled(mine):
-                    evidence = {"watched_s": found.watched_s, "suspended_s": found.suspended_s}
+                self._tell_throttled(process)
+                return
             case "refuse-state":
                 acts.refuse_state(mine, process.state_path)
             case "accept-state":
                 acts.accept_state(mine)
-        self.acts_go_on = True
         self._send(ActDone(order.number, order.act, evidence), b"")
 
     def look(self, now_s: float, selector: selectors.BaseSelector) -> None:
@@ -194,6 +193,7 @@ class HostProcesses:
             process = self._by_mine.pop(gone.number)
             self.pump(process, selector)  # its last reports come before its end
             process.is_watched = False
+            self._tell_throttled(process)  # its end may be what ends the fault
             self._send(ProcessExited(process.number, gone.code), b"")
         self._tell_samples()
         self._tell_trouble()
@@ -225,6 +225,14 @@ class HostProcesses:
         if stopped != process.stopped:
             process.stopped = stopped
             self._send(ProcessStopped(process.number, stopped), b"")
+
+    def _tell_throttled(self, process: _HostProcess) -> None:
+        """End the throttle of a process, if it has one; report for how long that suspended it."""
+        acts = self._engine.acts
+        acts.end_throttle(process.mine)
+        if found := acts.throttled(process.mine):
+            evidence = {"watched_s": found.watched_s, "suspended_s": found.suspended_s}
+            self._send(ActDone(process.number, "end-throttle", evidence), b"")
 
     def _tell_samples(self) -> None:
         samples = self._engine.samples()

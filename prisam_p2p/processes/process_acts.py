@@ -129,6 +129,11 @@ class LocalProcessActs:
             if acted.refused:
                 self._keep_refused(number, acted, acted.refused)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next look has something to do."""
+        return any(each.throttle or each.refused for each in self._acted.values())
+
     # -- memory --------------------------------------------------------------------------
 
     def limit_memory(self, number: int, mib: float) -> None:
