@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -35,6 +36,10 @@ _MODULE = "prisam_p2p.hosts.host_zygote"
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """A process that ran an operation in two threads cannot be forked soundly."""
+
+_OF_THE_JOB = ("SLURM_", "SLURMD_", "PMI_", "PMIX_")
+"""Variables by which libraries take a process for a task of the job that the agent is: they would
+talk to its MPI, or count its tasks."""
 
 
 class ZygoteInput(BaseModel):
@@ -78,11 +83,17 @@ def start_zygote(given: ZygoteInput, inherits: list[int], log_path: Path) -> Zyg
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**child_environment(), **dict.fromkeys(_ONE_THREAD, "1")},
+            env=environment_of_peers(child_environment()),
         )
     process.returncode = 0  # its exit is waited for by the engine, not by this object
     write_line(ours, given.model_dump(mode="json"))
     return Zygote(process.pid, ours, is_ready=False)
+
+
+def environment_of_peers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what a scheduler says to the agent alone, for one thread."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(_OF_THE_JOB)}
+    return {**kept, **dict.fromkeys(_ONE_THREAD, "1")}
 
 
 def main() -> None:
