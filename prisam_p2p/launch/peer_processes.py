@@ -36,6 +36,7 @@ class PeerProcesses:
 
     Attributes:
         hosts: that the peers live on.
+        on_listening: told the address and port of each ROUTER.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class PeerProcesses:
         self._latest: dict[str, PeerProcess] = {}
         self._roster_version = 0
         self.hosts: Whereabouts = OneHost()
+        self.on_listening: Callable[[str, int], object] = lambda _address, _port: None
         self._selector = selectors.DefaultSelector()
         engine.watch(self._selector)
 
@@ -205,6 +207,7 @@ class PeerProcesses:
         """Note where a process listens; every roster from now on has a higher version."""
         process.note_port(port)
         self._roster_version += 1
+        self.on_listening(process.spec.address, port)
 
     def send_roster(self, process: PeerProcess, leave_out: Collection[str]) -> None:
         """Tell a process where its neighbors can be reached, except those in `leave_out`."""

@@ -33,8 +33,8 @@ from prisam_p2p.control.messages import (
 from prisam_p2p.control.spec import BoardSpec, Incarnation, PeerSpec, Phase, ProbeSpec
 from prisam_p2p.errors import PrisamError
 from prisam_p2p.launch.past import Past
-from prisam_p2p.launch.run import engine_for
 from prisam_p2p.launch.specs import LaunchFacts, build_specs
+from prisam_p2p.launch.stage import engine_for
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.plan import Plan

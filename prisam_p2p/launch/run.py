@@ -7,13 +7,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from prisam_p2p.control.messages import ResourceLost
-from prisam_p2p.control.spec import BoardSpec, PeerSpec
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.injector import Injector
@@ -25,7 +25,9 @@ from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run_dir import remove_temporary_files
-from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
+from prisam_p2p.launch.specs import LaunchFacts, first_incarnations
+from prisam_p2p.launch.stage import RunParts, Stage, stage_here
+from prisam_p2p.launch.stage_on_hosts import stage_on_hosts
 from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
 from prisam_p2p.launch.viewer import Viewer, noting_views
 from prisam_p2p.measure import folders, records
@@ -34,21 +36,16 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.choice import NetworkChoice, facts_of, link_checks, make_network
 from prisam_p2p.netns.interface import Network, NetworkError
 from prisam_p2p.netns.loopback import Loopback
+from prisam_p2p.netns.of_hosts import NetworkOfHosts
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.plan.user_code import copy_code, copy_inputs
-from prisam_p2p.processes.engine import Engine
-from prisam_p2p.processes.kernel_watch import KernelWatch
-from prisam_p2p.processes.our_sockets import BetweenAddresses
 from prisam_p2p.processes.sampling import open_board
-from prisam_p2p.processes.spawn import SpawnEngine
-from prisam_p2p.processes.zygote import ZygoteEngine
-from prisam_p2p.settings import RunSettings, Start
 from prisam_p2p.system.refusals import refusal_in, refused
 from prisam_p2p.system.stop_requests import stop_requests
 
-LAUNCHER, KERNEL = "launcher", "kernel"
+LAUNCHER = "launcher"
 _DYING_S = 5.0
 """Peers whose launcher was killed need a moment to end."""
 
@@ -185,18 +182,33 @@ def _play(
     course: _Course,
 ) -> None:
     """Run the peers' processes to their end; bring `course` up to date however that comes."""
-    plan, faults = request.plan, request.faults
-    specs = build_specs(request.prepared, plan, launch, network, faults, past)
-    first = first_incarnations([spec.peer_id for spec in specs], faults, past)
-    engine = engine_for(plan.settings, launch.board)  # forked before there is a thread
-    with _kernel_watch(specs, network, mtu, course.failures) as watch:
-        journal = course.journal
-        processes = PeerProcesses(engine, specs, first, journal)
-        barriers = {spec.peer_id: spec.barriers for spec in specs}
+    plan, faults, journal = request.plan, request.faults, course.journal
+    parts = RunParts(
+        request.prepared,
+        plan,
+        launch,
+        faults,
+        past,
+        network,
+        mtu,
+        journal,
+        course.failures,
+        course.stopping,
+    )
+    with _stage(request, parts) as stage:
+        first = first_incarnations([spec.peer_id for spec in stage.specs], faults, past)
+        processes = PeerProcesses(stage.engine, stage.specs, first, journal)
+        processes.on_listening = stage.on_listening
+        barriers = {spec.peer_id: spec.barriers for spec in stage.specs}
         links = _link_faults(network, processes, plan.link_states())
         injector = Injector(faults, processes, journal.write, barriers, links)
         surroundings = Surroundings(
-            journal, request.display(request.quiet), course.stopping, watch.dump, network
+            journal,
+            request.display(request.quiet),
+            course.stopping,
+            stage.before_exit,
+            network,
+            partial(stage.lost_hosts, processes) if stage.lost_hosts else None,
         )
         supervisor = Supervisor(processes, injector, surroundings, faults, past)
         try:
@@ -244,18 +256,20 @@ def _held(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def engine_for(settings: RunSettings, board: BoardSpec) -> Engine:
-    """Return what starts the processes of peers; it may fork, so the caller has one thread."""
-    if settings.start is Start.ZYGOTE:
-        return ZygoteEngine(board, settings.stall_timeout_s)
-    return SpawnEngine(board)
+def _stage(request: RunRequest, parts: RunParts) -> AbstractContextManager[Stage]:
+    if request.plan.hosts and request.engine:
+        return stage_on_hosts(parts, request.engine, request.plan.hosts)
+    return stage_here(parts)
 
 
 @contextmanager
 def _network(request: RunRequest, run_id: str) -> Iterator[Network]:
     profiles = {peer: each.profile for peer, each in request.plan.peers.items()}
     rates = {peer: (each.up_mbit_s, each.down_mbit_s) for peer, each in profiles.items()}
-    with closing(make_network(request.choice, rates, run_id)) as network:
+    hosts = request.plan.hosts
+    with closing(
+        NetworkOfHosts(hosts.addresses) if hosts else make_network(request.choice, rates, run_id)
+    ) as network:
         yield network
 
 
@@ -271,11 +285,3 @@ def _link_faults(
         return LoopbackLinkFaults(processes, base)
     links = [(spec.peer_id, n) for spec in processes.specs for n in spec.neighbors]
     return NetworkLinkFaults(network, links, base)
-
-
-def _kernel_watch(
-    specs: Sequence[PeerSpec], network: Network, mtu: int, failures: LauncherFailures
-) -> KernelWatch:
-    path = specs[0].run_dir / "journal" / f"{KERNEL}.jsonl"
-    ours = BetweenAddresses([spec.address for spec in specs])
-    return KernelWatch(ours, path, specs[0].epoch_s, network, mtu, failures.note)

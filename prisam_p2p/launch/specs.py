@@ -6,12 +6,14 @@ A spec is built once and never changed; what differs between the processes of on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 from prisam_p2p.control.spec import BoardSpec, DataRows, DeviceSpec, Incarnation, PeerSpec
+from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import FaultPlan
@@ -49,17 +51,22 @@ def build_specs(
     network: Network,
     faults: FaultPlan | None,
     past: Past,
+    keys_of: Callable[[Mapping[str, list[str]]], Mapping[str, Keys]] | None = None,
 ) -> list[PeerSpec]:
     """Return the specs of the peers that run, in the order of the plan.
 
     Peers that are over (`past`) have none, and are left out of the others' neighbors.
+
+    Args:
+        keys_of: returns the keys of each peer, given its neighbors, {} where connections are plain;
+            None = they are made here.
     """
     neighbors = {
         peer: [n for n in each.neighbors if n not in past.over]
         for peer, each in plan.peers.items()
         if peer not in past.over
     }
-    keys = _keys(plan.settings.security, neighbors, network)
+    keys = (keys_of or partial(_keys, plan.settings.security, network))(neighbors)
     barriers = barriers_of(faults, neighbors) if faults else {}
     held = transfer_stops(faults) if faults else {}
     index = {peer: i for i, peer in enumerate(plan.peers)}
@@ -71,6 +78,7 @@ def build_specs(
             run_dir=facts.run_dir.resolve(),
             epoch_s=facts.epoch_s,
             address=network.addresses[peer],
+            shared_address=plan.hosts is not None,
             network=network.entry(peer),
             neighbors=neighbors[peer],
             settings=plan.settings,
@@ -93,10 +101,15 @@ def build_specs(
             keys=keys.get(peer),
             barriers=barriers.get(peer, []),
             stops=held.get(peer, []),
-            code={key: each for key, each in plan.code.items() if key != "baseline"},
+            code=code_of_peers(plan),
         )
         for peer in neighbors
     ]
+
+
+def code_of_peers(plan: Plan) -> dict[str, CodeRecord]:
+    """Return the users' code that peers run."""
+    return {key: each for key, each in plan.code.items() if key != "baseline"}
 
 
 def first_incarnations(
@@ -131,9 +144,9 @@ def is_secured(asked: Security, addresses: Iterable[str], ours_alone: bool) -> b
 
 
 def _keys(
-    asked: Security, neighbors: Mapping[str, list[str]], network: Network
+    asked: Security, network: Network, neighbors: Mapping[str, list[str]]
 ) -> Mapping[str, Keys]:
-    """Return the keys of each peer; {} where connections are plain."""
+    """Return new keys of each peer; {} where connections are plain."""
     if not is_secured(asked, network.addresses.values(), is_isolated(network)):
         return {}
     return make_keys(neighbors)

@@ -38,6 +38,11 @@ class HostsPlan(BaseModel):
     placement: dict[str, str]
     gpus: dict[str, tuple[int, ...]] = {}
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Peer -> the address of its host."""
+        return {peer: self.hosts[host].address for peer, host in self.placement.items()}
+
     def peers_of(self, host: str) -> list[str]:
         """Return the peers that live on a host, in the order of the plan."""
         return [peer for peer, its_host in self.placement.items() if its_host == host]

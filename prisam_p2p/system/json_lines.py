@@ -68,6 +68,11 @@ class LineSocket:
         except (BrokenPipeError, ConnectionResetError):
             self._unsent.clear()
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that the other end has not taken yet."""
+        return len(self._unsent)
+
     def waiting(self, timeout_s: float = 0.0) -> bool:
         """Tell whether `receive_lines` would return at once, after waiting up to `timeout_s`.
 

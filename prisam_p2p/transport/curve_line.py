@@ -14,6 +14,7 @@ in parts, each when the one before was taken.
 
 from __future__ import annotations
 
+import os
 import selectors
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -48,8 +49,9 @@ class LineTraffic:
 class _LineEnd:
     """One end: a socket, and others that tell of it.
 
-    A selector may wait for it, too (`fileno`), once `receive` has returned None and nothing was
-    sent since: it becomes readable with what comes then.
+    A selector may wait for it, too (`fileno`), once `receive` has returned None. ZeroMQ's own
+    descriptor tells only that something has changed, and sending takes note of that as well: what
+    has come by then is told by a pipe.
     """
 
     def __init__(self, kind: int) -> None:
@@ -65,6 +67,10 @@ class _LineEnd:
         self._socket.set(zmq.RCVHWM, _QUEUED)
         self._selector = selectors.DefaultSelector()
         self._watch(self._socket)
+        self._told, self._tell = os.pipe()
+        for each in (self._told, self._tell):
+            os.set_blocking(each, False)
+        self._selector.register(self._told, selectors.EVENT_READ)
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable when `receive` may have something."""
@@ -83,6 +89,27 @@ class _LineEnd:
         """Close the line; what was not sent yet is lost."""
         self._selector.close()
         self._context.destroy(linger=0)
+        os.close(self._told)
+        os.close(self._tell)
+
+    def _send(self, frames: Sequence[bytes]) -> bool:
+        try:
+            self._socket.send_multipart(frames, zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        finally:
+            if self._has_news():
+                with suppress(BlockingIOError):
+                    os.write(self._tell, b"x")
+        return True
+
+    def _is_empty(self) -> bool:
+        """Tell whether there is no message; if so, `fileno` tells of the next one."""
+        if readable(self._socket):
+            return False
+        with suppress(BlockingIOError):
+            os.read(self._told, 4096)
+        return not readable(self._socket)
 
     def _watch(self, socket: Socket) -> None:
         self._selector.register(int(socket.get(zmq.FD)), selectors.EVENT_READ)
@@ -138,7 +165,7 @@ class LineClient(_LineEnd):
 
     def send(self, frames: Sequence[bytes]) -> bool:
         """Send a message now; return False, and send nothing, while too many wait to be sent."""
-        if not _sent(self._socket, frames):
+        if not self._send(frames):
             return False
         self.bytes.sent += sum(map(len, frames))
         return True
@@ -146,7 +173,7 @@ class LineClient(_LineEnd):
     def receive(self) -> list[bytes] | None:
         """Return the next message, None where there is none now; never waits."""
         self._look()
-        if not readable(self._socket):
+        if self._is_empty():
             return None
         frames = self._socket.recv_multipart()
         self.bytes.received += sum(map(len, frames))
@@ -214,7 +241,7 @@ class LineServer(_LineEnd):
         if host not in self._ids:
             return False
         try:
-            if not _sent(self._socket, [self._ids[host], *frames]):
+            if not self._send([self._ids[host], *frames]):
                 return False
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
@@ -229,7 +256,7 @@ class LineServer(_LineEnd):
         """
         while True:
             self._answer()
-            if not readable(self._socket):
+            if self._is_empty():
                 return None
             first, *rest = self._socket.recv_multipart(copy=False)
             user = str(rest[0].get("User-Id")) if rest else ""
@@ -265,10 +292,3 @@ class LineServer(_LineEnd):
 
     def _has_news(self) -> bool:
         return readable(self._socket) or readable(self._gate)
-
-
-def _sent(socket: Socket, frames: Sequence[bytes]) -> bool:
-    with suppress(zmq.Again):
-        socket.send_multipart(frames, zmq.DONTWAIT)
-        return True
-    return False

@@ -65,10 +65,7 @@ def _fit_one(draft: Draft, downs: _DownTimes, limit: int) -> Fit:
     up = [peer for peer in draft.peers if peer not in down]
     kept = up
     if _takes_down(draft):
-        room = max(0, limit - len(down))
-        kept = up[:room]
-        if draft.traits.all_or_none and len(up) > room:
-            kept = []
+        kept = up[: max(0, limit - len(down))]
         downs.spans.extend((peer, since, _until(draft)) for peer in kept)
     return Fit(tuple(sorted(kept)), len(draft.peers) - len(up), len(up) - len(kept))
 

@@ -1,0 +1,115 @@
+"""What plays the processes of a run on the hosts of an engine (stage.py has the same for one host).
+
+The order of things: agents come up, the run begins on each host, which gets what its peers need and
+makes ready; then it makes their keys, and the specs can be built. At the end, however that comes,
+all files are collected and the hosts are free again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from prisam_p2p.hosts.collection import CollectedFiles
+from prisam_p2p.hosts.engines.interface import HostEngine
+from prisam_p2p.hosts.messages import BeginRun
+from prisam_p2p.hosts.remote_engine import RemoteEngine
+from prisam_p2p.launch.lost_hosts import LostHosts
+from prisam_p2p.launch.peer_processes import PeerProcesses
+from prisam_p2p.launch.specs import build_specs, code_of_peers
+from prisam_p2p.launch.stage import RunParts, Stage
+from prisam_p2p.launch.supervisor import Interrupted
+from prisam_p2p.measure import records
+from prisam_p2p.measure.journal import Journal
+from prisam_p2p.plan.hosts_plan import HostsPlan
+from prisam_p2p.settings import Security
+from prisam_p2p.wire.keys import Keys, keys_without_secrets
+
+
+@contextmanager
+def stage_on_hosts(run: RunParts, gives: HostEngine, hosts: HostsPlan) -> Iterator[Stage]:
+    """Give what plays the processes on hosts.
+
+    Args:
+        gives: starts the agents.
+
+    Raises:
+        LaunchError: a host did not come up, or was lost before its peers were started.
+        ResourceError: the system refused an agent what it needs.
+        Interrupted: the run is to be stopped.
+    """
+    facts, settings = run.facts, run.plan.settings
+    files = CollectedFiles(facts.run_dir, run.failures.note)
+    engine = RemoteEngine(gives, hosts, facts.run_dir, files, settings.stall_timeout_s)
+    try:
+        engine.on_wait = partial(_check, run.stopping)
+        for up in engine.start_agents():
+            run.journal.write(up)
+        engine.prepare(partial(_begin, run, hosts), run.prepared.images.fd)
+        plain = settings.security is Security.PLAIN  # else it is encrypted, on loopback, too
+        keys = _no_keys if plain else partial(_keys, engine)
+        specs = build_specs(run.prepared, run.plan, facts, run.network, run.faults, run.past, keys)
+        yield Stage(
+            engine,
+            specs,
+            engine.dump_sockets,
+            engine.know_router,
+            partial(_lost_hosts, engine, hosts, run.journal),
+        )
+    finally:
+        try:
+            engine.close()
+        finally:
+            _note_end(engine, hosts, run.journal)
+
+
+def _begin(run: RunParts, hosts: HostsPlan, host: str, cores: int) -> BeginRun:
+    plan = run.plan
+    return BeginRun(
+        run_id=run.facts.run_id,
+        host=host,
+        address=hosts.hosts[host].address,
+        n_peers=len(plan.peers),
+        epoch_s=run.facts.epoch_s,
+        settings=plan.settings.model_dump(mode="json"),
+        clusters=plan.traits.clusters,
+        n_classes=plan.model.n_classes,
+        image_shape=plan.model.image_shape,
+        dtype=plan.model.dtype,
+        code={key: each.model_dump(mode="json") for key, each in code_of_peers(plan).items()},
+        cores=cores,
+        lease_s=hosts.lease_s,
+    )
+
+
+def _check(stopping: Callable[[], bool]) -> None:
+    if stopping():
+        raise Interrupted
+
+
+def _keys(engine: RemoteEngine, neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
+    return keys_without_secrets(engine.make_keys(neighbors), neighbors)
+
+
+def _no_keys(_neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
+    return {}
+
+
+def _lost_hosts(
+    engine: RemoteEngine,
+    hosts: HostsPlan,
+    journal: Journal,
+    processes: PeerProcesses,
+    on_restart: Callable[[str], None],
+) -> LostHosts:
+    return LostHosts(engine, hosts, processes, journal.write, on_restart)
+
+
+def _note_end(engine: RemoteEngine, hosts: HostsPlan, journal: Journal) -> None:
+    """Journal the bytes of the lines, and the hosts that were lost when no peer was left there."""
+    for loss in engine.losses():
+        node, silent_s = hosts.hosts[loss.host].node, round(loss.silent_s, 3)
+        journal.write(records.HostLost(loss.host, node, loss.reason, silent_s, []))
+    for line in engine.line_records():
+        journal.write(line)
