@@ -27,6 +27,7 @@ def main(engine: HostEngine) -> None:
         offers = engine.offers()
         address = engine.launcher_address()
         tell("offers", [asdict(each) for each in offers])
+        assert engine.offers() == offers  # asked again
         tell("address", address)
         # Nobody listens there: the agents try to connect, and live while the engine wants them to.
         arguments = ["--launcher", f"{address}:9", "--launcher-key", _PUBLIC_KEY]

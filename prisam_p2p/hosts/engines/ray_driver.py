@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -40,6 +41,7 @@ from prisam_p2p.system.side_thread import SideThread
 _TICK_S = 0.2
 _END_S = 3.0
 _PROBE_S = 3.0
+_PLACE_TURN_S = 1.0
 
 AGENT = "prisam_p2p.hosts.agent"
 
@@ -49,7 +51,8 @@ def main(line: socket.socket) -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher handles Ctrl-C
     SideThread(lambda: _exit_with(line), "launcher").start()
-    orders, agents = JsonLines(line), _Agents(line)
+    orders = JsonLines(line)
+    agents = _Agents(line, orders.waiting)
     while True:
         agents.look()
         if not orders.waiting(0.0 if agents.are_there else _TICK_S):
@@ -77,11 +80,9 @@ def _obey(order: dict[str, Any], agents: _Agents) -> dict[str, Any]:
 
 
 def _connect(address: str) -> dict[str, Any]:
-    """Join the cluster; return its nodes, and the address of the one that this process is on."""
-    if address != "auto":  # Ray itself tries for 40 s
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S).close()
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    """Be in the cluster; return its nodes, and the address of the one that this process is on."""
+    if not ray.is_initialized():
+        _join(address)
     free = available_resources_per_node()
     nodes = [
         {
@@ -95,15 +96,23 @@ def _connect(address: str) -> dict[str, Any]:
     return {"nodes": nodes, "address": ray.util.get_node_ip_address()}
 
 
+def _join(address: str) -> None:
+    if address != "auto":  # Ray itself tries for 40 s
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S).close()
+    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+
+
 class _Agents:
     """The actors that keep the agents, and what is awaited of each.
 
     Args:
         line: where hellos and losses are told.
+        is_asked: tells whether another order has come.
     """
 
-    def __init__(self, line: socket.socket) -> None:
-        self._line = line
+    def __init__(self, line: socket.socket, is_asked: Callable[[], bool]) -> None:
+        self._line, self._is_asked = line, is_asked
         self._group: PlacementGroup | None = None
         self._actors: dict[str, Any] = {}
         self._awaited: dict[Any, tuple[str, str]] = {}
@@ -121,8 +130,10 @@ class _Agents:
         """
         ray.cloudpickle.register_pickle_by_value(ray_actor)
         self._group = placement_group([bundle(each) for each in hosts], strategy="STRICT_SPREAD")
-        if not self._group.wait(timeout_s):
-            raise RuntimeError(f"within {timeout_s:g} s {why_not_placed(hosts, _free())}")
+        deadline_s = time.monotonic() + timeout_s
+        while not self._group.wait(_PLACE_TURN_S):
+            if time.monotonic() > deadline_s or self._is_asked():
+                raise RuntimeError(f"within {timeout_s:g} s {why_not_placed(hosts, _free())}")
         keeper = ray.remote(ray_actor.AgentKeeper)
         for index, host in enumerate(hosts):
             actor = keeper.options(
