@@ -45,6 +45,7 @@ class PeerProcess:
         lost_host: the host that was lost with it; "" = none was.
         early: orders about rules that wait until it is up: before, it expects others.
         removing: rules that it was told to remove, and has not removed yet.
+        owed: numbers of the processes that have not taken all orders yet, of the whole run.
     """
 
     spec: PeerSpec
@@ -64,6 +65,7 @@ class PeerProcess:
     lost_host: str = ""
     early: list[Order] = field(default_factory=list)
     removing: set[str] = field(default_factory=set)
+    owed: set[int] = field(default_factory=set, repr=False)
 
     @property
     def number(self) -> int:
@@ -128,6 +130,8 @@ class PeerProcess:
         if isinstance(order, RemoveRule):
             self.removing.add(order.rule_id)
         self.lines.send_line(encode(order))
+        if self.lines.has_unsent:
+            self.owed.add(self.number)
 
     def note_port(self, port: int) -> None:
         """Note where it listens, and send what had to wait for that."""

@@ -37,6 +37,8 @@ class PeerProcesses:
     Attributes:
         hosts: that the peers live on.
         on_listening: told the address and port of each ROUTER.
+        fallen: the processes that have ended, or were refused what they need, in that order. So
+            whoever waits for all need not look at each.
     """
 
     def __init__(
@@ -51,6 +53,9 @@ class PeerProcesses:
         self._at_place = {spec.index: spec.peer_id for spec in specs}
         self._first, self._attacks = first, {peer: each.attack for peer, each in first.items()}
         self._latest: dict[str, PeerProcess] = {}
+        self._running: dict[int, PeerProcess] = {}  # by number: those that have not ended
+        self._owed: set[int] = set()
+        self.fallen: list[PeerProcess] = []
         self._roster_version = 0
         self.hosts: Whereabouts = OneHost()
         self.on_listening: Callable[[str, int], object] = lambda _address, _port: None
@@ -69,6 +74,16 @@ class PeerProcesses:
     def here(self) -> list[str]:
         """The peers that have, or had, a process."""
         return list(self._latest)
+
+    @property
+    def running(self) -> list[str]:
+        """The peers whose process has not ended."""
+        return [process.peer for process in self._running.values()]
+
+    @property
+    def n_running(self) -> int:
+        """The number of peers whose process has not ended."""
+        return len(self._running)
 
     def get(self, peer: str) -> PeerProcess | None:
         """Return a peer's latest process, None where it never had one."""
@@ -89,8 +104,7 @@ class PeerProcesses:
                 release, so nothing that such a run measures can be trusted.
         """
         self.acts.look(time.monotonic())
-        for process in self:
-            process.lines.flush()
+        self._send_owed()
         for key, _ in self._selector.select(timeout_s):
             process = key.data
             if process is None or process.lines.line.fileno() < 0:
@@ -103,16 +117,14 @@ class PeerProcesses:
 
     def exits(self) -> Iterator[tuple[str, int]]:
         """Yield the peers whose processes ended since the last call, and their exit codes."""
-        of_numbers = {process.number: peer for peer, process in self._latest.items()}
         for gone in self._engine.exits():
-            if (peer := of_numbers.get(gone.number)) is None:
-                continue  # its start was interrupted
-            process = self._latest[peer]
-            if process.lost_host:
-                continue  # it has ended for us
+            process = self._running.pop(gone.number, None)
+            if process is None:
+                continue  # its start was interrupted, or its host is lost: it had ended for us
             process.exit_code = gone.code
-            self._journal.write(records.PeerEnded(peer, process.started.pid, gone.code))
-            yield peer, gone.code
+            self.fallen.append(process)
+            self._journal.write(records.PeerEnded(process.peer, process.started.pid, gone.code))
+            yield process.peer, gone.code
 
     def lose_host(self, host: str) -> list[str]:
         """Count the processes on a host that is lost as ended; return their peers.
@@ -122,6 +134,8 @@ class PeerProcesses:
         lost = [p for p in self if p.started.host == host and p.exit_code is None]
         for process in lost:
             process.lost_host, process.exit_code = host, -signal.SIGKILL
+            del self._running[process.number]
+            self.fallen.append(process)
             self._forget(process)
         return [process.peer for process in lost]
 
@@ -134,11 +148,10 @@ class PeerProcesses:
         samples = self._engine.samples()
         if samples is None:
             return None
-        of_numbers = {each.number: each.peer for each in self if each.exit_code is None}
         return {
-            of_numbers[each.number]: Seen(each, self._names(each.slot.waits_for))
+            self._running[each.number].peer: Seen(each, self._names(each.slot.waits_for))
             for each in samples
-            if each.number in of_numbers
+            if each.number in self._running
         }
 
     def trouble(self) -> Trouble | None:
@@ -152,6 +165,7 @@ class PeerProcesses:
     def note_refusal(self, process: PeerProcess, lost: ResourceLost) -> None:
         """Note and journal what the system refused a process, so that it ends."""
         process.refusal = lost
+        self.fallen.append(process)
         self._journal.write(records.PeerRefused(process.peer, lost.what, lost.reason))
 
     def note_abort(self, peer: str) -> None:
@@ -314,6 +328,7 @@ class PeerProcesses:
         number, port = self._first[peer].number, 0
         if gone := self._latest.get(peer):
             self._forget(gone)
+            self._running.pop(gone.number, None)
             gone.lines.line.close()
             number = gone.incarnation.number + 1
             if self._specs[peer].address == gone.spec.address:  # neighbors know it there
@@ -328,6 +343,15 @@ class PeerProcesses:
         )
         self._start(peer, later)
 
+    def _send_owed(self) -> None:
+        """Send the orders that processes did not take before, and take now."""
+        for number in [*self._owed]:
+            process = self._running.get(number)
+            if process:
+                process.lines.flush()
+            if process is None or not process.lines.has_unsent:
+                self._owed.discard(number)
+
     def _forget(self, process: PeerProcess) -> None:
         """Hear a process no more."""
         with suppress(KeyError, ValueError):  # its end was noticed
@@ -336,9 +360,9 @@ class PeerProcesses:
     def _start(self, peer: str, incarnation: Incarnation) -> None:
         spec = self._specs[peer]
         started = self._engine.start(spec, incarnation)
-        process = PeerProcess(spec, incarnation, started)
+        process = PeerProcess(spec, incarnation, started, owed=self._owed)
         process.before = self._latest.get(peer)
-        self._latest[peer] = process
+        self._latest[peer] = self._running[started.number] = process
         self._selector.register(started.line.line, selectors.EVENT_READ, process)
         number, host = incarnation.number, started.host
         self._journal.write(records.PeerStarted(peer, started.pid, number, host))

@@ -5,6 +5,7 @@ Masks and weights pass between the peers only; here pass orders and reports (con
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -57,6 +58,9 @@ a second until it is back."""
 
 _LOOK_EVERY_S, _LOOK_FOR_FAULTS_S = 0.2, 0.02
 
+_SHOW_EVERY_S = 0.2
+"""A view of the run takes a look at every peer."""
+
 
 class Interrupted(Exception):
     """The launcher was asked to stop."""
@@ -108,6 +112,8 @@ class Supervisor:
         self._hosts = surroundings.hosts(self._on_restart_elsewhere) if surroundings.hosts else None
         self._absent = {p for each in occurrences if each.traits.starts_absent for p in each.peers}
         self._phase = "starting"
+        self._shown: tuple[str, float] = "", -math.inf
+        self._runner = ""
         self._began_s = time.monotonic()
         self._settings = processes.specs[0].settings
         timeout_s = self._settings.stall_timeout_s
@@ -144,6 +150,7 @@ class Supervisor:
                 self._await_exits()
             raise
         finally:
+            self._display.show(self._view())
             self._display.end()
             if self._hosts:
                 self._hosts.end(time.monotonic())
@@ -184,11 +191,29 @@ class Supervisor:
     def _watch_rounds(self) -> None:
         self._phase = "running"
         every_s = _LOOK_FOR_FAULTS_S if self._has_faults else _LOOK_EVERY_S
-        while unfinished := [p for p in self._processes.here if not self._is_over(p)]:
+        while self._someone_runs() or self._someone_waits():
             self._look(every_s)
             self._injector.tick(time.monotonic())
-            if all(map(self._injector.firings.waits_for_others, unfinished)):  # and there are none
+            if not self._someone_runs() and self._someone_waits():  # for others, and there are none
                 self._injector.heal_waiting(time.monotonic())
+
+    def _someone_runs(self) -> bool:
+        """Tell whether a peer has rounds left, and waits for no other to reach a round.
+
+        While the one that was found last does, no other is looked at.
+        """
+        if not self._runs(self._runner):
+            self._runner = next(filter(self._runs, self._processes.here), "")
+        return bool(self._runner)
+
+    def _runs(self, peer: str) -> bool:
+        if not peer or self._is_over(peer):
+            return False
+        return not self._injector.firings.waits_for_others(peer)
+
+    def _someone_waits(self) -> bool:
+        """Tell whether a peer has rounds left."""
+        return not all(map(self._is_over, self._processes.here))
 
     def _someone_left(self) -> bool:
         """Tell whether a peer stopped before its last round: its goodbyes may be on their way."""
@@ -226,32 +251,32 @@ class Supervisor:
     def _await_exits(self) -> None:
         """Wait until all processes have ended; end those that have not in time."""
 
-        def late() -> list[str]:
-            return [peer for peer in self._processes.here if not self._processes.is_down(peer)]
+        def all_ended() -> bool:
+            return not self._processes.n_running
 
-        self._look_until(lambda: not late(), STOP_TIMEOUT_S, stoppable=False)
-        if (left := late()) and not self._processes.trouble():  # else nobody tells of exits
+        self._look_until(all_ended, STOP_TIMEOUT_S, stoppable=False)
+        left = self._processes.running
+        if left and not self._processes.trouble():  # else nobody tells of exits
             told = f"told to end {STOP_TIMEOUT_S:g} s ago"
             reasons = {peer: self._stalls.words(peer) or told for peer in left}
             self._stalls.give_up(reasons, STOP_TIMEOUT_S, time.monotonic())
-            self._look_until(lambda: not late(), 2 * DYING_S, stoppable=False)
+            self._look_until(all_ended, 2 * DYING_S, stoppable=False)
 
     def _wait(self, phase: str, done: Callable[[PeerProcess], bool], timeout_s: float) -> None:
         """Wait until all peers are `done`; before the rounds a process that ends is fatal."""
         self._phase = phase
-        waited = WatchedTime(time.monotonic())
-        while not all(map(done, self._processes)):
+        waited, left = WatchedTime(time.monotonic()), [*self._processes]
+        while _drop_last(left, done):
             self._look(_LOOK_EVERY_S)
-            for process in self._processes:
+            for process in self._processes.fallen:
                 if process.refusal:
                     raise peer_refused(process.peer, process.refusal)
                 if process.lost_host:
                     reason = f"its host {process.lost_host} was lost while {phase}"
                     raise LaunchError(f"peer {process.peer}", reason)
-                if process.exit_code is not None:
-                    reason = f"ended with {process.exit_code} while {phase}"
-                    reason = f"{process.given_up}: ended" if process.given_up else reason
-                    raise LaunchError(f"peer {process.peer}", reason, process.last_lines())
+                reason = f"ended with {process.exit_code} while {phase}"
+                reason = f"{process.given_up}: ended" if process.given_up else reason
+                raise LaunchError(f"peer {process.peer}", reason, process.last_lines())
             if waited.look(time.monotonic()) > timeout_s:
                 late = sorted(each.peer for each in self._processes if not done(each))
                 why = [f"; {each}: {self._stalls.words(each)}" for each in late[:5]]
@@ -309,12 +334,15 @@ class Supervisor:
         self._show(self._phase != "stopping")
 
     def _show(self, stoppable: bool) -> None:
-        """Show the progress.
+        """Show the progress, at once where another phase begins.
 
         Raises:
             Interrupted: the run is to be stopped.
         """
-        self._display.show(self._view())
+        phase, at_s = self._shown
+        if phase != self._phase or time.monotonic() - at_s >= _SHOW_EVERY_S:
+            self._shown = self._phase, time.monotonic()
+            self._display.show(self._view())
         if stoppable and self._stopping():
             raise Interrupted
 
@@ -399,3 +427,13 @@ class Supervisor:
             left_s,
             "; ".join(filter(None, waiting)),
         )
+
+
+def _drop_last(left: list[PeerProcess], done: Callable[[PeerProcess], bool]) -> bool:
+    """Take those at the end of a list that are done out of it; tell whether any are left.
+
+    What is done stays so: over all calls, each is looked at once, but for the last.
+    """
+    while left and done(left[-1]):
+        left.pop()
+    return bool(left)

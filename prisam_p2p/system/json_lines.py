@@ -24,6 +24,11 @@ class LineSocket:
         self.descriptors: list[int] = []
         self._rest, self._unsent = b"", bytearray()
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the other end has not taken all that was sent."""
+        return bool(self._unsent)
+
     def receive_lines(self) -> list[bytes] | None:
         """Wait for bytes and return the whole lines among them, None at the end of the file."""
         try:
