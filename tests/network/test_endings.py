@@ -159,7 +159,13 @@ def test_a_killed_peer_is_left_out_by_name_and_the_others_complete(tmp_path):
     states = {peer: result["state"] for peer, result in summary["peers"].items()}
     assert states == {**dict.fromkeys(PEERS, "completed"), "p01": "died with -9"}
     (lost,) = summary["lost"]
-    assert lost == {"peer": "p01", "reason": "killed", "round": lost["round"], "planned": False}
+    assert lost == {
+        "peer": "p01",
+        "reason": "killed",
+        "round": lost["round"],
+        "planned": False,
+        "host": "",
+    }
     assert 1 <= lost["round"] < 12
     assert out.startswith("prisam on net: 5 of 6 peers ran 12 rounds in ")
     assert f"; 1 lost: p01 (killed, round {lost['round']})\n" in out
@@ -186,7 +192,7 @@ def test_a_peer_beyond_its_memory_says_so_and_the_others_complete(tmp_path):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["peers"]["p02"]["budgets"]["memory_mib"]["exceeded"]
     assert summary["lost"] == [
-        {"peer": "p02", "reason": "out of memory", "round": 0, "planned": False}
+        {"peer": "p02", "reason": "out of memory", "round": 0, "planned": False, "host": ""}
     ]
     done = [p for p, result in summary["peers"].items() if result["state"] == "completed"]
     assert done == [p for p in PEERS if p != "p02"]
