@@ -18,6 +18,7 @@ from prisam_p2p.control.messages import (
     RosterUpdate,
     RuleRemoved,
     SetRule,
+    SettleConnections,
     TransferHeld,
 )
 from prisam_p2p.control.spec import AttackSpec, Incarnation
@@ -156,3 +157,21 @@ def test_a_peer_that_joins_has_its_first_process_late(run):
     engine, processes, _ = run
     processes.start_again("b", "fresh", 2)
     assert engine.incarnations == [Incarnation(number=3, late=True, source="fresh", first_round=2)]
+
+
+def test_an_order_that_a_process_does_not_take_is_sent_when_it_does(run):
+    engine, processes, _ = run
+    processes.start("a")
+    processes.start("b")
+    order = SettleConnections(tuple(f"p{i:04d}" for i in range(1000)), 1.0)
+    for _ in range(100):  # far beyond what a socket holds
+        processes.order("a", order)
+    processes.order("b", order)
+    assert engine.order("b") == order
+    heard = b""
+    engine.ends["a"].setblocking(False)
+    for _ in range(200):
+        with contextlib.suppress(BlockingIOError):
+            heard += engine.ends["a"].recv(1 << 16)
+        assert list(processes.hear(0)) == []
+    assert [*map(decode_order, heard.splitlines(keepends=True))] == [order] * 100
