@@ -56,6 +56,7 @@ def topology(
     *,
     profiles: Sequence[str | os.PathLike[str]] | Mapping[str, int] = _DEFAULT_PROFILES,
     faults: Sequence[Mapping[str, Any]] = (),
+    hosts: Mapping[str, Any] | None = None,
     name: str = "graph",
 ) -> NetworkOfGraph:
     """Return a network of the peers and links of an undirected networkx graph.
@@ -69,6 +70,8 @@ def topology(
         profiles: names or paths of device profiles, assigned to the sorted peers in turn; or name
             -> number of peers, spread evenly.
         faults: tables of a scenario, as [[fault]] in a file has them (docs/faults.md).
+        hosts: the table [hosts] of a topology (docs/hosts.md), which says how peers are placed where
+            `launch` gets on=..: {"peers": {"p00": "h1"}}.
         name: what the topology is called in the run.
 
     Raises:
@@ -80,7 +83,8 @@ def topology(
     if not name or Path(name).name != name or name != name.strip():
         raise ConfigError(_WHERE, "name", name, "a name that a file can have")
     peers = _named(graph)
-    text = toml_text(_tables(graph, peers, profiles))
+    tables = _tables(graph, peers, profiles) | ({"hosts": dict(hosts)} if hosts else {})
+    text = toml_text(tables)
     _check(name, text)
     return NetworkOfGraph(name, text, scenario_text(faults, name) if faults else None, peers)
 

@@ -48,6 +48,13 @@ def test_attributes_of_nodes_and_edges_are_kept(loaded, tmp_path, monkeypatch):
     assert found.profiles["hub"].name == "laptop"
 
 
+def test_hosts_are_the_table_of_that_name(loaded):
+    made = pp.topology(nx.cycle_graph(3), hosts={"count": 2, "peers": {"p00": ["h1", "h2"]}})
+    assert loaded(made).hosts.count == 2
+    assert loaded(made).hosts.peers == {"p00": ["h1", "h2"]}
+    assert "[hosts]" not in pp.topology(nx.cycle_graph(3)).toml
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -55,6 +62,7 @@ def test_attributes_of_nodes_and_edges_are_kept(loaded, tmp_path, monkeypatch):
         (lambda: pp.topology(nx.empty_graph(3)), "a connected graph"),
         (lambda: pp.topology(nx.cycle_graph(3), profiles=["laptp"]), "the nearest is laptop"),
         (lambda: pp.topology(nx.cycle_graph(3), profiles={"laptop": 2}), "add up to the 3 peers"),
+        (lambda: pp.topology(nx.cycle_graph(3), hosts={"cuont": 2}), "the nearest is count"),
         (lambda: pp.topology(nx.cycle_graph(3), name="a/b"), "a name that a file can have"),
         (
             lambda: pp.topology(nx.cycle_graph(3), faults=[{**KILL, "kind": "kil"}]),
