@@ -190,7 +190,10 @@ class Firings:
         if self._plan is None or not firing.occurrence.guard_at_run_time:
             return False
         down = {each.peer for each in self._all if each.keeps_down}
-        return firing.peer not in down and len(down) >= self._plan.most_down
+        if firing.peer in down:
+            return False
+        more = set(firing.occurrence.peers) if firing.traits.all_or_none else {firing.peer}
+        return len(down | more) > self._plan.most_down
 
     def _is_outlasted(self, firing: Firing) -> bool:
         """Tell whether another fault keeps the peer down: healing one never undoes another."""

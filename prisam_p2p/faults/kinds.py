@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, create_model
 
 from prisam_p2p.faults.attacks import ATTACKS, Attack
-from prisam_p2p.faults.scenario import link_faults, peer_faults
+from prisam_p2p.faults.scenario import host_faults, link_faults, peer_faults
 from prisam_p2p.faults.scenario.fault import Fault
 from prisam_p2p.faults.scenario.timing import ScenarioTable
 from prisam_p2p.plan.link_properties import LinkState
@@ -35,6 +35,7 @@ class FaultKind:
         suspends_process: a peer's process is suspended until the heal.
         throttles_process: a peer's process is stopped and continued many times a second.
         starts_absent: a peer has no process before it is applied.
+        all_or_none: its peers are hit together, or none of them where the guard leaves one out.
         attack: a Byzantine process takes the peer's place until the heal; None = it stays honest.
         link_effect: its effect on its links; None = it is not applied to links.
         cuts_links: no packet passes its links until the heal.
@@ -49,6 +50,7 @@ class FaultKind:
     suspends_process: bool = False
     throttles_process: bool = False
     starts_absent: bool = False
+    all_or_none: bool = False
     attack: Attack | None = None
     link_effect: LinkEffect | None = None
     cuts_links: bool = False
@@ -128,6 +130,10 @@ KINDS: dict[str, FaultKind] = {
     "shape": _of_links(link_faults.ShapeFault, link_faults.shape_effect),
     "partition": _of_links(link_faults.PartitionFault, link_faults.silence_effect, cuts_links=True),
     "isolate": _of_links(link_faults.IsolateFault, link_faults.silence_effect, cuts_links=True),
+    "host-down": FaultKind(
+        host_faults.HostDownFault, f"{_ACTS}.hosts:EndHost", ends_process=True, all_or_none=True
+    ),
+    "host-cut": _of_links(host_faults.HostCutFault, link_faults.silence_effect, cuts_links=True),
     "drop": _of_messages(peer_faults.MessageFault),
     "delay": _of_messages(peer_faults.DelayFault),
     "duplicate": _of_messages(peer_faults.MessageFault),
@@ -149,4 +155,6 @@ def parameters_model(model: type[Fault]) -> type[BaseModel]:
     }
     if model is link_faults.PartitionFault:
         fields["groups"] = (list[list[str]], ...)
+    if issubclass(model, host_faults.OnHosts):
+        fields["hosts"] = (list[str], ...)
     return create_model(f"ParametersOf{model.__name__}", __base__=ScenarioTable, **fields)

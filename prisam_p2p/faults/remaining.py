@@ -66,14 +66,14 @@ def open_hits(history: Sequence[Line]) -> set[Hit]:
 
 
 def gone_for_good(plan: FaultPlan, history: Sequence[Line]) -> set[str]:
-    """Return the peers whose process a fault ended for good."""
-    applied = _applied(history)
+    """Return the peers whose process a fault ended for good, and that nothing brought back."""
+    open_ = open_hits(history)
     return {
         peer
         for each in plan.occurrences
         if each.traits.ends_process and isinstance(each.heal, HealNever)
         for peer in each.peers
-        if (each.id, peer) in applied
+        if (each.id, peer) in open_
     }
 
 

@@ -10,6 +10,7 @@ from prisam_p2p.console import TableColumn, print_line, print_table
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.acts import act_class
 from prisam_p2p.faults.compiler.compile import compile_plan
+from prisam_p2p.faults.compiler.resolve_hosts import check_hosts
 from prisam_p2p.faults.compiler.targets import targets_of
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.faults.scenario.scenario import load_scenario
@@ -36,13 +37,14 @@ def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
 def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
     """Return the fault plan, also one that this machine cannot run (see `faults_of`)."""
     rounds, groups = plan.settings.rounds, {peer: each.group for peer, each in plan.peers.items()}
+    targets = targets_of(topology, groups, plan.hosts.placement if plan.hosts else None)
     if path.suffix != ".json":
-        targets = targets_of(topology, groups)
         return compile_plan(load_scenario(path), targets, rounds, plan.settings.seed)
     found = read_fault_plan(path)
     if found.peers != list(plan.peers) or found.rounds != rounds:
         told = f"{len(found.peers)} peers, {found.rounds} rounds"
         raise ConfigError(str(path), "peers, rounds", told, "those of the run")
+    check_hosts(found, targets, str(path))
     return found
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord, sha256_of
+from prisam_p2p.faults.compiler.resolve_hosts import check_hosts
+from prisam_p2p.faults.compiler.targets import Targets, targets_of
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.faults.remaining import ResumePoint, left_of
 from prisam_p2p.launch.fit import require_fit
@@ -128,7 +130,18 @@ def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResu
     past = past_of(run_dir, request.plan, faults)
     now = ResumePoint(past.began_s, past.ended_s, max(past.rounds.values(), default=0))
     left = left_of(faults, history, now) if faults else None
+    if faults and left:
+        still = {each.id for each in left.occurrences}
+        check_hosts(faults, _targets(request), str(run_dir / folders.FAULTS), still)
     return reported(partial(continue_run, replace(request, faults=left), past), run_dir, after_run)
+
+
+def _targets(request: RunRequest) -> Targets:
+    """Return the peers, links and hosts of a run as it goes on."""
+    plan = request.plan
+    groups = {peer: each.group for peer, each in plan.peers.items()}
+    topology = topology_of(plan, request.run_dir / "plan.json")
+    return targets_of(topology, groups, plan.hosts.placement if plan.hosts else None)
 
 
 def _baseline_lacks(run_dir: Path, plan: Plan) -> bool:

@@ -21,7 +21,7 @@ from prisam_p2p.faults.scenario.fault import OnPeers
 from prisam_p2p.faults.scenario.scenario import load_scenario
 from prisam_p2p.measure import records
 
-ON_LINKS = {"cut", "flap", "shape", "partition", "isolate"}
+ON_LINKS = {"cut", "flap", "shape", "partition", "isolate", "host-cut"}
 ON_MESSAGES = {"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}
 ATTACKS = {
     "lying-mask", "copied-mask", "stale-mask", "wrong-shape", "nan", "scaled", "sign-flipped",
@@ -32,13 +32,14 @@ ATTACKS = {
 @pytest.mark.parametrize(
     ("trait", "kinds"),
     [
-        ("takes_down", {"kill", "term", "leave", "restart", "pause"}),
-        ("ends_process", {"kill", "term", "leave", "restart"}),
+        ("takes_down", {"kill", "term", "leave", "restart", "pause", "host-down"}),
+        ("ends_process", {"kill", "term", "leave", "restart", "host-down"}),
         ("starts_absent", {"join"}),
         ("starts_process", {"join", *ATTACKS}),
         ("is_attack", ATTACKS),
         ("on_links", ON_LINKS),
-        ("cuts_links", {"cut", "partition", "isolate"}),
+        ("cuts_links", {"cut", "partition", "isolate", "host-cut"}),
+        ("all_or_none", {"host-down"}),
         ("needs_victim", {"pause", "memory", "full-disk", *ON_LINKS, *ON_MESSAGES}),
     ],
 )

@@ -10,6 +10,7 @@ PHASE_ONLY = '{ phase = "pull" }'
 
 PROCESS = ("kill", "term", "pause", "restart", "leave", "join", "slow", "memory")
 LINK = ("cut", "partition", "isolate", "flap", "shape")
+HOSTS = ("host-down", "host-cut")
 TAMPERING = ("drop", "duplicate", "reorder", "hold", "corrupt")
 PROTOCOL = (
     "lying-mask", "copied-mask", "stale-mask", "wrong-shape", "nan", "scaled", "sign-flipped",
@@ -36,8 +37,8 @@ def test_a_scenario_is_named_after_its_file(tmp_path):
     assert [each.id for each in loaded.faults] == ["f"]
 
 
-def test_every_kind_of_the_five_families_is_known():
-    known = {*PROCESS, *LINK, *TAMPERING, "delay", *PROTOCOL, "full-disk"}
+def test_every_kind_of_the_six_families_is_known():
+    known = {*PROCESS, *LINK, *TAMPERING, "delay", *PROTOCOL, "full-disk", *HOSTS}
     assert KINDS.keys() == known
 
 
@@ -79,9 +80,10 @@ def test_ends_joins_and_attacks_are_for_good_and_the_rest_for_a_round(kind):
         "shape": "loss = 0.1", "partition": "sides = { data_groups = true }",
         "delay": ALL + '\nmessage = "mask"\nms = 1', "cut": "", "flap": "",
         **dict.fromkeys(TAMPERING, ALL + '\nmessage = "mask"'),
+        **dict.fromkeys(HOSTS, 'hosts = "h2"'),
     }  # fmt: skip
     ending = one(needs.get(kind, ALL), kind=kind).ending
-    for_good = kind in PROTOCOL or kind in ("kill", "term", "leave", "join")
+    for_good = kind in PROTOCOL or kind in ("kill", "term", "leave", "join", "host-down")
     assert (ending.never, ending.rounds) == ((True, None) if for_good else (None, 1))
 
 

@@ -20,7 +20,11 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "topologies" / "faults").glob("*.toml"))
 DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
 TOPOLOGY = load_topology(ROOT / "topologies" / "clusters-20.toml")
-TARGETS = targets_of(TOPOLOGY, {peer: i // 5 for i, peer in enumerate(TOPOLOGY.peer_ids)})
+TARGETS = targets_of(
+    TOPOLOGY,
+    {peer: i // 5 for i, peer in enumerate(TOPOLOGY.peer_ids)},
+    {peer: f"h{1 + i % 3}" for i, peer in enumerate(TOPOLOGY.peer_ids)},
+)
 
 
 def compiled(name, rounds=12, seed=0):
@@ -44,7 +48,7 @@ def test_the_targets_are_the_topologys():
 def test_scenarios_are_shipped():
     assert {path.stem for path in SHIPPED} >= {
         "kill-at-half-a-pull", "churn-30", "partition-3-rounds", "storm", "pauses", "liars",
-        "masks-lost",
+        "masks-lost", "host-down", "host-cut",
     }  # fmt: skip
 
 
@@ -75,6 +79,20 @@ def test_the_partition_is_of_halves_for_3_rounds():
     (halves,) = compiled("partition-3-rounds").occurrences
     assert halves.heal.round - halves.trigger.round == 3
     assert len(halves.links) == 2 * 10 * 10
+
+
+def test_one_host_goes_down_with_all_of_its_peers():
+    (outage,) = compiled("host-down").occurrences
+    (host,) = outage.parameters["hosts"]
+    assert outage.peers == [peer for peer, its in TARGETS.hosts.items() if its == host]
+    assert len(outage.peers) in (6, 7)
+
+
+def test_one_host_is_cut_off_for_two_rounds():
+    (cable,) = compiled("host-cut").occurrences
+    n = sum(host in cable.parameters["hosts"] for host in TARGETS.hosts.values())
+    assert len(cable.links) == 2 * n * (20 - n)
+    assert cable.heal.round - cable.trigger.round == 2
 
 
 def test_the_storm_is_all_that_it_says():

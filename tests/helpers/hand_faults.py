@@ -9,8 +9,8 @@ from prisam_p2p.faults.compiler.targets import Targets
 from prisam_p2p.faults.scenario.scenario import scenario_from
 
 
-def targets_on(graph, groups=0, profiles=("laptop",)):
-    """Return the targets of a graph over strings; groups are blocks, profiles are dealt in turn."""
+def targets_on(graph, groups=0, profiles=("laptop",), hosts=0):
+    """Return the targets of a graph over strings; groups are blocks, the others dealt in turn."""
     peers = tuple(sorted(graph))
     n = len(peers)
     return Targets(
@@ -18,6 +18,7 @@ def targets_on(graph, groups=0, profiles=("laptop",)):
         links=tuple(sorted({(a, b) for a, b in graph.edges} | {(b, a) for a, b in graph.edges})),
         data_groups={peer: i * groups // n for i, peer in enumerate(peers)} if groups else {},
         profiles={peer: profiles[i % len(profiles)] for i, peer in enumerate(peers)},
+        hosts={peer: f"h{1 + i % hosts}" for i, peer in enumerate(peers)} if hosts else {},
     )
 
 

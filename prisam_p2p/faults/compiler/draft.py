@@ -8,6 +8,7 @@ import numpy as np
 import xxhash
 from pydantic import JsonValue
 
+from prisam_p2p.faults.compiler.resolve_hosts import links_leaving, resolve_hosts
 from prisam_p2p.faults.compiler.resolve_links import (
     links_between,
     links_of,
@@ -26,6 +27,7 @@ from prisam_p2p.faults.fault_plan import (
 )
 from prisam_p2p.faults.kinds import KINDS, FaultKind
 from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
+from prisam_p2p.faults.scenario.host_faults import HostCutFault, OnHosts
 from prisam_p2p.faults.scenario.link_faults import CutFault, PartitionFault
 from prisam_p2p.plan.link_properties import Link
 from prisam_p2p.plan.toml_file import Told
@@ -78,6 +80,16 @@ def draft(
         parameters["groups"] = [list(side) for side in sides]
         if not links:
             raise path.error("groups", Told("unlinked"), "sides with a link between them")
+    elif isinstance(fault, OnHosts):
+        at = KeyPath(path.where, f"{path.key}.hosts")
+        hosts = resolve_hosts(fault.hosts, targets, generator, at)
+        parameters["hosts"] = [*sorted(hosts)]
+        if isinstance(fault, HostCutFault):
+            links = links_leaving(hosts, targets, fault.one_way)
+            if not links:
+                raise at.error("", Told("no links"), "a host with a link to another one")
+        else:
+            peers = targets.on_hosts(hosts)
     return Draft(fault, occurrence, trigger, _heal(fault, trigger), peers, links, parameters)
 
 

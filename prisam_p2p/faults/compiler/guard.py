@@ -65,7 +65,10 @@ def _fit_one(draft: Draft, downs: _DownTimes, limit: int) -> Fit:
     up = [peer for peer in draft.peers if peer not in down]
     kept = up
     if _takes_down(draft):
-        kept = up[: max(0, limit - len(down))]
+        room = max(0, limit - len(down))
+        kept = up[:room]
+        if draft.traits.all_or_none and len(up) > room:
+            kept = []
         downs.spans.extend((peer, since, _until(draft)) for peer in kept)
     return Fit(tuple(sorted(kept)), len(draft.peers) - len(up), len(up) - len(kept))
 

@@ -81,13 +81,16 @@ def _count(selector: Selector, n: int, path: KeyPath) -> int:
 
 
 def _among(selector: Selector, targets: Targets, path: KeyPath) -> set[str]:
-    """Return the peers of `ids`, `data_group`, `role` or `profile`; all peers without one."""
+    """Return the peers of `ids`, `data_group`, `role`, `profile` or `host`; all without one."""
     if selector.ids is not None:
         return {*_known(selector.ids, targets, path, "")}
     if selector.data_group is not None:
         return _in_group(selector.data_group, targets, path)
     if selector.profile is not None:
         return _of_profile(selector.profile, targets, path)
+    if selector.host is not None:
+        hosts = known_hosts(selector.host, targets, path, "host")
+        return {*targets.on_hosts(hosts)}
     if selector.role is not None:
         found = targets.in_role(selector.role)
         if not found:
@@ -96,6 +99,18 @@ def _among(selector: Selector, targets: Targets, path: KeyPath) -> set[str]:
             )
         return {*found}
     return {*targets.peers}
+
+
+def known_hosts(names: Sequence[str], targets: Targets, path: KeyPath, key: str) -> Sequence[str]:
+    """Return the names; raise ConfigError where one is no host of this run that a peer lives on."""
+    known = sorted(set(targets.hosts.values()))
+    if not known:
+        right = "no host: all peers of this run live on one; launch it with --on"
+        raise path.error(key, ", ".join(names) or Told("hosts"), right)
+    for name in names:
+        if name not in known:
+            raise path.error(key, name, f"a host of this run; {near(name, known)}")
+    return names
 
 
 def _known(peers: Sequence[str], targets: Targets, path: KeyPath, key: str) -> Sequence[str]:

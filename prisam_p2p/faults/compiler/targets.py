@@ -1,9 +1,9 @@
-"""The peers, links, data groups, profiles and roles of a network that a scenario may name."""
+"""The peers, links, data groups, profiles, roles and hosts that a scenario may name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import networkx as nx
@@ -22,12 +22,18 @@ class Targets:
         links: directed, sorted.
         data_groups: peer -> its group in the data; empty where the split has none.
         profiles: peer -> the name of its device profile.
+        hosts: peer -> the host that it lives on; {} where all live on the launcher's.
     """
 
     peers: tuple[str, ...]
     links: tuple[Link, ...]
     data_groups: Mapping[str, int]
     profiles: Mapping[str, str]
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+    def on_hosts(self, hosts: Collection[str]) -> tuple[str, ...]:
+        """Return the peers that live on these hosts, ascending."""
+        return tuple(sorted(peer for peer, host in self.hosts.items() if host in hosts))
 
     def in_role(self, role: Role) -> frozenset[str]:
         """Return the hubs (of the highest degree), leaves (degree 1) or bridges of the network.
@@ -37,14 +43,24 @@ class Targets:
         return _in_role(self.peers, self.links, role)
 
 
-def targets_of(topology: Topology, data_groups: Mapping[str, int | None]) -> Targets:
-    """Return the targets of a topology; `data_groups` holds None where the split has no groups."""
+def targets_of(
+    topology: Topology,
+    data_groups: Mapping[str, int | None],
+    hosts: Mapping[str, str] | None = None,
+) -> Targets:
+    """Return the targets of a topology.
+
+    Args:
+        data_groups: peer -> its group in the data; None where the split has no groups.
+        hosts: peer -> the host that it lives on; None = all live on the launcher's.
+    """
     edges = list(topology.graph.edges)
     return Targets(
         peers=topology.peer_ids,
         links=tuple(sorted([*edges, *((b, a) for a, b in edges)])),
         data_groups={peer: group for peer, group in data_groups.items() if group is not None},
         profiles={peer: profile.name for peer, profile in topology.profiles.items()},
+        hosts=hosts or {},
     )
 
 

@@ -93,7 +93,7 @@ class Fault(ScenarioTable):
     @classmethod
     def parameter_names(cls) -> frozenset[str]:
         """Return the names of the fields that only this model has."""
-        common = {*Fault.model_fields, "peers", "links", "groups", "sides"}
+        common = {*Fault.model_fields, "peers", "links", "groups", "sides", "hosts"}
         return frozenset(cls.model_fields.keys() - common)
 
     def parameters(self) -> dict[str, JsonValue]:

@@ -87,7 +87,7 @@ def cut_effect(parameters: Parameters, since_s: float) -> LinkState:
 
 
 def silence_effect(parameters: Parameters, since_s: float) -> LinkState:
-    """Return the effect of `partition` and `isolate`: every packet is dropped."""
+    """Return the effect of `partition`, `isolate` and `host-cut`: every packet is dropped."""
     return LinkState(cut="drop")
 
 

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from prisam_p2p.faults.scenario.timing import ScenarioTable
 from prisam_p2p.plan.toml_file import MISSING, Misfit, Told
 
 Role = Literal["hub", "leaf", "bridge"]
 Ids = Annotated[list[str], Field(min_length=1)]
+SomeNames = Annotated[
+    Ids, BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]
+"""A name, or a list of names."""
 
 
 class Selector(ScenarioTable):
     """Peers: a list of names, "all", or a table.
 
-    In a table, one of `ids`, `data_group`, `role` and `profile` restricts the peers, `not` excludes
-    some, and `pick` or `percent` draws from the rest; each may stand alone.
+    In a table, one of `ids`, `data_group`, `role`, `profile` and `host` restricts the peers, `not`
+    excludes some, and `pick` or `percent` draws from the rest; each may stand alone.
 
     Attributes:
+        host: where the peers live, in a run on several hosts.
         percent: of the peers that are left to draw from, rounded half up, at least one.
     """
 
@@ -30,6 +35,7 @@ class Selector(ScenarioTable):
     data_group: int | None = Field(None, ge=0)
     role: Role | None = None
     profile: str | None = None
+    host: SomeNames | None = None
     not_: Ids | None = Field(None, alias="not")
     pick: int | None = Field(None, ge=1)
     percent: float | None = Field(None, gt=0, le=100)
@@ -57,8 +63,30 @@ class Selector(ScenarioTable):
         return self
 
 
-_RESTRICTIONS = ("ids", "data_group", "role", "profile")
+_RESTRICTIONS = ("ids", "data_group", "role", "profile", "host")
 _TWO_RESTRICTIONS = [(a, b) for i, a in enumerate(_RESTRICTIONS) for b in _RESTRICTIONS[i + 1 :]]
+
+
+class HostSelector(ScenarioTable):
+    """Hosts: a name, a list of names, or a table with `pick`, and `not` to leave some out."""
+
+    ids: Ids | None = None
+    not_: Ids | None = Field(None, alias="not")
+    pick: int | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"ids": [value]}
+        if isinstance(value, list):
+            return {"ids": _names(value, "a list of at least one host, in quotes")}
+        if not isinstance(value, dict):
+            shown = MISSING if value is None else value
+            raise Misfit("", shown, 'a host such as "h2", a list of hosts, or { pick = 1 }')
+        if value.get("pick") is None:
+            raise Misfit("pick", MISSING, "a number of hosts to pick")
+        return value
 
 
 class LinkSelector(ScenarioTable):
