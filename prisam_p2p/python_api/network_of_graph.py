@@ -70,8 +70,8 @@ def topology(
         profiles: names or paths of device profiles, assigned to the sorted peers in turn; or name
             -> number of peers, spread evenly.
         faults: tables of a scenario, as [[fault]] in a file has them (docs/faults.md).
-        hosts: the table [hosts] of a topology (docs/hosts.md), which says how peers are placed where
-            `launch` gets on=..: {"peers": {"p00": "h1"}}.
+        hosts: the table [hosts] of a topology (docs/hosts.md): how peers are placed where `launch`
+            gets on=.., such as {"peers": {"p00": "h1"}}.
         name: what the topology is called in the run.
 
     Raises:
