@@ -71,7 +71,7 @@ def bind_router(
         router.set(zmq.CURVE_SERVER, 1)
         router.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, the gate must accept each client
     router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
-    tried = [port] * bool(port) + random.sample(_SHARED_PORTS, _TRIES) if shared else []
+    tried = [port] * bool(port) + random.Random().sample(_SHARED_PORTS, _TRIES) if shared else []
     if not any(_bound(router, address, each) for each in tried):
         router.bind(f"tcp://{address}:{0 if shared else port}")
     port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
