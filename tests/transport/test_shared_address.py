@@ -123,7 +123,8 @@ def test_a_stranger_at_a_neighbors_address_is_not_taken_for_it(net):
         silent.settimeout(DEADLINE_S)
         assert silent.recv(1)
     rejected = a.wait(events.MessageRejected)
-    assert (rejected.sender, rejected.verdict) == (H2, "silent")
+    assert rejected.verdict == "silent"
+    assert rejected.sender in (H2, "?")  # gone before its address could be read
     c = dealer(net, KEYS["c"], a)
     c.send(greeting("c"))
     assert c.answer() == Welcome(0)
