@@ -123,8 +123,9 @@ class LostHosts:
         return lost
 
     def end(self, now_s: float) -> None:
-        """Journal what is known of the hosts' clocks at the end of the run."""
-        for record in self._clock_notes.last(self._engine.clocks, now_s):
+        """Journal what is known at the end of the run of the clocks of hosts that are left."""
+        clocks = {h: each for h, each in self._engine.clocks.items() if h not in self._reasons}
+        for record in self._clock_notes.last(clocks, now_s):
             self._note(record)
 
     def on_fenced(self, neighbor: str, report: Fenced) -> None:

@@ -19,6 +19,7 @@ from prisam_p2p.measure.records import AS_PLANNED
 from prisam_p2p.report.applied_faults import AppliedFault, CutLink, applied_faults, cuts
 from prisam_p2p.report.byzantine_peers import attacked_rounds, must_be_left_out
 from prisam_p2p.report.groups import ari_by_round
+from prisam_p2p.report.lost_tails import lost_tails
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.verdicts import FALSE, NOT_JUDGED, TRUE, UNKNOWN, verdict_lines
 
@@ -156,7 +157,10 @@ def _sentence(cut: CutLink, did: str, line: Line) -> str:
 
 
 def _stale(run: RunFolder) -> Found:
-    """What was averaged is what its donor offered in that round, by its digest."""
+    """What was averaged is what its donor offered in that round, by its digest.
+
+    A donor's last offers may be lost with its host: pulls since then are not judged.
+    """
     if run.plan["settings"].get("pull") == "overlap":
         nothing = "with pull = overlap a donor gives parts, whose digests it does not record"
         return Found(0, [], nothing)
@@ -166,12 +170,19 @@ def _stale(run: RunFolder) -> Found:
         for line in run.records(peer, "offered")
     }
     pulls = [(peer, line) for peer in run.peers for line in run.records(peer, "pulled")]
-    wrong = [
-        f"{peer} took weights of {line['donor']} that it never offered in that round"
+    strange = [
+        (peer, line)
         for peer, line in pulls
         if (line["donor"], line["round"], line["digest"]) not in offered
     ]
-    return Found(len(pulls), wrong, "no weights were pulled")
+    tails = lost_tails(run) if strange else []
+    wrong = [
+        f"{peer} took weights of {line['donor']} that it never offered in that round"
+        for peer, line in strange
+        if not any(tail.hides(line["donor"], line["t_s"]) for tail in tails)
+    ]
+    judged = len(pulls) - len(strange) + len(wrong)
+    return Found(judged, wrong, "no weights were pulled")
 
 
 def _poison(run: RunFolder) -> Found:

@@ -27,7 +27,7 @@ class Story:
         states = dict.fromkeys(GROUPS, "completed")
         self.lines = {"launcher": [(50, "run_ended", {"status": "completed", "states": states})]}
         self.states, self.occurrences = states, []
-        self.settings = {"pull": "whole"}
+        self.settings, self.hosts = {"pull": "whole"}, None
         for peer in GROUPS:
             self.lines[peer] = [x for t in range(4) for x in self.round_of(peer, t)]
             self.tell(peer, 45, "deployed", test=0.8)
@@ -68,6 +68,7 @@ class Story:
     def folder(self, path):
         (path / "journal").mkdir(parents=True)
         plan = {"settings": self.settings, "peers": {p: {"group": g} for p, g in GROUPS.items()}}
+        plan |= {"hosts": self.hosts} if self.hosts else {}
         (path / "plan.json").write_text(json.dumps(plan))
         if self.occurrences:
             faults = {"occurrences": self.occurrences}
@@ -193,6 +194,47 @@ def test_stale_weights(tmp_path):
     story.change("b", "pulled", 2, digest="a1")
     why = "b took weights of a that it never offered in that round"
     assert broken(story, tmp_path) == {"no stale snapshot": why}
+
+
+HOSTS = {
+    "hosts": {h: {"node": h, "address": f"10.0.0.{h[1:]}"} for h in ("h1", "h2")},
+    "placement": {"a": "h2", "b": "h1", "c": "h1", "d": "h1"},
+}
+
+
+def lose_host_of_a(story, lost_s, last_s):
+    """The host of a is lost, and its journal from `last_s` on with it."""
+    story.hosts = HOSTS
+    story.drop("a", last_s)
+    lost = {"host": "h2", "node": "h2", "reason": "", "silent_s": 1.0, "peers": ["a"]}
+    story.tell("launcher", lost_s, "host_lost", **lost)
+
+
+def test_weights_whose_offer_was_lost_with_a_host_are_not_judged(tmp_path):
+    story = Story()
+    lose_host_of_a(story, lost_s=27, last_s=20)  # a offered at 22, b took it at 26
+    story.drop("b", 30)
+    verdict, judged, _ = checked(story, tmp_path, "no stale snapshot")
+    assert (verdict, judged) == ("true", 12)  # of 13
+
+
+def test_weights_that_a_lost_peer_surely_never_offered_are_stale(tmp_path):
+    story = Story()
+    story.change("b", "pulled", 1, digest="a0")
+    lose_host_of_a(story, lost_s=27, last_s=20)
+    story.drop("b", 30)
+    why = "b took weights of a that it never offered in that round"
+    assert broken(story, tmp_path)["no stale snapshot"] == why
+
+
+def test_weights_of_the_next_process_of_a_lost_peer_are_judged_again(tmp_path):
+    story = Story()
+    lose_host_of_a(story, lost_s=21, last_s=20)
+    story.tell("a", 25, "started", peer="a", incarnation=1)
+    story.tell("a", 25.5, "offered", round=2, digest="new")
+    story.drop("b", 30)
+    why = "b took weights of a that it never offered in that round"
+    assert broken(story, tmp_path)["no stale snapshot"] == why
 
 
 def test_parts_of_a_snapshot_are_not_judged_by_its_digest(tmp_path):
