@@ -62,6 +62,7 @@ from prisam_p2p.system.refusals import refusal_of
 from prisam_p2p.transport.curve_line import LineClient
 
 _LAUNCHER = "the launcher"
+_KEY = "--launcher-key"
 
 _TURN_S, _TURN_OF_ACTS_S = 0.2, 0.02
 
@@ -370,10 +371,12 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--launcher", required=True, metavar="ADDRESS:PORT", help="where the launcher listens"
     )
-    parser.add_argument(
-        "--launcher-key", required=True, metavar="KEY", help="the launcher's public key, Z85"
-    )
-    return parser.parse_args(arguments)
+    parser.add_argument(_KEY, required=True, metavar="KEY", help="the launcher's public key, Z85")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if _KEY in given[:-1]:  # a key may begin with a dash, as an option does
+        at = given.index(_KEY)
+        given[at : at + 2] = [f"{_KEY}={given[at + 1]}"]
+    return parser.parse_args(given)
 
 
 if __name__ == "__main__":

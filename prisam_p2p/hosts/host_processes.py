@@ -54,8 +54,9 @@ class _HostProcess:
         number: the launcher's.
         mine: the engine's.
         line: None = one of the two ends was closed.
+        held: the last of SIGSTOP and SIGCONT that was sent to it was the first.
+        is_watched: one was sent to it, so the launcher is told whether it is stopped.
         stopped: what the launcher was told last.
-        is_watched: a SIGSTOP was sent to it, so the launcher is told whether it is stopped.
     """
 
     number: int
@@ -63,8 +64,9 @@ class _HostProcess:
     pid: int
     state_path: Path
     line: LineSocket | None
-    stopped: bool = False
+    held: bool = False
     is_watched: bool = False
+    stopped: bool = False
 
 
 class HostProcesses:
@@ -91,7 +93,8 @@ class HostProcesses:
     @property
     def acts_go_on(self) -> bool:
         """Whether something that was begun has to be looked at many times a second."""
-        return self._engine.acts.goes_on
+        waits = any(each.is_watched and each.stopped != each.held for each in self._there.values())
+        return waits or self._engine.acts.goes_on
 
     def make_keys(self, peers: Sequence[str]) -> None:
         """Make a new pair for each peer, and report the public keys."""
@@ -150,7 +153,9 @@ class HostProcesses:
     def signal(self, order: SignalProcess) -> None:
         """Signal a process."""
         if process := self._there.get(order.number):
-            process.is_watched = process.is_watched or order.signal == signal.SIGSTOP
+            if order.signal in (signal.SIGSTOP, signal.SIGCONT):
+                process.held = order.signal == signal.SIGSTOP
+                process.is_watched = process.is_watched or process.held
             self._engine.signal(process.mine, order.signal)
 
     def act(self, order: ActOn) -> None:

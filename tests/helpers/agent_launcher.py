@@ -30,20 +30,23 @@ HOST, ADDRESS = "h1", "127.0.0.1"
 class AgentLauncher:
     """Starts an agent, answers its questions, and keeps what it reports.
 
+    Args:
+        temporary: folder of the agent's temporary files.
+
     Attributes:
         answers: whether it answers `Renew`.
         files: path -> bytes that have come.
     """
 
-    def __init__(self):
+    def __init__(self, temporary):
         self.server = LineServer(ADDRESS, [HOST])
         self.agents = AgentProcesses()
         arguments = ["--launcher", f"{ADDRESS}:{self.server.port}"]
         arguments += ["--launcher-key", self.server.public_key]
         command = [*CHILD_PYTHON, "-m", "prisam_p2p.hosts.agent", "--host", HOST, *arguments]
-        self.agents.start(HOST, command, child_environment())
+        self.agents.start(HOST, command, {**child_environment(), "TMPDIR": str(temporary)})
         self.answers, self.reports, self.files = True, deque(), {}
-        self.renewals = []
+        self.renewals, self.hello_key, self.refusal = [], "", None
 
     def close(self):
         self.agents.end(30.0)
@@ -58,6 +61,7 @@ class AgentLauncher:
     def look(self, timeout_s=0.05):
         """Take in what has come."""
         for hello in self.agents.hellos():
+            self.hello_key = hello.public_key
             self.server.admit(hello.host, hello.public_key)
         self.server.wait(timeout_s)
         while received := self.server.receive():
@@ -84,7 +88,9 @@ class AgentLauncher:
                 report, data = self.reports.popleft()
                 if isinstance(report, kind):
                     return report, data
-                assert not isinstance(report, messages.Refused), report
+                if isinstance(report, messages.Refused):
+                    self.refusal = report
+                    raise AssertionError(report)
             assert time.monotonic() < deadline, f"no {kind.__name__} in {timeout_s:g} s"
             assert not (lost := self.agents.lost()), lost
             self.look()
@@ -118,7 +124,6 @@ def specs_of(topology_path, **settings):
 def begin(launcher, prepared, specs, lease_s=30.0):
     """Begin a run on the host, to the report that processes can be started."""
     plan = prepared.plan
-    launcher.await_report(messages.AgentUp)
     launcher.send(
         messages.BeginRun(
             run_id=specs[0].run_id,
@@ -156,7 +161,8 @@ def start(launcher, specs):
         )
         text = spec.model_copy(update={"keys": keys}).model_dump_json()
         launcher.send(messages.StartProcess(number, text, Incarnation().model_dump_json()))
-        report, _ = launcher.await_report(messages.ProcessStarted)
+        report, _ = launcher.await_report(messages.ProcessStarted | messages.StartRefused)
+        assert isinstance(report, messages.ProcessStarted), report
         assert report.number == number
         started[spec.peer_id] = (number, report.pid)
     return started, public

@@ -1,0 +1,101 @@
+"""What is new in a run's files on a host, part by part."""
+
+import os
+
+import pytest
+
+from prisam_p2p.hosts.local_folder import FOLDERS
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost
+from prisam_p2p.hosts.tail import PART_BYTES, FileTail
+from prisam_p2p.measure.files import written_beside
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in FOLDERS:
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def whole(path, data):
+    with written_beside(path) as beside:
+        beside.write_bytes(data)
+
+
+def test_of_a_journal_whole_lines_are_sent_each_once(folder):
+    tail, path = FileTail(folder), folder / "journal" / "p01.jsonl"
+    path.write_bytes(b"{1}\n{2}\n{3")
+    assert [*tail.parts()] == [(FileAppended("journal/p01.jsonl", 0), b"{1}\n{2}\n")]
+    assert [*tail.parts()] == []
+    with path.open("ab") as file:
+        file.write(b"}\n")
+    assert [*tail.parts()] == [(FileAppended("journal/p01.jsonl", 8), b"{3}\n")]
+
+
+def test_a_last_line_that_was_cut_off_may_be_removed(folder):
+    """The next process of the peer does."""
+    tail, path = FileTail(folder), folder / "journal" / "p01.jsonl"
+    path.write_bytes(b"{1}\n{2")
+    assert [data for _, data in tail.parts()] == [b"{1}\n"]
+    path.write_bytes(b"{1}\n{3}\n")
+    assert [*tail.parts()] == [(FileAppended("journal/p01.jsonl", 4), b"{3}\n")]
+
+
+def test_a_line_longer_than_a_part_comes_whole(folder):
+    line = b"x" * (2 * PART_BYTES) + b"\n"
+    (folder / "journal" / "p01.jsonl").write_bytes(line + b"{}\n")
+    parts = [data for _, data in FileTail(folder).parts()]
+    assert b"".join(parts) == line + b"{}\n"
+    assert all(part.endswith(b"\n") for part in parts)
+
+
+def test_a_log_is_sent_as_it_is_printed(folder):
+    (folder / "logs" / "p01.log").write_bytes(b"no line")
+    assert [*FileTail(folder).parts()] == [(FileAppended("logs/p01.log", 0), b"no line")]
+
+
+def test_a_file_that_was_written_whole_is_sent_when_it_is_another_one(folder):
+    tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
+    data = os.urandom(PART_BYTES + 5)
+    whole(path, data)
+    name, n_bytes = "state/p01.safetensors", len(data)
+    assert [*tail.parts()] == [
+        (FileFromHost(name, 0, n_bytes), data[:PART_BYTES]),
+        (FileFromHost(name, PART_BYTES, n_bytes), data[PART_BYTES:]),
+    ]
+    assert [*tail.parts()] == []
+    whole(path, b"later")
+    assert [*tail.parts()] == [(FileFromHost(name, 0, 5), b"later")]
+
+
+def test_a_file_that_is_replaced_while_it_is_sent_is_sent_to_its_end(folder):
+    tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
+    data = os.urandom(2 * PART_BYTES)
+    whole(path, data)
+    (folder / "journal" / "p01.jsonl").write_bytes(b"{}\n")
+    parts = tail.parts()
+    assert next(parts)[1] == b"{}\n"
+    assert next(parts)[1] == data[:PART_BYTES]
+    whole(path, b"later")
+    (folder / "journal" / "p02.jsonl").write_bytes(b"{}\n")
+    assert [part for _, part in tail.parts()] == [b"{}\n", data[PART_BYTES:], b"later"]
+
+
+def test_what_the_launcher_has_sent_is_not_sent_back(folder):
+    tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
+    whole(path, b"of the run before")
+    tail.skip()
+    assert [*tail.parts()] == []
+    whole(path, b"new")
+    assert [data for _, data in tail.parts()] == [b"new"]
+
+
+def test_what_is_being_written_is_left_alone(folder):
+    (folder / "models" / ".p01.safetensors.77.part").write_bytes(b"half")
+    assert [*FileTail(folder).parts()] == []
+
+
+def test_an_empty_file_is_one_part(folder):
+    whole(folder / "models" / "p01.safetensors", b"")
+    parts = [*FileTail(folder).parts()]
+    assert parts == [(FileFromHost("models/p01.safetensors", 0, 0), b"")]
