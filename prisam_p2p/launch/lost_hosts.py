@@ -17,6 +17,7 @@ from prisam_p2p.hosts.clock_notes import ClockNotes
 from prisam_p2p.launch.fences import HostFence
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.peer_processes import PeerProcesses
+from prisam_p2p.launch.progress import ShownHosts
 from prisam_p2p.measure import records
 from prisam_p2p.plan.hosts_plan import HostsPlan
 from prisam_p2p.plan.placement import place_elsewhere
@@ -150,13 +151,19 @@ class LostHosts:
         return bool(self._reasons)
 
     @property
+    def known(self) -> ShownHosts:
+        """The hosts as the progress shows them."""
+        return ShownHosts(len(self._plan.hosts), tuple(self._reasons))
+
+    @property
     def waiting(self) -> str:
         """Return in words what is waited for, "" = nothing."""
-        return "; ".join(
+        told = "; ".join(
             f"{each.loss.host} to be surely gone, to start {_some(each.waiting)} elsewhere"
             for each in self._open
             if each.waiting
         )
+        return f"waiting for {told}" if told else ""
 
     # ------------------------------------------------------------------------------------
 

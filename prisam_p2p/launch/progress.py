@@ -18,6 +18,27 @@ from prisam_p2p.launch.peer_process import PeerProcess
 
 _LINE_EVERY_S = 5.0
 
+_NAMED = 3
+"""So many lost hosts are named."""
+
+
+@dataclass(frozen=True)
+class ShownHosts:
+    """The hosts of a run: how many it has, and which are lost. A run without hosts has none."""
+
+    number: int = 0
+    lost: tuple[str, ...] = ()
+
+    def words(self) -> list[str]:
+        """Return them in words; nothing for a run without hosts."""
+        if not self.number:
+            return []
+        if not self.lost:
+            return [f"{self.number} hosts"]
+        named = ", ".join(self.lost[:_NAMED])
+        more = f" + {len(self.lost) - _NAMED} more" if len(self.lost) > _NAMED else ""
+        return [f"{self.number - len(self.lost)}/{self.number} hosts ({named}{more} lost)"]
+
 
 @dataclass(frozen=True)
 class ProgressView:
@@ -36,6 +57,7 @@ class ProgressView:
         n_bytes: sent by all peers so far.
         left_s: estimated seconds to the end, None if unknown.
         waiting: who is waited for, and why; empty if all advance.
+        hosts: of the run.
     """
 
     label: str
@@ -50,6 +72,7 @@ class ProgressView:
     n_bytes: int
     left_s: float | None
     waiting: str
+    hosts: ShownHosts = ShownHosts()
 
     @property
     def all_rounds(self) -> int:
@@ -61,6 +84,7 @@ class ProgressView:
         parts = [f"{self.phase}: {self.peers_ready}/{self.peers} peers"]
         if self.lost and self.phase != "stopping":  # then peers end because they are told to
             parts.append(f"{self.lost} lost")
+        parts += self.hosts.words()
         parts.append(f"round {self.slowest_round}/{self.rounds}")
         if self.accuracy is not None:
             parts.append(f"accuracy {self.accuracy:.3f}")
@@ -84,13 +108,14 @@ def view_of(
     phase: str,
     left_s: float | None,
     waiting: str = "",
+    hosts: ShownHosts = ShownHosts(),
 ) -> ProgressView:
     """Return the state of a run of `specs`.
 
     Args:
         processes: the latest of each peer that has, or had, one.
         gone: peers that have no process and will not have another.
-        left_s, waiting: see ProgressView.
+        left_s, waiting, hosts: see ProgressView.
     """
     settings = specs[0].settings
     there = [each for each in processes if not is_lost(each, gone)]
@@ -111,6 +136,7 @@ def view_of(
         n_bytes=sum(each.all_bytes for each in processes),
         left_s=left_s,
         waiting=waiting,
+        hosts=hosts,
     )
 
 
@@ -144,7 +170,7 @@ class NoDisplay:
 class LineDisplay:
     """Writes a line to stderr when a phase or a round is over, and every few seconds.
 
-    So it does when a peer is lost, and when the run begins or ends to wait for one.
+    So it does when a peer or a host is lost, and when the run begins or ends to wait for one.
     """
 
     def __init__(self) -> None:
@@ -153,7 +179,7 @@ class LineDisplay:
 
     def show(self, view: ProgressView) -> None:
         """See ProgressDisplay."""
-        state = (view.phase, view.slowest_round, view.lost, bool(view.waiting))
+        state = (view.phase, view.slowest_round, view.lost, view.hosts.lost, bool(view.waiting))
         if state != self._last or time.monotonic() - self._at_s > _LINE_EVERY_S:
             self._last, self._at_s = state, time.monotonic()
             print(f"{view.label}: {view.line()}", file=sys.stderr, flush=True)

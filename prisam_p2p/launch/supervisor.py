@@ -40,7 +40,7 @@ from prisam_p2p.launch.lost_resources import peer_refused
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_process import PeerProcess
 from prisam_p2p.launch.peer_processes import PeerProcesses
-from prisam_p2p.launch.progress import ProgressDisplay, ProgressView, view_of
+from prisam_p2p.launch.progress import ProgressDisplay, ProgressView, ShownHosts, view_of
 from prisam_p2p.launch.stalls import DYING_S, Stalls
 from prisam_p2p.launch.time_left import TimeLeft
 from prisam_p2p.measure import records
@@ -426,6 +426,7 @@ class Supervisor:
             self._phase,
             left_s,
             "; ".join(filter(None, waiting)),
+            self._hosts.known if self._hosts else ShownHosts(),
         )
 
 

@@ -8,7 +8,7 @@ from spec_of_a import spec_of_a
 from prisam_p2p.control.messages import PeerDone
 from prisam_p2p.control.spec import Incarnation
 from prisam_p2p.launch.peer_process import PeerProcess
-from prisam_p2p.launch.progress import LineDisplay, view_of
+from prisam_p2p.launch.progress import LineDisplay, ShownHosts, view_of
 from prisam_p2p.system.json_lines import LineSocket
 
 ROUNDS = 40
@@ -102,3 +102,27 @@ def test_lines_are_written_when_something_changes(make, capsys):
     assert len(lines) == 3
     assert "waiting for b: stopped for 5 s" in lines[1]
     assert "1/2 peers, 1 lost" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "words"),
+    [
+        (ShownHosts(), "2/2 peers, round"),
+        (ShownHosts(3), "2/2 peers, 3 hosts, round"),
+        (ShownHosts(3, ("h2",)), "2/2 peers, 2/3 hosts (h2 lost), round"),
+        (ShownHosts(9, ("h2", "h3", "h5", "h7")), "5/9 hosts (h2, h3, h5 + 1 more lost), round"),
+    ],
+)
+def test_hosts_are_shown_and_those_that_are_lost(make, hosts, words):
+    processes = [make("a", 3), make("b", 3)]
+    shown = view_of([each.spec for each in processes], processes, (), "running", None, "", hosts)
+    assert words in shown.line()
+
+
+def test_a_line_is_printed_when_a_host_is_lost(make, capsys):
+    display, processes = LineDisplay(), [make("a", 3)]
+    specs = [each.spec for each in processes]
+    for lost in ((), (), ("h2",), ("h2",)):
+        hosts = ShownHosts(3, lost)
+        display.show(view_of(specs, processes, (), "running", None, "", hosts))
+    assert capsys.readouterr().err.count("\n") == 2
