@@ -43,9 +43,16 @@ class Words:
 
     def __init__(self, redact: bool, names: Iterable[str] = ()) -> None:
         self.redact = redact
-        known = {*names, *(_who_and_where() if redact else ())}
-        words = [re.escape(each) for each in sorted(known, key=len, reverse=True) if each]
-        self._names = re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE) if words else None
+        self._known: set[str] = set()
+        self._names: re.Pattern[str] | None = None
+        self.leave_out({*names, *(_who_and_where() if redact else ())})
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Leave more words out, from now on."""
+        if new := {*names} - self._known - {""}:
+            self._known |= new
+            words = map(re.escape, sorted(self._known, key=len, reverse=True))
+            self._names = re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)
 
     def text(self, text: str) -> str:
         """Return a text as the page shows it."""

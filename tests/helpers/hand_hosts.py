@@ -27,6 +27,7 @@ class HandHosts(HandRun):
         lost: the host that is lost at LOST_S.
         moved: peers of the lost host that are started again on the other.
         states: peer -> its final state, if it did not complete.
+        nodes: what hosts call themselves, if not as in the plan.
         addressed: whether host_up tells the hosts' addresses; else only the plan does.
     """
 
@@ -35,6 +36,7 @@ class HandHosts(HandRun):
     lost: str = ""
     moved: tuple[str, ...] = ()
     states: dict[str, str] = field(default_factory=dict)
+    nodes: dict[str, str] = field(default_factory=dict)
     addressed: bool = True
 
     def connect(self, client: str, server: str, channel: str, **more: object) -> HandConnection:
@@ -76,7 +78,8 @@ class HandHosts(HandRun):
         lines: list[dict] = [{"t_s": 0.0, "record": "run_started", "run_id": "ab", "pid": 1}]
         lines[0] |= {"algorithm": "prisam", "peers": len(PEERS), "launches": 0}
         for host, address in ADDRESSES.items() if self.addressed else ():
-            up = {"host": host, "node": f"node-of-{host}", "address": address, "pid": 7, "cores": 2}
+            up = {"host": host, "address": address, "pid": 7, "cores": 2}
+            up |= {"node": self.nodes.get(host, f"node-of-{host}")}
             up |= {"memory_mib": 4096, "gpus": [], "mtu": self.between_mtu, "kernel": ""}
             lines.append({"t_s": 0.1, "record": "host_up", **up, "facts": {}})
             for at_s, bound_s in ((0.2, 0.0004), (10.0, 0.0002)):

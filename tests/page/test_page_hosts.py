@@ -76,11 +76,14 @@ def test_a_run_without_hosts_has_no_rows(made):
 def test_a_redacted_page_names_no_node_and_no_address(made):
     run = lost_run()
     run.records["p01"] = [
-        {"t_s": 5.0, "record": "state_not_written", "round": 0, "reason": "on node-of-h2: no room"}
+        {"t_s": 5.0, "record": "state_not_written", "round": 0, "reason": "node-of-h2: no room"},
+        {"t_s": 6.0, "record": "state_not_written", "round": 0, "reason": "elsewhere-h1 is full"},
     ]
+    run.nodes = {"h1": "elsewhere-h1.lab"}  # the host's own name, which the plan does not know
     payload = made(run, redact=True)
     text = json.dumps(payload)
     assert "node-of" not in text
+    assert "elsewhere" not in text
     assert all(address not in text for address in ADDRESSES.values())
     assert {row["node"] for row in rows_of(payload, "hosts")} == {LEFT_OUT}
     assert [row["host"] for row in rows_of(payload, "hosts")] == ["h1", "h2"]

@@ -16,7 +16,7 @@ from prisam_p2p.page.data.conclusion import Conclusion, conclude
 from prisam_p2p.page.data.facts import begun_facts, concluded_facts, unreadable_lines
 from prisam_p2p.page.data.fault_rows import FaultRows
 from prisam_p2p.page.data.group_rows import GroupRows
-from prisam_p2p.page.data.host_rows import HostRows, names_of_hosts
+from prisam_p2p.page.data.host_rows import HostRows
 from prisam_p2p.page.data.learning import Learning
 from prisam_p2p.page.data.notes import Notes
 from prisam_p2p.page.data.peer_rows import PeerRows
@@ -59,12 +59,12 @@ class PageData:
         name: str = "",
         redact: bool = False,
     ) -> None:
-        self._words = Words(redact, names_of_hosts(plan) if redact else ())
+        self._words = words = Words(redact)
         self._shared = shared = Shared(plan_facts(plan))
         timeline, learning, notes = Timeline(shared), Learning(shared), Notes(shared)
         self._grouping, self._faults = GroupRows(shared), FaultRows(shared, occurrences)
         peers = PeerRows(shared, plan)
-        self._hosts = HostRows(shared, plan, redact)
+        self._hosts = HostRows(shared, plan, words)
         self._of_peers = _joined(
             timeline.handlers,
             learning.handlers,

@@ -8,7 +8,7 @@ from typing import Any
 from prisam_p2p.page.data.checked_lines import Line
 from prisam_p2p.page.data.plan_facts import table, text, whole
 from prisam_p2p.page.data.shared import LAUNCHER, Handlers, Shared
-from prisam_p2p.page.redact import LEFT_OUT
+from prisam_p2p.page.redact import LEFT_OUT, Words
 from prisam_p2p.report.run_folder import KERNEL
 
 
@@ -16,15 +16,16 @@ class HostRows:
     """Folds what the plan and the launcher's journal tell of hosts, and where each peer was.
 
     Args:
-        redact: leave out what the hosts are called elsewhere, and their addresses.
+        words: of a redacted page leave out what the hosts are called elsewhere.
     """
 
-    def __init__(self, shared: Shared, plan: Mapping[str, Any], redact: bool) -> None:
-        self._shared, self._redact = shared, redact
+    def __init__(self, shared: Shared, plan: Mapping[str, Any], words: Words) -> None:
+        self._shared, self._words = shared, words
         self._rows, self._notes = shared.tables["hosts"], shared.tables["notes"]
         self._homes: dict[int, str] = {}
         hosts = table(plan.get("hosts"))
-        for host, offer in table(hosts.get("hosts")).items():
+        self._hosts = table(hosts.get("hosts"))
+        for host, offer in self._hosts.items():
             self._put(host, table(offer))
         for peer, host in table(hosts.get("placement")).items():
             self._move(peer, text(host))
@@ -53,7 +54,8 @@ class HostRows:
     def _put(self, host: str, found: Mapping[str, Any]) -> None:
         """Take in where a host is: from the plan, or from its agent, which may be a later one."""
         cells = {name: text(found.get(name)) for name in ("node", "address")}
-        if self._redact:
+        if self._words.redact:
+            self._words.leave_out({*_names(cells["node"])} - {*self._hosts})
             cells = {name: LEFT_OUT if each else "" for name, each in cells.items()}
         counts = {name: whole(found.get(name)) for name in ("cores", "memory_mib")}
         self._rows.change((host,), lost_s=None, reason="", **cells, **counts)
@@ -91,9 +93,6 @@ def kernels_in(plan: Mapping[str, Any]) -> list[str]:
     return [KERNEL, *(f"{KERNEL}-{host}" for host in table(table(plan.get("hosts")).get("hosts")))]
 
 
-def names_of_hosts(plan: Mapping[str, Any]) -> Iterable[str]:
-    """Return what the hosts of a plan are called elsewhere: what a redacted page leaves out."""
-    hosts = table(table(plan.get("hosts")).get("hosts"))
-    names = {text(table(each).get("node")) for each in hosts.values()}
-    names |= {name.partition(".")[0] for name in names}
-    return names - {"", *hosts}
+def _names(node: str) -> Iterable[str]:
+    """Return the names by which a node may be called: with and without its domain."""
+    return {node, node.partition(".")[0]} - {""}
