@@ -75,10 +75,20 @@ def _lost_hosts(summary: Summary) -> list[str]:
 
 def _lost_host(host: Mapping[str, Any], summary: Summary) -> str:
     gone = [x for x in summary["lost"] if x["host"] == host["host"] and x["peer"] in host["peers"]]
-    places = list(dict.fromkeys(where(x, summary["rounds"]) for x in gone))
     planned = " as planned" if gone and all(x["planned"] for x in gone) else ""
     told = lost_host_words(host)
-    return f"{told[:-1]}{planned}, {' to '.join(places[:1] + places[1:][-1:])})" if places else told
+    return f"{told[:-1]}{planned}, {_places(gone, summary['rounds'])})" if gone else told
+
+
+def _places(lost: Sequence[Mapping[str, Any]], rounds: int) -> str:
+    """Return in words when the peers of a host were lost."""
+    order = sorted(lost, key=lambda x: -1 if x["round"] is None else x["round"])
+    first, last = (where(order[i], rounds) for i in (0, -1))
+    if first == last:
+        return first
+    if first.startswith("round ") and last.startswith("round "):
+        return f"rounds {first.removeprefix('round ')} to {last.removeprefix('round ')}"
+    return f"{first} to {last}"
 
 
 def _lost(summary: Summary) -> list[str]:

@@ -137,7 +137,7 @@ def test_replacements_start_once_the_lease_is_over_and_all_neighbors_have_answer
     course = course_of()
     course.lose("h2", 100.0, free_s=105.0)
     assert course.hosts.expects_back("b")
-    assert course.hosts.waiting == "h2 to be surely gone, to start b, d elsewhere"
+    assert course.hosts.waiting == "waiting for h2 to be surely gone, to start b, d elsewhere"
     course.hosts.look(106.0, True)
     assert course.engine.moves == []  # the lease is over, a and c have not answered
     course.fence(*ALL_ANSWERS, now_s=106.5)

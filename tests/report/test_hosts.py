@@ -311,3 +311,21 @@ def test_where_peers_have_addresses_of_their_own_the_peer_tells_the_host(tmp_pat
     assert hosts.of_address("10.200.0.3:5555", "p03", 5.0) == "h2"
     assert hosts.of_address("10.200.0.3:5555", "p03", LOST_S + 5) == "h1"
     assert hosts.of_address("10.200.0.99:5555", "", 5.0) == ""
+
+
+def test_the_headline_tells_the_rounds_of_a_lost_hosts_peers(tmp_path):
+    homes = {"p01": "h1", "p02": "h2", "p03": "h2"}
+    states = dict.fromkeys(("p02", "p03"), "lost with host h2")
+    run = HandHosts(lost="h2", homes=homes, states=states, killed=("p02", "p03"))
+    run.records["p02"] = [{"t_s": 3.0, "record": "masked", "round": 1, "prune_ratio": 0.5}]
+    written = run.write(tmp_path)
+    for peer, rounds in (("p02", 7), ("p03", 4)):
+        path = tmp_path / "journal" / f"{peer}.jsonl"
+        path.write_text(
+            path.read_text().replace('"round": 1, "final"', f'"round": {rounds - 1}, "final"')
+        )
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    plan["settings"]["rounds"] = 20
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    told = write_summary(written)["headline"]
+    assert told.endswith(f"; host h2 lost with 2 peers ({WHY}, rounds 4 to 7)")
