@@ -167,11 +167,13 @@ def arguments(instruction):
 
 def test_the_image_has_known_instructions_and_a_fixed_base():
     names = [name for name, _ in instructions()]
-    assert names[0] == "FROM"
-    assert set(names) <= {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "CMD"}
-    for image in arguments("FROM"):
-        assert ":" in image
-        assert not image.endswith(":latest")
+    assert names[:2] == ["ARG", "FROM"]
+    assert set(names) <= {"ARG", "FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "CMD"}
+    assert arguments("FROM") == ["${BASE}"]
+    name, default = arguments("ARG")[0].split("=")
+    assert name == "BASE"
+    assert ":" in default
+    assert not default.endswith(":latest")
 
 
 def test_the_image_runs_as_a_user_without_privileges():
