@@ -7,14 +7,15 @@ that lives on another host later, the new host's file goes on where the old host
 from __future__ import annotations
 
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from prisam_p2p.errors import ControlError
-from prisam_p2p.hosts.messages import FileAppended, FileFromHost
-from prisam_p2p.measure.files import naming
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
+from prisam_p2p.measure.files import naming, written_beside
 
 _JOURNAL, _LOGS, _WHOLE = "journal", "logs", ("state", "models")
 _LINE_END = b"\n"
@@ -42,8 +43,8 @@ class CollectedFiles:
         """Take the files of these peers from a host from now on."""
         self._peers[host].update(peers)
 
-    def take_in(self, host: str, part: FileAppended | FileFromHost, data: bytes) -> None:
-        """Write a part of a file.
+    def take_in(self, host: str, part: FileAppended | FileFromHost | FileKept, data: bytes) -> None:
+        """Write a part of a file, or keep one that is there under another name, too.
 
         Raises:
             ControlError: it is none of this host's files, or other bytes than these come next.
@@ -57,6 +58,8 @@ class CollectedFiles:
             with naming(path):
                 if isinstance(part, FileAppended):
                     self._append(host, part, path, data)
+                elif isinstance(part, FileKept):
+                    _keep(self._checked(host, part.sent_as, _WHOLE), path)
                 else:
                     _write_part(part, path, path.with_name(f".{path.name}.{host}.part"), data)
         except OSError as error:
@@ -97,6 +100,15 @@ def _write_part(part: FileFromHost, path: Path, beside: Path, data: bytes) -> No
         file.write(data)
     if part.offset + len(data) >= part.n_bytes:
         beside.replace(path)
+
+
+def _keep(there: Path, path: Path) -> None:
+    """Give a file a second name; the first keeps it until a new one comes."""
+    with written_beside(path) as beside:
+        try:
+            beside.hardlink_to(there)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(there, beside)
 
 
 def _end(file: BinaryIO) -> int:

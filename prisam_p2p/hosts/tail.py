@@ -1,7 +1,8 @@
 """What is new in the files of a run on this host, in parts that the launcher is sent.
 
 Journals and logs only grow: their new bytes are sent, of a journal whole lines. States and models
-are written whole and renamed: such a file is sent whole when another one has taken its place.
+are written whole and renamed: such a file is sent whole when another one has taken its place, but
+not where the launcher has it under another name.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from prisam_p2p.hosts.messages import FileAppended, FileFromHost
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
 
 PART_BYTES = 256 << 10
 
 _GROWING, _WHOLE = ("journal", "logs"), ("state", "models")
 _JOURNAL = ".jsonl"
 
-Part = tuple[FileAppended | FileFromHost, bytes]
+Part = tuple[FileAppended | FileFromHost | FileKept, bytes]
 """A report, and the bytes that follow it."""
 
 
@@ -52,7 +53,8 @@ class FileTail:
         yield from self._rest_of_whole()
         for path in self._files(_WHOLE):
             with suppress(FileNotFoundError):  # renamed just now; the next look finds it
-                self._begin_whole(path)
+                if kept := self._begin_whole(path):
+                    yield kept, b""
                 yield from self._rest_of_whole()
 
     def close(self) -> None:
@@ -74,15 +76,21 @@ class FileTail:
                 at += len(data)
                 file.seek(at)
 
-    def _begin_whole(self, path: Path) -> None:
+    def _begin_whole(self, path: Path) -> FileKept | None:
+        """Open a file that is to be sent; return what there is to say if it need not be."""
         name = self._name(path)
         file = path.open("rb")
         version = _version_of(os.fstat(file.fileno()))
         if self._versions.get(name) == version:
             file.close()
-            return
+            return None
+        sent_as = next((n for n, each in self._versions.items() if each == version), "")
         self._versions[name] = version
+        if sent_as:
+            file.close()
+            return FileKept(name, sent_as)
         self._open = (name, file, os.fstat(file.fileno()).st_size)
+        return None
 
     def _rest_of_whole(self) -> Iterator[Part]:
         """Yield the rest of the file that is being sent, as it was when that began."""

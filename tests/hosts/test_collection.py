@@ -8,7 +8,7 @@ import pytest
 
 from prisam_p2p.errors import ControlError
 from prisam_p2p.hosts.collection import CollectedFiles
-from prisam_p2p.hosts.messages import FileAppended, FileFromHost
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
 
 P1 = "journal/p01.jsonl"
 
@@ -49,6 +49,31 @@ def test_a_line_that_an_earlier_launcher_tore_is_cut(run_dir: Path) -> None:
     files = _collected(run_dir)
     files.take_in("h1", FileAppended(P1, 0), b"{2}\n")
     assert (run_dir / P1).read_bytes() == b"{1}\n{2}\n"
+
+
+def test_a_state_of_the_round_before_keeps_its_bytes(run_dir: Path) -> None:
+    files, name, before = _collected(run_dir), "state/p01.safetensors", "state/p01.before.x"
+    files.take_in("h1", FileFromHost(name, 0, 1), b"1")
+    files.take_in("h1", FileKept(before, name), b"")
+    assert (run_dir / name).read_bytes() == (run_dir / before).read_bytes() == b"1"
+    files.take_in("h1", FileFromHost(name, 0, 1), b"2")
+    assert [(run_dir / each).read_bytes() for each in (name, before)] == [b"2", b"1"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        FileKept("state/p03.before.x", "state/p01.safetensors"),
+        FileKept("state/p01.before.x", "state/p03.safetensors"),
+        FileKept("state/p01.before.x", "../plan.json"),
+        FileKept("state/p01.before.x", "journal/p01.jsonl"),
+    ],
+)
+def test_a_host_keeps_only_files_of_its_own_peers(run_dir: Path, kept: FileKept) -> None:
+    for peer in ("p01", "p03"):
+        (run_dir / "state" / f"{peer}.safetensors").write_bytes(b"1")
+    with pytest.raises(ControlError, match="expected a file of a peer of h1"):
+        _collected(run_dir).take_in("h1", kept, b"")
 
 
 def test_a_log_may_grow_by_parts_of_lines(run_dir: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from prisam_p2p.hosts.local_folder import FOLDERS
-from prisam_p2p.hosts.messages import FileAppended, FileFromHost
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
 from prisam_p2p.hosts.tail import PART_BYTES, FileTail
 from prisam_p2p.measure.files import written_beside
 
@@ -79,6 +79,34 @@ def test_a_file_that_is_replaced_while_it_is_sent_is_sent_to_its_end(folder):
     whole(path, b"later")
     (folder / "journal" / "p02.jsonl").write_bytes(b"{}\n")
     assert [part for _, part in tail.parts()] == [b"{}\n", data[PART_BYTES:], b"later"]
+
+
+def test_a_state_that_is_kept_when_a_new_one_is_written_is_not_sent_again(folder):
+    tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
+    before = path.with_name("p01.before.safetensors")
+    whole(path, b"1")
+    assert [data for _, data in tail.parts()] == [b"1"]
+    path.replace(before)
+    whole(path, b"22")
+    assert [*tail.parts()] == [
+        (FileKept("state/p01.before.safetensors", "state/p01.safetensors"), b""),
+        (FileFromHost("state/p01.safetensors", 0, 2), b"22"),
+    ]
+    assert [*tail.parts()] == []
+
+
+def test_what_the_launcher_has_no_more_is_sent_again(folder):
+    """The new state was sent before the old one was seen under its other name."""
+    tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
+    whole(path, b"1")
+    [*tail.parts()]
+    kept = folder / "kept"
+    path.replace(kept)
+    whole(path, b"22")
+    [*tail.parts()]
+    kept.replace(path.with_name("p01.before.safetensors"))
+    parts = [*tail.parts()]
+    assert parts == [(FileFromHost("state/p01.before.safetensors", 0, 1), b"1")]
 
 
 def test_what_the_launcher_has_sent_is_not_sent_back(folder):
