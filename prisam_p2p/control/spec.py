@@ -47,7 +47,11 @@ class DataRows(BaseModel):
 
 
 class DeviceSpec(BaseModel):
-    """The limits of the device that this process plays; None = no limit."""
+    """The limits of the device that this process plays; None = no limit.
+
+    Attributes:
+        gpu: GPUs of its host that it takes, or its share of one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,6 +63,7 @@ class DeviceSpec(BaseModel):
     down_mbit_s: float | None
     prune_ratio: float
     least_prune_ratio: float
+    gpu: float | None = None
 
 
 class AttackSpec(BaseModel):

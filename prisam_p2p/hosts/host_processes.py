@@ -55,7 +55,6 @@ class _HostProcess:
         mine: the engine's.
         line: None = one of the two ends was closed.
         held: the last of SIGSTOP and SIGCONT that was sent to it was the first.
-        is_watched: one was sent to it, so the launcher is told whether it is stopped.
         stopped: what the launcher was told last.
     """
 
@@ -65,7 +64,6 @@ class _HostProcess:
     state_path: Path
     line: LineSocket | None
     held: bool = False
-    is_watched: bool = False
     stopped: bool = False
 
 
@@ -87,13 +85,15 @@ class HostProcesses:
         self._engine, self._localized, self._send = engine, localized, send
         self._there: dict[int, _HostProcess] = {}
         self._by_mine: dict[int, _HostProcess] = {}
+        self._slow: dict[int, _HostProcess] = {}  # that have not taken all that was written to them
+        self._told_of: dict[int, _HostProcess] = {}  # the launcher is told whether it is stopped
         self._secrets: dict[str, SecretStr] = {}
         self._trouble = AgentTrouble("", "", 0.0)
 
     @property
     def acts_go_on(self) -> bool:
         """Whether something that was begun has to be looked at many times a second."""
-        waits = any(each.is_watched and each.stopped != each.held for each in self._there.values())
+        waits = any(each.stopped != each.held for each in self._told_of.values())
         return waits or self._engine.acts.goes_on
 
     def make_keys(self, peers: Sequence[str]) -> None:
@@ -110,7 +110,7 @@ class HostProcesses:
         """
         spec = self._with_secret(self._localized(PeerSpec.model_validate_json(order.spec)))
         incarnation = Incarnation.model_validate_json(order.incarnation)
-        environment = {} if order.gpu is None else {VISIBLE: order.gpu}
+        environment = {VISIBLE: order.gpu or ""}  # before CUDA starts, as forks have none
         try:
             started = self._engine.start(spec, incarnation, environment)
         except OSError as error:
@@ -144,6 +144,7 @@ class HostProcesses:
         """Write to the control line of a process, now or once it takes it."""
         if (process := self._there.get(number)) and process.line:
             process.line.send_line(data)
+            self._slow[number] = process
 
     def close_line(self, number: int, selector: selectors.BaseSelector) -> None:
         """Close the control line of a process, which ends it."""
@@ -155,7 +156,7 @@ class HostProcesses:
         if process := self._there.get(order.number):
             if order.signal in (signal.SIGSTOP, signal.SIGCONT):
                 process.held = order.signal == signal.SIGSTOP
-                process.is_watched = process.is_watched or process.held
+                self._told_of[order.number] = process
             self._engine.signal(process.mine, order.signal)
 
     def act(self, order: ActOn) -> None:
@@ -189,15 +190,14 @@ class HostProcesses:
             LaunchError: what forks has ended, or stood still for too long.
         """
         self._engine.acts.look(now_s)
-        for process in self._there.values():
-            if process.line:
-                process.line.flush()
-            if process.is_watched:
-                self._tell_stopped(process)
+        for process in list(self._slow.values()):
+            self._flush(process)
+        for process in self._told_of.values():
+            self._tell_stopped(process)
         for gone in self._engine.exits():
             process = self._by_mine.pop(gone.number)
             self.pump(process, selector)  # its last reports come before its end
-            process.is_watched = False
+            self._told_of.pop(process.number, None)
             self._tell_throttled(process)  # its end may be what ends the fault
             self._send(ProcessExited(process.number, gone.code), b"")
         self._tell_samples()
@@ -224,6 +224,12 @@ class HostProcesses:
             selector.unregister(process.line.line)
             process.line.line.close()
             process.line = None
+
+    def _flush(self, process: _HostProcess) -> None:
+        if process.line:
+            process.line.flush()
+        if not (process.line and process.line.has_unsent):
+            del self._slow[process.number]
 
     def _tell_stopped(self, process: _HostProcess) -> None:
         stopped = self._engine.acts.is_stopped(process.mine)

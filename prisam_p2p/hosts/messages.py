@@ -109,7 +109,7 @@ class StartProcess(_HostMessage):
     Attributes:
         spec, incarnation: JSON of PeerSpec and Incarnation. What is of this host (descriptors,
             folder, epoch, cores, secret key) is filled in by the agent.
-        gpu: what CUDA_VISIBLE_DEVICES is to be; None = the device needs none.
+        gpu: what CUDA_VISIBLE_DEVICES is to be; None = the device is to see no GPU.
     """
 
     number: Number

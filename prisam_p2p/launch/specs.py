@@ -164,6 +164,7 @@ def _device(peer: PeerPlan, paced: bool) -> DeviceSpec:
         down_mbit_s=profile.down_mbit_s if paced else None,
         prune_ratio=peer.prune_ratio,
         least_prune_ratio=peer.least_prune_ratio,
+        gpu=profile.gpu,
     )
 
 

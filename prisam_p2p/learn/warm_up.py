@@ -25,6 +25,19 @@ def usable_device(device: Device) -> None:
         raise ConfigError("--device", "", device.value, "cpu, as torch finds no CUDA device here")
 
 
+def take_share_of_gpu(device: Device, gpu: float | None) -> None:
+    """Bound the memory that torch takes in this process of a GPU that others have a share of, too.
+
+    What CUDA itself takes, some hundred MiB, is not counted. An allocation beyond it raises torch's
+    OutOfMemoryError, as on a device of that size. This initializes CUDA.
+
+    Args:
+        gpu: the share; a whole GPU, or None, has no bound.
+    """
+    if device is Device.CUDA and gpu is not None and gpu < 1:
+        torch.cuda.set_per_process_memory_fraction(gpu)
+
+
 def use_threads(n_threads: int) -> None:
     """Let torch compute with this many threads in this process."""
     torch.set_num_threads(n_threads)

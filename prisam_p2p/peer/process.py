@@ -35,7 +35,7 @@ from prisam_p2p.extensions.loading import load_again
 from prisam_p2p.learn.malloc import use_one_heap
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.structure import layout_of
-from prisam_p2p.learn.warm_up import use_threads
+from prisam_p2p.learn.warm_up import take_share_of_gpu, use_threads
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.baseline_peer import BaselinePeer
@@ -109,6 +109,7 @@ def main(
         end_refused(control, refused(error))
     with journal:
         try:
+            take_share_of_gpu(spec.settings.device, spec.device.gpu)
             parts = parts_of(control.send)
             with closing(_Process(spec, incarnation, control, inbox, stop, journal, parts)) as one:
                 one.play()

@@ -50,7 +50,12 @@ class AgentLauncher:
 
     def close(self):
         self.agents.end(30.0)
-        self.server.close()
+        self.close_line()
+
+    def close_line(self):
+        if self.server:
+            self.server.close()
+            self.server = None
 
     def send(self, order, data=b""):
         deadline = time.monotonic() + DEADLINE_S

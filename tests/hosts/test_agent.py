@@ -198,7 +198,7 @@ def fall_silent(host):
 
 
 def close_line(host):
-    host.launcher.server.close()
+    host.launcher.close_line()
 
 
 @pytest.mark.network
