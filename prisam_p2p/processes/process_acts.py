@@ -77,7 +77,7 @@ class _Acted:
     Attributes:
         held: by a SIGSTOP that no throttle sent.
         suspended: by the last signal that its throttle sent.
-        limits: of its data: soft and hard before, and the soft limit that was set, in bytes.
+        limits: of its data, the latest last: soft and hard before, and the soft one set, in bytes.
         refused: where its state is to find no space left; None = nowhere.
         links: what refuses it.
     """
@@ -86,7 +86,7 @@ class _Acted:
     throttle: Throttle | None = None
     suspended: bool = False
     throttled: Throttled | None = None
-    limits: tuple[int, int, int] | None = None
+    limits: list[tuple[int, int, int]] = field(default_factory=list)
     refused: Path | None = None
     links: list[Path] = field(default_factory=list)
 
@@ -147,19 +147,20 @@ class LocalProcessActs:
             limit = now_bytes + int(mib * MIB)
             limit = limit if soft == resource.RLIM_INFINITY else min(soft, limit)
             resource.prlimit(pid, resource.RLIMIT_DATA, (limit, hard))
-            self._of(number).limits = (soft, hard, limit)
+            self._of(number).limits.append((soft, hard, limit))
 
     def lift_memory_limit(self, number: int) -> None:
-        """See ProcessActs."""
+        """See ProcessActs. Of several limits the last is lifted: all are once each is."""
         pid, limits = self._pid_of(number), self._of(number).limits
         if pid is not None and limits:
+            soft, hard, _ = limits.pop()
             with suppress(ProcessLookupError):
-                resource.prlimit(pid, resource.RLIMIT_DATA, limits[:2])
+                resource.prlimit(pid, resource.RLIMIT_DATA, (soft, hard))
 
     def memory_limit(self, number: int) -> float | None:
         """See ProcessActs."""
         limits = self._of(number).limits
-        return limits[2] / MIB if limits else None
+        return limits[-1][2] / MIB if limits else None
 
     # -- throttle ------------------------------------------------------------------------
 

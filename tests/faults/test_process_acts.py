@@ -138,6 +138,19 @@ def test_a_slowed_process_is_resumed_often_enough_to_notice_its_end():
     assert "SIGCONT" in {what for _ in range(10) for _, what in stage.tick()}
 
 
+def test_healing_one_slowness_does_not_undo_another():
+    later = fault(SLOW.replace("after_s = 4", "after_s = 8"), id="g", kind="slow", at=SOON)
+    stage = slowed("\n\n" + later)
+    for _ in range(300):
+        stage.tick()
+    assert stage.noted().count("FaultHealed") == 1
+    assert "SIGSTOP" in {what for _ in range(10) for _, what in stage.tick()}
+    for _ in range(100):
+        stage.tick()
+    assert stage.peers.stopped == set()
+    assert [each[:29] for each in evidence(stage)] == 2 * ["it stood still for 75% of 8.0"]
+
+
 def test_a_process_that_is_not_slowed_is_no_evidence():
     stage = Stage(fault(SLOW, kind="slow", at=SOON))  # signals have no effect here
     for _ in range(210):
@@ -211,6 +224,21 @@ def test_memory_is_limited_from_outside_and_given_back(process):
     stage.tick(2)
     assert can_allocate(process, 256)
     assert stage.noted() == ["FaultApplied", "FaultHealed"]  # it stayed within, as far as we know
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux'")
+def test_the_memory_of_a_process_that_was_limited_twice_is_free_in_the_end(process):
+    later = fault(
+        'peers = ["p01"]\nmib = 64\nheal = { after_s = 9 }', id="g", kind="memory", at=SOON
+    )
+    stage = Stage(FEW + "\n\n" + later)
+    stage.peers.pids["p01"] = process.pid
+    before = psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA)
+    stage.tick()
+    stage.tick(2)
+    assert not can_allocate(process, 96)
+    stage.tick(9)
+    assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA) == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux'")

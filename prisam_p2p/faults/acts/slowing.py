@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from prisam_p2p.faults.acts.act import Act
@@ -66,18 +67,19 @@ class SlowDown(Act):
     def on_exit(self, firing: Firing, code: int) -> str | None:
         """See Act."""
         slowed = self._slowed[firing]
-        self._end(slowed)
+        self._end(slowed.numbers)
         return _evidence(slowed.factor, self._figures(slowed))
 
     def heal(self, firing: Firing, now_s: float) -> bool:
-        """See Act."""
+        """See Act. What another firing slows as well goes on being slowed."""
         slowed = self._slowed[firing]
         slowed.is_over = True
-        self._end(slowed)
+        going_on = {n for each in self._slowed.values() if not each.is_over for n in each.numbers}
+        self._end(n for n in slowed.numbers if n not in going_on)
         return True
 
-    def _end(self, slowed: _Slowed) -> None:
-        for number in slowed.numbers:
+    def _end(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
             self._peers.acts.end_throttle(number)
 
     def _figures(self, slowed: _Slowed) -> list[Throttled]:
