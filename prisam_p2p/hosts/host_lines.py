@@ -7,7 +7,7 @@ their leases are answered.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prisam_p2p.errors import ControlError, LaunchError, ResourceError
 from prisam_p2p.hosts.clock import ClockOffset
@@ -162,10 +162,12 @@ class HostLines:
             for host, each in self._server.bytes.items()
         ]
 
-    @property
-    def strangers(self) -> Mapping[str, int]:
-        """IP address -> how often one was refused there whose key is no agent's."""
-        return self._server.strangers
+    def stranger_records(self) -> list[records.Turned]:
+        """Return who was refused at the lines, and how often, for the journal."""
+        return [
+            records.Turned(each.address, each.verdict, each.reason, count)
+            for each, count in self._server.strangers.items()
+        ]
 
     def close(self) -> None:
         """Close the lines, and end the agents that are left."""

@@ -58,6 +58,7 @@ class RemoteEngine:
         on_wait: see Engine.
         acts: see Engine.
         clocks: host -> what is known of its clock, as its agent said last.
+        waiting: which hosts are waited for, in words; "" = none.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class RemoteEngine:
         self._numbers = 0
         self._losses: list[HostLoss] = []
         self._closed = False
+        self.waiting = ""
         self.on_wait: Callable[[], object] = lambda: None
         self.acts = RemoteProcessActs(self._tell_host_of)
         for peer, host in self._placement.items():
@@ -272,6 +274,10 @@ class RemoteEngine:
         """Return how many bytes the messages of each line had, for the journal."""
         return self._lines.line_records()
 
+    def stranger_records(self) -> list[records.Turned]:
+        """Return who was refused at the lines, and how often, for the journal."""
+        return self._lines.stranger_records()
+
     # ------------------------------------------------------------------------------------
 
     def _look(self) -> None:
@@ -309,7 +315,9 @@ class RemoteEngine:
             if waited.look(time.monotonic()) > timeout_s:
                 names = ", ".join(sorted(late))
                 raise LaunchError(f"agents of {names}", f"did not {what} within {timeout_s:g} s")
+            self.waiting = f"waiting for {', '.join(sorted(late))} to {what}"
             self._wait_once()
+        self.waiting = ""
 
     def _check_there(self, host: str) -> None:
         if self._lines.is_lost(host):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from prisam_p2p.control.messages import ResourceLost
@@ -183,6 +183,7 @@ def _play(
 ) -> None:
     """Run the peers' processes to their end; bring `course` up to date however that comes."""
     plan, faults, journal = request.plan, request.faults, course.journal
+    display = cache(partial(request.display, request.quiet))
     parts = RunParts(
         request.prepared,
         plan,
@@ -194,6 +195,7 @@ def _play(
         journal,
         course.failures,
         course.stopping,
+        display,
     )
     with _stage(request, parts) as stage:
         first = first_incarnations([spec.peer_id for spec in stage.specs], faults, past)
@@ -204,7 +206,7 @@ def _play(
         injector = Injector(faults, processes, journal.write, barriers, links)
         surroundings = Surroundings(
             journal,
-            request.display(request.quiet),
+            display(),
             course.stopping,
             stage.before_exit,
             network,

@@ -15,6 +15,7 @@ from prisam_p2p.launch.lost_hosts import LostHosts
 from prisam_p2p.launch.lost_resources import LauncherFailures
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_processes import PeerProcesses
+from prisam_p2p.launch.progress import ProgressDisplay
 from prisam_p2p.launch.specs import LaunchFacts, build_specs
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.interface import Network
@@ -38,6 +39,8 @@ class RunParts:
         network, mtu: between the peers.
         failures: take note of records that cannot be written.
         stopping: tells whether the run is to be stopped.
+        display: returns what shows the progress, which is made at the first call: what forks
+            processes here is made before it.
     """
 
     prepared: Prepared
@@ -50,6 +53,7 @@ class RunParts:
     journal: Journal
     failures: LauncherFailures
     stopping: Callable[[], bool]
+    display: Callable[[], ProgressDisplay]
 
 
 @dataclass(frozen=True)

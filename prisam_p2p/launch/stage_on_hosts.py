@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.hosts.collection import CollectedFiles
 from prisam_p2p.hosts.engines.interface import HostEngine
 from prisam_p2p.hosts.messages import BeginRun
 from prisam_p2p.hosts.remote_engine import RemoteEngine
 from prisam_p2p.launch.lost_hosts import LostHosts
 from prisam_p2p.launch.peer_processes import PeerProcesses
+from prisam_p2p.launch.progress import ProgressView, ShownHosts
 from prisam_p2p.launch.specs import build_specs, code_of_peers
 from prisam_p2p.launch.stage import RunParts, Stage
 from prisam_p2p.launch.supervisor import Interrupted
@@ -43,10 +45,7 @@ def stage_on_hosts(run: RunParts, gives: HostEngine, hosts: HostsPlan) -> Iterat
     files = CollectedFiles(facts.run_dir, run.failures.note)
     engine = RemoteEngine(gives, hosts, facts.run_dir, files, settings.stall_timeout_s)
     try:
-        engine.on_wait = partial(_check, run.stopping)
-        for up in engine.start_agents():
-            run.journal.write(up)
-        engine.prepare(partial(_begin, run, hosts), run.prepared.images.fd)
+        _make_ready(run, hosts, engine)
         plain = settings.security is Security.PLAIN  # else it is encrypted, on loopback, too
         keys = _no_keys if plain else partial(_keys, engine)
         specs = build_specs(run.prepared, run.plan, facts, run.network, run.faults, run.past, keys)
@@ -62,6 +61,18 @@ def stage_on_hosts(run: RunParts, gives: HostEngine, hosts: HostsPlan) -> Iterat
             engine.close()
         finally:
             _note_end(engine, hosts, run.journal)
+
+
+def _make_ready(run: RunParts, hosts: HostsPlan, engine: RemoteEngine) -> None:
+    """Have the hosts ready to start processes."""
+    engine.on_wait = partial(_look, run, hosts, engine)
+    try:
+        for up in engine.start_agents():
+            run.journal.write(up)
+        engine.prepare(partial(_begin, run, hosts), run.prepared.images.fd)
+    except BaseException:
+        run.display().end()
+        raise
 
 
 def _begin(run: RunParts, hosts: HostsPlan, host: str, cores: int) -> BeginRun:
@@ -83,8 +94,30 @@ def _begin(run: RunParts, hosts: HostsPlan, host: str, cores: int) -> BeginRun:
     )
 
 
-def _check(stopping: Callable[[], bool]) -> None:
-    if stopping():
+def _look(run: RunParts, hosts: HostsPlan, engine: RemoteEngine) -> None:
+    """Show which hosts are waited for.
+
+    Raises:
+        Interrupted: the run is to be stopped.
+    """
+    plan = run.plan
+    view = ProgressView(
+        label=short_name(plan.settings.algorithm),
+        phase="starting hosts",
+        peers_ready=0,
+        peers=len(plan.peers),
+        lost=0,
+        rounds_done=0,
+        rounds=plan.settings.rounds,
+        slowest_round=0,
+        accuracy=None,
+        n_bytes=0,
+        left_s=None,
+        waiting=engine.waiting,
+        hosts=ShownHosts(len(hosts.hosts)),
+    )
+    run.display().show(view)
+    if run.stopping():
         raise Interrupted
 
 
@@ -107,9 +140,11 @@ def _lost_hosts(
 
 
 def _note_end(engine: RemoteEngine, hosts: HostsPlan, journal: Journal) -> None:
-    """Journal the bytes of the lines, and the hosts that were lost when no peer was left there."""
+    """Journal the bytes of the lines, who knocked there in vain, and hosts lost at the very end."""
     for loss in engine.losses():
         node, silent_s = hosts.hosts[loss.host].node, round(loss.silent_s, 3)
         journal.write(records.HostLost(loss.host, node, loss.reason, silent_s, []))
     for line in engine.line_records():
         journal.write(line)
+    for stranger in engine.stranger_records():
+        journal.write(stranger)

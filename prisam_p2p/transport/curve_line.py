@@ -25,6 +25,7 @@ import zmq
 from zmq.utils import z85
 
 from prisam_p2p.transport.sockets import Context, Socket, news, readable
+from prisam_p2p.transport.zap import why
 
 LARGEST_FRAME = 1 << 24
 """Bytes; a longer one ends its sender's line. A spec with 100,000 images has 1 MB."""
@@ -36,6 +37,24 @@ _ZAP = "inproc://zeromq.zap.01"
 
 
 _MOST_KNOCKS = 1000
+_UNKNOWN_KEY = ("unknown-key", "a key that is no agent's")
+
+NO_ADDRESS = "an address that is not known"
+"""Of a client that does not get so far that its key is seen."""
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A client that was refused: where it is, and why.
+
+    Attributes:
+        address: IP address, or NO_ADDRESS.
+        verdict, reason: as of a neighbor's ROUTER (zap.py).
+    """
+
+    address: str
+    verdict: str
+    reason: str
 
 
 @dataclass
@@ -202,13 +221,13 @@ class LineServer(_LineEnd):
         public_key: of a pair that is made here, Z85 text.
         port: where it listens.
         bytes: host -> of the messages so far.
-        strangers: IP address -> how often one was refused there whose key is no agent's.
+        strangers: clients that were refused -> how often.
     """
 
     def __init__(self, address: str, hosts: Collection[str]) -> None:
         super().__init__(zmq.ROUTER)
         self.bytes = {host: LineTraffic() for host in hosts}
-        self.strangers: Counter[str] = Counter()
+        self.strangers: Counter[Stranger] = Counter()
         self._expected = set(hosts)
         self._hosts: dict[bytes, str] = {}  # public key -> host
         self._ids: dict[str, bytes] = {}
@@ -219,6 +238,8 @@ class LineServer(_LineEnd):
         self._socket.set(zmq.CURVE_SERVER, 1)
         self._socket.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, the gate must accept each client
         self._socket.set(zmq.ROUTER_MANDATORY, 1)  # else a message for a full queue is lost
+        self._failures = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        self._watch(self._failures)
         self._socket.bind(f"tcp://{address}:0")
         self.port = int(self._socket.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
 
@@ -270,6 +291,8 @@ class LineServer(_LineEnd):
 
     def _answer(self) -> None:
         """Let agents in, and refuse strangers (https://rfc.zeromq.org/spec/27/)."""
+        for _, error in news(self._failures):
+            self.strangers[Stranger(NO_ADDRESS, *why(error))] += 1
         while readable(self._gate):
             client, _, _version, request, _domain, address, _id, mechanism, *keys = (
                 self._gate.recv_multipart()
@@ -283,7 +306,7 @@ class LineServer(_LineEnd):
             elif self._expected and each.key and len(self._knocks) < _MOST_KNOCKS:
                 self._knocks.append(each)
             else:
-                self.strangers[each.address] += 1
+                self.strangers[Stranger(each.address, *_UNKNOWN_KEY)] += 1
                 self._reply(each, b"400", b"")
 
     def _reply(self, knock: _Knock, status: bytes, user: bytes) -> None:
@@ -291,4 +314,4 @@ class LineServer(_LineEnd):
         self._gate.send_multipart([knock.client, b"", *answer])
 
     def _has_news(self) -> bool:
-        return readable(self._socket) or readable(self._gate)
+        return any(map(readable, (self._socket, self._gate, self._failures)))

@@ -10,7 +10,13 @@ from contextlib import closing
 import pytest
 import zmq
 
-from prisam_p2p.transport.curve_line import LARGEST_FRAME, LineClient, LineServer
+from prisam_p2p.transport.curve_line import (
+    LARGEST_FRAME,
+    NO_ADDRESS,
+    LineClient,
+    LineServer,
+    Stranger,
+)
 
 _DEADLINE_S = 10.0
 
@@ -101,15 +107,18 @@ def test_a_stranger_is_counted_and_never_heard(server: LineServer, agent: LineCl
         _connect(stranger, server)
         stranger.send([b"let me in", b""])
         server.admit("h1", agent.public_key)
-        _until(lambda: server.receive() or server.strangers["127.0.0.1"], server)
-        assert server.strangers == {"127.0.0.1": 1}
+        _until(lambda: server.receive() or server.strangers, server)
+        unknown = Stranger("127.0.0.1", "unknown-key", "a key that is no agent's")
+        assert server.strangers == {unknown: 1}
         _connect(agent, server)
         agent.send([b"up", b""])
         assert _heard(server, agent) == ("h1", [b"up", b""])
         assert not stranger.is_up
 
 
-def test_a_client_without_keys_is_not_heard(server: LineServer, agent: LineClient) -> None:
+def test_a_client_without_keys_is_counted_and_not_heard(
+    server: LineServer, agent: LineClient
+) -> None:
     server.admit("h1", agent.public_key)
     with zmq.Context() as context, context.socket(zmq.DEALER) as plain:
         plain.set(zmq.LINGER, 0)
@@ -118,7 +127,9 @@ def test_a_client_without_keys_is_not_heard(server: LineServer, agent: LineClien
         _connect(agent, server)
         agent.send([b"hello", b""])
         assert _heard(server, agent) == ("h1", [b"hello", b""])
-        assert server.receive() is None
+        _until(lambda: server.receive() or server.strangers, server)
+        (stranger,) = server.strangers
+        assert (stranger.address, stranger.verdict) == (NO_ADDRESS, "unencrypted")
 
 
 def test_an_agent_talks_to_no_other_launcher(server: LineServer, agent: LineClient) -> None:
