@@ -109,7 +109,7 @@ class LostHosts:
             peer for loss in self._engine.losses() for peer in self._lose(loss, now_s, may_restart)
         ]
         if self._reasons.keys() >= self._plan.hosts.keys():
-            why = "; ".join(f"{host}: {reason}" for host, reason in self._reasons.items())
+            why = "; ".join(f"{host}: {reason}" for host, reason in sorted(self._reasons.items()))
             raise LaunchError("the hosts", f"all {len(self._reasons)} are lost: {why}")
         for each in self._open:
             if each.fence.look(self._processes.is_down, now_s):
