@@ -42,7 +42,7 @@ def metering(topology: Path, rounds: int) -> Metering:
         run = RunFolder(run_dir)
         traffic = [line for peer in run.peers for line in run.records(peer, "traffic")]
         finished = [run.last(peer, "finished") for peer in run.peers]
-        watch = run.kernel[-1]
+        *_, watch = run.kernel
     messages: dict[tuple[object, ...], int] = {}
     for i, line in enumerate(traffic):
         peer = i // (rounds + 1)

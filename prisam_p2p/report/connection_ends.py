@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from sys import intern
 
 from prisam_p2p.measure.traffic import Count
 from prisam_p2p.report.counts import NOTHING, Counts, Key
@@ -68,6 +69,7 @@ class Process:
     final: bool = False
     connections: dict[int, Line] = field(default_factory=dict)
     counts: dict[tuple[int, str], dict[Key, Count]] = field(default_factory=dict)
+    _keys: dict[Key, Key] = field(default_factory=dict, repr=False)  # each kept once
 
     def take_in(self, line: Line) -> None:
         """Add one record of the journal."""
@@ -76,7 +78,9 @@ class Process:
         elif line["record"] == "traffic":
             self.final = self.final or line["final"]
             for number, direction, kind, at, *figures in line["rows"]:
-                self.counts.setdefault((number, direction), {})[kind, at] = Count(*figures)
+                counts = self.counts.setdefault((number, intern(direction)), {})
+                key = self._keys.setdefault((kind, at), (intern(kind), at))
+                counts[key] = Count(*figures)
 
     def ends(self) -> Iterator[End]:
         """Yield its end of each connection."""
@@ -117,12 +121,30 @@ class Process:
         return [(kind, count) for (kind, _), count in items]
 
 
-def processes(run: RunFolder, peer: str) -> list[Process]:
-    """Return a peer's processes in order; at least one, which may have recorded nothing."""
-    found: list[Process] = []
-    for line in run.journals[peer]:
+class Processes:
+    """A peer's processes, from its journal line by line."""
+
+    def __init__(self, peer: str) -> None:
+        self._peer, self._found = peer, list[Process]()
+
+    def take(self, line: Line) -> None:
+        """Take in the next line."""
         starts = line["record"] == "started"
-        if starts or not found:
-            found.append(Process(peer, line["t_s"] if starts else 0.0))
-        found[-1].take_in(line)
-    return found or [Process(peer, 0.0)]
+        if starts or not self._found:
+            self._found.append(Process(self._peer, line["t_s"] if starts else 0.0))
+        self._found[-1].take_in(line)
+
+    def all(self) -> list[Process]:
+        """Return them in order; at least one, which may have recorded nothing."""
+        return self._found or [Process(self._peer, 0.0)]
+
+
+def processes_of(run: RunFolder) -> dict[str, list[Process]]:
+    """Return peer -> its processes."""
+    found = {}
+    for peer in run.peers:
+        its = Processes(peer)
+        for line in run.journals[peer]:
+            its.take(line)
+        found[peer] = its.all()
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prisam_p2p.measure.traffic import BEFORE_ROUNDS, CONTROL, HELLO, Count
-from prisam_p2p.report.connection_ends import CLIENT, Process, processes
+from prisam_p2p.report.connection_ends import CLIENT, Process, processes_of
 from prisam_p2p.report.counts import Key, stream_bytes
 from prisam_p2p.report.explanation import KERNEL, MODEL, Explained, explain, largest_message
 from prisam_p2p.report.hosts import RunHosts, run_hosts
@@ -90,11 +90,15 @@ class Ledger:
                 yield connection, entry
 
 
-def make_ledger(run: RunFolder) -> Ledger:
-    """Return the ledger of a run folder, also of a run that was killed."""
+def make_ledger(run: RunFolder, by_peer: Mapping[str, list[Process]] | None = None) -> Ledger:
+    """Return the ledger of a run folder, also of a run that was killed.
+
+    Args:
+        by_peer: peer -> its processes, where its journals were read for them already.
+    """
     hosts = run_hosts(run)
     kernel = read_kernel(run, hosts)
-    by_peer = {peer: processes(run, peer) for peer in run.peers}
+    by_peer = processes_of(run) if by_peer is None else by_peer
     ours, foreign = join(by_peer, kernel, hosts)
     largest = largest_message(run.plan["settings"].get("chunk_kib", 0))
     explained = [(c, _entries(c, largest, kernel.mtu(c.client_host, c.server_host))) for c in ours]

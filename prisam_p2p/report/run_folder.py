@@ -59,12 +59,13 @@ class RunFolder:
     @cached_property
     def journals(self) -> dict[str, list[Line]]:
         """Peer (and "launcher") -> its records, in the order written."""
-        return {name: list(self._lines(name)) for name in [*self.peers, "launcher"]}
+        return {name: list(self.lines(name)) for name in [*self.peers, "launcher"]}
 
-    @cached_property
-    def kernel(self) -> list[Line]:
+    @property
+    def kernel(self) -> Iterator[Line]:
         """The records of TCP sockets, of each kernel in turn; `host` is the kernel's host."""
-        return [line for name in self.kernels for line in of_host(name, self._lines(name))]
+        for name in self.kernels:
+            yield from of_host(name, self.lines(name))
 
     @property
     def kernels(self) -> list[str]:
@@ -111,7 +112,8 @@ class RunFolder:
     def _not_readable(self) -> ConfigError:
         return ConfigError(str(self.path), "", "no readable plan.json", "a run folder")
 
-    def _lines(self, name: str) -> Iterator[Line]:
+    def lines(self, name: str) -> Iterator[Line]:
+        """Read a journal from its file, line by line; none where there is no such file."""
         path = self.path / "journal" / f"{name}.jsonl"
         if path.exists():
             yield from read_journal(path)

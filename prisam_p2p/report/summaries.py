@@ -7,7 +7,7 @@ from typing import Any
 
 from prisam_p2p.errors import ResourceError
 from prisam_p2p.report.ledger import make_ledger
-from prisam_p2p.report.run_folder import RunFolder
+from prisam_p2p.report.slim_run import SlimRun
 from prisam_p2p.report.summary import save_summary, summarize
 from prisam_p2p.system.refusals import refused
 
@@ -29,8 +29,8 @@ class Summaries:
         Raises:
             ConfigError: this is no run folder.
         """
-        run = RunFolder(run_dir)
-        ledger = make_ledger(run)
+        run = SlimRun(run_dir)
+        ledger = make_ledger(run, run.processes)
         self._made[run_dir] = summary = summarize(run, ledger)
         try:
             save_summary(run, summary, ledger)

@@ -24,6 +24,7 @@ from prisam_p2p.report.ledger import Ledger, make_ledger
 from prisam_p2p.report.lost import FAILED, KILLED, lost_as_json, lost_peers, round_in
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.run_tables import ledger_tables
+from prisam_p2p.report.slim_run import SlimRun
 
 SCHEMA = 1
 MOMENTS = ("after_aggregation", "after_training")
@@ -34,8 +35,9 @@ def write_summary(run: RunFolder) -> dict[str, Any]:
 
     docs/run-folder.md documents its keys, docs/sql.md the columns of the ledger's two tables.
     """
-    ledger = make_ledger(run)
-    summary = summarize(run, ledger)
+    slim = SlimRun(run.path)
+    ledger = make_ledger(slim, slim.processes)
+    summary = summarize(slim, ledger)
     save_summary(run, summary, ledger)
     return summary
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from control_runs import EIGHT, contained, finished, is_the_control_run_before, records
 from launching import asked, launch, topology
+from whole_summaries import whole_summary
 
 pytestmark = pytest.mark.network
 
@@ -19,6 +20,7 @@ def run_with(folder, options, *faults):
     code, _, err = launch(net, "--run-dir", run, "--faults", path, "--quiet", *options)
     assert code == 0, err
     summary = json.loads((run / "summary.json").read_text())
+    assert summary == whole_summary(run)
     assert {f["fault"]: f["verdict"] for f in faults_of(summary)} == dict.fromkeys(
         (name for name, *_ in faults), "true"
     )

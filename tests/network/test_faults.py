@@ -16,6 +16,7 @@ from control_runs import (
 )
 from launching import SMALL, asked, journal, launch, refused, topology
 from named_time import named_shares
+from whole_summaries import whole_summary
 
 pytestmark = pytest.mark.network
 
@@ -36,7 +37,9 @@ def run_with(folder, *faults, name="run", code=0, options=()):
     net = topology(folder, FIVE_ROUNDS)
     got, _, err = launch(net, "--run-dir", run, "--faults", path, *OPTIONS, *options)
     assert got == code, err
-    return run, json.loads((run / "summary.json").read_text())
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary == whole_summary(run)
+    return run, summary
 
 
 def lost_pulls(run, peer):

@@ -20,7 +20,7 @@ from prisam_p2p.page.data.plan_facts import items, plan_facts, table
 from prisam_p2p.page.data.shared import MOMENTS
 from prisam_p2p.report.comparisons import Sent, push_everything_by_round
 from prisam_p2p.report.ledger import Ledger, make_ledger
-from prisam_p2p.report.run_folder import KERNEL, RunFolder, of_host
+from prisam_p2p.report.run_folder import KERNEL, RunFolder
 from prisam_p2p.report.summary import summarize
 
 T = TypeVar("T")
@@ -50,10 +50,9 @@ class SoundRun(RunFolder):
         """Peer (and "launcher") -> its sound records, in the order written."""
         return {name: self.read[name][0] for name in [*self.peers, LAUNCHERS]}
 
-    @cached_property
-    def kernel(self) -> list[Line]:
-        """The sound records of TCP sockets, of each kernel in turn."""
-        return [line for name in self.kernels for line in of_host(name, self.read[name][0])]
+    def lines(self, name: str) -> Iterator[Line]:
+        """Return the sound records of a journal."""
+        return iter(self.read[name][0])
 
     @property
     def kernels(self) -> list[str]:
