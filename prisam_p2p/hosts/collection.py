@@ -7,17 +7,17 @@ that lives on another host later, the new host's file goes on where the old host
 from __future__ import annotations
 
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from prisam_p2p.errors import ControlError
+from prisam_p2p.errors import ConfigError, ControlError
 from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
-from prisam_p2p.measure.files import naming, written_beside
+from prisam_p2p.measure.files import naming
+from prisam_p2p.measure.state import place_state
 
-_JOURNAL, _LOGS, _WHOLE = "journal", "logs", ("state", "models")
+_JOURNAL, _LOGS, _STATE, _WHOLE = "journal", "logs", "state", ("state", "models")
 _LINE_END = b"\n"
 
 
@@ -36,6 +36,7 @@ class CollectedFiles:
         self._run_dir, self._on_failure = run_dir, on_failure
         self._peers: dict[str, set[str]] = defaultdict(set)
         self._bases: dict[tuple[str, str], int] = {}
+        self._rounds: dict[str, int] = {}
         self._failed = False
         self.n_bytes = 0
 
@@ -44,7 +45,7 @@ class CollectedFiles:
         self._peers[host].update(peers)
 
     def take_in(self, host: str, part: FileAppended | FileFromHost | FileKept, data: bytes) -> None:
-        """Write a part of a file, or keep one that is there under another name, too.
+        """Write a part of a file. A state that its peer keeps (FileKept) stays in any case.
 
         Raises:
             ControlError: it is none of this host's files, or other bytes than these come next.
@@ -59,12 +60,30 @@ class CollectedFiles:
                 if isinstance(part, FileAppended):
                     self._append(host, part, path, data)
                 elif isinstance(part, FileKept):
-                    _keep(self._checked(host, part.sent_as, _WHOLE), path)
+                    self._checked(
+                        host, part.sent_as, _WHOLE
+                    )  # its place is found as the next comes
                 else:
-                    _write_part(part, path, path.with_name(f".{path.name}.{host}.part"), data)
+                    beside = path.with_name(f".{path.name}.{host}.part")
+                    if _is_whole(part, beside, data):
+                        self._place(path, beside)
         except OSError as error:
             self._failed = True
             self._on_failure(error)
+
+    def _place(self, path: Path, beside: Path) -> None:
+        """Put a file that has come whole in its place."""
+        if path.parent.name != _STATE:
+            beside.replace(path)
+            return
+        peers = {peer for each in self._peers.values() for peer in each}
+        since = min((self._rounds.get(peer, 0) for peer in peers), default=0)
+        try:
+            done = place_state(beside, path, since)
+        except ConfigError as error:
+            raise ControlError(str(error)) from None
+        peer = path.name.partition(".")[0]
+        self._rounds[peer] = max(done, self._rounds.get(peer, 0))
 
     def _append(self, host: str, part: FileAppended, path: Path, data: bytes) -> None:
         is_journal = part.path.startswith(_JOURNAL)
@@ -93,22 +112,13 @@ def _of_agent(folder: str, host: str) -> set[str]:
     return {_JOURNAL: {f"kernel-{host}"}, _LOGS: {f"zygote-{host}"}}.get(folder, set())
 
 
-def _write_part(part: FileFromHost, path: Path, beside: Path, data: bytes) -> None:
+def _is_whole(part: FileFromHost, beside: Path, data: bytes) -> bool:
+    """Write a part of a file; tell whether it was the last."""
     with beside.open("ab" if part.offset else "wb") as file:
         if (due := _end(file)) != part.offset:
             raise ControlError(f"path {part.path!r}, offset {part.offset}: expected {due}")
         file.write(data)
-    if part.offset + len(data) >= part.n_bytes:
-        beside.replace(path)
-
-
-def _keep(there: Path, path: Path) -> None:
-    """Give a file a second name; the first keeps it until a new one comes."""
-    with written_beside(path) as beside:
-        try:
-            beside.hardlink_to(there)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(there, beside)
+    return part.offset + len(data) >= part.n_bytes
 
 
 def _end(file: BinaryIO) -> int:

@@ -24,7 +24,9 @@ from prisam_p2p.processes.sampling import open_board
 from prisam_p2p.processes.zygote import ZygoteEngine
 from prisam_p2p.settings import RunSettings, Start
 
-_TAIL_EVERY_S = 1.0
+_TAIL_EVERY_S, _STATES_EVERY_S = 1.0, 0.2
+"""States are looked at often, so that each round of a peer is collected: a resumed run needs one
+round of which all peers have a state."""
 
 
 class HostRun:
@@ -47,7 +49,7 @@ class HostRun:
         self._tail = FileTail(self._folder.path)
         self._held.callback(self._tail.close)
         self._parts: Iterator[Part] = iter(())
-        self._tailed_s = 0.0
+        self._tailed_s = self._looked_s = 0.0
         self._epoch_s: float | None = None
         self._zygote_pid: int | None = None
         self._engine: ZygoteEngine | None = None
@@ -153,8 +155,11 @@ class HostRun:
     def next_part(self, now_s: float) -> Part | None:
         """Return the next part of a file that is to be sent, None if there is none now."""
         part = next(self._parts, None)
-        if part is None and now_s - self._tailed_s >= _TAIL_EVERY_S:
-            self._tailed_s, self._parts = now_s, self._tail.parts()
+        if part is None and now_s - self._looked_s >= _STATES_EVERY_S:
+            grown = now_s - self._tailed_s >= _TAIL_EVERY_S
+            self._looked_s = now_s
+            self._tailed_s = now_s if grown else self._tailed_s
+            self._parts = self._tail.parts(grown)
             part = next(self._parts, None)
         return part
 

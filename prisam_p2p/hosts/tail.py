@@ -42,17 +42,22 @@ class FileTail:
         for path in self._files(_WHOLE):
             self._versions[self._name(path)] = _version(path)
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self, growing: bool = True) -> Iterator[Part]:
         """Yield what is new, part by part, until nothing is. It can be left and begun anew.
+
+        Args:
+            growing: look at the files that grow, too, not only at those that are written whole.
 
         Raises:
             OSError: a file cannot be read.
         """
-        for path in self._files(_GROWING):
+        for path in self._files(_GROWING) if growing else ():
             yield from self._appended(path)
         yield from self._rest_of_whole()
         for path in self._files(_WHOLE):
             with suppress(FileNotFoundError):  # renamed just now; the next look finds it
+                if self._versions.get(self._name(path)) == _version(path):
+                    continue
                 if kept := self._begin_whole(path):
                     yield kept, b""
                 yield from self._rest_of_whole()

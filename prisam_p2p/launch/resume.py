@@ -30,7 +30,7 @@ from prisam_p2p.launch.launch import (
     reported,
     run_reported,
 )
-from prisam_p2p.launch.past import launcher_history, past_of
+from prisam_p2p.launch.past import Past, launcher_history, past_of
 from prisam_p2p.launch.run import (
     COMPLETED,
     RunRequest,
@@ -42,6 +42,7 @@ from prisam_p2p.launch.tracker_log import logging_to
 from prisam_p2p.launch.viewer import viewer_of
 from prisam_p2p.measure import folders
 from prisam_p2p.measure.folders import baseline_of
+from prisam_p2p.measure.state import earlier_states, go_back_to
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
 from prisam_p2p.plan.user_code import check_trust, load_code, named_by
@@ -133,7 +134,16 @@ def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResu
     if faults and left:
         still = {each.id for each in left.occurrences}
         check_hosts(faults, _targets(request), str(run_dir / folders.FAULTS), still)
+    _align_states(run_dir, past)
     return reported(partial(continue_run, replace(request, faults=left), past), run_dir, after_run)
+
+
+def _align_states(run_dir: Path, past: Past) -> None:
+    """Where states were collected from hosts, make those to begin with the last ones."""
+    paths = {peer: run_dir / "state" / f"{peer}.safetensors" for peer in past.rounds}
+    if any(earlier_states(path) for path in paths.values()):
+        for peer, path in paths.items():
+            go_back_to(path, past.rounds[peer])
 
 
 def _targets(request: RunRequest) -> Targets:

@@ -22,7 +22,8 @@ from prisam_p2p.core.layout import Array, Layout, Weights
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import written_beside
 
-_MASK = "mask"
+_MASK, _BEFORE = "mask", ".before"
+_MOST_EARLIER = 8
 
 Memory = Mapping[str, Array]
 
@@ -75,8 +76,69 @@ def kept_states(path: Path) -> dict[int, Path]:
     Raises:
         ConfigError: a file is no state.
     """
-    files = [each for each in (_before(path), path) if each.exists()]
+    files = [each for each in (*earlier_states(path), _before(path), path) if each.exists()]
     return {_progress(each).rounds_done: each for each in files}
+
+
+def earlier_states(path: Path) -> list[Path]:
+    """Return the files of states before the last two; only collected ones have such."""
+    return sorted(path.parent.glob(f"{path.stem}.before-*{path.suffix}"))
+
+
+def place_state(arrived: Path, path: Path, since: int) -> int:
+    """Put a state that came from another host in its place; keep those that others may need.
+
+    Peers of different hosts are collected at different moments: the last two states of each need
+    have no round in common, which a resumed run begins with.
+
+    Args:
+        arrived: is moved.
+        path: where it belongs: the last state, or the one before.
+        since: earlier states are kept from this round on.
+
+    Returns:
+        The round that it is for.
+
+    Raises:
+        ConfigError: it is no state.
+        OSError: it cannot be moved.
+    """
+    own, last = _progress(arrived).rounds_done, path.with_name(path.name.replace(_BEFORE, ""))
+    before = _before(last)
+    if path.exists() and _progress(path).rounds_done != own:
+        if path == last and before.exists():
+            _make_earlier(before, last)
+        if path == last:
+            path.replace(before)
+        else:
+            _make_earlier(path, last)
+    arrived.replace(path)
+    rounds = {_progress(each).rounds_done: each for each in earlier_states(last)}
+    for index, (done, each) in enumerate(sorted(rounds.items(), reverse=True)):
+        if index >= _MOST_EARLIER or not since <= done < own:
+            each.unlink()
+    return own
+
+
+def go_back_to(path: Path, rounds_done: int) -> None:
+    """Make the state of a round the last one; forget the later ones. Without it nothing happens.
+
+    Raises:
+        ConfigError: a file is no state.
+    """
+    kept = kept_states(path)
+    if rounds_done not in kept:
+        return
+    for done, each in kept.items():
+        if done > rounds_done:
+            each.unlink()
+    if kept[rounds_done] != path:
+        kept[rounds_done].replace(path)
+
+
+def _make_earlier(state: Path, last: Path) -> None:
+    done = _progress(state).rounds_done
+    state.replace(last.with_suffix(f"{_BEFORE}-{done}{last.suffix}"))
 
 
 def load_state(path: Path, layout: Layout) -> tuple[Weights, Progress]:
@@ -124,4 +186,4 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _before(path: Path) -> Path:
-    return path.with_suffix(f".before{path.suffix}")
+    return path.with_suffix(f"{_BEFORE}{path.suffix}")

@@ -1,4 +1,4 @@
-"""What a lost host took with it: the last records of its peers, which the launcher never got.
+"""What is lost with a host, or with the launcher: the last records of peers, never collected.
 
 A journal is collected about once a second, so up to a second of it, or more where the network was
 cut first, is nowhere. What others say of that time can be neither proved nor refuted.
@@ -33,12 +33,28 @@ class LostTail:
 
 
 def lost_tails(run: RunFolder) -> list[LostTail]:
-    """Return the missing ends of the journals of peers whose hosts were lost."""
+    """Return the missing ends of journals: of peers whose hosts, or whose launcher, were lost."""
     hosts = run_hosts(run)
     apart_s = 2 * max(hosts.bounds.values(), default=0.0)
-    return [
-        _tail(run, peer, stay.lost_s, apart_s) for stay in hosts.losses() for peer in stay.peers
-    ]
+    of_hosts = [(peer, stay.lost_s) for stay in hosts.losses() for peer in stay.peers]
+    of_launcher = [(peer, lost_s) for lost_s in _cut_off(run) for peer in run.peers]
+    return [_tail(run, peer, lost_s, apart_s) for peer, lost_s in of_hosts + of_launcher]
+
+
+def _cut_off(run: RunFolder) -> list[float]:
+    """Return when launches on several hosts were cut off: their launcher's last records."""
+    found, on_hosts, last_s = [], False, 0.0
+    for line in run.journals["launcher"]:
+        match line["record"]:
+            case "run_started":
+                found += [last_s] * on_hosts
+                on_hosts = False
+            case "host_up":
+                on_hosts = True
+            case "run_ended":
+                on_hosts = False
+        last_s = line["t_s"]
+    return found
 
 
 def _tail(run: RunFolder, peer: str, lost_s: float, apart_s: float) -> LostTail:

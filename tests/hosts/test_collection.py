@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tiny_layouts import one_layer, random_weights
 
 from prisam_p2p.errors import ControlError
 from prisam_p2p.hosts.collection import CollectedFiles
 from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
+from prisam_p2p.measure.state import Progress, kept_states, save_state
 
-P1 = "journal/p01.jsonl"
+P1, STATE = "journal/p01.jsonl", "state/p01.safetensors"
 
 
 @pytest.fixture
@@ -25,6 +27,20 @@ def _collected(run_dir: Path, failures: list[OSError] | None = None) -> Collecte
     files.expect("h1", ["p01", "p02"])
     files.expect("h2", ["p03"])
     return files
+
+
+def _state(run_dir: Path, rounds_done: int) -> bytes:
+    path, layout = run_dir / ".made", one_layer()
+    progress = Progress(
+        rounds_done=rounds_done,
+        incarnation=0,
+        prune_ratio=0.0,
+        affinity={},
+        validations=[],
+        layout=layout.digest.hex(),
+    )
+    save_state(path, random_weights(layout), progress)
+    return path.read_bytes()
 
 
 def test_a_journal_grows_by_whole_lines(run_dir: Path) -> None:
@@ -52,12 +68,13 @@ def test_a_line_that_an_earlier_launcher_tore_is_cut(run_dir: Path) -> None:
 
 
 def test_a_state_of_the_round_before_keeps_its_bytes(run_dir: Path) -> None:
-    files, name, before = _collected(run_dir), "state/p01.safetensors", "state/p01.before.x"
-    files.take_in("h1", FileFromHost(name, 0, 1), b"1")
+    files, name, before = _collected(run_dir), STATE, "state/p01.before.safetensors"
+    first, second = _state(run_dir, 1), _state(run_dir, 2)
+    files.take_in("h1", FileFromHost(name, 0, len(first)), first)
     files.take_in("h1", FileKept(before, name), b"")
-    assert (run_dir / name).read_bytes() == (run_dir / before).read_bytes() == b"1"
-    files.take_in("h1", FileFromHost(name, 0, 1), b"2")
-    assert [(run_dir / each).read_bytes() for each in (name, before)] == [b"2", b"1"]
+    assert (run_dir / name).read_bytes() == first
+    files.take_in("h1", FileFromHost(name, 0, len(second)), second)
+    assert [(run_dir / each).read_bytes() for each in (name, before)] == [second, first]
 
 
 @pytest.mark.parametrize(
@@ -84,13 +101,35 @@ def test_a_log_may_grow_by_parts_of_lines(run_dir: Path) -> None:
 
 
 def test_a_whole_file_is_there_when_its_last_part_is(run_dir: Path) -> None:
-    files, name = _collected(run_dir), "state/p03.safetensors"
+    files, name = _collected(run_dir), "models/p03.safetensors"
     (run_dir / name).write_bytes(b"old")
     files.take_in("h2", FileFromHost(name, 0, 6), b"new")
     assert (run_dir / name).read_bytes() == b"old"
     files.take_in("h2", FileFromHost(name, 3, 6), b"er!")
     assert (run_dir / name).read_bytes() == b"newer!"
-    assert [each.name for each in (run_dir / "state").iterdir()] == ["p03.safetensors"]
+    assert [each.name for each in (run_dir / "models").iterdir()] == ["p03.safetensors"]
+
+
+def test_states_are_kept_until_every_peer_has_one_of_that_round(run_dir: Path) -> None:
+    files = _collected(run_dir)
+
+    def collect(host: str, peer: str, rounds_done: int) -> set[int]:
+        data, name = _state(run_dir, rounds_done), f"state/{peer}.safetensors"
+        files.take_in(host, FileFromHost(name, 0, len(data)), data)
+        return set(kept_states(run_dir / name))
+
+    for rounds_done in (1, 2, 3, 4):
+        kept = collect("h1", "p01", rounds_done)
+    assert kept == {1, 2, 3, 4}
+    collect("h1", "p02", 4)
+    collect("h2", "p03", 3)
+    assert collect("h1", "p01", 5) == {3, 4, 5}
+
+
+def test_what_is_no_state_is_refused(run_dir: Path) -> None:
+    with pytest.raises(ControlError, match="expected the state of a peer"):
+        _collected(run_dir).take_in("h1", FileFromHost("state/p01.safetensors", 0, 3), b"old")
+    assert not (run_dir / "state" / "p01.safetensors").exists()
 
 
 def test_a_whole_file_that_is_begun_anew_replaces_its_parts(run_dir: Path) -> None:

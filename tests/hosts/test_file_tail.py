@@ -68,6 +68,14 @@ def test_a_file_that_was_written_whole_is_sent_when_it_is_another_one(folder):
     assert [*tail.parts()] == [(FileFromHost(name, 0, 5), b"later")]
 
 
+def test_states_are_looked_at_without_journals(folder):
+    tail = FileTail(folder)
+    (folder / "journal" / "p01.jsonl").write_bytes(b"{1}\n")
+    whole(folder / "state" / "p01.safetensors", b"state")
+    assert [data for _, data in tail.parts(growing=False)] == [b"state"]
+    assert [data for _, data in tail.parts()] == [b"{1}\n"]
+
+
 def test_a_file_that_is_replaced_while_it_is_sent_is_sent_to_its_end(folder):
     tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
     data = os.urandom(2 * PART_BYTES)

@@ -8,7 +8,16 @@ from tiny_layouts import one_layer, random_weights, same
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import path_beside, write_whole, written_beside
-from prisam_p2p.measure.state import Progress, kept_states, load_memory, load_state, save_state
+from prisam_p2p.measure.state import (
+    Progress,
+    earlier_states,
+    go_back_to,
+    kept_states,
+    load_memory,
+    load_state,
+    place_state,
+    save_state,
+)
 
 LAYOUT = one_layer()
 
@@ -114,3 +123,64 @@ def test_what_is_no_state_is_refused(tmp_path, content):
     for read in (lambda: load_state(path, LAYOUT), lambda: kept_states(path)):
         with pytest.raises(ConfigError, match=r"p01\.safetensors"):
             read()
+
+
+# --- states that are collected from other hosts ---
+
+
+def arrive(tmp_path, rounds_done, since=0, name="p00.safetensors"):
+    """Put a state of a round in its place, as it comes from a host; return where that is."""
+    arrived, path = tmp_path / ".part", tmp_path / name
+    save_state(arrived, random_weights(LAYOUT, seed=rounds_done), progress(rounds_done))
+    assert place_state(arrived, path, since) == rounds_done
+    assert not arrived.exists()
+    return tmp_path / "p00.safetensors"
+
+
+def test_states_that_come_from_a_host_are_kept_until_all_peers_have_one(tmp_path):
+    for rounds_done in (1, 2, 3, 4):
+        path = arrive(tmp_path, rounds_done, since=1)
+    assert set(kept_states(path)) == {1, 2, 3, 4}
+    assert load_state(path, LAYOUT)[1].rounds_done == 4
+    assert [each.name for each in earlier_states(path)] == [
+        "p00.before-1.safetensors",
+        "p00.before-2.safetensors",
+    ]
+    arrive(tmp_path, 5, since=3)
+    assert set(kept_states(path)) == {3, 4, 5}
+    for done, file in kept_states(path).items():
+        assert same(load_state(file, LAYOUT)[0], random_weights(LAYOUT, seed=done))
+
+
+def test_a_state_before_the_last_one_that_was_not_collected_as_such_is_kept(tmp_path):
+    arrive(tmp_path, 1)
+    arrive(tmp_path, 2)
+    arrive(tmp_path, 5, name="p00.before.safetensors")
+    path = arrive(tmp_path, 6)
+    assert set(kept_states(path)) == {1, 2, 5, 6}
+
+
+def test_no_more_than_eight_earlier_states_are_kept(tmp_path):
+    for rounds_done in range(1, 15):
+        path = arrive(tmp_path, rounds_done)
+    assert sorted(kept_states(path)) == list(range(5, 15))
+
+
+def test_a_run_that_goes_back_forgets_later_states(tmp_path):
+    for rounds_done in (1, 2, 3, 4):
+        path = arrive(tmp_path, rounds_done)
+    go_back_to(path, 2)
+    assert load_state(path, LAYOUT)[1].rounds_done == 2
+    assert set(kept_states(path)) == {1, 2}
+    go_back_to(path, 7)  # nothing that old, nothing to do
+    assert set(kept_states(path)) == {1, 2}
+    arrive(tmp_path, 3)
+    assert set(kept_states(path)) == {1, 2, 3}
+
+
+def test_what_is_no_state_is_not_put_in_its_place(tmp_path):
+    path = arrive(tmp_path, 1)
+    (tmp_path / ".part").write_bytes(b"no state")
+    with pytest.raises(ConfigError, match="expected the state of a peer of this run"):
+        place_state(tmp_path / ".part", path, 0)
+    assert set(kept_states(path)) == {1}

@@ -218,6 +218,21 @@ def test_weights_whose_offer_was_lost_with_a_host_are_not_judged(tmp_path):
     assert (verdict, judged) == ("true", 12)  # of 13
 
 
+@pytest.mark.parametrize("on_hosts", [True, False])
+def test_weights_whose_offer_was_lost_with_the_launcher_are_not_judged(tmp_path, on_hosts):
+    """On one host nothing is lost with it: peers write their journals themselves."""
+    story = Story()
+    if on_hosts:
+        up = {"host": "h2", "node": "h2", "address": "10.0.0.2", "mtu": 1500}
+        story.tell("launcher", 2, "host_up", **up)
+    story.drop("a", 20)
+    story.tell("launcher", 40, "run_started", run_id="r", launches=1)
+    story.tell("a", 41, "started", peer="a", incarnation=1)
+    story.drop("b", 30)
+    verdict, judged, _ = checked(story, tmp_path, "no stale snapshot")
+    assert (verdict, judged) == (("true", 12) if on_hosts else ("false", 13))
+
+
 def test_weights_that_a_lost_peer_surely_never_offered_are_stale(tmp_path):
     story = Story()
     story.change("b", "pulled", 1, digest="a0")
