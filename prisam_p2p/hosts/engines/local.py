@@ -13,6 +13,7 @@ from psutil import virtual_memory
 from prisam_p2p.errors import LaunchError
 from prisam_p2p.hosts.engines.agent_processes import AgentProcesses
 from prisam_p2p.hosts.engines.interface import AgentHello
+from prisam_p2p.hosts.gpus import VISIBLE, gpus_of
 from prisam_p2p.plan.placement import HostOffer
 from prisam_p2p.shipped import CHILD_PYTHON, child_environment
 from prisam_p2p.system.host import usable_cores
@@ -22,7 +23,6 @@ _AGENT = "prisam_p2p.hosts.agent"
 _DEFAULT_HOSTS = 2
 _END_S = 5.0
 _MIB = 2**20
-_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 class LocalEngine:
@@ -40,7 +40,9 @@ class LocalEngine:
 
     def offers(self) -> list[HostOffer]:
         """See HostEngine: equal hosts, the first of which has the GPUs."""
-        return divided(self._n_hosts, usable_cores(), _limits(), os.getpid(), n_gpus=_n_gpus())
+        return divided(
+            self._n_hosts, usable_cores(), _limits(), os.getpid(), n_gpus=len(gpus_of(os.environ))
+        )
 
     def launcher_address(self) -> str:
         """See HostEngine."""
@@ -50,8 +52,9 @@ class LocalEngine:
         """See HostEngine."""
         for host in hosts:
             command = [*CHILD_PYTHON, "-m", _AGENT, "--host", host.name, *arguments]
+            hidden = {} if host.gpus else {VISIBLE: ""}  # else it would see those of the first
             try:
-                self._agents.start(host.name, command, child_environment())
+                self._agents.start(host.name, command, {**child_environment(), **hidden})
             except OSError as error:
                 raise LaunchError(f"agent of {host.name}", str(error)) from error
 
@@ -102,10 +105,3 @@ def _address(index: int, salt: int) -> str:
 def _limits() -> HostLimits:
     folder = Path(tempfile.gettempdir())
     return host_limits(folder, folder)
-
-
-def _n_gpus() -> int:
-    try:
-        return len(os.listdir(_GPUS))
-    except OSError:
-        return 0
