@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from prisam_p2p.system.listening_ports import some_ports
 from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.messages import Channel
 from prisam_p2p.wire.zmtp import CURVE, PLAIN
@@ -43,12 +43,6 @@ class SocketLimits:
         return 2 * self.silence_ms
 
 
-_SHARED_PORTS, _TRIES = range(10_000, 32_768), 64
-"""Of ROUTERs where several peers have one address. The system gives outgoing connections higher
-ports (ip_local_port_range), so none takes the port to which a peer comes back, and none that looks
-for an absent peer there connects to itself."""
-
-
 def bind_router(
     context: Context,
     address: str,
@@ -71,7 +65,7 @@ def bind_router(
         router.set(zmq.CURVE_SERVER, 1)
         router.set(zmq.ZAP_DOMAIN, b"prisam")  # with one, the gate must accept each client
     router.set(zmq.ROUTER_MANDATORY, 1)  # else messages to an unknown id vanish silently
-    tried = [port] * bool(port) + random.Random().sample(_SHARED_PORTS, _TRIES) if shared else []
+    tried = [each for each in (port, *some_ports()) if each] if shared else []
     if not any(_bound(router, address, each) for each in tried):
         router.bind(f"tcp://{address}:{0 if shared else port}")
     port = int(router.get_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])

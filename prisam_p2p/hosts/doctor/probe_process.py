@@ -15,6 +15,7 @@ echoed or counted.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import signal
@@ -30,6 +31,7 @@ from prisam_p2p.netns import capabilities
 from prisam_p2p.system.host import git_commit, package_versions
 from prisam_p2p.system.isolated import error_text
 from prisam_p2p.system.json_lines import JsonLines, write_line
+from prisam_p2p.system.listening_ports import some_ports
 from prisam_p2p.system.process_limits import die_with_parent
 from prisam_p2p.system.side_thread import SideThread
 
@@ -89,11 +91,21 @@ def _tried(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _listen(address: str) -> int:
-    """Serve connections to a port of this address; return the port."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    server = socket.create_server((address, 0), family=family)
+    """Serve connections to a port of this address, such as peers have; return the port."""
+    server = _server(address)
     SideThread(lambda: _accept(server), "accept").start()
     return int(server.getsockname()[1])
+
+
+def _server(address: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for port in some_ports():
+        try:
+            return socket.create_server((address, port), family=family)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return socket.create_server((address, 0), family=family)
 
 
 def _accept(server: socket.socket) -> None:
