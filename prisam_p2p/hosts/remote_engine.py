@@ -196,7 +196,7 @@ class RemoteEngine:
 
     def samples(self) -> list[Sample] | None:
         """See Engine."""
-        return self._samples.take(set(self._hosts.values()), time.monotonic())
+        return self._samples.take(self._hosts.values(), time.monotonic())
 
     def trouble(self) -> Trouble | None:
         """See Engine: what an agent tells, or an agent that is not heard."""

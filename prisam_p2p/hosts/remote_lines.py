@@ -29,6 +29,7 @@ class RemoteLines:
         self._selector, self._send = selector, send
         self._far: dict[int, LineSocket] = {}
         self._closing: set[int] = set()
+        self._busy: set[int] = set()  # with bytes that are not taken yet, or closing
 
     def open(self, number: int) -> LineSocket:
         """Return the near end of a new process's line."""
@@ -42,11 +43,14 @@ class RemoteLines:
         """Let the near end read what a process has written."""
         if (far := self._far.get(number)) and number not in self._closing:
             far.send_line(data)
+            if far.unsent:
+                self._busy.add(number)
 
     def end(self, number: int) -> None:
         """Let the near end come to its end once all was read: the process has closed its own."""
         if number in self._far:
             self._closing.add(number)
+            self._busy.add(number)
 
     def pump(self) -> None:
         """Pass on what was written to near ends."""
@@ -56,15 +60,20 @@ class RemoteLines:
 
     def flush(self) -> None:
         """Write what near ends take now."""
-        for number, far in list(self._far.items()):
+        for number in list(self._busy):
+            far = self._far[number]
             far.flush()
-            if number in self._closing and not far.unsent:
+            if far.unsent:
+                continue
+            self._busy.discard(number)
+            if number in self._closing:
                 self.close(number)
 
     def close(self, number: int) -> None:
         """Close the far end of a process's line."""
         if far := self._far.pop(number, None):
             self._closing.discard(number)
+            self._busy.discard(number)
             self._selector.unregister(far.line)
             far.line.close()
 

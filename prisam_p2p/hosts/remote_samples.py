@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prisam_p2p.processes.sampling import Sample, sample_of
@@ -26,14 +26,15 @@ class RemoteSamples:
         """Take in the samples of a host."""
         self._new[host] = [sample_of(row) for row in rows]
 
-    def take(self, hosts: set[str], now_s: float) -> list[Sample] | None:
+    def take(self, hosts: Iterable[str], now_s: float) -> list[Sample] | None:
         """Return samples of all processes, None where it is not time yet.
 
         Args:
             hosts: those that have processes.
         """
-        late = hosts - self._new.keys()
-        if not self._new or (late and now_s - self._since_s < _PATIENCE_S):
+        if not self._new:
+            return None
+        if now_s - self._since_s < _PATIENCE_S and not self._new.keys() >= set(hosts):
             return None
         new, self._new, self._since_s = self._new, {}, now_s
         return [sample for samples in new.values() for sample in samples]
