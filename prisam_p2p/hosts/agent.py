@@ -87,7 +87,7 @@ class Agent:
         self._run: HostRun | None = None
         self._probe: ProbeChild | None = None
         self._last_parts: Iterator[Part] | None = None  # None = the run has not ended
-        self._preparing = self._has_ended = False
+        self._preparing = self._looks_at_clock = self._has_ended = False
         self._selector = selectors.DefaultSelector()
         self._watch()
         self._send(up)
@@ -263,9 +263,14 @@ class Agent:
         return self._the_run.processes
 
     def _tell_prepared(self) -> None:
-        """Answer `Prepare` once the zygote is ready and the clock is known."""
+        """Answer `Prepare` once the zygote is ready and, after that, the clock is known."""
         run = self._run
-        if run and self._preparing and run.is_ready and self._renewals.knows_clock:
+        if not (run and self._preparing and run.is_ready):
+            return
+        if not self._looks_at_clock:
+            self._looks_at_clock = True
+            self._renewals.ask_quickly()
+        elif self._renewals.knows_clock:
             self._preparing = False
             now_s = time.monotonic()
             run.begin_clock(self._renewals.offset(now_s).offset_s)

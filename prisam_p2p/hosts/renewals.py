@@ -65,8 +65,11 @@ class Renewals:
         return self._lease.is_over(now_s)
 
     def begin(self, lease_s: float, now_s: float) -> None:
-        """A run begins, with a lease of this length; ask quickly again."""
+        """A run begins, with a lease of this length."""
         self._lease.begin(lease_s, now_s)
+
+    def ask_quickly(self) -> None:
+        """Ask quickly again: neither files nor imports are in the way now."""
         self._quick, self._awaits = QUICK_EXCHANGES, False
 
     def part_sent(self) -> None:

@@ -32,19 +32,21 @@ class AgentLauncher:
 
     Args:
         temporary: folder of the agent's temporary files.
+        gpus: what the engine has allotted: the agent's CUDA_VISIBLE_DEVICES.
 
     Attributes:
         answers: whether it answers `Renew`.
         files: path -> bytes that have come.
     """
 
-    def __init__(self, temporary):
+    def __init__(self, temporary, gpus):
         self.server = LineServer(ADDRESS, [HOST])
         self.agents = AgentProcesses()
         arguments = ["--launcher", f"{ADDRESS}:{self.server.port}"]
         arguments += ["--launcher-key", self.server.public_key]
         command = [*CHILD_PYTHON, "-m", "prisam_p2p.hosts.agent", "--host", HOST, *arguments]
-        self.agents.start(HOST, command, {**child_environment(), "TMPDIR": str(temporary)})
+        environment = {"TMPDIR": str(temporary), "CUDA_VISIBLE_DEVICES": gpus}
+        self.agents.start(HOST, command, {**child_environment(), **environment})
         self.answers, self.reports, self.files = True, deque(), {}
         self.renewals, self.hello_key, self.refusal = [], "", None
 
@@ -154,8 +156,12 @@ def begin(launcher, prepared, specs, lease_s=30.0):
     launcher.await_report(messages.HostPrepared)
 
 
-def start(launcher, specs):
-    """Start a process for each spec; return peer -> (number, pid)."""
+def start(launcher, specs, gpus=None):
+    """Start a process for each spec; return peer -> (number, pid), and its public key.
+
+    Args:
+        gpus: peer -> what CUDA_VISIBLE_DEVICES is to be; the others see none.
+    """
     launcher.send(messages.MakeKeys(tuple(spec.peer_id for spec in specs)))
     public = launcher.await_report(messages.KeysMade)[0].public
     started = {}
@@ -165,7 +171,8 @@ def start(launcher, specs):
             update={"public": public[spec.peer_id], "secret": None, "neighbors": neighbors}
         )
         text = spec.model_copy(update={"keys": keys}).model_dump_json()
-        launcher.send(messages.StartProcess(number, text, Incarnation().model_dump_json()))
+        gpu = (gpus or {}).get(spec.peer_id)
+        launcher.send(messages.StartProcess(number, text, Incarnation().model_dump_json(), gpu))
         report, _ = launcher.await_report(messages.ProcessStarted | messages.StartRefused)
         assert isinstance(report, messages.ProcessStarted), report
         assert report.number == number

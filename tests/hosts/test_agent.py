@@ -56,9 +56,9 @@ class Host:
         self.up = launcher.await_report(messages.AgentUp)[0]
         self.started, self.public = {}, {}
 
-    def begin(self, **how):
+    def begin(self, gpus=None, **how):
         begin(self.launcher, self.prepared, self.specs, **how)
-        self.started, self.public = start(self.launcher, self.specs)
+        self.started, self.public = start(self.launcher, self.specs, gpus)
 
     @property
     def numbers(self):
@@ -82,7 +82,7 @@ def host_of(tmp_path):
         temporary.mkdir()
         specs = specs_of(topology(tmp_path, TWO), **settings)
         made.append(specs)
-        launcher = AgentLauncher(temporary)
+        launcher = AgentLauncher(temporary, gpus="4,7")
         made.append(closing(launcher))
         return Host(launcher, temporary, *specs.__enter__())
 
@@ -136,8 +136,11 @@ def end(host):
 @pytest.mark.parametrize("how", ["zygote", "spawn"])
 def test_peers_run_on_a_host_and_their_files_come(host_of, how):
     host = host_of(start=how)
-    host.begin()
+    assert host.up.gpus == ("4", "7")
+    host.begin(gpus={"p00": "7"})
     run_to_the_end(host)
+    if how == "spawn":  # the kernel shows what a process was started with, not what it set later
+        assert [visible_gpus(pid) for _, pid in host.started.values()] == ["7", ""]
     assert secrets_in(host, host.processes()) == []
     end(host)
     files = host.launcher.files
@@ -149,6 +152,12 @@ def test_peers_run_on_a_host_and_their_files_come(host_of, how):
         }
     assert host.launcher.records("kernel-h1")[-1]["record"] == "watch"
     assert host.folders() == []
+
+
+def visible_gpus(pid):
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    [value] = [each for each in environment if each.startswith(b"CUDA_VISIBLE_DEVICES=")]
+    return value.partition(b"=")[2].decode()
 
 
 def secrets_in(host, pids):

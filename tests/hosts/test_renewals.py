@@ -23,6 +23,7 @@ def after_the_quick_ones(now_s=0.0):
     """Return a run's renewals, and the time when the quick questions are answered."""
     renewals = Renewals(now_s)
     renewals.begin(LEASE_S, now_s)
+    assert not renewals.knows_clock
     for _ in range(QUICK_EXCHANGES):
         now_s = answer(renewals, renewals.ask(now_s), now_s)
     return renewals, now_s
@@ -52,6 +53,13 @@ def test_afterwards_it_asks_some_times_a_lease():
     assert renewals.ask(now_s) is None
     assert renewals.next_s() == pytest.approx(now_s + LEASE_S / RENEWALS, abs=0.01)
     assert renewals.ask(renewals.next_s()) is not None
+
+
+def test_it_can_ask_quickly_again():
+    renewals, now_s = after_the_quick_ones()
+    renewals.ask_quickly()
+    assert not renewals.knows_clock
+    assert renewals.ask(now_s) is not None
 
 
 def test_the_lease_of_a_run_begins_with_it():
