@@ -325,13 +325,12 @@ def silent() -> Iterator[None]:
 TOPOLOGY = """
 [peers]
 count = {peers}
-profiles = ["fast"]
+profiles = ["server-core"]
 [links]
 generator = "k-regular"
 degree = 8
 [run]
 rounds = {rounds}
-model = "mlp"
 images_per_peer = 20
 groups = 4
 """

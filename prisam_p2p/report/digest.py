@@ -31,11 +31,13 @@ def best_and_worst(peers: Results) -> tuple[list[str], list[str]]:
 
 
 def print_parts(summary: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> None:
-    """Print a row for each data group, and for each device profile."""
+    """Print a row for each data group, for each device profile, and for each host if any."""
     peers = summary["peers"]
     if any(each["data_group"] is not None for each in peers.values()):
         _print_by("data group", lambda each: each["data_group"], summary, baseline)
     _print_by("profile", lambda each: each["profile"], summary, baseline)
+    if summary.get("hosts"):
+        _print_by("host", lambda each: each["host"], summary, baseline)
 
 
 def print_lost(lost: Iterable[Mapping[str, Any]], rounds: int) -> None:
@@ -71,7 +73,10 @@ def _print_by(
             "lost": str(len(lost.intersection(members))),
         }
         rows.append(row | _figures(members, peers, baseline))
-    columns = [TableColumn(name, right=name != "profile", keeps=name == title) for name in rows[0]]
+    columns = [
+        TableColumn(name, right=name not in ("profile", "host"), keeps=name == title)
+        for name in rows[0]
+    ]
     print_line(f"by {title}, means over its peers:")
     print_table(columns, [[*row.values()] for row in rows])
     print_line("")

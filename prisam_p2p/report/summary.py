@@ -64,10 +64,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     settings = run.plan["settings"]
     ended = run.ended()
     ready = run.last("launcher", "all_ready")
-    peers = {
-        peer: _peer(run, peer, (ended or {}).get("states", {}), ledger.processes[peer])
-        for peer in run.peers
-    }
+    peers = {peer: _peer(run, peer, (ended or {}).get("states", {}), ledger) for peer in run.peers}
     accuracy = {
         which: _mean([p["accuracy"][which] for p in peers.values()])
         for which in (*MOMENTS, "deployed")
@@ -103,9 +100,7 @@ def summarize(run: RunFolder, ledger: Ledger) -> dict[str, Any]:
     return {**summary, "headline": headline(summary)}
 
 
-def _peer(
-    run: RunFolder, peer: str, states: dict[str, str], found: Sequence[Process]
-) -> dict[str, Any]:
+def _peer(run: RunFolder, peer: str, states: dict[str, str], ledger: Ledger) -> dict[str, Any]:
     plan, started = run.plan["peers"][peer], run.last(peer, "started")
     deployed, grouped = run.last(peer, "deployed"), run.last(peer, "grouped")
     evaluated = {line["moment"]: line for line in run.records(peer, "evaluated")}
@@ -115,6 +110,7 @@ def _peer(
         "state": states.get(peer, "unknown"),
         "rounds_done": rounds_done(run, peer),
         "profile": plan["profile"]["name"],
+        "host": ledger.hosts.of_peer(peer),
         "prune_ratio": masked["prune_ratio"] if masked else plan["prune_ratio"],
         "group": grouped["group"] if grouped else [peer],
         "data_group": plan["group"],
@@ -125,7 +121,7 @@ def _peer(
             "deployed": deployed["test"] if deployed else None,
         },
         "deployed_from": deployed["moment"] if deployed else None,
-        "bytes": _moved(found),
+        "bytes": _moved(ledger.processes[peer]),
         "budgets": _asked_and_achieved(run, peer),
     }
 

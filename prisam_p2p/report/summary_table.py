@@ -28,7 +28,7 @@ from prisam_p2p.report.total_lines import (
     wire_line,
 )
 
-_WORDS = ("peer", "profile", "group")
+_WORDS = ("peer", "profile", "host", "group")
 """Columns of words; the others hold numbers."""
 
 Row = dict[str, str]
@@ -80,7 +80,9 @@ def _print_peers(
     baseline: dict[str, Any] | None,
 ) -> None:
     lost = {each["peer"] for each in summary["lost"]}
-    rows = [_row(peer, summary["peers"][peer], peer in lost, model, baseline) for peer in peers]
+    told = summary["peers"]
+    has_hosts = bool(summary.get("hosts"))
+    rows = [_row(peer, told[peer], peer in lost, has_hosts, model, baseline) for peer in peers]
     columns = [
         TableColumn(name, right=name not in _WORDS, keeps=name == "peer") for name in rows[0]
     ]
@@ -92,12 +94,15 @@ def _row(
     peer: str,
     result: dict[str, Any],
     is_lost: bool,
+    has_hosts: bool,
     model: dict[str, Any],
     baseline: dict[str, Any] | None,
 ) -> Row:
     """Return column -> text, what matters most first; shares are of the dense model."""
     accuracy = result["accuracy"]
-    row = {"peer": peer, "profile": result["profile"], "rho": f"{result['prune_ratio']:.2f}"}
+    row = {"peer": peer, "profile": result["profile"]}
+    row |= {"host": result["host"]} if has_hosts else {}
+    row["rho"] = f"{result['prune_ratio']:.2f}"
     row["deployed"] = figure(accuracy["deployed"])
     if baseline:
         beside = baseline["peers"][peer]["accuracy"]["deployed"]

@@ -10,6 +10,7 @@ from hand_runs import orderly
 from prisam_p2p.cli import main
 from prisam_p2p.report.closure import closure, closure_lines
 from prisam_p2p.report.connection_rows import connection_rows
+from prisam_p2p.report.digest import print_parts
 from prisam_p2p.report.host_summary import host_lines
 from prisam_p2p.report.hosts import run_hosts
 from prisam_p2p.report.ledger import make_ledger
@@ -234,13 +235,29 @@ def test_a_run_whose_launcher_was_killed_after_a_host_was_lost(tmp_path):
     assert told["lost"][0]["host"] == "h2"
 
 
-# --- bytes and SQL ---
+# --- what is printed, bytes and SQL ---
 
 
 def asked(*command):
     result = CliRunner().invoke(main, [*map(str, command)])
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def test_the_printed_summary_tells_each_peers_host(tmp_path):
+    lost_run().write(tmp_path)
+    text = asked("summary", tmp_path)
+    words = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert words["peer"][2] == "host"
+    assert [words[peer][2] for peer in ("p01", "p02", "p03")] == ["h1", "h1", "h2"]
+    assert f"\n  host h2 lost with 1 peer ({WHY}) at 12.0 s\n" in text
+
+
+def test_many_peers_are_summed_up_by_host(tmp_path, capsys):
+    summary = write_summary(on_two_hosts().write(tmp_path))
+    print_parts(summary, None)
+    by_host = capsys.readouterr().out.split("by host, means over its peers:\n")[1]
+    assert [line.split()[:2] for line in by_host.splitlines()[2:4]] == [["h1", "2"], ["h2", "1"]]
 
 
 def test_bytes_by_host(tmp_path):
