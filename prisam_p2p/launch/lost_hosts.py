@@ -145,6 +145,10 @@ class LostHosts:
         failed = any(peer == start[0] for start in self._failed)
         return failed or any(peer in each.waiting for each in self._open)
 
+    def why_lost(self, host: str) -> str:
+        """Return in words why a host is lost."""
+        return self._reasons[host]
+
     @property
     def any_lost(self) -> bool:
         """Whether a host was lost so far."""

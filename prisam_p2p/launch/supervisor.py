@@ -272,7 +272,8 @@ class Supervisor:
                 if process.refusal:
                     raise peer_refused(process.peer, process.refusal)
                 if process.lost_host:
-                    reason = f"its host {process.lost_host} was lost while {phase}"
+                    because = self._hosts.why_lost(process.lost_host) if self._hosts else ""
+                    reason = f"its host {process.lost_host} was lost while {phase}: {because}"
                     raise LaunchError(f"peer {process.peer}", reason)
                 reason = f"ended with {process.exit_code} while {phase}"
                 reason = f"{process.given_up}: ended" if process.given_up else reason

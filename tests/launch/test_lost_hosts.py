@@ -108,6 +108,7 @@ def test_processes_of_a_lost_host_are_counted_as_ended_and_their_neighbors_are_t
     (lost,) = course.noted("host_lost")
     assert (lost["host"], lost["node"], lost["peers"]) == ("h2", "node2", ["b", "d"])
     assert (lost["reason"], lost["silent_s"]) == ("it did not answer", 10.0)
+    assert course.hosts.why_lost("h2") == "it did not answer"
     assert not course.hosts.expects_back("b")
     assert course.hosts.look(200.0, True) == []
 
