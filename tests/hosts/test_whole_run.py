@@ -129,7 +129,7 @@ def test_events_of_different_hosts_are_in_order_within_the_journalled_bound(done
 
     plan = json.loads((done.folder / "plan.json").read_text())
     homes = plan["hosts"]["placement"]
-    neighbors = {each["id"]: each["neighbors"] for each in plan["peers"]}
+    neighbors = {peer: each["neighbors"] for peer, each in plan["peers"].items()}
     masked_s = {
         (peer, x["round"]): x["t_s"] for peer in homes for x in done.records(peer, "masked")
     }
