@@ -37,6 +37,7 @@ class Cluster(ABC):
             self._boots == {host.name: host.boots for host in self.hosts}
             and all(host.is_whole for host in self.hosts)
             and all(self.daemon in {p.name for p in host.processes()} for host in self.hosts)
+            and len(self.alive()) == len(self._boots)
         )
 
     @staticmethod

@@ -6,8 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -118,23 +118,28 @@ class HostedRun:
 
     def kill_launcher(self) -> None:
         """SIGKILL the launcher."""
-        self._kill("h1", f"python {CHECKOUT}/launch.py")
+        self._kill("h1", f" {CHECKOUT}/launch.py ", "python ")
 
     def kill_agent(self, host: str) -> None:
         """SIGKILL the agent on a host, and nothing of what it has started."""
-        self._kill(host, f"{sys.executable} -P -m prisam_p2p.hosts.agent ")
+        self._kill(host, " -P -m prisam_p2p.hosts.agent ", "/")
 
-    def _kill(self, host: str, beginning: str) -> None:
-        processes = self.cluster.hosts[host].processes()
-        (found,) = [each for each in processes if each.command.startswith(beginning)]
-        os.kill(found.pid, signal.SIGKILL)
+    def _kill(self, host: str, words: str, beginning: str) -> None:
+        found = [
+            each
+            for each in self.cluster.hosts[host].processes()
+            if words in each.command and each.command.startswith(beginning)
+        ]
+        assert len(found) == 1, (words, [*map(str, self.cluster.hosts[host].processes())])
+        os.kill(found[0].pid, signal.SIGKILL)
 
     def end(self) -> None:
         """End it, however far it is."""
         self._process.kill()
         self._process.wait(10)
         for each in self.left():
-            os.kill(each.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(each.pid, signal.SIGKILL)
 
 
 def write_network(folder: Path, name: str, values: dict[str, Any]) -> Path:

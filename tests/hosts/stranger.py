@@ -39,8 +39,8 @@ def knock(address, port, server_key):
     client.connect(f"tcp://{address}:{port}")
     client.send_multipart([b"hello", b"is somebody there?"])
     poller = zmq.Poller()
-    poller.register(monitor)
-    poller.register(client)
+    poller.register(monitor, zmq.POLLIN)
+    poller.register(client, zmq.POLLIN)
     is_let_in = bool(poller.poll(PATIENCE_MS / 2))
     client.disable_monitor()
     context.destroy(linger=0)
@@ -52,10 +52,10 @@ def answer_to_garbage(address, port):
     most = 0
     for garbage in GARBAGE:
         with socket.create_connection((address, port), timeout=PATIENCE_MS / 1000) as connection:
-            connection.sendall(garbage)
-            connection.shutdown(socket.SHUT_WR)
             told = b""
-            with suppress(OSError):
+            with suppress(OSError):  # it is thrown out
+                connection.sendall(garbage)
+                connection.shutdown(socket.SHUT_WR)
                 while received := connection.recv(4096):
                     told += received
             most = max(most, len(told))

@@ -2,11 +2,13 @@
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hosted_run import HostedRun
 from secrets_search import processes_texts
+from waiting import wait_until
 
 pytestmark = pytest.mark.hosts
 
@@ -25,7 +27,8 @@ def test_a_stranger_is_refused_and_counted(cluster):
         ((address, port, key),) = lines  # all agents were told the same
         targets = {address.decode(): [f"{port.decode()},{key.decode()}"]}
         for peer in ours:
-            (started,) = run.records(peer, "started")
+            records = partial(run.records, peer, "started")  # collected every second
+            (started,) = wait_until(records, 10, f"the journal of {peer}")
             targets.setdefault(started["address"], []).append(str(started["port"]))
         with cluster.hosts.visitor() as visitor:
             lines = [

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
@@ -46,13 +47,23 @@ class AgentKeeper:
         assert self._agent.stdout
         return self._agent.stdout.readline().decode(errors="replace").strip()
 
-    def wait(self) -> tuple[int, str]:
-        """Wait until the agent has ended; return its exit code and its last lines on stderr."""
+    def wait(self, leave_after_s: float | None = None) -> tuple[int, str]:
+        """Wait until the agent has ended; return its exit code and its last lines on stderr.
+
+        Args:
+            leave_after_s: this process then ends itself after so long. On a host that is parted
+                from the others, Ray would keep it.
+        """
         assert self._agent
         assert self._agent.stdout
         for _ in self._agent.stdout:
             pass  # so that it never waits for a reader
-        return self._agent.wait(), self._last_lines()
+        code = self._agent.wait()
+        if leave_after_s is not None:
+            leaving = threading.Timer(leave_after_s, os._exit, [0])
+            leaving.daemon = True
+            leaving.start()
+        return code, self._last_lines()
 
     def end(self, timeout_s: float) -> None:
         """Close the agent's standard input, which ends it; kill it if it is there afterwards."""

@@ -41,6 +41,7 @@ from prisam_p2p.system.side_thread import SideThread
 _TICK_S = 0.2
 _END_S = 3.0
 _PROBE_S = 3.0
+_LEAVE_AFTER_S = 2.0
 _PLACE_TURN_S = 1.0
 
 AGENT = "prisam_p2p.hosts.agent"
@@ -177,7 +178,7 @@ class _Agents:
         write_line(self._line, {"lost": [host, f"{why}: {last_lines}" if last_lines else why]})
 
     def _await_end(self, host: str) -> None:
-        self._awaited[self._actors[host].wait.remote()] = (host, "end")
+        self._awaited[self._actors[host].wait.remote(_LEAVE_AFTER_S)] = (host, "end")
 
     def end(self) -> None:
         """End the agents that can be reached, and free the hosts."""
