@@ -46,6 +46,8 @@ def test_a_stranger_is_refused_and_counted(cluster):
         verdicts = {x["verdict"] for x in turned}
         assert "unencrypted" in verdicts, turned
         assert {"wrong-key", "silent"} & verdicts, turned
+    at_the_line = {x["verdict"] for x in run.records("launcher", "turned")}
+    assert at_the_line >= {"unencrypted", "unknown-key"}, at_the_line
     closure = run.summary["closure"]
     assert (closure["unexplained_bytes"], closure["failures"]) == (0, [])
     assert closure["judged_connections"] == closure["connections"] == 6 * 5
