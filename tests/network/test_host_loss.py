@@ -17,6 +17,7 @@ from launching import (
     asked,
     family,
     journal,
+    launch,
     launcher,
     round_done,
     topology,
@@ -33,6 +34,18 @@ LOST = ["p01", "p04"]
 LEASE_S = 1.0
 
 
+HOSTS = ("--on", "local", "--hosts", 3, "--lease-s", LEASE_S)
+
+DOWN = """
+description = "h2 goes down"
+[[fault]]
+id = "down"
+kind = "host-down"
+hosts = ["h2"]
+at = { round = 3, phase = "train" }
+"""
+
+
 class Course:
     """A run on three hosts of this machine, from whose first rounds on the test does something."""
 
@@ -41,8 +54,7 @@ class Course:
         text = SMALL.replace("rounds = 3", f"rounds = {rounds}")
         self.launcher = launcher(
             topology(folder, text),
-            *("--run-dir", self.run, "--on", "local", "--hosts", 3, "--lease-s", LEASE_S),
-            *("--on-host-loss", on_host_loss),
+            *("--run-dir", self.run, *HOSTS, "--on-host-loss", on_host_loss),
         )
 
     def begin(self) -> None:
@@ -229,3 +241,23 @@ def test_run_that_loses_all_hosts_fails_and_says_why_each_was_lost(course_of):
 
 def kinds(course: Course) -> list[str]:
     return [x["record"] for x in journal(course.run, "launcher")]
+
+
+@pytest.mark.parametrize("on_host_loss", ["lost", "restart"])
+def test_host_that_goes_down_as_planned_fails_no_run(tmp_path, on_host_loss):
+    run, faults = tmp_path / "run", tmp_path / "down.toml"
+    faults.write_text(DOWN)
+    net = topology(tmp_path, SMALL.replace("rounds = 3", "rounds = 30"))
+    options = ("--run-dir", run, *HOSTS, "--on-host-loss", on_host_loss, "--faults", faults)
+    code, _, err = launch(net, *options)
+    assert code == 0, err
+    lines = journal(run, "launcher")
+    verified = [x for x in lines if x["record"] == "fault_verified"]
+    assert {x["peer"]: x["evidence"] for x in verified} == dict.fromkeys(
+        LOST, "its host h2 is lost"
+    )
+    healed = {x["peer"] for x in lines if x["record"] == "fault_healed"}
+    assert healed == ({*LOST} if on_host_loss == "restart" else set())
+    ends = "completed" if on_host_loss == "restart" else "lost with host h2 as planned"
+    states = lines[-1]["states"]
+    assert states == dict.fromkeys(STAYING, "completed") | dict.fromkeys(LOST, ends)
