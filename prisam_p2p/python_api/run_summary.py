@@ -58,6 +58,7 @@ class ClosureSummary(_Part):
     unexplained_bytes: int = 0
     source: str = ""
     failures: list[str] = []
+    lost_hosts: list[dict[str, Any]] = []
 
 
 class CheckSummary(_Part):
@@ -88,6 +89,7 @@ class LostPeerSummary(_Part):
     reason: str
     round: int | None = None
     planned: bool = False
+    host: str = ""
 
 
 class PeerSummary(_Part):
@@ -104,6 +106,7 @@ class PeerSummary(_Part):
     state: str = "unknown"
     rounds_done: int | None = None
     profile: str = ""
+    host: str = ""
     prune_ratio: float | None = None
     group: list[str] = []
     data_group: int | None = None
@@ -115,11 +118,21 @@ class PeerSummary(_Part):
     budgets: dict[str, Any] = {}
 
 
+class HostsSummary(_Part):
+    """The hosts of a run, those that it lost, and the bytes within and across hosts by kind."""
+
+    hosts: dict[str, dict[str, Any]] = {}
+    lost: list[dict[str, Any]] = []
+    bytes: dict[str, dict[str, SentBytes]] = {}
+
+
 class RunSummary(_Part):
     """The result of a run.
 
     Attributes:
         status: completed, interrupted, failed, or killed.
+        start: what `all_ready` tells; None where peers on other hosts are not measured.
+        hosts: None in a run without hosts.
         twin: mean deployed accuracy of the control run.
     """
 
@@ -131,12 +144,13 @@ class RunSummary(_Part):
     headline: str = ""
     rounds_done: int | None = None
     duration_s: float | None = None
-    start: dict[str, float] = {}
+    start: dict[str, float | None] = {}
     peers: dict[str, PeerSummary] = {}
     lost: list[LostPeerSummary] = []
     accuracy: RunAccuracy = Field(default_factory=RunAccuracy)
     grouping: GroupingSummary = Field(default_factory=GroupingSummary)
     bytes: dict[str, SentBytes] = {}
+    hosts: HostsSummary | None = None
     closure: ClosureSummary
     rejected: dict[str, Any] = {}
     left_out: dict[str, int] = {}

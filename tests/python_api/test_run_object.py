@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from hand_hosts import on_two_hosts
 from hand_runs import orderly, plan
 from safetensors.numpy import save_file
 
@@ -67,6 +68,18 @@ def test_the_summary_is_typed_and_computed_without_writing(run, folder):
     assert run.summary.status == "killed"
     assert run.peers["p01"].summary.profile == "fast"
     assert sorted(folder.rglob("*")) == before
+
+
+def test_the_summary_of_a_run_on_hosts_is_typed(tmp_path):
+    on_two_hosts(lost="h2", states={"p03": "lost with host h2"}).write(tmp_path)
+    run = pp.load_run(tmp_path)
+    summary = run.summary
+    assert summary.start == {"wall_s": 1.0, "cpu_s_per_peer": None, "pss_mib_per_peer": None}
+    assert summary.hosts.lost[0]["peers"] == [summary.lost[0].peer] == ["p03"]
+    assert summary.lost[0].host == summary.peers["p03"].host == "h2"
+    assert summary.hosts.bytes["within"]["weights"].payload == 300_000
+    assert summary.closure.lost_hosts[0]["hosts"] == ["h2"]
+    assert [row["peers"] for row in run.table("hosts")] == [["p01", "p02"], ["p03"]]
 
 
 def test_a_mask_is_an_array_of_one_round(run):
