@@ -1,8 +1,10 @@
 """A peer's network over real sockets of one process: who is waited for, and how long."""
 
+import threading
 import time
 
 from small_network import CAP_S, meet, peers
+from transports import DEADLINE_S
 
 from prisam_p2p.control.activity import Activity
 from prisam_p2p.control.messages import Fence
@@ -66,7 +68,9 @@ def test_a_neighbor_whose_host_was_lost_is_waited_for_no_more_though_it_lives(tm
         for name in "abc":
             made[name].announce(0)
         assert sorted(made["a"].network.hear(0)) == ["b", "c"]
-        made["a"].transport.fence(Fence("b", 1), lambda: None)
+        fenced = threading.Event()
+        made["a"].transport.fence(Fence("b", 1), fenced.set)
+        assert fenced.wait(DEADLINE_S)
         for name in "abc":
             made[name].announce(1)
         assert sorted(made["a"].network.hear(1)) == ["c"]
