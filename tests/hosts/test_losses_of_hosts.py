@@ -12,7 +12,7 @@ pytestmark = pytest.mark.hosts
 
 LEASE_S = 5
 QUICK = ("--lease-s", LEASE_S)
-GRACE_S = 4  # to notice, and to end processes on two busy cores
+GRACE_S = 8  # to notice, and to end processes on two busy cores
 
 
 @pytest.fixture
