@@ -17,7 +17,7 @@ LINE = re.compile(rb"--launcher\0([\d.]+):(\d+)\0--launcher-key\0([^\0]+)\0")
 
 
 def test_a_stranger_is_refused_and_counted(cluster):
-    run = HostedRun(cluster, peers=6, rounds=60)
+    run = HostedRun(cluster, peers=6, rounds=200)
     try:
         run.until_round(1)
         ours = [p for host in ("h1", "h2", "h3") for p in run.peers_of(host)[:1]]
@@ -42,12 +42,12 @@ def test_a_stranger_is_refused_and_counted(cluster):
     finally:
         run.end()
     for peer in ours:
-        turned = run.records(peer, "turned")
-        verdicts = {x["verdict"] for x in turned}
-        assert "unencrypted" in verdicts, turned
-        assert {"wrong-key", "silent"} & verdicts, turned
-    at_the_line = {x["verdict"] for x in run.records("launcher", "turned")}
-    assert at_the_line >= {"unencrypted", "unknown-key"}, at_the_line
+        assert run.records(peer, "turned"), peer
+    seen = {x["verdict"] for peer in ours for x in run.records(peer, "turned")}
+    assert seen >= {"unencrypted", "wrong-key"}, seen
+    at_the_line = {x["verdict"]: x["count"] for x in run.records("launcher", "turned")}
+    assert at_the_line["unknown-key"] >= 1
+    assert sum(at_the_line.values()) > 3, at_the_line
     closure = run.summary["closure"]
     assert (closure["unexplained_bytes"], closure["failures"]) == (0, [])
     assert closure["judged_connections"] == closure["connections"] == 6 * 5
