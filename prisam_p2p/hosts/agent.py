@@ -107,7 +107,9 @@ class Agent:
             raise
         except Exception as error:
             self._tell_why(error)
-            raise refusal_of(error) or error from error
+            if refusal := refusal_of(error):
+                raise refusal from error
+            raise
         finally:
             self._close()
 
@@ -357,6 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line.connect(address, launcher[1], given.launcher_key)
     up = agent_up(given.host, launcher, gpus_of(os.environ))
     try:
+        requests.check()  # a standard input that cannot be watched, such as a file, is at its end
         Agent(up, line, requests).run()
     except AskedToEnd:
         return 0

@@ -334,6 +334,21 @@ def test_a_key_may_begin_as_an_option_does():
     assert json.loads(done.stdout)["host"] == "h1"
 
 
+def test_without_a_pipe_to_live_by_it_ends_at_once():
+    given = ("--host", "h1", "--launcher", "127.0.0.1:9", "--launcher-key", "0" * 40)
+    command = [*CHILD_PYTHON, "-m", "prisam_p2p.hosts.agent", *given]
+    done = subprocess.run(
+        command,
+        env=child_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=GONE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def agent_with(*arguments):
     return subprocess.run(
         [*CHILD_PYTHON, "-m", "prisam_p2p.hosts.agent", *arguments],
