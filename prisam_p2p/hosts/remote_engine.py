@@ -72,7 +72,7 @@ class RemoteEngine:
         now_s = time.monotonic()
         self._run_dir = run_dir
         self._plan, self._files, self._stall_timeout_s = plan, files, stall_timeout_s
-        self._lines = HostLines(engine, list(plan.hosts.values()), plan.lease_s, self._take_in)
+        self._lines = HostLines(engine, [*plan.reserved().values()], plan.lease_s, self._take_in)
         self.clocks: Mapping[str, ClockOffset] = self._lines.clocks
         self._placement, self._gpus = dict(plan.placement), dict(plan.gpus)
         self._selector = selectors.DefaultSelector()
@@ -124,8 +124,8 @@ class RemoteEngine:
             LaunchError: a host was lost, or did not make ready in time.
         """
         self._lines.begin_leases()
-        for host, offer in self._plan.hosts.items():
-            self._lines.tell(host, begin(host, offer.cores))
+        for host, reserved in self._plan.reserved().items():
+            self._lines.tell(host, begin(host, reserved.cores))
             self._lines.tell_all_of(host, data_parts(data))
             for name in [
                 *code_files(self._run_dir),

@@ -58,7 +58,9 @@ class FileTail:
             with suppress(FileNotFoundError):  # renamed just now; the next look finds it
                 if self._versions.get(self._name(path)) == _version(path):
                     continue
-                if kept := self._begin_whole(path):
+                kept = self._begin_whole(path)
+                yield from self._journal_of(path)  # a run that goes on from a state has all before
+                if kept:
                     yield kept, b""
                 yield from self._rest_of_whole()
 
@@ -67,6 +69,12 @@ class FileTail:
         if self._open:
             self._open[1].close()
             self._open = None
+
+    def _journal_of(self, path: Path) -> Iterator[Part]:
+        """Yield what is new in the journal of the peer that wrote a file."""
+        journal = self._folder / "journal" / f"{path.name.partition('.')[0]}{_JOURNAL}"
+        if journal.exists():
+            yield from self._appended(journal)
 
     def _appended(self, path: Path) -> Iterator[Part]:
         name = self._name(path)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import ceil
+
 from pydantic import BaseModel, ConfigDict
 
-from prisam_p2p.plan.host_room import HostOffer, PeerNeeds
+from prisam_p2p.plan.host_room import HostOffer, HostRoom, PeerNeeds
 from prisam_p2p.plan.placement import Lack, lacks_of
 from prisam_p2p.settings import EngineName, OnHostLoss, Placement
+
+_SPARE_MEMORY = 1.25
+"""Times what was measured of a peer on the launcher's host; others differ a little."""
 
 
 class HostsPlan(BaseModel):
@@ -46,6 +52,25 @@ class HostsPlan(BaseModel):
     def peers_of(self, host: str) -> list[str]:
         """Return the peers that live on a host, in the order of the plan."""
         return [peer for peer, its_host in self.placement.items() if its_host == host]
+
+    def reserved(self) -> dict[str, HostOffer]:
+        """Return host -> what the engine is asked for: as much as its peers need of what it offers.
+
+        All of it where peers of lost hosts may start there too; GPUs only where peers see some.
+        """
+        return {name: self._reserved_of(name) for name in self.hosts}
+
+    def _reserved_of(self, name: str) -> HostOffer:
+        offer, needs = self.hosts[name], [self.needs[peer] for peer in self.peers_of(name)]
+        gpus = offer.gpus if any(each.gpu is not None for each in self.needs.values()) else 0
+        if self.on_host_loss is OnHostLoss.RESTART:
+            return replace(offer, gpus=gpus)
+        room = HostRoom(offer, self.base_mib)
+        for each in needs:
+            room.take(replace(each, gpu=None))
+        cores = min(offer.cores, max(1, ceil(room.cores)))
+        memory = min(offer.memory_mib, ceil(_SPARE_MEMORY * room.used_mib))
+        return replace(offer, cores=cores, memory_mib=memory, gpus=gpus)
 
     def lacks(self) -> list[Lack]:
         """Return the cores and the memory that it takes beyond what the hosts offer."""

@@ -68,12 +68,14 @@ def test_a_file_that_was_written_whole_is_sent_when_it_is_another_one(folder):
     assert [*tail.parts()] == [(FileFromHost(name, 0, 5), b"later")]
 
 
-def test_states_are_looked_at_without_journals(folder):
+def test_states_are_looked_at_without_other_journals_than_their_peers(folder):
     tail = FileTail(folder)
-    (folder / "journal" / "p01.jsonl").write_bytes(b"{1}\n")
-    whole(folder / "state" / "p01.safetensors", b"state")
-    assert [data for _, data in tail.parts(growing=False)] == [b"state"]
-    assert [data for _, data in tail.parts()] == [b"{1}\n"]
+    for peer in ("p01", "p02"):
+        (folder / "journal" / f"{peer}.jsonl").write_bytes(b"{1}\n")
+    whole(folder / "state" / "p02.safetensors", b"state")
+    found = [(part.path, data) for part, data in tail.parts(growing=False)]
+    assert found == [("journal/p02.jsonl", b"{1}\n"), ("state/p02.safetensors", b"state")]
+    assert [part.path for part, _ in tail.parts()] == ["journal/p01.jsonl"]
 
 
 def test_a_file_that_is_replaced_while_it_is_sent_is_sent_to_its_end(folder):

@@ -18,6 +18,7 @@ from prisam_p2p.errors import LaunchError, ResourceError
 from prisam_p2p.hosts import messages, remote_engine
 from prisam_p2p.hosts.collection import CollectedFiles
 from prisam_p2p.hosts.remote_engine import RemoteEngine
+from prisam_p2p.plan.host_room import PeerNeeds
 from prisam_p2p.plan.hosts_plan import HostsPlan
 from prisam_p2p.processes.engine import HostGone, ProcessExit, StartedProcess
 from prisam_p2p.settings import EngineName, OnHostLoss, Placement
@@ -39,7 +40,7 @@ class _Run:
             lease_s=lease_s,
             on_host_loss=OnHostLoss.LOST,
             hosts={offer.name: offer for offer in self.hosts.offers()},
-            needs={},
+            needs=dict.fromkeys("abc", PeerNeeds(cores=1.0, gpu=0.0)),
             placement={"a": "h1", "b": "h1", "c": "h2"},
             gpus={"c": (1,)},
         )

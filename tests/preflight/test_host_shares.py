@@ -18,7 +18,7 @@ from prisam_p2p.preflight.host_shares import HostShare, host_shares
 from prisam_p2p.preflight.host_verdict import shortages_of_hosts
 from prisam_p2p.preflight.needs import offered_bytes
 from prisam_p2p.preflight.peer_cost import PeerCost, PeerCosts
-from prisam_p2p.settings import Placement
+from prisam_p2p.settings import OnHostLoss, Placement
 
 MIB = 2**20
 OFFERS = [HostOffer(f"h{i}", f"node{i}", f"10.0.0.{i}", 4, 1000) for i in (1, 2, 3)]
@@ -126,6 +126,22 @@ def test_a_profile_without_a_share_sees_a_gpu_where_gpus_train() -> None:
     plan = with_settings(plan_of(), device="cuda")
     needs = peer_needs(plan, count(plan, AROUND), None)
     assert {each.gpu for each in needs.values()} == {0.0}
+
+
+def test_an_engine_is_asked_for_as_much_as_the_peers_need() -> None:
+    wide = [replace(each, cores=64, gpus=2) for each in OFFERS]
+    hosts = placed(plan_of(), offers=wide).hosts
+    assert hosts
+    for name, reserved in hosts.reserved().items():
+        needs = [hosts.needs[peer] for peer in hosts.peers_of(name)]
+        assert reserved.cores == 2  # of a laptop and three slower devices
+        assert sum(each.memory_mib for each in needs) + 100 < reserved.memory_mib < 1000
+        assert reserved.gpus == 0
+    later = hosts.model_copy(update={"on_host_loss": OnHostLoss.RESTART})
+    assert {each.cores for each in later.reserved().values()} == {64}
+    seen = {peer: replace(each, gpu=0.0) for peer, each in hosts.needs.items()}
+    with_gpus = hosts.model_copy(update={"needs": seen})
+    assert {each.gpus for each in with_gpus.reserved().values()} == {2}
 
 
 def test_a_run_and_its_baseline_need_the_larger_of_both() -> None:
