@@ -19,21 +19,31 @@ from pathlib import Path
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from prisam_p2p.netns.interface import Tunnel
 from prisam_p2p.netns.nft import Firewall
 from prisam_p2p.netns.resetting import Resetter
 from prisam_p2p.netns.shaping import Shaper, limit_port
 from prisam_p2p.system.setns import CLONE_NEWNET, setns, unshare
+from prisam_p2p.wire import ethernet
 
 PREFIX_LENGTH = 16
-_BRIDGE, _OWN, _SCRATCH = "bridge", "eth0", "scratch"
+_BRIDGE, _OWN, _SCRATCH, _TUNNEL = "bridge", "eth0", "scratch", "tunnel"
+_ALL_STATIONS = "00:00:00:00:00:00"
+VXLAN_PORT = 4789
+"""The UDP port of VXLAN (RFC 7348), which hosts must let through to each other."""
 _IPV4 = Path("/proc/sys/net/ipv4")
 _IPV6 = Path("/proc/sys/net/ipv6/conf")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One peer's address in the network, and its rates in Mbit/s; None = no limit."""
+    """One peer's address in the network, and its rates in Mbit/s; None = no limit.
 
+    Attributes:
+        index: the peer's place among all peers of the network.
+    """
+
+    index: int
     address: str
     up_mbit_s: float | None
     down_mbit_s: float | None
@@ -53,6 +63,9 @@ class PeerNamespace:
 class Bridge:
     """A bridge in a namespace of its own, which the constructor makes and enters.
 
+    Args:
+        tunnel: to the bridges of other hosts; None = all peers are here.
+
     Attributes:
         netem: whether the kernel has it.
         congestion: the congestion control of the namespaces joined so far.
@@ -61,7 +74,8 @@ class Bridge:
         OSError, pyroute2.NetlinkError: the kernel refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tunnel: Tunnel | None = None) -> None:
+        outside = IPRoute() if tunnel else None
         unshare(CLONE_NEWNET)
         self._fd = os.open("/proc/self/ns/net", os.O_RDONLY)
         self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -70,26 +84,28 @@ class Bridge:
         self._route.link("add", ifname=_BRIDGE, kind="bridge")
         (self._bridge,) = self._route.link_lookup(ifname=_BRIDGE)
         self._route.link("set", index=self._bridge, state="up")
+        self._mtu = ethernet.TUNNEL_MTU if tunnel else ethernet.MTU
+        if tunnel and outside:
+            self._dig(tunnel, outside)
         self.netem = self._has_netem()
         self.congestion = ""
 
-    def join(
-        self, index: int, endpoint: Endpoint, congestions: Sequence[str], n_peers: int
-    ) -> PeerNamespace:
+    def join(self, endpoint: Endpoint, congestions: Sequence[str], n_peers: int) -> PeerNamespace:
         """Make a peer's namespace, enter it and join it to the bridge.
 
         Args:
             congestions: names of congestion controls; the first that is allowed is used.
+            n_peers: of the whole network.
 
         Raises:
             OSError, pyroute2.NetlinkError: the kernel refused.
         """
-        port_name = f"p{index}"
+        port_name = f"p{endpoint.index}"
         unshare(CLONE_NEWNET)
         self.congestion = _configure_tcp(congestions)
         route = IPRoute()
-        port = {"ifname": port_name, "net_ns_fd": self._fd}
-        route.link("add", ifname=_OWN, kind="veth", peer=port)
+        port = {"ifname": port_name, "net_ns_fd": self._fd, "mtu": self._mtu}
+        route.link("add", ifname=_OWN, kind="veth", mtu=self._mtu, peer=port)
         (own,) = route.link_lookup(ifname=_OWN)
         self._plug_in(port_name, endpoint.down_mbit_s)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -113,6 +129,31 @@ class Bridge:
         if down_mbit_s:
             limit_port(self._route.tc, port, down_mbit_s)
 
+    def _dig(self, tunnel: Tunnel, outside: IPRoute) -> None:
+        """Make a port of the bridge that leads to the other hosts.
+
+        Its packets leave by the namespace of `outside`, in which it is made. Where the other peers
+        are is learned from what they send; until then a packet goes to all hosts.
+        """
+        outside.link(
+            "add",
+            ifname=_TUNNEL,
+            kind="vxlan",
+            vxlan_id=tunnel.number,
+            vxlan_local=tunnel.local,
+            vxlan_port=VXLAN_PORT,
+            vxlan_learning=True,
+            mtu=self._mtu,
+            net_ns_fd=self._fd,
+        )
+        outside.close()
+        (port,) = self._route.link_lookup(ifname=_TUNNEL)
+        switch_off_offloads(self._control, _TUNNEL)
+        self._route.link("set", index=port, master=self._bridge)
+        self._route.link("set", index=port, state="up")
+        for remote in tunnel.remotes:
+            self._route.fdb("append", ifindex=port, lladdr=_ALL_STATIONS, dst=remote)
+
     def _has_netem(self) -> bool:
         self._route.link("add", ifname=_SCRATCH, kind="bridge")
         (scratch,) = self._route.link_lookup(ifname=_SCRATCH)
@@ -126,18 +167,23 @@ class Bridge:
 
 
 def build(
-    endpoints: Sequence[Endpoint], congestions: Sequence[str]
+    endpoints: Sequence[Endpoint],
+    congestions: Sequence[str],
+    n_peers: int,
+    tunnel: Tunnel | None = None,
 ) -> tuple[Bridge, list[PeerNamespace]]:
-    """Make the whole network: a bridge, and a namespace per endpoint, in order.
+    """Make this host's part of the network: a bridge, and a namespace per endpoint, in order.
 
     Args:
+        n_peers: of the whole network.
+        tunnel: to the bridges of other hosts; None = all peers are here.
         congestions: names of congestion controls; every namespace uses the first that is allowed.
 
     Raises:
         OSError, pyroute2.NetlinkError: the kernel refused.
     """
-    bridge, n_peers = Bridge(), len(endpoints)
-    return bridge, [bridge.join(i, each, congestions, n_peers) for i, each in enumerate(endpoints)]
+    bridge = Bridge(tunnel)
+    return bridge, [bridge.join(each, congestions, n_peers) for each in endpoints]
 
 
 def enter_namespace(namespace: PeerNamespace) -> None:

@@ -18,7 +18,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 
 from prisam_p2p.netns.nfqueue import LARGEST_DATAGRAM, accept_up_to, open_queues, packet_of
@@ -39,14 +39,15 @@ class DelayProcess:
     """The holder's end of the delay process, which starts with the first link that has a delay.
 
     Args:
-        net_fds: descriptors of the peers' network namespaces, by peer index.
+        net_fds: descriptors of the network namespaces of the peers on this host, by index.
+        n_peers: of the whole network.
 
     Attributes:
         pid: of the delay process; None before it starts.
     """
 
-    def __init__(self, net_fds: Sequence[int]) -> None:
-        self._net_fds = net_fds
+    def __init__(self, net_fds: Mapping[int, int], n_peers: int) -> None:
+        self._net_fds, self._n_peers = net_fds, n_peers
         self.pid: int | None = None
         self._answers: JsonLines | None = None
 
@@ -70,7 +71,7 @@ class DelayProcess:
             try:
                 ours.close()
                 die_with_parent()
-                _Delayer(self._net_fds, theirs).run()
+                _Delayer(self._net_fds, self._n_peers, theirs).run()
             finally:
                 os._exit(0)
         theirs.close()
@@ -84,8 +85,9 @@ class _Delayer:
     answers each by {"done": true} or {"failed": why}.
     """
 
-    def __init__(self, net_fds: Sequence[int], line: socket.socket) -> None:
-        self._line, self._orders, self._net_fds = line, JsonLines(line), net_fds
+    def __init__(self, net_fds: Mapping[int, int], n_peers: int, line: socket.socket) -> None:
+        self._line, self._orders = line, JsonLines(line)
+        self._net_fds, self._n_peers = net_fds, n_peers
         self._netlinks: dict[int, socket.socket] = {}
         self._receivers: dict[int, int] = {}  # by descriptor
         self._queues: dict[_Link, DelayQueue] = {}
@@ -129,7 +131,7 @@ class _Delayer:
         if receiver in self._netlinks:
             return
         setns(self._net_fds[receiver], CLONE_NEWNET)
-        netlink = open_queues([i for i in range(len(self._net_fds)) if i != receiver])
+        netlink = open_queues([i for i in range(self._n_peers) if i != receiver])
         self._netlinks[receiver] = netlink
         self._receivers[netlink.fileno()] = receiver
         self._poll.register(netlink.fileno(), select.EPOLLIN)

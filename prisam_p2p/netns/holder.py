@@ -19,6 +19,7 @@ from typing import Any
 from pyroute2.netlink.exceptions import NetlinkError
 
 from prisam_p2p.netns.bridge import Endpoint, PeerNamespace, build, enter_namespace
+from prisam_p2p.netns.interface import Tunnel
 from prisam_p2p.netns.link_controller import LinkController
 from prisam_p2p.netns.netlink import SOCK_DIAG
 from prisam_p2p.system import sock_diag
@@ -46,10 +47,13 @@ def main(line: socket.socket) -> None:
 
 
 def _build(line: socket.socket, order: dict[str, Any]) -> LinkController:
-    user_fd = _enter_user_namespace(order["own_user"])
-    endpoints = [Endpoint(*each) for each in order["peers"]]
-    bridge, namespaces = build(endpoints, order["congestions"])
-    links = LinkController(namespaces, bridge.netem)
+    tunnel = Tunnel(**order["tunnel"]) if order["tunnel"] else None
+    # A user namespace's rights end at its own networks: a tunnel leads out of them.
+    user_fd = None if tunnel else _enter_user_namespace(order["own_user"])
+    endpoints, addresses = [Endpoint(*each) for each in order["peers"]], order["addresses"]
+    bridge, namespaces = build(endpoints, order["congestions"], len(addresses), tunnel)
+    here = {each.index: made for each, made in zip(endpoints, namespaces, strict=True)}
+    links = LinkController(here, addresses, bridge.netem)
     for namespace in namespaces:
         _hand_over(line, namespace)
     descriptors = () if user_fd is None else (user_fd,)

@@ -58,6 +58,21 @@ class Helper:
     carries_packets: bool = False
 
 
+@dataclass(frozen=True)
+class Tunnel:
+    """A VXLAN that joins the bridges of several hosts to one Ethernet; needs root on each.
+
+    Attributes:
+        number: of the VXLAN, 24 bits: of all runs that reach each other, only this one's.
+        local: address of this host, which the tunnel's packets come from.
+        remotes: addresses of the other hosts.
+    """
+
+    number: int
+    local: str
+    remotes: tuple[str, ...]
+
+
 class Network(Protocol):
     """A network for the peers of one run; not thread-safe.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,21 +20,28 @@ NETEM, NFQUEUE = "netem", "nfqueue"
 class LinkController:
     """Sets and counts the state of all directed links between the peers; clear at first.
 
+    Of a link between two hosts, each does its end: the sender's host the rate (and netem's delay),
+    the receiver's host cuts, losses, resets and counts (and NFQUEUE's delay).
+
     Args:
-        peers: their namespaces.
+        peers: the namespaces of those on this host.
+        addresses: of all peers.
         netem: whether the kernel has it.
 
     Attributes:
         delay_by: what delays packets: NETEM, NFQUEUE, or None where the kernel has neither.
     """
 
-    def __init__(self, peers: Sequence[PeerNamespace], netem: bool) -> None:
-        self._peers = peers
-        self._queue = queue_rule(peers[0].firewall)
+    def __init__(
+        self, peers: Mapping[int, PeerNamespace], addresses: Sequence[str], netem: bool
+    ) -> None:
+        self._peers, self._addresses = peers, addresses
+        self._queue = queue_rule(next(iter(peers.values())).firewall)
         self.delay_by = NETEM if netem else NFQUEUE if self._queue else None
         self._states: dict[Key, LinkState] = {}  # without the clear ones
         self._resets: dict[Key, int] = {}
-        self._delays = DelayProcess([peer.net_fd for peer in peers])
+        net_fds = {index: peer.net_fd for index, peer in peers.items()}
+        self._delays = DelayProcess(net_fds, len(addresses))
 
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         """Carry out an order and return the answer.
@@ -59,8 +66,9 @@ class LinkController:
             if (state := wanted.get(key, CLEAR)) != self._states.get(key, CLEAR)
         }
         for (sender, receiver), state in changed.items():
-            address = self._peers[receiver].address
-            self._peers[sender].shaper.set(receiver, address, state)
+            if sender in self._peers:
+                self._peers[sender].shaper.set(receiver, self._addresses[receiver], state)
+        changed = {key: state for key, state in changed.items() if key[1] in self._peers}
         resets = [key for key, state in changed.items() if state.cut == "reset"]
         self._reset_connections(resets)  # before the cut, which would stop their RSTs
         self._set_delays(changed, start=True)
@@ -81,7 +89,7 @@ class LinkController:
         self._peers[receiver].firewall.replace(counters, rules)
 
     def _rules(self, sender: int, state: LinkState) -> list[nft.Rule]:
-        source = nft.from_address(self._peers[sender].address)
+        source = nft.from_address(self._addresses[sender])
         rules = []
         if state.cut in ("reject", "reset"):
             rules.append(source + nft.tcp() + nft.count(f"cut{sender}") + nft.reject())
@@ -108,7 +116,7 @@ class LinkController:
     def _reset_connections(self, keys: Sequence[Key]) -> None:
         """Destroy connections at the receivers, so that the senders get an RST."""
         for sender, receiver in keys:
-            remote = self._peers[sender].address
+            remote = self._addresses[sender]
             destroyed = self._peers[receiver].resetter.destroy(remote)
             self._resets[sender, receiver] = self._resets.get((sender, receiver), 0) + destroyed
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from prisam_p2p.netns.holder_client import HolderClient
-from prisam_p2p.netns.interface import Counts, Helper, NetworkError, Rates
+from prisam_p2p.netns.interface import Counts, Helper, NetworkError, Rates, Tunnel
 from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 
 CONGESTIONS = ("cubic", "reno")
@@ -21,10 +21,12 @@ class Namespaces:
     """See interface.Network.
 
     Args:
-        peers: their ids.
+        peers: their ids, of all hosts.
         rates: limits over all links of a peer; absent peers have none.
         congestions: names of TCP congestion controls; all namespaces use the first one allowed.
         own_user: make a user namespace also where this process has enough rights without.
+        here: the peers that live on this host; None = all.
+        tunnel: to the other hosts; None = there are none.
 
     Attributes:
         congestion: the congestion control in use.
@@ -40,21 +42,22 @@ class Namespaces:
         rates: Rates | None = None,
         congestions: Sequence[str] = CONGESTIONS,
         own_user: bool = False,
+        here: Collection[str] | None = None,
+        tunnel: Tunnel | None = None,
     ) -> None:
         self._indices = {peer: index for index, peer in enumerate(peers)}
-        self.addresses: Mapping[str, str] = {
-            peer: f"10.0.{index // 250}.{1 + index % 250}" for peer, index in self._indices.items()
-        }
+        self._here = [peer for peer in peers if here is None or peer in here]
+        self.addresses: Mapping[str, str] = addresses_in_namespaces(peers)
         self.congestion, self.delay_by = "", None
         self._user_fd: int | None = None
-        self._net_fds: list[int] = []
+        self._net_fds: dict[str, int] = {}
         self._watching: list[socket.socket] = []
         self._dumping: list[socket.socket] = []
         self._no_sock_diag = ""
         self._delay_pid: int | None = None
         self._holder = HolderClient()
         try:
-            self._build(rates or {}, congestions, own_user)
+            self._build(rates or {}, congestions, own_user, tunnel)
         except BaseException:
             self.close()
             raise
@@ -78,7 +81,7 @@ class Namespaces:
 
     def entry(self, peer: str) -> dict[str, int | None]:
         """See interface.Network."""
-        return {"net_fd": self._net_fds[self._indices[peer]], "user_fd": self._user_fd}
+        return {"net_fd": self._net_fds[peer], "user_fd": self._user_fd}
 
     def apply(self, states: Mapping[Link, LinkState]) -> None:
         """See interface.Network."""
@@ -116,19 +119,28 @@ class Namespaces:
         self._holder.close()
         for each in self._watching + self._dumping:
             each.close()
-        for fd in (*self._net_fds, self._user_fd):
+        for fd in (*self._net_fds.values(), self._user_fd):
             if fd is not None:
                 os.close(fd)
-        self._net_fds, self._user_fd = [], None
+        self._net_fds, self._user_fd = {}, None
 
-    def _build(self, rates: Rates, congestions: Sequence[str], own_user: bool) -> None:
-        peers = [
-            (address, *rates.get(peer, (None, None))) for peer, address in self.addresses.items()
-        ]
-        order = {"peers": peers, "congestions": congestions, "own_user": own_user}
+    def _build(
+        self, rates: Rates, congestions: Sequence[str], own_user: bool, tunnel: Tunnel | None
+    ) -> None:
+        order = {
+            "peers": [
+                (self._indices[peer], self.addresses[peer], *rates.get(peer, (None, None)))
+                for peer in self._here
+            ],
+            "addresses": list(self.addresses.values()),
+            "congestions": congestions,
+            "own_user": own_user,
+            "tunnel": asdict(tunnel) if tunnel else None,
+        }
+        made = iter(self._here)
         for answer, descriptors in self._holder.ask({"build": order}, "built"):
             if "namespace" in answer:
-                self._take_over(answer["no_sock_diag"], *descriptors)
+                self._take_over(next(made), answer["no_sock_diag"], *descriptors)
             else:
                 facts = answer["built"]
                 self.congestion, self.delay_by = facts["congestion"], facts["delay_by"]
@@ -139,12 +151,17 @@ class Namespaces:
         ((answer, _),) = self._holder.ask(order, answered)
         return answer
 
-    def _take_over(self, no_sock_diag: str, net_fd: int, *sockets: int) -> None:
+    def _take_over(self, peer: str, no_sock_diag: str, net_fd: int, *sockets: int) -> None:
         """Keep the descriptors that the holder sent for one peer's namespace."""
-        self._net_fds.append(net_fd)
+        self._net_fds[peer] = net_fd
         self._no_sock_diag = self._no_sock_diag or no_sock_diag
         if sockets:
             watching, dumping = (socket.socket(fileno=fd) for fd in sockets)
             watching.setblocking(False)
             self._watching.append(watching)
             self._dumping.append(dumping)
+
+
+def addresses_in_namespaces(peers: Sequence[str]) -> dict[str, str]:
+    """Return peer -> the IPv4 address of its namespace, the same on all hosts."""
+    return {peer: f"10.0.{index // 250}.{1 + index % 250}" for index, peer in enumerate(peers)}

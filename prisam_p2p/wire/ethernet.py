@@ -18,6 +18,9 @@ from typing import Literal
 MTU = 1500
 """Largest IP packet on Ethernet, bytes."""
 
+TUNNEL_MTU = MTU - 50
+"""The same inside a VXLAN, whose own headers take IPv4 20 + UDP 8 + VXLAN 8 + Ethernet 14."""
+
 LOOPBACK_MTU = 65536
 """Largest IP packet on loopback, bytes: one segment there is up to 46 on Ethernet."""
 
