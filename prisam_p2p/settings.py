@@ -550,8 +550,9 @@ class RunSettings(BaseModel):
         Heading.NETWORK,
         NetworkKind.AUTO,
         "loopback: plain TCP on one host. namespaces: a network namespace for each peer, with "
-        "real rates and link faults; needs no root (see prisam doctor). auto: namespaces if links "
-        "of the topology or faults need them and this machine can.",
+        "real rates and link faults; needs no root (see prisam doctor), but with --on, on every "
+        "host. auto: namespaces if links of the topology or faults need them and this machine "
+        "can; with --on, loopback, which is then plain TCP between the hosts.",
         common=True,
     )
     security: Security = _setting(

@@ -31,27 +31,30 @@ from prisam_p2p.hosts.doctor.probe_child import ProbeChild
 from prisam_p2p.hosts.end_requests import AskedToEnd, EndRequests
 from prisam_p2p.hosts.gpus import gpus_of
 from prisam_p2p.hosts.host_facts import agent_up
+from prisam_p2p.hosts.host_network import HostNetwork
 from prisam_p2p.hosts.host_processes import HostProcesses
 from prisam_p2p.hosts.host_run import HostRun
 from prisam_p2p.hosts.messages import (
     ActOn,
     AgentEnded,
     BeginRun,
+    CountLink,
     Die,
     DumpSockets,
     EndRun,
     FileForHost,
     HostOrder,
-    HostPrepared,
     HostReport,
     LineBytes,
     LineClosed,
     MakeKeys,
+    MakeNetwork,
     Prepare,
     ProbeBytes,
     Refused,
     Renewed,
     RoutersKnown,
+    SetLinks,
     SignalProcess,
     StartProcess,
 )
@@ -230,6 +233,8 @@ class Agent:
 
     def _obey_in_run(self, order: HostOrder, data: bytes) -> None:
         match order:
+            case MakeNetwork():
+                self._the_run.make_network(order, self._keep_alive)
             case FileForHost():
                 self._the_run.write_file(order, data)
             case Prepare():
@@ -239,6 +244,10 @@ class Agent:
                 self._the_run.know_routers(endpoints)
             case DumpSockets():
                 self._the_run.dump_sockets()
+            case SetLinks():
+                self._send(self._network.set_links(order))
+            case CountLink():
+                self._send(self._network.count(order))
             case MakeKeys(peers):
                 self._processes.make_keys(peers)
             case StartProcess():
@@ -259,6 +268,12 @@ class Agent:
         return self._run
 
     @property
+    def _network(self) -> HostNetwork:
+        if self._the_run.network is None:
+            raise LaunchError(_LAUNCHER, "it sent an order about links before MakeNetwork")
+        return self._the_run.network
+
+    @property
     def _processes(self) -> HostProcesses:
         if self._the_run.processes is None:
             raise LaunchError(_LAUNCHER, "it sent an order to a process before Prepare")
@@ -277,7 +292,7 @@ class Agent:
             now_s = time.monotonic()
             run.begin_clock(self._renewals.offset(now_s).offset_s)
             self._send(self._renewals.ask_now(now_s))  # it tells this offset
-            self._send(HostPrepared())
+            self._send(run.prepared())
 
     def _begin_end(self) -> None:
         """End the processes; their files are then sent to their ends."""

@@ -13,16 +13,18 @@ from contextlib import ExitStack, suppress
 
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.hosts.host_facts import mtu_of
+from prisam_p2p.hosts.host_network import HostNetwork
 from prisam_p2p.hosts.host_processes import HostProcesses, Send
 from prisam_p2p.hosts.host_zygote import ZygoteInput, start_zygote
 from prisam_p2p.hosts.local_folder import LocalFolder
-from prisam_p2p.hosts.messages import BeginRun, FileForHost
+from prisam_p2p.hosts.messages import BeginRun, FileForHost, HostPrepared, MakeNetwork
 from prisam_p2p.hosts.tail import FileTail, Part
 from prisam_p2p.processes.kernel_watch import KernelWatch
 from prisam_p2p.processes.our_sockets import ToRouters
 from prisam_p2p.processes.sampling import open_board
 from prisam_p2p.processes.zygote import ZygoteEngine
 from prisam_p2p.settings import RunSettings, Start
+from prisam_p2p.wire import ethernet
 
 _TAIL_EVERY_S, _STATES_EVERY_S = 1.0, 0.2
 """States are looked at often, so that each round of a peer is collected: a resumed run needs one
@@ -34,6 +36,9 @@ class HostRun:
 
     Args:
         send: sends reports.
+
+    Attributes:
+        network: the namespaces of the peers; None = they have this host's address.
 
     Raises:
         OSError: the system refuses something.
@@ -57,11 +62,25 @@ class HostRun:
         self._kernel: KernelWatch | None = None
         self._failures: list[OSError] = []
         self.processes: HostProcesses | None = None
+        self.network: HostNetwork | None = None
 
     @property
     def is_ready(self) -> bool:
         """Whether processes can be started."""
         return self._engine is not None and self._engine.is_ready
+
+    def make_network(self, order: MakeNetwork, on_wait: Callable[[], object]) -> None:
+        """Make the namespaces of this host's peers; see HostNetwork."""
+        address, timeout_s = self._begin.address, self._settings.stall_timeout_s
+        self.network = HostNetwork(order, address, timeout_s, on_wait)
+        self._held.callback(self.network.close)
+
+    def prepared(self) -> HostPrepared:
+        """Return the report that processes can be started."""
+        if self.network is None:
+            return HostPrepared()
+        made = self.network.namespaces
+        return HostPrepared(made.congestion, made.delay_by or "")
 
     def write_file(self, part: FileForHost, data: bytes) -> None:
         """Write a part of a file that the launcher sends; see LocalFolder."""
@@ -94,6 +113,7 @@ class HostRun:
             code=begin.code,
         )
         inherits = [folder.data_fd, folder.turns_fd, self._board.fd]
+        inherits += self.network.descriptors if self.network else []
         log_path = folder.path / "logs" / f"zygote-{begin.host}.log"
         zygote = start_zygote(given, inherits, log_path)
         self._zygote_pid = zygote.pid
@@ -113,13 +133,16 @@ class HostRun:
             OSError: the system refuses the kernel's journal.
         """
         self._epoch_s = self._begin.epoch_s - offset_s
+        network = self.network
         watch = KernelWatch(
-            self._routers,
+            network.sockets if network else self._routers,
             self._folder.path / "journal" / f"kernel-{self._begin.host}.jsonl",
             self._epoch_s,
-            on_failure=self._failures.append,
-            host=self._begin.host,
-            between_mtu=mtu_of(self._begin.address),
+            network.namespaces if network else None,
+            ethernet.TUNNEL_MTU if network else ethernet.LOOPBACK_MTU,
+            self._failures.append,
+            self._begin.host,
+            ethernet.TUNNEL_MTU if network else mtu_of(self._begin.address),
         )
         self._kernel = watch.__enter__()
 
@@ -147,6 +170,8 @@ class HostRun:
         """
         if self._failures:
             raise self._failures[0]
+        if self.network:
+            self.network.look()
         if self._engine and not self._engine.is_ready:
             self._engine.exits()  # it hears that the zygote is ready
         elif self.processes:
@@ -193,7 +218,8 @@ class HostRun:
         """Return a spec with what is of this host."""
         assert self._epoch_s is not None
         turns_fd = self._folder.turns_fd if self._settings.turns else None
-        board = self._board
+        board, network = self._board, self.network
+        entry = network.namespaces.entry(spec.peer_id) if network else None
         if spec.board:
             board = spec.board.model_copy(update={"fd": board.fd})
         return spec.model_copy(
@@ -204,6 +230,6 @@ class HostRun:
                 "turns_fd": turns_fd,
                 "board": board,
                 "cores": self._begin.cores,
-                "network": None,
+                "network": entry,
             }
         )

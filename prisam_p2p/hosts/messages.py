@@ -16,6 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from prisam_p2p.learn.dataset_pools import InputType
+from prisam_p2p.netns.interface import Counts
+from prisam_p2p.plan.link_properties import LinkState
 
 Number: TypeAlias = Annotated[int, Field(ge=1)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0)]
@@ -72,6 +74,46 @@ class BeginRun(_HostMessage):
     code: dict[str, dict[str, str]]
     cores: Count
     lease_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class MakeNetwork(_HostMessage):
+    """Make a network namespace for each peer of this host; `HostPrepared` tells how. Takes root.
+
+    It comes before `Prepare`, and only in a run with --network namespaces.
+
+    Attributes:
+        peers: of all hosts, in the order of the plan.
+        rates: peer of this host -> its rates up and down in Mbit/s; None = no limit.
+        number, remotes: see Tunnel (netns/interface.py); the local address is the host's.
+    """
+
+    peers: tuple[str, ...]
+    rates: dict[str, tuple[float | None, float | None]]
+    number: Count
+    remotes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetLinks(_HostMessage):
+    """Set the state of all links; the answer is `LinksSet`. Each host does its end of a link.
+
+    Attributes:
+        asked: counts up, and stands in the answer.
+        states: sender, receiver and state of the links that are not clear.
+    """
+
+    asked: Number
+    states: tuple[tuple[str, str, LinkState], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountLink(_HostMessage):
+    """Count what happened to a link to a peer of this host; the answer is `LinkCounted`."""
+
+    asked: Number
+    sender: str
+    receiver: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +238,9 @@ class Die(_HostMessage):
 
 
 HostOrder: TypeAlias = (
-    BeginRun | FileForHost | Prepare | MakeKeys | StartProcess | LineBytes | LineClosed
-    | ProbeBytes | SignalProcess | ActOn | RoutersKnown | DumpSockets | Renewed | EndRun | Die
+    BeginRun | MakeNetwork | FileForHost | Prepare | MakeKeys | StartProcess | LineBytes
+    | LineClosed | SetLinks | CountLink | ProbeBytes | SignalProcess | ActOn | RoutersKnown
+    | DumpSockets | Renewed | EndRun | Die
 )  # fmt: skip
 
 
@@ -245,7 +288,40 @@ class Renew(_HostMessage):
 
 @dataclass(frozen=True, slots=True)
 class HostPrepared(_HostMessage):
-    """The answer to `Prepare`: processes can be started."""
+    """The answer to `Prepare`: processes can be started.
+
+    Attributes:
+        congestion, delay_by: of the namespaces made here (netns/namespaces.py); "" without any.
+    """
+
+    congestion: str = ""
+    delay_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinksSet(_HostMessage):
+    """The answer to `SetLinks`.
+
+    Attributes:
+        failed: why the kernel refused; "" = it did not.
+    """
+
+    asked: Number
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounted(_HostMessage):
+    """The answer to `CountLink`.
+
+    Attributes:
+        counts: since the namespaces were made; None = they are not known.
+        failed: why not.
+    """
+
+    asked: Number
+    counts: Counts | None
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +457,6 @@ class AgentEnded(_HostMessage):
 
 HostReport: TypeAlias = (
     AgentUp | Renew | HostPrepared | Refused | KeysMade | ProcessStarted | StartRefused | LineBytes
-    | LineClosed | ProcessExited | Samples | ProcessStopped | ActDone | AgentTrouble
-    | ProbeBytes | FileAppended | FileFromHost | FileKept | AgentEnded
+    | LineClosed | LinksSet | LinkCounted | ProcessExited | Samples | ProcessStopped | ActDone
+    | AgentTrouble | ProbeBytes | FileAppended | FileFromHost | FileKept | AgentEnded
 )  # fmt: skip

@@ -24,6 +24,7 @@ from prisam_p2p.hosts.lease import RENEWALS
 from prisam_p2p.hosts.messages import HostReport
 from prisam_p2p.hosts.remote_acts import RemoteProcessActs
 from prisam_p2p.hosts.remote_lines import RemoteLines
+from prisam_p2p.hosts.remote_links import RemoteLinks
 from prisam_p2p.hosts.remote_samples import RemoteSamples
 from prisam_p2p.measure import records
 from prisam_p2p.plan.hosts_plan import HostsPlan
@@ -58,6 +59,7 @@ class RemoteEngine:
         on_wait: see Engine.
         acts: see Engine.
         clocks: host -> what is known of its clock, as its agent said last.
+        links: of a run whose peers have namespaces on the hosts.
         waiting: which hosts are waited for, in words; "" = none.
     """
 
@@ -84,7 +86,7 @@ class RemoteEngine:
         self._exits: list[ProcessExit] = []
         self._samples = RemoteSamples(now_s)
         self._troubles: dict[str, Trouble] = {}
-        self._prepared: set[str] = set()
+        self._prepared: dict[str, messages.HostPrepared] = {}
         self._keys: dict[str, str] = {}
         self._numbers = 0
         self._losses: list[HostLoss] = []
@@ -92,6 +94,12 @@ class RemoteEngine:
         self.waiting = ""
         self.on_wait: Callable[[], object] = lambda: None
         self.acts = RemoteProcessActs(self._tell_host_of)
+        self.links = RemoteLinks(
+            plan.placement,
+            self._lines.tell,
+            self._lines.is_lost,
+            lambda what, missing: self._wait_for(what, missing, stall_timeout_s),
+        )
         for peer, host in self._placement.items():
             files.expect(host, [peer])
 
@@ -113,12 +121,14 @@ class RemoteEngine:
         self,
         begin: Callable[[str, int], messages.BeginRun],
         data: int,
-    ) -> None:
-        """Begin the run on all hosts, and wait until they can start processes.
+        network: Callable[[str], messages.MakeNetwork | None] = lambda _host: None,
+    ) -> list[messages.HostPrepared]:
+        """Begin the run on all hosts, and return what they say once they can start processes.
 
         Args:
             begin: returns the first order, given a host and its cores.
             data: descriptor of the images of the run.
+            network: returns the order by which a host makes namespaces; None = it makes none.
 
         Raises:
             LaunchError: a host was lost, or did not make ready in time.
@@ -126,6 +136,8 @@ class RemoteEngine:
         self._lines.begin_leases()
         for host, reserved in self._plan.reserved().items():
             self._lines.tell(host, begin(host, reserved.cores))
+            if order := network(host):
+                self._lines.tell(host, order)
             self._lines.tell_all_of(host, data_parts(data))
             for name in [
                 *code_files(self._run_dir),
@@ -134,7 +146,8 @@ class RemoteEngine:
                 self._lines.tell_all_of(host, file_parts(self._run_dir, name))
             self._lines.tell(host, messages.Prepare())
         hosts = set(self._plan.hosts)
-        self._wait_for("make ready", lambda: hosts - self._prepared, _PREPARED_S)
+        self._wait_for("make ready", lambda: hosts - self._prepared.keys(), _PREPARED_S)
+        return list(self._prepared.values())
 
     def make_keys(self, peers: Iterable[str]) -> dict[str, str]:
         """Have each peer's host make it a new pair of keys; return the public ones.
@@ -343,7 +356,9 @@ class RemoteEngine:
     def _take_in(self, host: str, report: HostReport, data: bytes) -> None:
         match report:
             case messages.HostPrepared():
-                self._prepared.add(host)
+                self._prepared[host] = report
+            case messages.LinksSet() | messages.LinkCounted():
+                self.links.note(host, report)
             case messages.KeysMade(public):
                 theirs = {p: key for p, key in public.items() if self._placement.get(p) == host}
                 self._keys |= theirs

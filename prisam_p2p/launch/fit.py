@@ -41,7 +41,7 @@ from prisam_p2p.preflight.verdict import (
     shortage_of_disk,
     shortages,
 )
-from prisam_p2p.settings import Security
+from prisam_p2p.settings import NetworkKind, Security
 from prisam_p2p.system.host_limits import HostLimits, host_limits, open_files
 
 _OBVIOUS = 0.5
@@ -131,7 +131,8 @@ def costs_of(prepared: Prepared, plan: Plan) -> PeerCosts:
 
 def counts_on_hosts(plan: Plan) -> RunCounts:
     """Return what the run of a plan has at its peak where its peers live on several hosts."""
-    return count(plan, Circumstances(namespaces=False, secured=True, open_files=open_files()))
+    namespaces = plan.settings.network is NetworkKind.NAMESPACES
+    return count(plan, Circumstances(namespaces, secured=True, open_files=open_files()))
 
 
 def held_bytes() -> int:

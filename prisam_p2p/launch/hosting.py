@@ -19,7 +19,15 @@ from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.plan.topology import Topology
 from prisam_p2p.preflight.host_needs import largest_needs, peer_needs
 from prisam_p2p.preflight.needs import MIB, memory_of_agent
-from prisam_p2p.settings import EngineName, NetworkKind, Placement, RunSettings, Security, Start
+from prisam_p2p.settings import (
+    EngineName,
+    NetworkKind,
+    OnHostLoss,
+    Placement,
+    RunSettings,
+    Security,
+    Start,
+)
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,20 @@ def check_settings(settings: RunSettings) -> None:
         right = "curve or auto: with --on, connections between hosts are encrypted"
         raise ConfigError("--security", "", settings.security.value, right)
     if settings.network is NetworkKind.NAMESPACES:
-        right = "loopback or auto: with --on, peers have the addresses of their hosts"
-        raise ConfigError("--network", "", settings.network.value, right)
+        _check_namespaces(settings)
     if settings.start is Start.SPAWN:
         right = "zygote: the agents of hosts fork the peers"
         raise ConfigError("--start", "", settings.start.value, right)
+
+
+def _check_namespaces(settings: RunSettings) -> None:
+    """Check what --network namespaces goes together with where there are hosts."""
+    if settings.on is EngineName.LOCAL:
+        right = "loopback or auto with --on local; on one machine, namespaces need no --on"
+        raise ConfigError("--network", "", settings.network.value, right)
+    if settings.on_host_loss is OnHostLoss.RESTART:
+        right = "lost beside --network namespaces: no host makes namespaces for another's peers"
+        raise ConfigError("--on-host-loss", "", settings.on_host_loss.value, right)
 
 
 def on_hosts(

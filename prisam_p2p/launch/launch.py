@@ -29,11 +29,11 @@ from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.warm_up import warm_imports
 from prisam_p2p.measure.folders import baseline_folder
 from prisam_p2p.netns.choice import (
-    HOSTS,
     LOOPBACK,
     NAMESPACES,
     NetworkChoice,
     choose_network,
+    choose_on_hosts,
 )
 from prisam_p2p.plan.plan import Plan, read_plan, topology_of
 from prisam_p2p.plan.planning import Prepared, prepare
@@ -183,7 +183,10 @@ def planned_runs(request: RunRequest, control_run: bool = False) -> list[Planned
     requests = [request, *([request] if control_run else [])]
     if baseline := request.prepared.baseline:
         requests.append(baseline_request(request, baseline))
-    return [PlannedRun(each.plan, each.choice.network == NAMESPACES) for each in requests]
+    return [  # on hosts, their agents have the namespaces
+        PlannedRun(each.plan, each.choice.network == NAMESPACES and not each.plan.hosts)
+        for each in requests
+    ]
 
 
 def make_ready(prepared: Prepared) -> None:
@@ -289,7 +292,7 @@ def network_for(plan: Plan, faults: FaultPlan | None, where: str, quiet: bool) -
 
 def _choice_for(plan: Plan, faults: FaultPlan | None) -> NetworkChoice:
     if plan.hosts:
-        return NetworkChoice(HOSTS, f"peers live on {len(plan.hosts.hosts)} hosts")
+        return choose_on_hosts(plan.settings.network, len(plan.hosts.hosts))
     return choose_network(plan.settings.network, wants(plan, faults))
 
 

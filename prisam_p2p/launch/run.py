@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -33,10 +33,16 @@ from prisam_p2p.launch.viewer import Viewer, noting_views
 from prisam_p2p.measure import folders, records
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.journal import Journal
-from prisam_p2p.netns.choice import NetworkChoice, facts_of, link_checks, make_network
+from prisam_p2p.netns.choice import (
+    NetworkChoice,
+    facts_of,
+    link_checks,
+    make_network,
+    network_on_hosts,
+)
 from prisam_p2p.netns.interface import Network, NetworkError
+from prisam_p2p.netns.link_check import LinkCheck
 from prisam_p2p.netns.loopback import Loopback
-from prisam_p2p.netns.of_hosts import NetworkOfHosts
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
@@ -128,7 +134,7 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
         ConfigError: the run has a launcher that still runs.
     """
     plan, run_dir = request.plan, request.run_dir
-    checks = link_checks(request.choice)
+    checks = [] if plan.hosts else link_checks(request.choice)
     epoch_s, status = time.monotonic() - past.ended_s, FAILED
     failures = LauncherFailures()
     with (
@@ -152,9 +158,7 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
                     noting_views(request.viewer, journal, epoch_s),
                     _network(request, past.run_id) as network,
                 ):
-                    facts = facts_of(network, request.choice, checks)
-                    journal.write(facts)
-                    _play(request, launch, past, network, facts.mtu, course)
+                    _play(request, launch, past, network, checks, course)
             status = FAILED if len(course.refused) == len(states) else COMPLETED
         except Interrupted:
             status = FAILED if failures.found(journal) else INTERRUPTED
@@ -178,7 +182,7 @@ def _play(
     launch: LaunchFacts,
     past: Past,
     network: Network,
-    mtu: int,
+    checks: Sequence[LinkCheck],
     course: _Course,
 ) -> None:
     """Run the peers' processes to their end; bring `course` up to date however that comes."""
@@ -191,13 +195,14 @@ def _play(
         faults,
         past,
         network,
-        mtu,
+        facts_of(network, request.choice, checks).mtu,
         journal,
         course.failures,
         course.stopping,
         display,
     )
     with _stage(request, parts) as stage:
+        journal.write(facts_of(network, request.choice, checks))  # by now hosts have told theirs
         first = first_incarnations([spec.peer_id for spec in stage.specs], faults, past)
         processes = PeerProcesses(stage.engine, stage.specs, first, journal)
         processes.on_listening = stage.on_listening
@@ -268,9 +273,11 @@ def _stage(request: RunRequest, parts: RunParts) -> AbstractContextManager[Stage
 def _network(request: RunRequest, run_id: str) -> Iterator[Network]:
     profiles = {peer: each.profile for peer, each in request.plan.peers.items()}
     rates = {peer: (each.up_mbit_s, each.down_mbit_s) for peer, each in profiles.items()}
-    hosts = request.plan.hosts
+    hosts, choice = request.plan.hosts, request.choice
     with closing(
-        NetworkOfHosts(hosts.addresses) if hosts else make_network(request.choice, rates, run_id)
+        network_on_hosts(choice, rates, hosts.addresses)
+        if hosts
+        else make_network(choice, rates, run_id)
     ) as network:
         yield network
 

@@ -18,7 +18,7 @@ from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.launch.past import Past
-from prisam_p2p.netns.choice import is_isolated, shapes_rates
+from prisam_p2p.netns.choice import is_isolated, shapes_rates, shares_addresses
 from prisam_p2p.netns.interface import Network
 from prisam_p2p.plan.plan import PeerPlan, Plan
 from prisam_p2p.plan.planning import Prepared
@@ -78,7 +78,7 @@ def build_specs(
             run_dir=facts.run_dir.resolve(),
             epoch_s=facts.epoch_s,
             address=network.addresses[peer],
-            shared_address=plan.hosts is not None,
+            shared_address=shares_addresses(network),
             network=network.entry(peer),
             neighbors=neighbors[peer],
             settings=plan.settings,

@@ -14,7 +14,7 @@ from functools import partial
 from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.hosts.collection import CollectedFiles
 from prisam_p2p.hosts.engines.interface import HostEngine
-from prisam_p2p.hosts.messages import BeginRun
+from prisam_p2p.hosts.messages import BeginRun, MakeNetwork
 from prisam_p2p.hosts.remote_engine import RemoteEngine
 from prisam_p2p.launch.lost_hosts import LostHosts
 from prisam_p2p.launch.peer_processes import PeerProcesses
@@ -24,6 +24,7 @@ from prisam_p2p.launch.stage import RunParts, Stage
 from prisam_p2p.launch.supervisor import Interrupted
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.netns.of_hosts import NamespacesOfHosts, tunnel_number
 from prisam_p2p.plan.hosts_plan import HostsPlan
 from prisam_p2p.settings import Security
 from prisam_p2p.wire.keys import Keys, keys_without_secrets
@@ -69,7 +70,11 @@ def _make_ready(run: RunParts, hosts: HostsPlan, engine: RemoteEngine) -> None:
     try:
         for up in engine.start_agents():
             run.journal.write(up)
-        engine.prepare(partial(_begin, run, hosts), run.prepared.images.fd)
+        begin, network = partial(_begin, run, hosts), partial(_network, run, hosts)
+        prepared = engine.prepare(begin, run.prepared.images.fd, network)
+        if isinstance(run.network, NamespacesOfHosts):
+            congestions, delays = ({x.congestion for x in prepared}, {x.delay_by for x in prepared})
+            run.network.join(engine.links, congestions - {""}, delays - {""})
     except BaseException:
         run.display().end()
         raise
@@ -91,6 +96,20 @@ def _begin(run: RunParts, hosts: HostsPlan, host: str, cores: int) -> BeginRun:
         code={key: each.model_dump(mode="json") for key, each in code_of_peers(plan).items()},
         cores=cores,
         lease_s=hosts.lease_s,
+    )
+
+
+def _network(run: RunParts, hosts: HostsPlan, host: str) -> MakeNetwork | None:
+    """Return the order by which a host makes its peers' namespaces; None = it makes none."""
+    network, here = run.network, hosts.peers_of(host)
+    if not isinstance(network, NamespacesOfHosts) or not here:
+        return None
+    others = [name for name in hosts.hosts if name != host and hosts.peers_of(name)]
+    return MakeNetwork(
+        peers=tuple(network.addresses),
+        rates={peer: network.rates[peer] for peer in here},
+        number=tunnel_number(run.facts.run_id),
+        remotes=tuple(hosts.hosts[name].address for name in others),
     )
 
 

@@ -16,6 +16,7 @@ from prisam_p2p.netns.interface import Network, Rates
 from prisam_p2p.netns.link_check import QUICK, LinkCheck, check_link
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.netns.namespaces import Namespaces
+from prisam_p2p.netns.of_hosts import NamespacesOfHosts, NetworkOfHosts
 from prisam_p2p.settings import NetworkKind
 from prisam_p2p.wire import ethernet
 
@@ -96,6 +97,30 @@ def make_network(choice: NetworkChoice, rates: Rates, run_id: str) -> Network:
     return Loopback(list(rates), run_id)
 
 
+def network_on_hosts(
+    choice: NetworkChoice, rates: Rates, host_addresses: Mapping[str, str]
+) -> Network:
+    """Return the network of a run whose peers live on hosts; agents make what it needs there.
+
+    Args:
+        rates: as in `make_network`.
+        host_addresses: peer -> the address of its host.
+    """
+    if choice.network == NAMESPACES:
+        return NamespacesOfHosts(rates)
+    return NetworkOfHosts(host_addresses)
+
+
+def choose_on_hosts(asked: NetworkKind, n_hosts: int) -> NetworkChoice:
+    """Choose the network of a run whose peers live on hosts. This machine does not matter.
+
+    Namespaces take root on every host, so that they are made only where they are asked for.
+    """
+    if asked is NetworkKind.NAMESPACES:
+        return NetworkChoice(NAMESPACES, f"asked for, on {n_hosts} hosts")
+    return NetworkChoice(HOSTS, f"peers live on {n_hosts} hosts")
+
+
 def link_checks(choice: NetworkChoice) -> list[LinkCheck]:
     """Measure quickly what a link achieves here; empty for loopback.
 
@@ -107,7 +132,12 @@ def link_checks(choice: NetworkChoice) -> list[LinkCheck]:
 
 def shapes_rates(network: Network) -> bool:
     """Tell whether the network itself enforces the devices' rates."""
-    return isinstance(network, Namespaces)
+    return isinstance(network, Namespaces | NamespacesOfHosts)
+
+
+def shares_addresses(network: Network) -> bool:
+    """Tell whether several peers have the same address, and ports of their own."""
+    return isinstance(network, NetworkOfHosts)
 
 
 def is_isolated(network: Network) -> bool:
@@ -122,5 +152,8 @@ def facts_of(
     mtu, congestion, delay_by = ethernet.LOOPBACK_MTU, "the host's", None
     if isinstance(network, Namespaces):
         mtu, congestion, delay_by = ethernet.MTU, network.congestion, network.delay_by
+    if isinstance(network, NamespacesOfHosts):
+        mtu, congestion = ethernet.TUNNEL_MTU, network.congestion
+        delay_by = network.delay_by or None
     achieved = [asdict(each) for each in checks]
     return records.NetworkMade(choice.network, choice.reason, mtu, congestion, delay_by, achieved)

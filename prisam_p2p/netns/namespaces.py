@@ -27,6 +27,7 @@ class Namespaces:
         own_user: make a user namespace also where this process has enough rights without.
         here: the peers that live on this host; None = all.
         tunnel: to the other hosts; None = there are none.
+        on_wait: see interface.Network; it is called from the beginning.
 
     Attributes:
         congestion: the congestion control in use.
@@ -44,6 +45,7 @@ class Namespaces:
         own_user: bool = False,
         here: Collection[str] | None = None,
         tunnel: Tunnel | None = None,
+        on_wait: Callable[[], object] | None = None,
     ) -> None:
         self._indices = {peer: index for index, peer in enumerate(peers)}
         self._here = [peer for peer in peers if here is None or peer in here]
@@ -56,6 +58,7 @@ class Namespaces:
         self._no_sock_diag = ""
         self._delay_pid: int | None = None
         self._holder = HolderClient()
+        self._holder.on_wait = on_wait
         try:
             self._build(rates or {}, congestions, own_user, tunnel)
         except BaseException:
@@ -93,8 +96,10 @@ class Namespaces:
         self._delay_pid = self._ask({"apply": wanted}, "applied")["delay_pid"]
 
     def counts(self, link: Link) -> Counts:
-        """See interface.Network."""
+        """See interface.Network. Of links to peers of this host only: there they are counted."""
         sender, receiver = link
+        if receiver not in self._here:
+            raise NetworkError(f"packets to {receiver} are counted on the host that it lives on")
         order = {"count": (self._indices[sender], self._indices[receiver])}
         return Counts(**self._ask(order, "counts")["counts"])
 

@@ -26,18 +26,23 @@ class OurSockets(Protocol):
 
 
 class BetweenAddresses:
-    """Sockets between addresses that nobody else has: each peer's own. See OurSockets."""
+    """Sockets between addresses that nobody else has: each peer's own. See OurSockets.
 
-    def __init__(self, addresses: Collection[str]) -> None:
+    Args:
+        here: those of the peers on this host; None = all.
+    """
+
+    def __init__(self, addresses: Collection[str], here: Collection[str] | None = None) -> None:
         self.version, self._addresses = 0, frozenset(addresses)
+        self._here = self._addresses if here is None else frozenset(here)
 
     def is_ours(self, ends: Ends) -> bool:
         """See OurSockets."""
         return all(address in self._addresses for address, _ in ends)
 
-    def is_here(self, _ends: Ends) -> bool:
-        """See OurSockets: all peers are."""
-        return True
+    def is_here(self, ends: Ends) -> bool:
+        """See OurSockets."""
+        return ends[0][0] in self._here
 
 
 class ToRouters:

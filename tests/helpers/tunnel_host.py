@@ -2,9 +2,9 @@
 
     python tunnel_host.py PEER NUMBER LOCAL REMOTE
 
-It prints "up" once it has left the caller's network; after a line on its input it builds its part of
-the network of the peers a and b. It then obeys lines: `listen`, `connect ADDRESS` (prints the
-seconds until it had 3,000 bytes, or the error), `apply JSON`, `counts`.
+It prints "up" once it has left the caller's network; after a line on its input it builds its part
+of the network of the peers a and b. It then obeys lines: `listen`, `connect ADDRESS` (prints the
+seconds until it had 100,000 bytes, or the error), `apply JSON`, `counts`.
 """
 
 import json
@@ -13,12 +13,12 @@ import socket
 import sys
 import time
 
-from prisam_p2p.netns.interface import Tunnel
+from prisam_p2p.netns.interface import NetworkError, Tunnel
 from prisam_p2p.netns.namespaces import Namespaces
 from prisam_p2p.plan.link_properties import LinkState
 from prisam_p2p.system.setns import CLONE_NEWNET, setns, unshare
 
-PEERS, PORT, DATA = ["a", "b"], 7000, b"x" * 3000
+PEERS, PORT, DATA = ["a", "b"], 7000, b"x" * 100_000
 LINK = ("a", "b")
 
 
@@ -52,6 +52,14 @@ def in_namespace(net_fd, do):
     return pid
 
 
+def counted(network):
+    """Return the packets of LINK that were cut, or why they are not known here."""
+    try:
+        return network.counts(LINK).cut
+    except NetworkError as error:
+        return error
+
+
 def main(peer, number, local, remote):
     unshare(CLONE_NEWNET)
     print("up", flush=True)
@@ -70,7 +78,7 @@ def main(peer, number, local, remote):
             network.apply({LINK: LinkState(**json.loads(rest))})
             print("applied", flush=True)
         elif order == "counts":
-            print(network.counts(LINK).cut, flush=True)
+            print(counted(network), flush=True)
     for pid in children:
         os.kill(pid, 9)
     network.close()

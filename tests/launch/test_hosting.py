@@ -143,6 +143,10 @@ def test_too_many_hosts_name_what_asked_for_them() -> None:
         ({"on": "none", "hosts": 2}, "--hosts = 2: expected none, or --on ray, slurm or local"),
         ({"on": "ray", "security": "plain"}, "--security = 'plain': expected curve or auto"),
         ({"network": "namespaces"}, "--network = 'namespaces': expected loopback or auto"),
+        (
+            {"on": "ray", "network": "namespaces", "on_host_loss": "restart"},
+            "--on-host-loss = 'restart': expected lost",
+        ),
         ({"start": "spawn"}, "--start = 'spawn': expected zygote"),
     ],
 )
@@ -151,6 +155,11 @@ def test_settings_that_contradict_the_hosts_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         check_settings(settings(**changes))
+
+
+def test_namespaces_go_with_hosts_of_a_cluster() -> None:
+    check_settings(settings(on="ray", network="namespaces"))
+    check_settings(settings(on="slurm", network="namespaces"))
 
 
 def test_plain_connections_may_be_tried_on_this_machine() -> None:

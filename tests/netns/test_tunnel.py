@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ pytestmark = [
 
 SCRIPT = Path(ROOT) / "tests" / "helpers" / "tunnel_host.py"
 UNDERLAY = {"a": "10.99.7.1", "b": "10.99.7.2"}
-NUMBER = 4711
+NUMBER, ANSWER_S = 4711, 30
 ADDRESSES = addresses_in_namespaces(["a", "b"])
 
 
@@ -36,6 +37,8 @@ class Host:
         assert self.answer() == "up"
 
     def answer(self):
+        ready, _, _ = select.select([self.process.stdout], [], [], ANSWER_S)
+        assert ready, f"no answer within {ANSWER_S} s"
         return self.process.stdout.readline().strip()
 
     def ask(self, line):
@@ -50,7 +53,7 @@ class Host:
 
 def join(a, b):
     """Join the two hosts by a pair of interfaces, which no other process of this machine sees."""
-    from pyroute2 import IPRoute, NetNS
+    from pyroute2 import NetNS
 
     with (
         NetNS(f"/proc/{a.process.pid}/ns/net") as one,
@@ -62,7 +65,6 @@ def join(a, b):
             (wire,) = inside.link_lookup(ifname="wire")
             inside.addr("add", index=wire, address=UNDERLAY[peer], prefixlen=24)
             inside.link("set", index=wire, state="up")
-    assert IPRoute
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +86,15 @@ def test_peers_of_two_hosts_reach_each_other(hosts):
 
 def test_each_host_does_its_end_of_a_link(hosts):
     a, b = hosts
-    state = json.dumps({"rate_mbit_s": 0.1})  # 3,000 bytes take a quarter of a second
+    state = json.dumps({"rate_mbit_s": 1})  # 100,000 bytes then take 0.8 s, less what is stored
     assert a.ask(f"apply {state}") == b.ask(f"apply {state}") == "applied"
     slow_s = float(b.ask(f"connect {ADDRESSES['a']}"))
     cut = json.dumps({"cut": "drop"})
     assert a.ask(f"apply {cut}") == b.ask(f"apply {cut}") == "applied"
     assert b.ask(f"connect {ADDRESSES['a']}") == "TimeoutError"
     assert int(b.ask("counts")) > 0, "the receiver's host drops, and counts"
-    assert int(a.ask("counts")) == 0
+    assert a.ask("counts") == "packets to b are counted on the host that it lives on"
     clear = json.dumps({})
     assert a.ask(f"apply {clear}") == b.ask(f"apply {clear}") == "applied"
     assert float(b.ask(f"connect {ADDRESSES['a']}")) < slow_s
-    assert slow_s > 0.1
+    assert slow_s > 0.5

@@ -17,6 +17,10 @@ def test_between_addresses_both_ends_are_asked_for_and_all_are_here():
     assert rule.is_ours((("127.7.0.1", 5), ("127.7.0.2", 6)))
     assert rule.is_ours((("127.7.0.1", 5), ("127.7.0.9", 6))) is False
     assert rule.is_here((("127.7.0.2", 6), ("127.7.0.1", 5)))
+    of_one_host = BetweenAddresses(["127.7.0.1", "127.7.0.2"], here=["127.7.0.1"])
+    assert of_one_host.is_ours((("127.7.0.2", 6), ("127.7.0.1", 5)))
+    assert of_one_host.is_here((("127.7.0.1", 5), ("127.7.0.2", 6)))
+    assert not of_one_host.is_here((("127.7.0.2", 6), ("127.7.0.1", 5)))
 
 
 def test_a_socket_with_a_router_at_either_end_is_ours_and_a_stranger_too():
