@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from prisam_p2p.extensions.reference import short_name
+from prisam_p2p.hosts.agents_of_run import AgentsOfRun
 from prisam_p2p.hosts.collection import CollectedFiles
 from prisam_p2p.hosts.engines.interface import HostEngine
 from prisam_p2p.hosts.messages import BeginRun, MakeNetwork
@@ -44,37 +45,39 @@ def stage_on_hosts(run: RunParts, gives: HostEngine, hosts: HostsPlan) -> Iterat
     """
     facts, settings = run.facts, run.plan.settings
     files = CollectedFiles(facts.run_dir, run.failures.note)
-    engine = RemoteEngine(gives, hosts, facts.run_dir, files, settings.stall_timeout_s)
+    patience_s = settings.stall_timeout_s
+    there = AgentsOfRun(gives, hosts, facts.run_dir, files, patience_s)
+    engine = RemoteEngine(there, patience_s)
     try:
-        _make_ready(run, hosts, engine)
+        _make_ready(run, hosts, there)
         plain = settings.security is Security.PLAIN  # else it is encrypted, on loopback, too
-        keys = _no_keys if plain else partial(_keys, engine)
+        keys = _no_keys if plain else partial(_keys, there)
         specs = build_specs(run.prepared, run.plan, facts, run.network, run.faults, run.past, keys)
         yield Stage(
             engine,
             specs,
-            engine.dump_sockets,
-            engine.know_router,
-            partial(_lost_hosts, engine, hosts, run.journal),
+            there.dump_sockets,
+            there.know_router,
+            partial(_lost_hosts, there, hosts, run.journal),
         )
     finally:
         try:
             engine.close()
         finally:
-            _note_end(engine, hosts, run.journal)
+            _note_end(there, hosts, run.journal)
 
 
-def _make_ready(run: RunParts, hosts: HostsPlan, engine: RemoteEngine) -> None:
+def _make_ready(run: RunParts, hosts: HostsPlan, there: AgentsOfRun) -> None:
     """Have the hosts ready to start processes."""
-    engine.on_wait = partial(_look, run, hosts, engine)
+    there.on_wait = partial(_look, run, hosts, there)
     try:
-        for up in engine.start_agents():
+        for up in there.start_agents():
             run.journal.write(up)
         begin, network = partial(_begin, run, hosts), partial(_network, run, hosts)
-        prepared = engine.prepare(begin, run.prepared.images.fd, network)
+        prepared = there.prepare(begin, run.prepared.images.fd, network)
         if isinstance(run.network, NamespacesOfHosts):
             congestions, delays = ({x.congestion for x in prepared}, {x.delay_by for x in prepared})
-            run.network.join(engine.links, congestions - {""}, delays - {""})
+            run.network.join(there.links, congestions - {""}, delays - {""})
     except BaseException:
         run.display().end()
         raise
@@ -113,7 +116,7 @@ def _network(run: RunParts, hosts: HostsPlan, host: str) -> MakeNetwork | None:
     )
 
 
-def _look(run: RunParts, hosts: HostsPlan, engine: RemoteEngine) -> None:
+def _look(run: RunParts, hosts: HostsPlan, there: AgentsOfRun) -> None:
     """Show which hosts are waited for.
 
     Raises:
@@ -132,7 +135,7 @@ def _look(run: RunParts, hosts: HostsPlan, engine: RemoteEngine) -> None:
         accuracy=None,
         n_bytes=0,
         left_s=None,
-        waiting=engine.waiting,
+        waiting=there.waiting,
         hosts=ShownHosts(len(hosts.hosts)),
     )
     run.display().show(view)
@@ -140,8 +143,8 @@ def _look(run: RunParts, hosts: HostsPlan, engine: RemoteEngine) -> None:
         raise Interrupted
 
 
-def _keys(engine: RemoteEngine, neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
-    return keys_without_secrets(engine.make_keys(neighbors), neighbors)
+def _keys(there: AgentsOfRun, neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
+    return keys_without_secrets(there.make_keys(neighbors), neighbors)
 
 
 def _no_keys(_neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
@@ -149,21 +152,21 @@ def _no_keys(_neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
 
 
 def _lost_hosts(
-    engine: RemoteEngine,
+    there: AgentsOfRun,
     hosts: HostsPlan,
     journal: Journal,
     processes: PeerProcesses,
     on_restart: Callable[[str], None],
 ) -> LostHosts:
-    return LostHosts(engine, hosts, processes, journal.write, on_restart)
+    return LostHosts(there, hosts, processes, journal.write, on_restart)
 
 
-def _note_end(engine: RemoteEngine, hosts: HostsPlan, journal: Journal) -> None:
+def _note_end(there: AgentsOfRun, hosts: HostsPlan, journal: Journal) -> None:
     """Journal the bytes of the lines, who knocked there in vain, and hosts lost at the very end."""
-    for loss in engine.losses():
+    for loss in there.losses():
         node, silent_s = hosts.hosts[loss.host].node, round(loss.silent_s, 3)
         journal.write(records.HostLost(loss.host, node, loss.reason, silent_s, []))
-    for line in engine.line_records():
+    for line in there.line_records():
         journal.write(line)
-    for stranger in engine.stranger_records():
+    for stranger in there.stranger_records():
         journal.write(stranger)

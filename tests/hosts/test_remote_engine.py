@@ -15,7 +15,8 @@ from spec_of_a import spec_of_a
 
 from prisam_p2p.control.spec import Incarnation
 from prisam_p2p.errors import LaunchError, ResourceError
-from prisam_p2p.hosts import messages, remote_engine
+from prisam_p2p.hosts import agents_of_run, messages
+from prisam_p2p.hosts.agents_of_run import AgentsOfRun
 from prisam_p2p.hosts.collection import CollectedFiles
 from prisam_p2p.hosts.remote_engine import RemoteEngine
 from prisam_p2p.plan.host_room import PeerNeeds
@@ -45,17 +46,18 @@ class _Run:
             gpus={"c": (1,)},
         )
         files = CollectedFiles(folder, self.failures.append)
-        self.engine = RemoteEngine(self.hosts, plan, folder, files, stall_timeout_s=5.0)
+        self.there = AgentsOfRun(self.hosts, plan, folder, files, stall_timeout_s=5.0)
+        self.engine = RemoteEngine(self.there, stall_timeout_s=5.0)
         self.engine.on_wait = self.hosts.turn
 
     def begin(self) -> None:
-        self.engine.start_agents()
+        self.there.start_agents()
         self.prepare()
 
     def prepare(self) -> None:
         (self.folder / "images").write_bytes(b"img")
         with (self.folder / "images").open("rb") as images:
-            self.engine.prepare(_begin, images.fileno())
+            self.there.prepare(_begin, images.fileno())
 
     def start(self, peer: str = "a") -> StartedProcess:
         return self.engine.start(spec_of_a(self.folder, peer_id=peer), Incarnation())
@@ -90,13 +92,13 @@ def run(tmp_path: Path) -> Iterator[_Run]:
 
 def _close(run: _Run) -> None:
     """Close the engine, while the agents obey."""
-    rest = run.engine._lines.rest
-    run.engine._lines.rest = lambda s: (run.hosts.turn(), rest(s))  # nobody else plays them now
+    rest = run.there._lines.rest
+    run.there._lines.rest = lambda s: (run.hosts.turn(), rest(s))  # nobody else plays them now
     run.engine.close()
 
 
 def test_hosts_are_made_ready_in_order(run):
-    ups = run.engine.start_agents()
+    ups = run.there.start_agents()
     assert sorted((up.host, up.node, up.address, up.mtu) for up in ups) == [
         ("h1", "node-h1", "127.77.9.1", 1500),
         ("h2", "node-h2", "127.77.9.2", 1500),
@@ -111,7 +113,7 @@ def test_hosts_are_made_ready_in_order(run):
 
 def test_each_host_makes_the_keys_of_its_own_peers(run):
     run.begin()
-    assert run.engine.make_keys(["a", "b", "c"]) == {
+    assert run.there.make_keys(["a", "b", "c"]) == {
         "a": "key of a at h1",
         "b": "key of b at h1",
         "c": "key of c at h2",
@@ -124,7 +126,7 @@ def test_a_key_of_another_host_s_peer_is_not_taken(run):
     run.begin()
     theirs = run.hosts.agents["h2"].answers
     theirs[messages.MakeKeys] = lambda _: [messages.KeysMade({"a": "mine now", "c": "mine"})]
-    keys = run.engine.make_keys(["a", "c"])
+    keys = run.there.make_keys(["a", "c"])
     assert keys == {"a": "key of a at h1", "c": "mine"}
 
 
@@ -215,11 +217,11 @@ def test_a_start_that_is_not_answered_names_the_host(tmp_path):
 
 
 def test_a_host_that_does_not_report_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(remote_engine, "_UP_S", 0.3)
+    monkeypatch.setattr(agents_of_run, "_UP_S", 0.3)
     run = _Run(tmp_path)
     run.hosts.silent.add("h2")
     with pytest.raises(LaunchError, match=r"agents of h2: did not report within 0.3 s"):
-        run.engine.start_agents()
+        run.there.start_agents()
     run.engine.close()
     assert run.hosts.closed
 
@@ -229,13 +231,13 @@ def test_an_agent_that_ends_before_the_run_begins_fails_the_launch(tmp_path):
     run.hosts.silent.add("h2")
     run.hosts.gone.append(("h2", "exit code 1: no module named prisam_p2p"))
     with pytest.raises(LaunchError, match=r"agent of h2 \(node-h2\): exit code 1: no module"):
-        run.engine.start_agents()
+        run.there.start_agents()
     run.engine.close()
 
 
 def test_a_host_that_is_refused_something_says_what(tmp_path):
     run = _Run(tmp_path)
-    run.engine.start_agents()
+    run.there.start_agents()
     refused = messages.Refused("/tmp", "No space left on device", "free space there")
     run.hosts.agents["h2"].answers[messages.Prepare] = lambda _: [refused]
     with pytest.raises(LaunchError, match="h2: /tmp: No space left on device"):
@@ -250,7 +252,7 @@ def test_a_refusal_before_the_run_is_the_launcher_s_own(tmp_path):
     start = run.hosts.start
     run.hosts.start = lambda *given: (start(*given), run.hosts.agents["h2"].report(refused))
     with pytest.raises(ResourceError, match="h2: open files: Too many open files"):
-        run.engine.start_agents()
+        run.there.start_agents()
     run.engine.close()
 
 
@@ -259,7 +261,7 @@ def test_a_lost_host_is_told_once_and_nothing_more_is_heard_of_it(run):
     kept, lost = run.start("a"), run.start("c")
     run.hosts.gone.append(("h2", "its node is down"))
     losses = []
-    run.until(lambda: losses.extend(run.engine.losses()) or losses)
+    run.until(lambda: losses.extend(run.there.losses()) or losses)
     (loss,) = losses
     assert (loss.host, loss.reason) == ("h2", "its node is down")
     run.hosts.agents["h2"].report(messages.ProcessExited(lost.number, 0))
@@ -279,7 +281,7 @@ def test_a_host_that_falls_silent_is_a_trouble_and_then_a_loss(tmp_path):
     run.until(run.engine.trouble)
     trouble = run.engine.trouble()
     assert (trouble.name, trouble.reason) == ("agent of h2", "without an answer")
-    run.until(lambda: run.engine._losses)
+    run.until(lambda: run.there._losses)
     assert run.engine.trouble() is None
     run.hosts.agents["h2"].is_mute = False
     _close(run)
@@ -287,9 +289,9 @@ def test_a_host_that_falls_silent_is_a_trouble_and_then_a_loss(tmp_path):
 
 def test_a_peer_moves_to_another_host_with_its_state_and_a_new_key(run):
     run.begin()
-    run.engine.make_keys(["a", "b", "c"])
+    run.there.make_keys(["a", "b", "c"])
     (run.folder / "state" / "c.safetensors").write_bytes(b"state of c")
-    assert run.engine.move("c", "h1", ()) == ("127.77.9.1", "key of c at h1")
+    assert run.there.move("c", "h1", ()) == ("127.77.9.1", "key of c at h1")
     assert run.hosts.agents["h1"].files["state/c.safetensors"] == b"state of c"
     assert run.start("c").host == "h1"
     run.hosts.agents["h1"].report(messages.FileAppended("journal/c.jsonl", 0), b"{}\n")
@@ -305,7 +307,7 @@ def test_a_host_s_wrong_file_ends_the_run(run):
 
 def test_the_clock_of_each_host_is_known_as_it_said_last(run):
     run.begin()
-    assert {host: known.offset_s for host, known in run.engine.clocks.items()} == {
+    assert {host: known.offset_s for host, known in run.there.clocks.items()} == {
         "h1": 0.25,
         "h2": 0.25,
     }
@@ -335,19 +337,19 @@ def test_the_end_collects_what_hosts_still_send(run):
     _close(run)
     assert (run.folder / "journal" / "a.jsonl").read_bytes() == b'{"last":1}\n'
     assert run.hosts.closed
-    assert run.engine.losses() == []
-    lines = {each.host: each for each in run.engine.line_records()}
+    assert run.there.losses() == []
+    lines = {each.host: each for each in run.there.line_records()}
     assert lines["h1"].received_bytes > lines["h2"].received_bytes > 0
     run.engine.close()  # nothing happens
 
 
 def test_the_end_gives_up_a_host_that_sends_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(remote_engine, "_ENDING_S", 0.5)
+    monkeypatch.setattr(agents_of_run, "_ENDING_S", 0.5)
     run = _Run(tmp_path)
     run.begin()
     run.hosts.agents["h2"].answers.pop(messages.EndRun)
     _close(run)
-    (loss,) = run.engine.losses()
+    (loss,) = run.there.losses()
     assert (loss.host, loss.reason) == ("h2", "it did not send its files within 0.5 s")
 
 
