@@ -149,10 +149,11 @@ class HostLines:
         """Return what the agents have found, for the journal."""
         return [
             records.HostUp(
-                host, up.node, self._offers[host].address, up.pid, up.cores, up.memory_mib,
+                host, up.node, offer.address, up.pid, up.cores, up.memory_mib,
                 list(up.gpus), up.mtu, up.kernel, up.facts,
             )
-            for host, up in self.up.items()
+            for host, offer in self._offers.items()
+            if (up := self.up.get(host))
         ]  # fmt: skip
 
     def line_records(self) -> list[records.HostLine]:

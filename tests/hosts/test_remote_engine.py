@@ -298,6 +298,16 @@ def test_a_peer_moves_to_another_host_with_its_state_and_a_new_key(run):
     run.until(lambda: (run.folder / "journal" / "c.jsonl").exists())
 
 
+def test_files_of_every_kind_are_taken_in(run):
+    run.begin()
+    agent, log = run.hosts.agents["h2"], run.folder / "logs" / "c.log"
+    agent.report(messages.FileFromHost("models/c.safetensors", 0, 5), b"model")
+    agent.report(messages.FileKept("state/c.before.safetensors", "state/c.safetensors"))
+    agent.report(messages.FileAppended("logs/c.log", 0), b"hello")
+    run.until(log.exists)
+    assert (run.folder / "models" / "c.safetensors").read_bytes() == b"model"
+
+
 def test_a_host_s_wrong_file_ends_the_run(run):
     run.begin()
     run.hosts.agents["h2"].report(messages.FileAppended("journal/a.jsonl", 0), b"{}\n")
