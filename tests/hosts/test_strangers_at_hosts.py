@@ -50,5 +50,5 @@ def test_a_stranger_is_refused_and_counted(cluster):
     assert sum(at_the_line.values()) > 3, at_the_line
     closure = run.summary["closure"]
     assert (closure["unexplained_bytes"], closure["failures"]) == (0, [])
-    assert closure["judged_connections"] == closure["connections"] == 6 * 5
+    assert closure["judged_connections"] == closure["connections"] >= 6 * 5  # and pulls
     assert closure["foreign_connections"] > 0
