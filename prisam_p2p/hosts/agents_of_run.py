@@ -32,7 +32,7 @@ _ANSWER_S = 30.0
 _LOOK_EVERY_S = 0.1
 _SILENT_RENEWALS = 2
 _ENDING_S = 60.0
-"""At the end of a run, a host that sends no file for so long is given up."""
+"""At the end of a run, a host is given up when it has sent no file for this many seconds."""
 
 
 class AgentsOfRun:
