@@ -58,8 +58,9 @@ a second until it is back."""
 
 _LOOK_EVERY_S, _LOOK_FOR_FAULTS_S = 0.2, 0.02
 
-_SHOW_EVERY_S = 0.2
-"""A view of the run takes a look at every peer."""
+_LEAST_SHOW_EVERY_S, _SHOW_EVERY_S_PER_PEER, _MOST_SHOW_EVERY_S = 0.2, 0.002, 2.0
+"""A view of the run takes a look at every peer: with many peers it is drawn less often, so that it
+takes the same share of the time."""
 
 
 class Interrupted(Exception):
@@ -113,6 +114,7 @@ class Supervisor:
         self._absent = {p for each in occurrences if each.traits.starts_absent for p in each.peers}
         self._phase = "starting"
         self._shown: tuple[str, float] = "", -math.inf
+        self._show_every_s = _show_every_s(len(processes.specs))
         self._runner = ""
         self._began_s = time.monotonic()
         self._settings = processes.specs[0].settings
@@ -299,9 +301,10 @@ class Supervisor:
 
     def _is_gone(self, peer: str) -> bool:
         """Tell whether a peer has no process, and will not have another."""
+        if not self._processes.is_down(peer):
+            return False
         elsewhere = self._hosts is not None and self._hosts.expects_back(peer)
-        expected = elsewhere or self._injector.firings.expects_back(peer)
-        return self._processes.is_down(peer) and not expected
+        return not (elsewhere or self._injector.firings.expects_back(peer))
 
     def _as_planned(self, peer: str) -> str:
         return records.AS_PLANNED if self._injector.firings.explains_end(peer) else ""
@@ -341,7 +344,7 @@ class Supervisor:
             Interrupted: the run is to be stopped.
         """
         phase, at_s = self._shown
-        if phase != self._phase or time.monotonic() - at_s >= _SHOW_EVERY_S:
+        if phase != self._phase or time.monotonic() - at_s >= self._show_every_s:
             self._shown = self._phase, time.monotonic()
             self._display.show(self._view())
         if stoppable and self._stopping():
@@ -429,6 +432,10 @@ class Supervisor:
             "; ".join(filter(None, waiting)),
             self._hosts.known if self._hosts else ShownHosts(),
         )
+
+
+def _show_every_s(n_peers: int) -> float:
+    return min(max(_LEAST_SHOW_EVERY_S, n_peers * _SHOW_EVERY_S_PER_PEER), _MOST_SHOW_EVERY_S)
 
 
 def _drop_last(left: list[PeerProcess], done: Callable[[PeerProcess], bool]) -> bool:
