@@ -299,7 +299,11 @@ class NeighborJoined:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A TCP connection with a neighbor, by a number of this peer's own; "" = with a stranger."""
+    """A TCP connection with a neighbor, by a number of this peer's own; "" = with a stranger.
+
+    Attributes:
+        cookie: the kernel's number of this end's socket, as in `Socket`; 0 = unknown.
+    """
 
     connection: int
     side: str
@@ -309,6 +313,7 @@ class Connection:
     channel: str
     heartbeat_ms: int
     security: str
+    cookie: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -684,6 +689,9 @@ class Socket:
     """What the kernel counted for one TCP socket, one end of a connection, up to `source`.
 
     "destroyed": up to its end. "dump": a look at it, for want of the other.
+
+    Attributes:
+        cookie: the kernel's number of the socket, which no other socket has.
     """
 
     local: str
@@ -697,6 +705,7 @@ class Socket:
     data_segs_out: int
     data_segs_in: int
     state: str
+    cookie: int
 
 
 @dataclass(frozen=True, slots=True)

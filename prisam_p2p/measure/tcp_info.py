@@ -42,6 +42,7 @@ _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, po
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
 _DIAG_MSG = 72
 _PORTS = struct.Struct("!HH")
+_COOKIE = struct.Struct("=Q")
 _INET_DIAG_INFO = 2
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x001, 0x300
 
@@ -70,10 +71,16 @@ class TcpInfo:
 
 @dataclass(frozen=True, slots=True)
 class DiagSocket:
-    """One socket as sock_diag reports it: its own end, the other end, and its figures."""
+    """One socket as sock_diag reports it: its own end, the other end, and its figures.
+
+    Attributes:
+        cookie: the kernel's number of the socket, which it gives to no other. Its owner can ask
+            for it, too (SO_COOKIE).
+    """
 
     ends: Ends
     info: TcpInfo
+    cookie: int
 
 
 def parse_tcp_info(data: bytes) -> TcpInfo:
@@ -125,7 +132,8 @@ def parse_diag_msg(payload: bytes) -> DiagSocket | None:
         return None
     local_port, remote_port = _PORTS.unpack_from(payload, 4)
     local, remote = socket.inet_ntoa(payload[8:12]), socket.inet_ntoa(payload[24:28])
-    return DiagSocket(((local, local_port), (remote, remote_port)), parse_tcp_info(info))
+    (cookie,) = _COOKIE.unpack_from(payload, 44)
+    return DiagSocket(((local, local_port), (remote, remote_port)), parse_tcp_info(info), cookie)
 
 
 def dump_request() -> bytes:

@@ -12,7 +12,7 @@ import struct
 
 from prisam_p2p.measure.tcp_info import (
     SOCK_DIAG_BY_FAMILY,
-    Ends,
+    DiagSocket,
     dump_request,
     messages,
     parse_diag_msg,
@@ -22,9 +22,6 @@ from prisam_p2p.netns.netlink import ACK, REQUEST, SOCK_DIAG, NetlinkSocket
 _SOCK_DESTROY = 21
 _ENDED = frozenset({errno.ENOENT, errno.ESTALE})
 """The connection has ended meanwhile, or another socket has its addresses."""
-_COOKIE = slice(44, 52)
-"""The socket's cookie in struct inet_diag_msg. Without it, the kernel would find the listener in
-place of a connection that has ended."""
 
 
 class Resetter:
@@ -42,9 +39,9 @@ class Resetter:
             OSError: the kernel refused.
         """
         destroyed = 0
-        for ends, cookie in self._connections(remote):
+        for each in self._connections(remote):
             try:
-                self._netlink.send([(_SOCK_DESTROY, REQUEST | ACK, _request(ends, cookie))])
+                self._netlink.send([(_SOCK_DESTROY, REQUEST | ACK, _request(each))])
                 destroyed += 1
             except OSError as error:
                 if error.errno not in _ENDED:
@@ -55,16 +52,18 @@ class Resetter:
         """Close the socket."""
         self._netlink.close()
 
-    def _connections(self, remote: str) -> list[tuple[Ends, bytes]]:
+    def _connections(self, remote: str) -> list[DiagSocket]:
         (_, question), *_ = messages(dump_request())
         answers = list(self._netlink.dump(SOCK_DIAG_BY_FAMILY, question))
-        found = [(parse_diag_msg(answer), bytes(answer[_COOKIE])) for answer in answers]
-        return [(s.ends, cookie) for s, cookie in found if s and s.ends[1][0] == remote]
+        found = [parse_diag_msg(answer) for answer in answers]
+        return [each for each in found if each and each.ends[1][0] == remote]
 
 
-def _request(ends: Ends, cookie: bytes) -> bytes:
-    (local, local_port), (remote, remote_port) = ends
+def _request(wanted: DiagSocket) -> bytes:
+    """Without the cookie, the kernel would find the listener in place of an ended connection."""
+    (local, local_port), (remote, remote_port) = wanted.ends
     head = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0xFFFF_FFFF)
     addresses = (socket.inet_aton(each).ljust(16, b"\0") for each in (local, remote))
     ports = struct.pack("!HH", local_port, remote_port)
+    cookie = struct.pack("=Q", wanted.cookie)
     return head + ports + b"".join(addresses) + bytes(4) + cookie

@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import fields
@@ -67,8 +67,9 @@ class KernelWatch:
         self._netlinks: list[socket.socket] = []
         self._journal = Journal(journal_path, epoch_s, on_failure)
         self._cpu_s = 0.0
-        self._told: set[Ends] = set()
-        self._seen: dict[Ends, DiagSocket] = {}
+        self._told: set[int] = set()  # cookies
+        self._n_told: Counter[Ends] = Counter()
+        self._seen: dict[int, DiagSocket] = {}  # by cookie
         self._unjudged: deque[DiagSocket] = deque(maxlen=_MOST_UNJUDGED)
         self._version = ours.version
         self._thread = threading.Thread(target=self._watch, name="kernel-watch", daemon=True)
@@ -104,7 +105,7 @@ class KernelWatch:
                 for inside in insides or (None,):
                     for each in sock_diag.dump(inside):
                         if _has_carried(each) and self._ours.is_ours(each.ends):
-                            self._seen[each.ends] = each
+                            self._seen[each.cookie] = each
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Wait for the last final figures, and write what is known of the other sockets.
@@ -124,8 +125,8 @@ class KernelWatch:
                 self.dump()
                 self._drain(time.monotonic() + timeout_s)
                 self._judge_again()
-                for ends in self._seen.keys() - self._told:
-                    self._write(self._seen[ends], "dump")
+                for cookie in self._seen.keys() - self._told:
+                    self._write(self._seen[cookie], "dump")
             cpu_s = round(self._cpu_s + time.thread_time() - began_s, 6)
             self._journal.write(
                 records.Watch(
@@ -158,13 +159,15 @@ class KernelWatch:
             if self._take_in():
                 quiet_s = time.monotonic() + _QUIET_S
 
-    def _expected(self) -> set[Ends]:
-        """Return sockets without final figures that were seen open, or whose other end has them.
+    def _expected(self) -> bool:
+        """Tell whether final figures are to come: of one seen open, or whose other end has them.
 
-        Only those of which this kernel tells.
+        Only where this kernel tells. Sockets are counted: a pair of addresses may be used again.
         """
-        others = {(remote, local) for local, remote in self._told}
-        return (set(filter(self._ours.is_here, others)) | self._seen.keys()) - self._told
+        if self._seen.keys() - self._told:
+            return True
+        others = (((there, here), n) for (here, there), n in self._n_told.items())
+        return any(n > self._n_told[ends] and self._ours.is_here(ends) for ends, n in others)
 
     def _take_in(self) -> bool:
         """Write what the kernel has reported by now; return whether any of it was ours."""
@@ -200,7 +203,8 @@ class KernelWatch:
         """Write a socket that was destroyed if it is ours; keep it as long as that is not known."""
         is_ours = self._ours.is_ours(each.ends)
         if is_ours:
-            self._told.add(each.ends)
+            self._told.add(each.cookie)
+            self._n_told[each.ends] += 1
             self._write(each, "destroyed")
         elif is_ours is None:
             self._unjudged.append(each)
@@ -209,7 +213,7 @@ class KernelWatch:
     def _write(self, each: DiagSocket, source: str) -> None:
         local, remote = (f"{address}:{port}" for address, port in each.ends)
         figures = {name: getattr(each.info, name) for name in _FIGURES}
-        self._journal.write(records.Socket(local, remote, source, **figures))
+        self._journal.write(records.Socket(local, remote, source, **figures, cookie=each.cookie))
 
 
 def _has_carried(each: DiagSocket) -> bool:

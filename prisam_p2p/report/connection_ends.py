@@ -34,6 +34,7 @@ class End:
         heartbeat_ms: interval of the client's PINGs; 0: none.
         security: plain or curve.
         t_s: when it was recorded.
+        cookie: the kernel's number of its socket; 0: unknown.
         final: its counts are complete: the peer closed it in order.
         received, sent: (kind, round) -> counts.
     """
@@ -51,6 +52,7 @@ class End:
     final: bool
     received: Counts = field(repr=False)
     sent: Counts = field(repr=False)
+    cookie: int = 0
 
 
 @dataclass
@@ -99,6 +101,7 @@ class Process:
                 final=self.final,
                 received=self.counts.get((number, IN), NOTHING),
                 sent=self.counts.get((number, OUT), NOTHING),
+                cookie=line.get("cookie", 0),
             )
 
     @property

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from prisam_p2p.report.both_sides import Side, both_sides, sides
 from prisam_p2p.report.connection_ends import CLIENT, UNKNOWN, End, Process
 from prisam_p2p.report.hosts import RunHosts
 from prisam_p2p.report.kernel import KernelFigures, KernelSocket, Pair
@@ -121,7 +122,11 @@ def join(
     ]
     ours = sorted((c for c in joined if not c.foreign), key=lambda c: c.began_s)
     strangers = [c for c in joined if c.foreign] + [_unknown(end) for end in unknown]
-    strangers += _unrecorded(ends, kernel)
+    strangers += [
+        connection
+        for pair in _unrecorded(ends, kernel)
+        for connection in _connections(pair, (), processes, kernel)
+    ]
     return _mark_replaced(_on_hosts(ours, hosts)), _on_hosts(strangers, hosts)
 
 
@@ -145,26 +150,18 @@ def _connections(
     kernel: KernelFigures,
 ) -> list[JoinedConnection]:
     """Return the connections of one address pair: more than one if a port was used again."""
-    clients = sorted((e for e in ends if e.side == CLIENT), key=lambda e: e.t_s)
-    servers = sorted((e for e in ends if e.side != CLIENT), key=lambda e: e.t_s)
-    count = max(len(clients), len(servers))
-    theirs = [kernel.sockets.get(each, []) for each in (pair, pair[::-1])]
-    result = []
-    for i in range(count):
-        client, server = (each[i] if i < len(each) else None for each in (clients, servers))
-        at_client, at_server = (s[i] if len(s) == count else None for s in theirs)
-        result.append(_connection(pair, client, server, at_client, at_server, processes))
-    return result
+    in_order = sorted(ends, key=lambda end: end.t_s)
+    clients = [end for end in in_order if end.side == CLIENT]
+    servers = [end for end in in_order if end.side != CLIENT]
+    at_client, at_server = (kernel.sockets.get(each, []) for each in (pair, pair[::-1]))
+    both = both_sides(sides(clients, at_client), sides(servers, at_server))
+    return [_connection(pair, *each, processes) for each in both]
 
 
 def _connection(
-    pair: Pair,
-    client: End | None,
-    server: End | None,
-    at_client: KernelSocket | None,
-    at_server: KernelSocket | None,
-    processes: Mapping[str, Sequence[Process]],
+    pair: Pair, at_client: Side, at_server: Side, processes: Mapping[str, Sequence[Process]]
 ) -> JoinedConnection:
+    client, server = at_client.end, at_server.end
     client_peer = client.peer if client else server.neighbor if server else ""
     server_peer = server.peer if server else client.neighbor if client else ""
     return JoinedConnection(
@@ -175,8 +172,8 @@ def _connection(
         server_peer=server_peer,
         client_final=_final(client, server, processes.get(client_peer, ())),
         server_final=_final(server, client, processes.get(server_peer, ())),
-        client_socket=at_client,
-        server_socket=at_server,
+        client_socket=at_client.socket,
+        server_socket=at_server.socket,
     )
 
 
@@ -184,7 +181,8 @@ def _final(end: End | None, other: End | None, processes: Sequence[Process]) -> 
     """Tell whether an end's counts are complete; of a missing end: whether there were none."""
     if end is not None:
         return end.final
-    assert other is not None
+    if other is None:
+        return False
     there = [p for p in processes if p.started_s <= other.t_s]
     return there[-1].final and not there[-1].has_unknown if there else False
 
@@ -213,15 +211,11 @@ def _mark_replaced(connections: Sequence[JoinedConnection]) -> list[JoinedConnec
     return [replace(c, replaced=i not in lasting) for i, c in enumerate(connections)]
 
 
-def _unrecorded(recorded: Mapping[Pair, object], kernel: KernelFigures) -> list[JoinedConnection]:
-    """Return the connections that only the kernel knows, which does not report who opened them."""
-    found: dict[Pair, JoinedConnection] = {}
-    for pair, sockets in kernel.sockets.items():
+def _unrecorded(recorded: Mapping[Pair, object], kernel: KernelFigures) -> list[Pair]:
+    """Return the address pairs that only the kernel knows, which does not report who connected."""
+    found: dict[Pair, None] = {}
+    for pair in kernel.sockets:
         other = pair[::-1]
-        if pair in recorded or other in recorded or other in found:
-            continue
-        theirs = kernel.sockets.get(other, [])
-        found[pair] = JoinedConnection(
-            *pair, None, None, "", "", False, False, sockets[-1], theirs[-1] if theirs else None
-        )
-    return list(found.values())
+        if not (pair in recorded or other in recorded or other in found):
+            found[pair] = None
+    return list(found)

@@ -23,6 +23,7 @@ class KernelSocket:
         local, remote: host:port.
         sent: stream bytes, those sent again included; retransmitted: those sent again.
         received: stream bytes received, 1 more after the other end's FIN.
+        cookie: the kernel's number of the socket; 0: journals of earlier releases have none.
     """
 
     t_s: float
@@ -35,6 +36,7 @@ class KernelSocket:
     segs_in: int
     data_segs_out: int
     data_segs_in: int
+    cookie: int = 0
 
     @property
     def stream(self) -> int:
@@ -82,4 +84,5 @@ def read_kernel(run: RunFolder, hosts: RunHosts) -> KernelFigures:
 
 def kernel_socket(line: Line) -> KernelSocket:
     """Return a `socket` record as figures."""
-    return KernelSocket(**{name: line[name] for name in KernelSocket.__dataclass_fields__})
+    names = KernelSocket.__dataclass_fields__
+    return KernelSocket(**{name: line[name] for name in names if name in line})

@@ -1,7 +1,8 @@
 """The TCP connections of one peer: their numbers, endpoints and neighbors, by file descriptor.
 
 Both ends and the kernel see the same pair of endpoints. By this pair, bytes that we count are
-compared with bytes that the kernel counts (docs/ledger.md).
+compared with bytes that the kernel counts (docs/ledger.md). A later connection may have the same
+pair, so each end is also known by the cookie that the kernel gave to its socket.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ from prisam_p2p.measure import records
 from prisam_p2p.wire.messages import Channel
 
 _UNKNOWN = "?"
+_SO_COOKIE = 57
+"""Of asm-generic/socket.h, Linux 4.12 and later: Python has no name for it."""
 
 
 def _no() -> bool:
@@ -29,6 +33,7 @@ class TcpConnection:
     Attributes:
         side: ours, server or client.
         client, server: its endpoints, "address:port" each, or "?".
+        cookie: the kernel's number of our socket; 0 = unknown.
         neighbor: "" = not known yet, or a stranger's.
         owner: the neighbor whose key opened it; "" = none, or no message came by it yet.
         gone: whether it is closed.
@@ -48,6 +53,7 @@ class TcpConnection:
     spoke: bool = False
     hung_up: bool = False
     written: bool = False
+    cookie: int = 0
 
     @property
     def host(self) -> str:
@@ -87,10 +93,10 @@ class Connections:
             has_ended: asked after its endpoints were looked up. If it has ended, they may be those
                 of a later connection with the same descriptor.
         """
-        here, there = _endpoints(descriptor)
+        here, there, cookie = _socket_at(descriptor)
         if here != self.router or has_ended():
-            here = there = _UNKNOWN
-        connection = TcpConnection(self._number(), "server", there, here)
+            here, there, cookie = _NOT_THERE
+        connection = TcpConnection(self._number(), "server", there, here, cookie=cookie)
         self._unheard.pop(descriptor, None)
         before = self._accepted.get(descriptor)
         if before and not before.spoke:
@@ -111,10 +117,12 @@ class Connections:
         Args:
             has_ended: see `accepted`.
         """
-        here, there = _endpoints(descriptor)
+        here, there, cookie = _socket_at(descriptor)
         if there != _text(to) or here == self.router or has_ended():
-            here = there = _UNKNOWN
-        connection = TcpConnection(self._number(), "client", here, there, neighbor, channel)
+            here, there, cookie = _NOT_THERE
+        connection = TcpConnection(
+            self._number(), "client", here, there, neighbor, channel, cookie=cookie
+        )
         self._write(connection)
         return connection
 
@@ -196,18 +204,35 @@ class Connections:
                 channel,
                 heartbeat_ms,
                 self._security,
+                c.cookie,
             )
         )
 
 
-def _endpoints(descriptor: int) -> tuple[str, str]:
-    """Return (here, there) as "address:port"; unknown where the connection is closed already."""
+_NOT_THERE = (_UNKNOWN, _UNKNOWN, 0)
+
+
+def _socket_at(descriptor: int) -> tuple[str, str, int]:
+    """Return (here, there, cookie), the first two as "address:port".
+
+    Unknown where the connection is closed already.
+    """
     try:
         # A duplicate, closed at once: a longer-lived one would hold the connection's FIN back.
         with socket.socket(fileno=os.dup(descriptor)) as same:
-            return _text(same.getsockname()), _text(same.getpeername())
+            return _text(same.getsockname()), _text(same.getpeername()), _cookie(same)
     except OSError:
-        return _UNKNOWN, _UNKNOWN
+        return _NOT_THERE
+
+
+def _cookie(tcp: socket.socket) -> int:
+    """Return the kernel's number of a socket; 0 where it gives none."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        return int.from_bytes(tcp.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)
+    except OSError:
+        return 0
 
 
 def _text(endpoint: tuple[str, int]) -> str:

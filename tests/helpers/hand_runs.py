@@ -101,6 +101,7 @@ class HandConnection:
     told_by: tuple[str, ...] = ("client", "server")
     source: str = "destroyed"
     stranger: bool = False
+    cookies: tuple[int, int] | None = None
     at: tuple[str, str] | None = None
 
     @property
@@ -137,6 +138,7 @@ class HandConnection:
                 "data_segs_out": data,
                 "data_segs_in": 0,
                 "state": "CLOSE",
+                **_cookie(self, side),
             }
 
 
@@ -223,7 +225,15 @@ def _record(connection: HandConnection, number: int, side: str) -> dict:
         "channel": connection.channel,
         "heartbeat_ms": connection.heartbeat_ms,
         "security": "plain",
+        **_cookie(connection, side),
     }
+
+
+def _cookie(connection: HandConnection, side: str) -> dict[str, int]:
+    """The kernel's number of a socket, which journals of earlier releases lack."""
+    if connection.cookies is None:
+        return {}
+    return {"cookie": connection.cookies[side == "server"]}
 
 
 def write_journal(folder: Path, name: str, lines: list[dict]) -> None:

@@ -27,7 +27,8 @@ RECORDED_INFO = bytes.fromhex(
     "000000000000000000000000000000000300000000000000e803000000000000"
 ).ljust(280, b"\0")
 RECORDED_MSG = (
-    bytes.fromhex("02070000b1db96bd7f0900020000000000000000000000007f090001").ljust(72, b"\0")
+    bytes.fromhex("02070000b1db96bd7f0900020000000000000000000000007f090001").ljust(44, b"\0")
+    + struct.pack("=Q", 0x1_0000_00C7).ljust(28, b"\0")
     + bytes.fromhex("05000a0006000000")  # INET_DIAG_SHUTDOWN
     + struct.pack("=HH", 4 + len(RECORDED_INFO), 2)
     + RECORDED_INFO
@@ -91,7 +92,7 @@ def test_a_state_without_a_name_is_its_number():
 
 
 def test_a_recorded_message():
-    assert parse_diag_msg(RECORDED_MSG) == DiagSocket(ENDS, INFO)
+    assert parse_diag_msg(RECORDED_MSG) == DiagSocket(ENDS, INFO, 0x1_0000_00C7)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
+from collections import Counter
 
 import pytest
+import reused_ports
 from control_runs import records
 from launching import SMALL, asked, journal, launch, launcher, topology, wait_for
 
@@ -17,6 +22,11 @@ SLOW = """
 description = "a device that sends slowly"
 source = "none: for tests"
 up_mbit_s = 16
+"""
+TRAINS_SLOWLY = """
+description = "a device that trains for two seconds"
+source = "none: for tests"
+speed = 0.01
 """
 
 
@@ -80,6 +90,39 @@ def test_an_overlap_is_less_than_what_is_offered(tmp_path, as_it_is):
 def test_masks_of_two_layers_have_fewer_bytes(tmp_path, as_it_is):
     _, summary = run_with(tmp_path, "--similarity-layers", "last-2")
     assert 0 < payload(summary, "mask") < payload(as_it_is.summary, "mask")
+
+
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--kill-child")
+
+
+def test_ports_that_had_been_used_before_leave_nothing_unexplained(tmp_path):
+    """Each pull goes by two addresses that had a connection which only its server recorded."""
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        pytest.skip("needs unshare and ip")
+    if (tried := subprocess.run([*NAMESPACE, "true"], capture_output=True, text=True)).returncode:
+        pytest.skip(f"no network namespaces here: {tried.stderr}")
+    text = SMALL.replace("count = 6", "count = 3").replace("groups = 2", "groups = 1")
+    net, run = topology(tmp_path, text, fast=TRAINS_SLOWLY), tmp_path / "run"
+    program = [sys.executable, reused_ports.__file__, str(run)]
+    options = [net, "--run-dir", run, "--quiet", "--rounds", "1"]
+    done = subprocess.run(
+        [*NAMESPACE, *program, *map(str, options)],
+        capture_output=True,
+        text=True,
+        timeout=3 * reused_ports.DEADLINE_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    ends = [x for p in ("p00", "p01", "p02") for x in records(run, p, "connection")]
+    count = Counter((x["side"], x["client"], x["server"]) for x in ends)
+    pulls = [x for x in ends if (x["side"], x["channel"]) == ("client", "bulk")]
+    again = [x for x in pulls if count["server", x["client"], x["server"]] == 2]
+    assert len(again) >= 1
+    assert all(count["client", x["client"], x["server"]] == 1 for x in again)
+    closure = summary_of(run)["closure"]
+    assert (closure["verdict"], closure["source"]) == ("true", "kernel")
+    assert closure["judged_connections"] == closure["connections"] == 3 * 2 * 2
+    assert (closure["unexplained_bytes"], closure["failures"]) == (0, [])
+    assert closure["foreign_connections"] >= len(again)
 
 
 def test_a_donor_killed_in_the_middle_of_a_pull_leaves_nothing_unexplained(tmp_path):

@@ -156,6 +156,33 @@ def test_a_socket_that_was_seen_and_then_ended_has_one_line(path, ends):
 
 
 @needs_kernel
+def test_two_connections_of_the_same_two_addresses_are_told_apart(path, ends):
+    with (
+        KernelWatch(BetweenAddresses(ends), path, time.monotonic()) as watch,
+        socket.create_server((ends[1], 0)) as server,
+    ):
+        port = 0
+        for n_bytes in (10, 70):
+            with socket.create_connection(
+                server.getsockname(), DEADLINE_S, source_address=(ends[0], port)
+            ) as a:
+                _, port = a.getsockname()
+                b, _ = server.accept()
+                with b:
+                    b.sendall(bytes(n_bytes))
+                    a.recv(1)  # the others stay unread: the connection is reset, the port is free
+                    watch.dump()
+                    a.close()
+    sockets = [line for line in lines(path) if line["record"] == "socket"]
+    assert {line["source"] for line in sockets} == {"destroyed"}
+    assert len({line["cookie"] for line in sockets} - {0}) == 4
+    for address, counted in ((ends[0], "received"), (ends[1], "sent")):
+        here = [line for line in sockets if line["local"].startswith(address)]
+        assert [line[counted] for line in here] == [10, 70]
+        assert len({(line["local"], line["remote"]) for line in here}) == 1
+
+
+@needs_kernel
 def test_a_socket_whose_end_was_not_told_is_there_as_last_seen(path, ends, monkeypatch):
     watch = entered(ends, path)
     with connection(*ends) as (a, b):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hand_runs import CHUNK, PING, PONG, HandRun, orderly
+from hand_runs import CHUNK, PING, PONG, HandConnection, HandRun, orderly
 
 from prisam_p2p.report.closure import closure, closure_lines
 from prisam_p2p.report.ledger import make_ledger
@@ -415,6 +415,72 @@ def test_a_port_that_was_used_again_and_told_of_once(closed):
     run.connect("p02", "p01", "bulk", port=40_001, began_s=12.0, told_by=())
     result = closed(run)
     assert (result["unexplained_bytes"], result["modelled_connections"]) == (0, 2)
+
+
+def used_again(cookies=True, **first):
+    """p02's control connection to p01 has the addresses of one before, which p02 gave up.
+
+    p02 closed it before its ZeroMQ told that it was there, so only p01 recorded it, after it had
+    sent the first 10 bytes of its handshake. p01 knows nobody's name by it.
+    """
+    run = orderly()
+    again = run.connections.pop(0)
+    run.connections.insert(0, given_up(port=again.port, **first))
+    run.connections.insert(1, again)
+    for number, each in enumerate(run.connections):
+        each.cookies = (10 * number + 1, 10 * number + 2) if cookies else None
+    return run
+
+
+def given_up(port, **more):
+    options = {"began_s": 0.7, "ended_s": 0.8, "recorded_by": ("server",), "stranger": True}
+    made = HandConnection("p02", "p01", "control", port, 1000, **{**options, **more})
+    made.there.handshake, made.back.handshake = 0, 10
+    return made
+
+
+@pytest.mark.parametrize("cookies", [True, False])
+@pytest.mark.parametrize("told_by", [("client", "server"), ("server",), ("client",), ()])
+def test_a_port_used_again_after_a_connection_that_its_client_gave_up(closed, cookies, told_by):
+    """Whatever the kernel told of the first: what one end is missing is not the other one's."""
+    result = closed(used_again(cookies, told_by=told_by))
+    assert (result["unexplained_bytes"], result["failures"]) == (0, [])
+    assert (result["connections"], result["foreign_connections"]) == (3, 1)
+    assert (result["unsent_bytes"], result["torn_bytes"], result["in_flight_bytes"]) == (0, 0, 0)
+    assert result["judged_connections"] == 3
+    if cookies:
+        assert result["modelled_connections"] == 0
+
+
+def test_a_port_used_again_after_a_connection_that_its_server_never_accepted(closed):
+    again = {"recorded_by": ("client",), "told_by": ("client",), "stranger": False}
+    run = used_again(**again)
+    run.connections[0].there.handshake, run.connections[0].back.handshake = 10, 0
+    result = closed(run)
+    assert (result["unexplained_bytes"], result["failures"]) == (0, [])
+    assert (result["connections"], result["modelled_connections"]) == (4, 0)
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+@pytest.mark.parametrize("by", [-1, 1])
+def test_a_wrong_byte_is_found_though_the_port_was_used_before(closed, way, by):
+    run = used_again()
+    getattr(run.connections[1], way).extra += by
+    assert closed(run)["unexplained_bytes"] > 0
+
+
+def test_a_message_of_a_port_used_again_that_one_end_did_not_count_is_found(closed):
+    run = used_again()
+    run.connections[1].there.received = {}
+    assert closed(run)["unexplained_bytes"] >= 57
+
+
+def test_with_cookies_the_kernel_may_tell_of_one_of_two(closed):
+    run = orderly()
+    again = run.connect("p02", "p01", "bulk", port=40_001, began_s=12.0, told_by=())
+    run.connections[1].cookies, again.cookies = (1, 2), (3, 4)
+    result = closed(run)
+    assert (result["unexplained_bytes"], result["modelled_connections"]) == (0, 1)
 
 
 # --- strangers ---

@@ -1,9 +1,12 @@
 import contextlib
 import socket
+import sys
+from dataclasses import replace
 
 import pytest
 
 from prisam_p2p.measure import records
+from prisam_p2p.system import sock_diag
 from prisam_p2p.transport.connections import Connections
 from prisam_p2p.wire.messages import Channel
 
@@ -56,10 +59,21 @@ def test_both_ends_write_the_same_endpoints(tcp, connections, written):
     assert len(written) == 1  # whose the other is, is not known yet
     connections.belongs(accepted, "a", Channel.BULK)
     ends = (name(client.getsockname()), name(server.getsockname()))
-    assert written == [
+    assert [replace(each, cookie=0) for each in written] == [
         records.Connection(0, "client", *ends, "b", "bulk", 0, "plain"),
         records.Connection(1, "server", *ends, "a", "bulk", 0, "plain"),
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux numbers its sockets")
+def test_each_end_is_known_by_the_number_that_the_kernel_gave_its_socket(tcp, connections, written):
+    client, server = tcp()
+    connect(connections, client)
+    connections.belongs(accept(connections, server), "a", Channel.CONTROL)
+    cookies = {(name(each.ends[0]), name(each.ends[1])): each.cookie for each in sock_diag.dump()}
+    there = (written[0].client, written[0].server)
+    assert [each.cookie for each in written] == [cookies[there], cookies[there[::-1]]]
+    assert 0 not in cookies.values()
 
 
 def test_only_control_connections_have_heartbeats(tcp, connections, written):
@@ -84,7 +98,7 @@ def test_endpoints_of_a_connection_that_has_ended_are_unknown(tcp, connections, 
         ended = connections.connected(client.fileno(), to, "b", Channel.BULK, lambda: True)
     else:
         ended = connections.accepted(server.fileno(), lambda: True)
-    assert (ended.client, ended.server) == ("?", "?")
+    assert (ended.client, ended.server, ended.cookie) == ("?", "?", 0)
 
 
 def test_an_unheard_connection_is_kept_when_its_descriptor_is_reused(tcp, connections):
