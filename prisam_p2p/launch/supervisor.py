@@ -394,9 +394,10 @@ class Supervisor:
         if self._hosts:
             self._hosts.on_up(process)
         if self._rounds_began_s is not None:
-            self._send_roster(process)
+            # The neighbors first: they turn a key away, and count it, that they do not know yet.
             if process.has_moved:
                 self._processes.send_update(process)
+            self._send_roster(process)
 
     def _note_lost_hosts(self) -> None:
         """Take the loss of hosts in: the processes there count as ended.

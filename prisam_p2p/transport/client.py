@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,7 +22,13 @@ from prisam_p2p.transport.messenger import Outlet, descriptor_of, receive
 from prisam_p2p.transport.pacing import Pacer
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.transport.pull_manager import Patience, PullManager
-from prisam_p2p.transport.sockets import Socket, connect_dealer, news
+from prisam_p2p.transport.sockets import (
+    RECONNECT_MOST_MS,
+    RECONNECT_MS,
+    Socket,
+    connect_dealer,
+    news,
+)
 from prisam_p2p.transport.zap import why
 from prisam_p2p.wire.mask_coding import BaseMissing, MaskReceiver
 from prisam_p2p.wire.messages import (
@@ -52,6 +58,8 @@ class _Line:
         welcomed: whether the neighbor sent a Welcome on it.
         lost: whether a connection ended and no Welcome came since.
         greeted_s: when the last Hello was sent; infinity if none waits for an answer.
+        denials: how often in a row the neighbor's gate has denied this peer's key.
+        again_s: when it is to be opened again, once it was denied.
     """
 
     neighbor: str
@@ -63,6 +71,8 @@ class _Line:
     welcomed: bool = False
     lost: bool = False
     greeted_s: float = math.inf
+    denials: int = 0
+    again_s: float = math.inf
     happened: deque[tuple[int, int]] = field(default_factory=deque)
 
     def has_ended(self, descriptor: int) -> bool:
@@ -90,15 +100,19 @@ class Client:
         keys = self._me.keys
         self._public_keys = dict(keys.neighbors) if keys else {}
         self._lines: dict[tuple[str, Channel], _Line] = {}
+        self._denied: set[_Line] = set()
         self._gone: set[str] = set()
+        self._fenced: set[str] = set()
         self._io: IoThread | None = None
-        self.next_s: Callable[[float], float | None] = self._pulls.next_s
-        self.keep_time: Callable[[float], None] = self._pulls.keep_time
 
-    def begin(self, io: IoThread, roster: Mapping[str, Endpoint]) -> None:
-        """Say Hello to all neighbors."""
-        self._io, self._roster = io, dict(roster)
-        for neighbor in sorted(roster):
+    def begin(self, io: IoThread) -> None:
+        """Get ready to connect."""
+        self._io = io
+
+    def connect(self, roster: Mapping[str, Endpoint]) -> None:
+        """Say Hello to all neighbors, but for those of which something newer was said before."""
+        for neighbor in sorted(roster.keys() - self._roster.keys() - self._fenced):
+            self._roster[neighbor] = roster[neighbor]
             self._open(neighbor, Channel.CONTROL)
 
     def update_neighbor(self, neighbor: str, endpoint: Endpoint, public_key: str | None) -> None:
@@ -107,6 +121,7 @@ class Client:
         Connections to where it was before are closed, once what came by them is read; a pull goes
         on by the new ones.
         """
+        self._fenced.discard(neighbor)
         key = public_key or self._public_keys.get(neighbor)
         if (self._roster.get(neighbor), self._public_keys.get(neighbor)) == (endpoint, key):
             return
@@ -130,6 +145,7 @@ class Client:
         for line in before:
             self._drop(line)
         self._roster.pop(neighbor, None)
+        self._fenced.add(neighbor)
         self._pulls.lose(neighbor, HOST_LOST, time.monotonic())
 
     def pull(self, pulls: Sequence[Pull], timeout_s: float) -> None:
@@ -151,6 +167,21 @@ class Client:
                 self._open(pull.donor, Channel.BULK)
             elif not line.welcomed:  # its last Hello was refused or not answered
                 self._greet_when_writable(line)
+
+    def next_s(self, now: float) -> float | None:
+        """Return how long nothing is due that `keep_time` does; None = until something comes."""
+        waits = [line.again_s - now for line in self._denied]
+        if (of_pulls := self._pulls.next_s(now)) is not None:
+            waits.append(of_pulls)
+        return max(0.0, min(waits)) if waits else None
+
+    def keep_time(self, now: float) -> None:
+        """Do what is due: give pulls up, and connect again where the key was denied."""
+        self._pulls.keep_time(now)
+        for line in [each for each in self._denied if each.again_s <= now]:
+            self._drop(line)
+            later = self._open(line.neighbor, line.channel)
+            later.lost, later.denials = line.lost, line.denials
 
     def greet_again(self, unanswered_s: float) -> None:
         """Repeat each Hello that was not answered for this long: it, or its answer, was lost."""
@@ -174,7 +205,7 @@ class Client:
 
     # -- connections ---------------------------------------------------------------------
 
-    def _open(self, neighbor: str, channel: Channel) -> None:
+    def _open(self, neighbor: str, channel: Channel) -> _Line:
         assert self._io is not None
         to = self._roster[neighbor]
         keys = self._me.keys
@@ -190,6 +221,7 @@ class Client:
         line = self._lines[neighbor, channel] = _Line(neighbor, channel, *sockets)
         self._io.listen(line.monitor, partial(self._on_monitor, line))
         self._io.listen(line.socket, partial(self._on_dealer, line))
+        return line
 
     def _read_last(self, neighbor: str) -> list[_Line]:
         """Return the lines to a neighbor, once what came by them is read: they are to end."""
@@ -201,6 +233,7 @@ class Client:
 
     def _drop(self, line: _Line) -> None:
         del self._lines[line.neighbor, line.channel]
+        self._denied.discard(line)
         if line.welcomed:
             self._on_disconnected(line)
         self._close_line(line, linger_ms=0)
@@ -225,10 +258,17 @@ class Client:
                     )
                     line.connections[descriptor] = line.now
                 case zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                    line.denials = 0
                     # Each connection begins with its own Hello.
                     self._greet_when_writable(line)
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                     self._messenger.reject(line.neighbor, *why(descriptor))
+                case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                    # Where a peer has moved, a neighbor may learn its new key later than the peer
+                    # learns where the neighbor is. ZeroMQ itself does not try again.
+                    line.again_s = time.monotonic() + _pause_s(line.denials)
+                    line.denials += 1
+                    self._denied.add(line)
                 case zmq.EVENT_DISCONNECTED:
                     if closed := line.connections.get(descriptor):
                         closed.gone = True
@@ -328,3 +368,8 @@ class Client:
         if line.now is None:
             return False
         return self._messenger.send(Outlet(line.neighbor, line.socket, line.now), message)
+
+
+def _pause_s(denials: int) -> float:
+    """Return how long to wait after one more denial, as ZeroMQ does after other failures."""
+    return float(min(RECONNECT_MS << min(denials, 10), RECONNECT_MOST_MS)) / 1000

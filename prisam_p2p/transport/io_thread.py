@@ -21,6 +21,8 @@ _DRAIN_S = 2.0
 class IoThread:
     """Runs all handlers in one thread.
 
+    What it was called for before its start is done before any message is read.
+
     Args:
         begin, end: called in the thread before its first and after its last wait.
         keep_time: called after each wait.
@@ -83,6 +85,7 @@ class IoThread:
         try:
             self.listen(self._waker.fileno(), self._obey)
             self._begin()
+            self._obey_all()
             while not self._closing:
                 wait_s = self._next_s()
                 self._handle(None if wait_s is None else max(0, int(wait_s * 1000) + 1))
@@ -104,5 +107,8 @@ class IoThread:
 
     def _obey(self, _flags: int) -> None:
         self._waker.recv(4096)
+        self._obey_all()
+
+    def _obey_all(self) -> None:
         while not self._commands.empty():
             self._commands.get()()

@@ -56,14 +56,17 @@ class Server:
         self._last_mask: RoundMask | None = None
         self.port = self._router.port
 
-    def begin(self, io: IoThread, roster: Mapping[str, Endpoint]) -> None:
+    def begin(self, io: IoThread) -> None:
         """Listen."""
-        self._router.hosts = self._hosts(roster)
         self._router.begin(io)
+
+    def know(self, roster: Mapping[str, Endpoint]) -> None:
+        """Take in where the neighbors are."""
+        self._router.hosts = self._hosts(roster)
 
     def update_neighbor(self, entry: RosterEntry, roster: Mapping[str, Endpoint]) -> None:
         """Admit a neighbor's process by its key and address; end those of its earlier processes."""
-        self._router.hosts = self._hosts(roster)
+        self.know(roster)
         if entry.public_key:
             self._router.admit(entry.peer, entry.public_key)
         for session in self._sessions.expect(entry.peer, entry.incarnation):

@@ -17,6 +17,9 @@ from prisam_p2p.wire.zmtp import CURVE, PLAIN
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
 
+RECONNECT_MS, RECONNECT_MOST_MS = 100, 1000
+"""Between two attempts to connect: at first, and at most."""
+
 
 @dataclass(frozen=True)
 class SocketLimits:
@@ -118,8 +121,9 @@ def connect_dealer(
 ) -> tuple[Socket, Socket]:
     """Return a DEALER that connects from `source` to `to`, and the socket that reports on it.
 
-    A lost connection is opened again by ZeroMQ. With keys, only the owner of `server_key`'s secret
-    key is talked to.
+    A lost connection is opened again by ZeroMQ, but not one that the other side denied by its ZAP
+    gate: of that the monitor tells, and the caller connects a new DEALER. With keys, only the owner
+    of `server_key`'s secret key is talked to.
 
     Args:
         source: address; where no other peer has it, the address pair identifies the directed link.
@@ -132,12 +136,12 @@ def connect_dealer(
         dealer.set(zmq.CURVE_SERVERKEY, server_key.encode())
     dealer.set(zmq.IMMEDIATE, 1)  # else an absent peer's queue fills with stale messages
     dealer.set(zmq.CONNECT_TIMEOUT, 1000)  # with the next two: traffic resumes within a second
-    dealer.set(zmq.RECONNECT_IVL, 100)
-    dealer.set(zmq.RECONNECT_IVL_MAX, 1000)
+    dealer.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+    dealer.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MOST_MS)
     monitor = dealer.get_monitor_socket(
         zmq.EVENT_CONNECTED
         | zmq.EVENT_HANDSHAKE_SUCCEEDED
-        | (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if keys else 0)
+        | (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH if keys else 0)
         | zmq.EVENT_DISCONNECTED
     )
     if channel is Channel.CONTROL:

@@ -145,7 +145,7 @@ class Transport:
 
     def connect(self, roster: Mapping[str, Endpoint]) -> None:
         """Say Hello to all neighbors, whose ROUTERs are where `roster` says."""
-        self._roster = dict(roster)
+        self._io.call(partial(self._connect, dict(roster)))
         self._io.start()
 
     def announce(self, mask: RoundMask, snapshot: Snapshot) -> None:
@@ -261,8 +261,13 @@ class Transport:
             self._spool.close()
 
     def _begin(self) -> None:
-        self._server.begin(self._io, self._roster)
-        self._client.begin(self._io, self._roster)
+        self._server.begin(self._io)
+        self._client.begin(self._io)
+
+    def _connect(self, roster: Mapping[str, Endpoint]) -> None:
+        self._roster = {**roster, **self._roster}
+        self._server.know(self._roster)
+        self._client.connect(roster)
 
     def _update_neighbor(self, entry: RosterEntry) -> None:
         self._roster[entry.peer] = endpoint = (entry.address, entry.port)

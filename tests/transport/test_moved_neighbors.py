@@ -34,7 +34,7 @@ def entry(end, incarnation, keys=None):
 
 
 def take_up(a, update):
-    """Return once a has taken the update up: a key that it does not know yet is denied for good."""
+    """Return once a has taken the update up: a key that it does not know yet is denied."""
     done = Inbox()
     a.transport.update_neighbor(update)
     a.transport._io.call(lambda: done.put(None))
@@ -74,6 +74,24 @@ def test_a_neighbor_that_comes_back_elsewhere_is_heard_and_pulled_from_again(net
     later.transport.connect({"a": a.endpoint})
     a.wait(events.Welcomed, neighbor="b")
     assert a.wait(events.Joined, neighbor="b").incarnation == 1
+    exchange(a, later, 1)
+
+
+def test_a_key_that_is_denied_at_first_opens_connections_once_it_is_known(net):
+    """ZeroMQ gives a connection up that a gate has denied."""
+    a, b = met(net, secured=True)
+    b.transport.close()
+    assert a.wait(events.Left).neighbor == "b"
+    later = net.end("b", ["a"], incarnation=1, keys=NEW_B, resume_s=DEADLINE_S)
+    later.transport.connect({"a": a.endpoint})
+    later.transport.pull(["a"], 0)
+    for _ in range(4):  # each of its two connections, again and again
+        assert a.wait(events.MessageRejected).verdict == "unknown-key"
+    assert a.heard_of(events.Joined) == []
+    take_up(a, entry(later, 1, NEW_B))
+    assert a.wait(events.Joined, neighbor="b").incarnation == 1
+    assert later.wait(events.Welcomed).neighbor == "a"
+    assert same(later.wait(events.PullDone).pull.weights(), WEIGHTS)
     exchange(a, later, 1)
 
 
@@ -142,6 +160,10 @@ def test_a_key_that_is_newer_than_the_own_ones_is_used_from_the_first_connection
         end.wait(events.Joined)
         end.wait(events.Welcomed)
     exchange(a, b, 0)
+    assert b.heard_of(events.MessageRejected) == []  # nothing came by the key that b had before
+    assert {c.client for c in a.connections if c.side == "client"} == {
+        c.client for c in b.connections if c.side == "server"
+    }
 
 
 def test_an_update_that_says_nothing_new_leaves_connections_alone(net):
