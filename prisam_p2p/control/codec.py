@@ -41,6 +41,7 @@ REPORTS: Mapping[str, type[Report]] = {
     "fenced": messages.Fenced,
     "rounds-begun": messages.RoundsBegun,
     "at-barrier": messages.AtBarrier,
+    "trained-on-new-data": messages.TrainedOnNewData,
     "round-done": messages.RoundDone,
     "state-lost": messages.StateLost,
     "resource-lost": messages.ResourceLost,

@@ -184,6 +184,24 @@ class AtBarrier(_Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedOnNewData(_Checked):
+    """The peer has trained on other images, for the first time in this process.
+
+    Attributes:
+        fault: id of the fault that gives them; "" = what one took away is back.
+        group: data group of most of them; None = the split has no groups.
+        images: number of its training images.
+        new: how many of them it did not have before.
+    """
+
+    round_index: Round
+    fault: str
+    group: int | None
+    images: Count
+    new: Count
+
+
+@dataclass(frozen=True, slots=True)
 class RoundDone(_Checked):
     """The peer has finished a round.
 
@@ -275,6 +293,6 @@ class PeerDone(_Checked):
 
 
 Report: TypeAlias = (
-    ProcessUp | Ready | Fenced | RoundsBegun | AtBarrier | RoundDone | StateLost | ResourceLost
-    | TransferHeld | RuleRemoved | AttackActed | ConnectionsSettled | PeerDone
+    ProcessUp | Ready | Fenced | RoundsBegun | AtBarrier | TrainedOnNewData | RoundDone | StateLost
+    | ResourceLost | TransferHeld | RuleRemoved | AttackActed | ConnectionsSettled | PeerDone
 )  # fmt: skip

@@ -46,6 +46,24 @@ class DataRows(BaseModel):
     test: list[int]
 
 
+class DataChangeSpec(BaseModel):
+    """The rows of the shared images that are a peer's from a round's training on.
+
+    Attributes:
+        group: the data group of most of them.
+        fault: id of the fault that gives them; "" = what one took away comes back.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    round: int
+    group: int | None
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+    fault: str = ""
+
+
 class DeviceSpec(BaseModel):
     """The limits of the device that this process plays; None = no limit.
 
@@ -127,6 +145,8 @@ class PeerSpec(BaseModel):
         network: arguments of `enter` for a network namespace of its own; None = the launcher's.
         fan_in: peers that a baseline averages with in a round.
         true_group: peers with similar data, itself included; [] for algorithms that must not know.
+        true_group_changes: (round, those peers from then on), by round ascending.
+        data_changes: what replaces `data`, by round ascending.
         degrees: neighbor -> how many neighbors it has.
         keys: None = connections are plain. Without the secret key no process can be started.
         barriers: (round, phase) before which it waits for the launcher.
@@ -161,6 +181,8 @@ class PeerSpec(BaseModel):
     network: dict[str, int | None] | None = None
     fan_in: int = 1
     true_group: list[str] = []
+    true_group_changes: list[tuple[int, list[str]]] = []
+    data_changes: list[DataChangeSpec] = []
     degrees: dict[str, int] = {}
     keys: Keys | None = None
     barriers: list[tuple[int, Phase]] = []

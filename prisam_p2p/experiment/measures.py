@@ -13,6 +13,7 @@ import numpy as np
 
 from prisam_p2p.core.bits import unpack_bits
 from prisam_p2p.experiment.cell_folder import CellFolder
+from prisam_p2p.experiment.drift_analysis import drifted_peers, rounds_to_follow
 from prisam_p2p.experiment.mask_analysis import AnnouncedMasks, pair_auc
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import MASK, WEIGHTS
@@ -21,7 +22,7 @@ from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done
 
-SCHEMA = 3
+SCHEMA = 4
 MIB = 2**20
 
 Values = dict[str, float | None]
@@ -65,6 +66,7 @@ def measure(run: RunFolder) -> Measurements:
         "macs_share": _mean([line["macs"] / dense["macs"] for line in ends]),
         "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
+        **_drift_values(run),
         "restarted_share": _share(len(_restarts(run)), peer_rounds),
         "left_out": left["masks"] + left["pulls"] if left["judged"] else None,
         "duration_s": summary["duration_s"],
@@ -114,29 +116,45 @@ def _restarts(run: RunFolder) -> list[Line]:
 
 
 def _rounds(run: RunFolder) -> dict[int, Values]:
-    by_round: dict[int, list[dict[str, Line]]] = defaultdict(list)
+    by_round: dict[int, dict[str, dict[str, Line]]] = defaultdict(dict)
     for peer in run.peers:
         moments: dict[int, dict[str, Line]] = defaultdict(dict)
         for line in run.records(peer, "evaluated"):
             moments[line["round"]][line["moment"]] = line
         for t, found in moments.items():
-            by_round[t].append(found)
+            by_round[t][peer] = found
     aris = ari_by_round(run)
     aucs = {t: pair_auc(masks) for t, masks in _announced_by_round(run).items()}
     sent, weights = _mib_until(run)
     only = _DEPLOYS_ONLY.get(run.plan["settings"]["algorithm"])
+    ends = {t: {p: _deployable(x, only) for p, x in of.items()} for t, of in by_round.items()}
+    drifted = drifted_peers(run.data_groups)
     return {
         t: {
-            "accuracy_deployed": _mean([_deployable(each, only)["test"] for each in peers]),
-            "validation_deployed": _mean([_deployable(each, only)["validation"] for each in peers]),
-            "accuracy_aggregated": _mean([_test(each, MOMENTS[0]) for each in peers]),
-            "accuracy_trained": _mean([_test(each, MOMENTS[1]) for each in peers]),
+            "accuracy_deployed": _mean([line["test"] for line in ends[t].values()]),
+            "accuracy_drifted": _mean([x["test"] for p, x in ends[t].items() if p in drifted]),
+            "validation_deployed": _mean([line["validation"] for line in ends[t].values()]),
+            "accuracy_aggregated": _mean([_test(each, MOMENTS[0]) for each in peers.values()]),
+            "accuracy_trained": _mean([_test(each, MOMENTS[1]) for each in peers.values()]),
             "ari": aris.get(t),
             "mask_auc": aucs.get(t),
             "sent_mib": _until(sent, t),
             "weights_mib": _until(weights, t),
         }
         for t, peers in sorted(by_round.items())
+    }
+
+
+def _drift_values(run: RunFolder) -> Values:
+    """Return how the peers followed data that changed; no values where none did."""
+    followed = rounds_to_follow(run.data_groups, ari_by_round(run))
+    drifted = drifted_peers(run.data_groups)
+    ends = [line["test"] for p in sorted(drifted) if (line := run.last(p, "deployed"))]
+    found = [n for n in followed.values() if n is not None]
+    return {
+        "accuracy_drifted": _mean(ends),
+        "rounds_to_follow": _mean(found),
+        "drifts_followed": _share(len(found), len(followed)),
     }
 
 
@@ -156,7 +174,6 @@ def _test(moments: dict[str, Line], moment: str) -> float | None:
 
 
 def _announced_by_round(run: RunFolder) -> dict[int, AnnouncedMasks]:
-    groups = {peer: plan["group"] for peer, plan in run.plan["peers"].items()}
     by_round: dict[int, dict[str, Any]] = defaultdict(dict)
     n_bits = run.plan["model"]["mask_bits"]
     for peer in run.peers:
@@ -164,8 +181,12 @@ def _announced_by_round(run: RunFolder) -> dict[int, AnnouncedMasks]:
         for line in run.records(peer, "masked"):
             if line["round"] in announced_rounds and line["similarity"]:
                 by_round[line["round"]][peer] = _mask(line["similarity"], n_bits)
-    known = {peer: -1 if group is None else group for peer, group in groups.items()}
-    return {t: AnnouncedMasks(masks, known) for t, masks in sorted(by_round.items())}
+    found = {}
+    for t, masks in sorted(by_round.items()):
+        groups = run.data_groups.groups_at(t)
+        known = {peer: -1 if (g := groups.get(peer)) is None else g for peer in masks}
+        found[t] = AnnouncedMasks(masks, known)
+    return found
 
 
 def _mask(text: str, n_bits: int) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -14,7 +14,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.faults.kinds import KINDS, FaultKind, parameters_model
 from prisam_p2p.faults.scenario.timing import Edge
 from prisam_p2p.plan.link_properties import Link
-from prisam_p2p.plan.toml_file import Misfit, near, validate
+from prisam_p2p.plan.toml_file import Misfit, Told, near, validate
 
 
 class PlanTable(BaseModel):
@@ -133,6 +133,9 @@ class Occurrence(PlanTable):
             validate(self.parameters, parameters_model(self.traits.model), "")
         except ConfigError as error:
             raise Misfit(f"parameters.{error.key}", error.value, error.right) from None
+        in_training = isinstance(self.trigger, AtRound) and self.trigger.phase == "train"
+        if self.traits.changes_data and not in_training:
+            raise Misfit("trigger", Told("another"), "a round's phase train: data change there")
         return self
 
     @property

@@ -111,6 +111,9 @@ class Injector:
         if self._links:
             self._links.on_report(report)
         for firing in self.firings:
+            unapplied = firing.peer == peer and firing.applied_s is None
+            if unapplied and self.firings.act(firing).applied_by_peer(firing, report):
+                self.firings.apply(firing, now_s)  # it was down when the barrier was due
             if firing.applied_s is not None and firing.verified_s is None:
                 act, is_own = self.firings.act(firing), firing.peer == peer
                 evidence = act.on_report(firing, report) if is_own else act.observe(firing, now_s)
@@ -150,7 +153,9 @@ class Injector:
     def heal_all(self, now_s: float) -> None:
         """The rounds are over: heal what does not need a new process, so that peers can finish."""
         for firing in self.firings:
-            if firing.active and not (firing.traits.ends_process or firing.traits.is_attack):
+            traits = firing.traits
+            stays = traits.ends_process or traits.is_attack or traits.changes_data
+            if firing.active and not stays:
                 self.firings.heal(firing, now_s)
 
     # -- barriers ------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, create_model
 
 from prisam_p2p.faults.attacks import ATTACKS, Attack
-from prisam_p2p.faults.scenario import host_faults, link_faults, peer_faults
+from prisam_p2p.faults.scenario import data_faults, host_faults, link_faults, peer_faults
 from prisam_p2p.faults.scenario.fault import Fault
 from prisam_p2p.faults.scenario.timing import ScenarioTable
 from prisam_p2p.plan.link_properties import LinkState
@@ -38,6 +38,8 @@ class FaultKind:
         all_or_none: its peers are hit together, or none of them where the guard leaves one out.
         attack: a Byzantine process takes the peer's place until the heal; None = it stays honest.
         link_effect: its effect on its links; None = it is not applied to links.
+        changes_data: its peers have other data, and maybe another data group, until the heal. Their
+            specs say so, whether they are up or down.
         cuts_links: no packet passes its links until the heal.
         needs_victim: missing evidence is inconclusive: there may have been nothing to hit, such as
             a message.
@@ -53,6 +55,7 @@ class FaultKind:
     all_or_none: bool = False
     attack: Attack | None = None
     link_effect: LinkEffect | None = None
+    changes_data: bool = False
     cuts_links: bool = False
     needs_victim: bool = False
     unproven: str = "no evidence that it bit at "
@@ -124,6 +127,13 @@ KINDS: dict[str, FaultKind] = {
         f"{_ACTS}.storage:FillDisk",
         needs_victim=True,
         unproven="no state was to be written: ",
+    ),
+    "drift": FaultKind(
+        data_faults.DriftFault,
+        f"{_ACTS}.data:ChangeData",
+        changes_data=True,
+        needs_victim=True,
+        unproven="it trained on no other images: ",
     ),
     "cut": _of_links(link_faults.CutFault, link_faults.cut_effect, cuts_links=True),
     "flap": _of_links(link_faults.FlapFault, link_faults.flap_effect),

@@ -95,8 +95,15 @@ def _rest(
     if untouched is not None and hits:
         yield each.model_copy(update={"peers": untouched})
     if again is not None and _lasts(each, now.first_round):
-        trigger = AtRound(round=now.first_round, phase="train")
+        trigger = AtRound(round=_begins_again(each, now.first_round), phase="train")
         yield each.model_copy(update={"peers": again, "trigger": trigger})
+
+
+def _begins_again(each: Occurrence, first_round: int) -> int:
+    """Return the round in which an active fault starts again; data do not change any earlier."""
+    if each.traits.changes_data and isinstance(each.trigger, AtRound):
+        return max(first_round, each.trigger.round)
+    return first_round
 
 
 def _lasts(each: Occurrence, first_round: int) -> bool:

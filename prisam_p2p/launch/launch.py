@@ -12,6 +12,7 @@ from pathlib import Path
 from prisam_p2p.errors import ConfigError, PrisamError, ResourceError
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.extensions.reference import short_name
+from prisam_p2p.faults.drifts import drifts_in
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.run_faults import faults_of, plan_of
@@ -116,7 +117,7 @@ def launch(
     code = kept_in_run(loaded, inputs or {}, folder)
     settings = settings_of_code(settings, code)
     with host_engine(settings, topology) as engine:
-        prepared = prepare(topology, settings, code)
+        prepared = prepare(topology, settings, code, partial(drifts_in, faults, topology))
         with closing(prepared.images):
             if engine:
                 prepared = placed(prepared, topology, engine, quiet)
@@ -149,7 +150,13 @@ def _all_runs(
     states = dict(result.states)
     if result.is_whole and control_folder:
         create_run_dir(folder / control_folder)
-        control = replace(request, run_dir=folder / control_folder, faults=None, inputs={})
+        control = replace(
+            request,
+            plan=request.plan.without_changes(),
+            run_dir=folder / control_folder,
+            faults=None,
+            inputs={},
+        )
         last, result = control, run_reported(control, after_run)
         states |= {f"{peer} of the control run": state for peer, state in result.states.items()}
         after_run(folder)  # what the faults cost is known only now
@@ -215,7 +222,7 @@ def plan_launch(
     given = [key for key, value in overrides.items() if value is not None]
     code = load_code(settings, named_by(topology, given, trust_code, records))
     with host_engine(settings, topology) as engine:
-        prepared = prepare(topology, settings, code)
+        prepared = prepare(topology, settings, code, partial(drifts_in, faults, topology))
         with closing(prepared.images):
             if engine:
                 prepared = placed(prepared, topology, engine, quiet=True)

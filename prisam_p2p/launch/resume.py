@@ -15,6 +15,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord, sha256_of
 from prisam_p2p.faults.compiler.resolve_hosts import check_hosts
 from prisam_p2p.faults.compiler.targets import Targets, targets_of
+from prisam_p2p.faults.drifts import drifts_of
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.faults.remaining import ResumePoint, left_of
 from prisam_p2p.launch.fit import require_fit
@@ -82,7 +83,8 @@ def resume(
         raise ConfigError(str(run_dir), "", "a run that completed", right)
     settings, topology = _settings(plan, elsewhere or {}), topology_of(plan, run_dir / "plan.json")
     with host_engine(settings, topology) as engine:
-        prepared, faults = _prepared(plan, settings, run_dir, trust_code), _faults(run_dir)
+        faults = _faults(run_dir)
+        prepared = _prepared(plan, settings, faults, run_dir, trust_code)
         with closing(prepared.images):
             if engine:
                 prepared = placed(prepared, topology, engine, quiet)
@@ -169,7 +171,9 @@ def _plan(run_dir: Path) -> Plan:
     return read_plan(path)
 
 
-def _prepared(plan: Plan, settings: RunSettings, run_dir: Path, trust_code: bool) -> Prepared:
+def _prepared(
+    plan: Plan, settings: RunSettings, faults: FaultPlan | None, run_dir: Path, trust_code: bool
+) -> Prepared:
     """Return what a run was begun with, and the settings that it goes on with."""
     path = run_dir / "plan.json"
     topology = topology_of(plan, path)
@@ -177,7 +181,7 @@ def _prepared(plan: Plan, settings: RunSettings, run_dir: Path, trust_code: bool
     check_trust(plan.settings, naming)
     _check_code(plan, path)
     code = load_code(plan.settings, naming)
-    prepared = prepare(topology, settings, code)
+    prepared = prepare(topology, settings, code, lambda _: drifts_of(faults) if faults else ())
     now = prepared.plan.model_copy(update={"settings": plan.settings})
     was, would_be = (each.model_dump(exclude={"host", "hosts"}) for each in (plan, now))
     for key in was:

@@ -12,7 +12,14 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
-from prisam_p2p.control.spec import BoardSpec, DataRows, DeviceSpec, Incarnation, PeerSpec
+from prisam_p2p.control.spec import (
+    BoardSpec,
+    DataChangeSpec,
+    DataRows,
+    DeviceSpec,
+    Incarnation,
+    PeerSpec,
+)
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
@@ -20,6 +27,7 @@ from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.launch.past import Past
 from prisam_p2p.netns.choice import is_isolated, shapes_rates, shares_addresses
 from prisam_p2p.netns.interface import Network
+from prisam_p2p.plan.data_groups import DataGroups
 from prisam_p2p.plan.plan import PeerPlan, Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.settings import Security
@@ -70,6 +78,7 @@ def build_specs(
     barriers = barriers_of(faults, neighbors) if faults else {}
     held = transfer_stops(faults) if faults else {}
     index = {peer: i for i, peer in enumerate(plan.peers)}
+    groups = plan.data_groups() if plan.traits.knows_groups else None
     return [
         PeerSpec(
             peer_id=peer,
@@ -91,10 +100,12 @@ def build_specs(
             similarity_ratio=plan.similarity_ratio,
             clusters=plan.clusters,
             fan_in=plan.fan_in,
-            true_group=_true_group(plan, plan.peers[peer]),
+            true_group=groups.members_at(0, peer) if groups else [],
+            true_group_changes=_true_group_changes(groups, peer) if groups else [],
             degrees={n: len(plan.peers[n].neighbors) for n in plan.peers[peer].neighbors},
             device=_device(plan.peers[peer], paced=not shapes_rates(network)),
             data=_data(prepared, peer),
+            data_changes=_data_changes(prepared, plan, peer),
             turns_fd=facts.turns_fd,
             cores=plan.host.cores,
             board=facts.board.model_copy(update={"places": {n: index[n] for n in neighbors[peer]}}),
@@ -179,8 +190,29 @@ def _data(prepared: Prepared, peer: str) -> DataRows:
     )
 
 
-def _true_group(plan: Plan, peer: PeerPlan) -> list[str]:
-    """Return the peers of the same data group; [] for algorithms that must not know it."""
-    if not plan.traits.knows_groups:
+def _data_changes(prepared: Prepared, plan: Plan, peer: str) -> list[DataChangeSpec]:
+    """Return the later data of a peer; a control run and a baseline have no such in their plans."""
+    if not plan.peers[peer].data_changes:
         return []
-    return [other for other, each in plan.peers.items() if each.group == peer.group]
+    return [
+        DataChangeSpec(
+            round=each.round,
+            group=each.data.group,
+            train=each.data.train.tolist(),
+            validation=each.data.validation.tolist(),
+            test=each.data.test.tolist(),
+            fault=each.fault,
+        )
+        for each in prepared.changes[peer]
+    ]
+
+
+def _true_group_changes(groups: DataGroups, peer: str) -> list[tuple[int, list[str]]]:
+    """Return (round, peers of the same data group from then on), where these change."""
+    found, last = [], groups.members_at(0, peer)
+    for t in groups.moments():
+        members = groups.members_at(t, peer)
+        if members != last:
+            found.append((t, members))
+            last = members
+    return found

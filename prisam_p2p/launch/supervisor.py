@@ -30,6 +30,7 @@ from prisam_p2p.control.messages import (
     SettleConnections,
     StartRounds,
     StateLost,
+    TrainedOnNewData,
     TransferHeld,
 )
 from prisam_p2p.errors import LaunchError
@@ -382,7 +383,7 @@ class Supervisor:
             case PeerDone():
                 process.result = report
                 self._injector.on_report(peer, report, now_s)
-            case StateLost() | RuleRemoved() | AttackActed():
+            case StateLost() | RuleRemoved() | AttackActed() | TrainedOnNewData():
                 self._injector.on_report(peer, report, now_s)
             case _:
                 assert_never(report)

@@ -78,6 +78,10 @@ class Learner:
         self._device = torch.device(device)
         self._images, self._labels, self._data = images, labels, data
 
+    def load(self, data: PeerData) -> None:
+        """Train, recalibrate and evaluate on other images from now on."""
+        self._data = data
+
     def initial_weights(self, seed: int) -> Weights:
         """Return the W0 of this device's model that follows from `seed`, dense and read-only."""
         return initial_weights(self._architecture, seed)

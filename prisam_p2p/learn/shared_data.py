@@ -13,13 +13,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
 from prisam_p2p.errors import ResourceError
 from prisam_p2p.learn.dataset_pools import Dataset, Images, Indices, InputType, Labels, Part, Shape
 from prisam_p2p.learn.splits import PeerData
+
+Key = TypeVar("Key")
+"""Whose images they are: a peer, or a peer from a round on."""
 
 BLOCK_IMAGES = 512
 """Number of images that are decoded and written at a time."""
@@ -51,8 +54,8 @@ class SharedImages:
 
 
 def share(
-    dataset: Dataset, split: Mapping[str, PeerData]
-) -> tuple[SharedImages, dict[str, PeerData]]:
+    dataset: Dataset, split: Mapping[Key, PeerData]
+) -> tuple[SharedImages, dict[Key, PeerData]]:
     """Decode the images that `split` uses into an unlinked temporary file.
 
     Returns:
@@ -73,13 +76,13 @@ def share(
         file.flush()
         fd = os.dup(file.fileno())
     rows = {
-        peer: replace(
+        key: replace(
             data,
             train=np.searchsorted(train, data.train),
             validation=np.searchsorted(train, data.validation),
             test=len(train) + np.searchsorted(test, data.test),
         )
-        for peer, data in split.items()
+        for key, data in split.items()
     }
     return SharedImages(fd, len(labels), dataset.image_shape, dataset.dtype), rows
 

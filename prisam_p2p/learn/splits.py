@@ -98,17 +98,21 @@ def draw_split(
     test_pools = [np.flatnonzero(test_labels == c) for c in range(n_classes)]
     split: dict[str, PeerData] = {}
     for i, peer in enumerate(peers):
-        train, validation = _take_images(classes, counts[i], rng)
+        train, validation = take_images(classes, counts[i], rng)
         test = draw_test(test_pools, counts[i], request.test_images_per_peer, rng)
         group = int(owner[i]) if request.kind in CLUSTER_SPLITS else None
         split[peer] = PeerData(train, validation, test, group)
     return split
 
 
-def _take_images(
+def take_images(
     classes: Sequence[ClassImages], counts: Counts, rng: np.random.Generator
 ) -> tuple[Indices, Indices]:
-    """Take a peer's training and validation images, `counts` of each class together."""
+    """Take a peer's training and validation images, `counts` of each class together.
+
+    Returns:
+        Those for training, and those for validation: a fifth, at least one; both ascending.
+    """
     n_images = int(counts.sum())
     held_out = apportioned(max(1, round(n_images / 5)), counts, rng)
     taken = [
@@ -150,12 +154,18 @@ class ClassImages:
 
     Args:
         images: distinct indices, shape (n,), in the order to give them out.
+        validated, trained: those that were given out before, for validation and for training.
     """
 
-    def __init__(self, images: Indices) -> None:
+    def __init__(
+        self,
+        images: Indices,
+        validated: Indices | Sequence[int] = (),
+        trained: Indices | Sequence[int] = (),
+    ) -> None:
         self._unused: list[int] = images.tolist()
-        self._validated: list[int] = []
-        self._trained: list[int] = []
+        self._validated: list[int] = [int(i) for i in validated]
+        self._trained: list[int] = [int(i) for i in trained]
 
     def take(self, n_validation: int, n_train: int) -> tuple[Indices, Indices]:
         """Return images for validation and for training, all distinct.

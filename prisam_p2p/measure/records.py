@@ -64,6 +64,27 @@ class CaughtUp:
 
 
 @dataclass(frozen=True, slots=True)
+class DataChanged:
+    """From this round on a peer has other images, which its plan has from round `since` on.
+
+    Attributes:
+        fault: id of the fault that gives them; "": what one took away is back.
+        group: data group of most of them.
+        train, validation, test: number of images of each kind.
+        new: training images that it did not have before.
+    """
+
+    round: int
+    since: int
+    fault: str
+    group: int | None
+    train: int
+    validation: int
+    test: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """One round's local training; asked and achieved speed relative to this host."""
 
@@ -732,6 +753,7 @@ Record = (
     | Connected
     | Resumed
     | CaughtUp
+    | DataChanged
     | Trained
     | Masked
     | Offered

@@ -34,7 +34,8 @@ class Progress(pydantic.BaseModel):
     Attributes:
         rounds_done: finished rounds, which is also the next round.
         affinity: peer -> (sum of mask similarities, rounds heard).
-        validations: accuracy at the end of each round that was evaluated.
+        validations: accuracy at the end of each round that was evaluated since `data_since`.
+        data_since: the round from which the peer has its data.
         layout: digest of the network's layout, hexadecimal.
     """
 
@@ -46,6 +47,7 @@ class Progress(pydantic.BaseModel):
     affinity: dict[str, tuple[float, int]]
     validations: list[float]
     layout: str
+    data_since: int = 0
 
 
 def save_state(

@@ -50,8 +50,12 @@ class BaselinePeer(Peer):
 
     @property
     def true_group(self) -> list[str]:
-        """The peers with similar data, this one included; [] unless the traits ask for them."""
-        return self.spec.true_group
+        """The peers with similar data, this one included; [] unless the traits ask for them.
+
+        They are those of this round, where data change during the run.
+        """
+        begun = [peers for t, peers in self.spec.true_group_changes if t <= self._t]
+        return begun[-1] if begun else self.spec.true_group
 
     @does(Activity.ANNOUNCING)
     def offer(self, t: int, weights: Weights) -> None:

@@ -17,10 +17,10 @@ from prisam_p2p.learn.entry_learner import EntryLearner
 from prisam_p2p.learn.learner import Learner
 from prisam_p2p.learn.models import Architecture
 from prisam_p2p.learn.shared_data import SharedImages, open_shared
-from prisam_p2p.learn.splits import PeerData
 from prisam_p2p.learn.training import Hyperparameters
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
+from prisam_p2p.peer.data_orders import rows_of
 from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.round_book import RoundBook
@@ -60,9 +60,7 @@ def make_learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> 
     """Return the learner on this peer's images."""
     shared = SharedImages(spec.data.fd, spec.data.n_images, spec.image_shape, spec.dtype)
     images, labels = open_shared(shared)
-    data = PeerData(
-        np.array(spec.data.train), np.array(spec.data.validation), np.array(spec.data.test), None
-    )
+    data = rows_of(spec.data)
     s = spec.settings
     how = Hyperparameters(s.batch_size, s.momentum, s.gamma_l1)
     seed = int(np.random.SeedSequence([s.seed, spec.index]).generate_state(1)[0])

@@ -28,14 +28,24 @@ class Evaluations:
 
     Attributes:
         accuracy: moment -> its latest accuracy.
-        validations: validation accuracy at the end of each evaluated round, those of earlier
-            processes included.
+        validations: validation accuracy at the end of each evaluated round since `data_since`,
+            those of earlier processes included.
+        data_since: the round from which the peer has its data. Accuracies on other data are
+            forgotten: they cannot be compared.
     """
 
     def __init__(self, settings: RunSettings, final_moment: str) -> None:
         self._settings, self._final_moment = settings, final_moment
         self.accuracy: dict[str, Accuracy] = {}
         self.validations: list[float] = []
+        self.data_since = 0
+
+    def begin_anew(self, data_since: int) -> None:
+        """Forget all evaluations, unless they are of the data that the peer has now."""
+        if data_since != self.data_since:
+            self.data_since = data_since
+            self.accuracy.clear()
+            self.validations.clear()
 
     def is_due(self, t: int) -> bool:
         """Tell whether models are evaluated in round `t`."""

@@ -10,7 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
 from prisam_p2p.control.activity import Activity
-from prisam_p2p.control.messages import AtBarrier, Report, RoundDone, RoundsBegun, StateLost
+from prisam_p2p.control.messages import (
+    AtBarrier,
+    Report,
+    RoundDone,
+    RoundsBegun,
+    StateLost,
+    TrainedOnNewData,
+)
 from prisam_p2p.control.spec import Incarnation, PeerSpec, Phase
 from prisam_p2p.core import grouping, peer_choice
 from prisam_p2p.core.aggregation import aggregate
@@ -26,6 +33,7 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.state import Progress, save_state
 from prisam_p2p.peer.beginning import begin
+from prisam_p2p.peer.data_orders import DataOrders, rows_of
 from prisam_p2p.peer.evaluation import Deployment, Evaluations
 from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.neighbors import Neighbors
@@ -96,6 +104,7 @@ class Peer:
         self._loss: float | None = None
         final_moment = "after_aggregation" if neighbors else "after_training"
         self._evaluations = Evaluations(spec.settings, final_moment)
+        self._data = DataOrders(spec)
 
     @does(Activity.LOADING)
     def begin(self) -> tuple[Weights, int]:
@@ -111,6 +120,7 @@ class Peer:
             self.prune_ratio = start.progress.prune_ratio
             self._affinity = dict(start.progress.affinity)
             self._evaluations.validations = list(start.progress.validations)
+            self._evaluations.data_since = start.progress.data_since
         self.memory = dict(start.memory)
         self._report(RoundsBegun(start.round_index))
         if self._incarnation.late or self._incarnation.number:
@@ -150,6 +160,7 @@ class Peer:
         """
         self._check_parts(in_turn)
         self._wait_at_barrier(t, "train")
+        changed = self._load_data(t)
         s = self.spec.settings
         epochs = s.warmup_epochs if t == self._first else s.epochs
         rate = s.learning_rate * s.lr_decay**t
@@ -180,7 +191,31 @@ class Peer:
             )
         )
         self._loss = outcome.loss
+        if changed and outcome.steps:
+            self._report(changed)
         return trained
+
+    def _load_data(self, t: int) -> TrainedOnNewData | None:
+        """Load other images if the plan has them; return what is to be reported once trained."""
+        change = self._data.due(t)
+        if change is None:
+            return None
+        self.learner.load(rows_of(change))
+        self._evaluations.begin_anew(change.round)
+        new = self._data.note_loaded(change)
+        self._journal.write(
+            records.DataChanged(
+                round=t,
+                since=change.round,
+                fault=change.fault,
+                group=change.group,
+                train=len(change.train),
+                validation=len(change.validation),
+                test=len(change.test),
+                new=new,
+            )
+        )
+        return TrainedOnNewData(t, change.fault, change.group, len(change.train), new)
 
     @does(Activity.PRUNING)
     def prune(self, t: int, trained: Weights) -> Weights:
@@ -362,6 +397,7 @@ class Peer:
             affinity=self._affinity,
             validations=self._evaluations.validations,
             layout=self.layout.digest.hex(),
+            data_since=self._evaluations.data_since,
         )
         self._keep_state(t, weights, progress)
         if self._neighbors_if_any:

@@ -15,6 +15,7 @@ from prisam_p2p.algorithms import Traits, built_in
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.learn.dataset_pools import InputType
+from prisam_p2p.plan.data_groups import DataGroups, data_groups
 from prisam_p2p.plan.hosts_plan import HostsPlan
 from prisam_p2p.plan.link_properties import Link, LinkProperties, LinkState, states_from_names
 from prisam_p2p.plan.profile import DeviceProfile
@@ -24,6 +25,25 @@ from prisam_p2p.settings import RunSettings
 from prisam_p2p.system.host import HostFacts
 
 SCHEMA = 1
+_OF_GROUPS = {"group", "data_changes"}
+
+
+class DataChange(BaseModel):
+    """Other images that a peer gets during the run.
+
+    Attributes:
+        round: they are its data from the beginning of this round's training on.
+        group: the data group of most of them.
+        classes: training and validation images per class.
+        fault: id of the fault that gives them; "" = what one took away comes back.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    round: int
+    group: int
+    classes: list[int]
+    fault: str = ""
 
 
 class PeerPlan(BaseModel):
@@ -32,8 +52,10 @@ class PeerPlan(BaseModel):
     Attributes:
         least_prune_ratio: the smallest ratio of the grid that fits the device's budgets.
         parameters, n_bytes, macs: of the slim model at `prune_ratio`.
-        group: the peer's group in the data, None where the split has no groups.
-        classes: training and validation images per class.
+        group: the peer's group in the data at the beginning, None where the split has no groups
+            (`data_groups.py` tells the group of a round).
+        classes: training and validation images per class, at the beginning.
+        data_changes: by round ascending.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +69,7 @@ class PeerPlan(BaseModel):
     macs: int
     group: int | None
     classes: list[int]
+    data_changes: list[DataChange] = []
 
 
 class ModelPlan(BaseModel):
@@ -109,6 +132,16 @@ class Plan(BaseModel):
     def directed_links(self) -> list[Link]:
         """Return all links in both directions, sorted."""
         return sorted((peer, n) for peer, plan in self.peers.items() for n in plan.neighbors)
+
+    def data_groups(self) -> DataGroups:
+        """Return the data group of each peer in each round."""
+        peers = {p: each.model_dump(include=_OF_GROUPS) for p, each in self.peers.items()}
+        return data_groups({"peers": peers})
+
+    def without_changes(self) -> Plan:
+        """Return the plan of a run in which all peers keep their data."""
+        peers = {p: each.model_copy(update={"data_changes": []}) for p, each in self.peers.items()}
+        return self.model_copy(update={"peers": peers})
 
     def link_states(self) -> dict[Link, LinkState]:
         """Return the state of each link in `links`.

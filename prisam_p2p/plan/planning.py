@@ -5,8 +5,8 @@ All that can be wrong with the input of a run is found here, before any process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,7 @@ from prisam_p2p.core.layout import Layout
 from prisam_p2p.core.masks import prune_mask
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.cost import macs
+from prisam_p2p.learn.data_in_time import DataFrom, Drift, Pools, data_in_time
 from prisam_p2p.learn.dataset_code import dataset_from_code
 from prisam_p2p.learn.datasets import Dataset, load_dataset
 from prisam_p2p.learn.models import Architecture
@@ -27,12 +28,18 @@ from prisam_p2p.learn.splits import PeerData, SplitRequest, draw_split
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.warm_up import training_step, usable_device
 from prisam_p2p.plan.link_properties import properties_by_name
-from prisam_p2p.plan.plan import ModelPlan, PeerPlan, Plan
+from prisam_p2p.plan.plan import DataChange, ModelPlan, PeerPlan, Plan
 from prisam_p2p.plan.profile import device_prune_ratio
 from prisam_p2p.plan.topology import Topology
 from prisam_p2p.plan.user_code import NO_CODE, Code, forkable, records_of, traits_of
 from prisam_p2p.settings import EngineName, RunSettings, Split
 from prisam_p2p.system.host import HostFacts, host_facts
+
+_OF_SPLIT, _OF_LATER_DATA = 1, 2
+"""Draw the images at the beginning apart from those of later rounds."""
+
+DriftsOf = Callable[[Plan], Sequence[Drift]]
+"""Given a plan without changes of data: the changes that faults are to make."""
 
 _SIMILARITY_RATIO_IF_NOBODY_PRUNES = 0.5
 """A mask that keeps all channels is the same on every peer, and says nothing about its data."""
@@ -45,8 +52,9 @@ class Prepared:
     Attributes:
         baseline: plan of the baseline, on the same peers and data; None if there is none.
         images: all images of the dataset.
-        rows: peer -> its images, as row numbers in `images`.
+        rows: peer -> its images at the beginning, as row numbers in `images`.
         split_table: which peer has which classes, as text for people.
+        changes: peer -> its other images later, as row numbers, too, by round ascending.
     """
 
     plan: Plan
@@ -54,13 +62,20 @@ class Prepared:
     images: SharedImages
     rows: Mapping[str, PeerData]
     split_table: str
+    changes: Mapping[str, Sequence[DataFrom]] = field(default_factory=dict)
 
 
-def prepare(topology: Topology, settings: RunSettings, code: Code = NO_CODE) -> Prepared:
+def prepare(
+    topology: Topology,
+    settings: RunSettings,
+    code: Code = NO_CODE,
+    drifts_of: DriftsOf = lambda _: (),
+) -> Prepared:
     """Load the data, partition it, and plan the run and its baseline.
 
     Args:
         code: what `settings` name, loaded (`user_code.load_code`).
+        drifts_of: returns how the data of the run change; those of its baseline do not.
 
     Raises:
         ConfigError: a setting, a profile or the data does not fit the others.
@@ -74,8 +89,58 @@ def prepare(topology: Topology, settings: RunSettings, code: Code = NO_CODE) -> 
     beside = _baseline_settings(settings)
     baseline = planner.plan(beside, _code_of_baseline(code), "--baseline") if beside else None
     table = render_split(split, dataset.train_labels, dataset.n_classes)
-    images, rows = share(dataset, split)
-    return Prepared(plan, baseline, images, rows, table)
+    changes = _changes(settings, dataset, split, drifts_of(plan))
+    in_time = {p: [data, *(c.data for c in changes.get(p, ()))] for p, data in split.items()}
+    every = {(p, n): data for p, each in in_time.items() for n, data in enumerate(each)}
+    images, rows = share(dataset, every)
+    return Prepared(
+        plan=_with_changes(plan, changes, dataset),
+        baseline=baseline,
+        images=images,
+        rows={peer: rows[peer, 0] for peer in split},
+        split_table=table,
+        changes={
+            p: [replace(change, data=rows[p, n]) for n, change in enumerate(each, start=1)]
+            for p, each in changes.items()
+        },
+    )
+
+
+def _changes(
+    settings: RunSettings,
+    dataset: Dataset,
+    split: Mapping[str, PeerData],
+    drifts: Sequence[Drift],
+) -> dict[str, list[DataFrom]]:
+    """Return peer -> its other images later, as indices into the pools of the data set."""
+    pools = Pools(
+        dataset.train_labels,
+        dataset.test_labels,
+        dataset.n_classes,
+        settings.test_images_per_peer,
+        by_class=isinstance(settings.split, Split),
+    )
+    rng = np.random.default_rng([settings.seed, _OF_LATER_DATA])
+    return data_in_time(split, drifts, pools, settings.rounds, rng) if drifts else {}
+
+
+def _with_changes(plan: Plan, changes: Mapping[str, Sequence[DataFrom]], dataset: Dataset) -> Plan:
+    """Return the plan with the changes of its peers' data."""
+    found = {
+        peer: each.model_copy(
+            update={"data_changes": [_data_change(x, dataset) for x in changes.get(peer, ())]}
+        )
+        for peer, each in plan.peers.items()
+    }
+    return plan.model_copy(update={"peers": found}) if changes else plan
+
+
+def _data_change(change: DataFrom, dataset: Dataset) -> DataChange:
+    data = change.data
+    assert data.group is not None, "images of a data group"
+    own = np.concatenate([data.train, data.validation])
+    classes = class_counts(own, dataset.train_labels, dataset.n_classes).tolist()
+    return DataChange(round=change.round, group=data.group, classes=classes, fault=change.fault)
 
 
 def open_dataset(settings: RunSettings, code: Code = NO_CODE) -> Dataset:
@@ -225,7 +290,7 @@ def _slim_cost(architecture: Architecture, layout: Layout) -> Callable[[float], 
 def _split(
     topology: Topology, settings: RunSettings, dataset: Dataset, code: Code
 ) -> dict[str, PeerData]:
-    rng = np.random.default_rng([settings.seed, 1])
+    rng = np.random.default_rng([settings.seed, _OF_SPLIT])
     pools = (topology.peer_ids, dataset.train_labels, dataset.test_labels, dataset.n_classes)
     if "split" not in code:
         return draw_split(split_request(settings), *pools, rng)

@@ -97,7 +97,9 @@ class PeerSummary(_Part):
 
     Attributes:
         group: the peers of its last group, itself included.
-        data_group: of peers with similar data, None where the split has none.
+        data_group: of peers with similar data, the last one if data changed; None where the
+            split has none.
+        data_changes: (round, data group of most of the images from then on).
         params, macs: of the deployed model.
         bytes: "in" and "out" -> kind of message -> counts.
     """
@@ -110,6 +112,7 @@ class PeerSummary(_Part):
     prune_ratio: float | None = None
     group: list[str] = []
     data_group: int | None = None
+    data_changes: list[tuple[int, int]] = []
     params: int | None = None
     macs: int | None = None
     accuracy: RunAccuracy = Field(default_factory=RunAccuracy)

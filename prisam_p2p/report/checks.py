@@ -221,7 +221,8 @@ def _groups(run: RunFolder) -> Found:
     """After the last fault the groups are found about as well as before the first.
 
     Not judged where a Byzantine peer stays to the end: its harm does not go away. Nor where faults
-    go on into the last round: there is no "after".
+    go on into the last round: there is no "after". Nor where data drifted: whether the groups
+    follow is a result of the algorithm, which summary.json has (`ari_by_round`).
     """
     fired, scores = applied_faults(run), ari_by_round(run)
     if not fired:
@@ -230,6 +231,8 @@ def _groups(run: RunFolder) -> Found:
         return Found(0, [], "the data have no groups, or no peer clustered")
     if any(KINDS[f.occurrence["kind"]].is_attack and f.ended_s == math.inf for f in fired):
         return Found(0, [], "a Byzantine peer stays to the end")
+    if any(KINDS[f.occurrence["kind"]].changes_data for f in fired):
+        return Found(0, [], "data drifted: how the groups follow is a result")
     first_s = min(f.began_s for f in fired)
     over_s = max(f.began_s if f.ended_s == math.inf else f.ended_s for f in fired)
     before = [score for t, score in scores.items() if max(_grouped_s(run, t)) < first_s]

@@ -14,17 +14,20 @@ Labels = Mapping[str, int]
 
 
 def ari_by_round(run: RunFolder) -> dict[int, float]:
-    """Return round -> adjusted Rand index of the peers' clusterings against the data's groups.
+    """Return round -> adjusted Rand index of the peers' clusterings against the data groups.
 
-    Each peer clusters what it heard, itself included; the index is the mean over the peers.
+    These are the data groups of that round: they follow data that change. Each peer clusters what
+    it heard, itself included; the index is the mean over the peers.
     Rounds without a clustering (top-m has none), and splits without groups, have none.
     """
-    truth = {peer: plan["group"] for peer, plan in run.plan["peers"].items()}
     clusterings: dict[int, list[Labels]] = {}
     for peer in run.peers:
         for line in run.records(peer, "grouped"):
             clusterings.setdefault(line["round"], []).append(line["labels"])
-    indices = {t: mean_rand_index(truth, found) for t, found in sorted(clusterings.items())}
+    indices = {
+        t: mean_rand_index(run.data_groups.groups_at(t), found)
+        for t, found in sorted(clusterings.items())
+    }
     return {t: index for t, index in indices.items() if index is not None}
 
 
@@ -32,7 +35,7 @@ def mean_rand_index(truth: Mapping[str, int | None], clusterings: Iterable[Label
     """Return the mean adjusted Rand index of one round's clusterings, by peer ascending.
 
     Args:
-        truth: peer -> group of its data.
+        truth: peer -> group of its data in that round; peers that it lacks are not judged.
 
     Returns:
         None if the data have no groups, or nobody clustered others than itself.
@@ -43,7 +46,7 @@ def mean_rand_index(truth: Mapping[str, int | None], clusterings: Iterable[Label
     return fmean(
         _rand_index(tuple(truth[p] for p in heard), tuple(labels[p] for p in heard))
         for labels in judged
-        for heard in [sorted(labels)]
+        for heard in [sorted(labels.keys() & truth.keys())]
     )
 
 
@@ -70,13 +73,24 @@ def _pairs(labels: Iterable[object]) -> int:
 
 
 def chosen_in_group(run: RunFolder) -> float | None:
-    """Return, over all rounds, the share of chosen peers that are of the chooser's true group."""
-    truth = {peer: plan["group"] for peer, plan in run.plan["peers"].items()}
-    chosen = [
-        truth[peer] == truth[other]
-        for peer in run.peers
-        for line in run.records(peer, "grouped")
-        for other in line["group"]
-        if other != peer
-    ]
-    return fmean(chosen) if chosen and None not in truth.values() else None
+    """Return, over all rounds, the share of chosen peers that are of the chooser's data group.
+
+    It is that of the round in which they were chosen.
+    """
+    chosen = []
+    for t, choices in _choices(run).items():
+        truth = run.data_groups.groups_at(t)
+        if None in truth.values():
+            return None
+        chosen += [truth.get(peer) == truth.get(other) for peer, other in choices]
+    return fmean(chosen) if chosen else None
+
+
+def _choices(run: RunFolder) -> dict[int, list[tuple[str, str]]]:
+    """Return round -> (peer, another that it chose)."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    for peer in run.peers:
+        for line in run.records(peer, "grouped"):
+            others = [(peer, other) for other in line["group"] if other != peer]
+            found.setdefault(line["round"], []).extend(others)
+    return found

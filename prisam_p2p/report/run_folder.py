@@ -12,6 +12,7 @@ from typing import Any
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.folders import TWIN
 from prisam_p2p.measure.journal import read_journal
+from prisam_p2p.plan.data_groups import DataGroups, data_groups
 from prisam_p2p.wire.messages import PEER_ID
 
 Line = dict[str, Any]
@@ -50,6 +51,11 @@ class RunFolder:
         """The control run (the same plan without faults); None if there was none."""
         path = self.path / TWIN
         return RunFolder(path) if (path / "plan.json").exists() else None
+
+    @cached_property
+    def data_groups(self) -> DataGroups:
+        """The data group of each peer in each round, as planned."""
+        return data_groups(self.plan)
 
     @property
     def peers(self) -> list[str]:

@@ -34,7 +34,7 @@ class Table:
 
 @dataclass(frozen=True)
 class PeerRow:
-    """The plan of a peer; and its host, the last of several."""
+    """The plan of a peer, with its first data group; and its host, the last of several."""
 
     peer: str
     profile: str
@@ -44,6 +44,16 @@ class PeerRow:
     macs: int
     neighbors: list[str]
     host: str
+
+
+@dataclass(frozen=True)
+class DataGroupRow:
+    """A peer is of a data group from `first_round` until before `end_round` (NULL: to the end)."""
+
+    peer: str
+    first_round: int
+    end_round: int | None
+    data_group: int | None
 
 
 def columns_of(row: type) -> dict[str, str]:
@@ -74,7 +84,8 @@ def run_tables(run: RunFolder, ledger: Ledger) -> list[Table]:
         if each not in _OF_THE_KERNEL
     ]
     kernel = [_kernel_table(run, each, name) for each, name in _OF_THE_KERNEL.items()]
-    return [*ledger_tables(ledger), _peers(run, ledger.hosts), *kernel, *journal]
+    plan = [_peers(run, ledger.hosts), _data_groups(run)]
+    return [*ledger_tables(ledger), *plan, *kernel, *journal]
 
 
 def record_name(record: type) -> str:
@@ -117,6 +128,15 @@ def _peers(run: RunFolder, hosts: RunHosts) -> Table:
         for peer, plan in sorted(run.plan["peers"].items())
     ]
     return table_of("peers", PeerRow, rows)
+
+
+def _data_groups(run: RunFolder) -> Table:
+    rows = [
+        DataGroupRow(peer, each.first, each.end, each.group)
+        for peer, periods in sorted(run.data_groups.periods.items())
+        for each in periods
+    ]
+    return table_of("data_groups", DataGroupRow, rows)
 
 
 def _sql_type(hint: Any) -> str:

@@ -113,7 +113,8 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str], ledger: Ledger) -> 
         "host": ledger.hosts.of_peer(peer),
         "prune_ratio": masked["prune_ratio"] if masked else plan["prune_ratio"],
         "group": grouped["group"] if grouped else [peer],
-        "data_group": plan["group"],
+        "data_group": run.data_groups.last_of(peer),
+        "data_changes": [[x["round"], x["group"]] for x in plan.get("data_changes", ())],
         "params": deployed["parameters"] if deployed else None,
         "macs": deployed["macs"] if deployed else None,
         "accuracy": {

@@ -36,6 +36,7 @@ from prisam_p2p.control.messages import (
     SettleConnections,
     StartRounds,
     StateLost,
+    TrainedOnNewData,
     TransferHeld,
 )
 from prisam_p2p.errors import ControlError
@@ -80,6 +81,10 @@ REPORTS = [
     (Fenced("p01", 2), '"fenced","peer":"p01","least_incarnation":2'),
     (RoundsBegun(0), '"rounds-begun","round_index":0'),
     (AtBarrier(2, "pull"), '"at-barrier","round_index":2,"phase":"pull"'),
+    (
+        TrainedOnNewData(6, "drift#0", 1, 32, 30),
+        '"trained-on-new-data","round_index":6,"fault":"drift#0","group":1,"images":32,"new":30',
+    ),
     (
         RoundDone(3, {"after_training": 0.25}, 1200),
         '"round-done","round_index":3,"accuracy":{"after_training":0.25},"bytes_out":1200',

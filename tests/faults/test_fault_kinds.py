@@ -40,7 +40,8 @@ ATTACKS = {
         ("on_links", ON_LINKS),
         ("cuts_links", {"cut", "partition", "isolate", "host-cut"}),
         ("all_or_none", {"host-down"}),
-        ("needs_victim", {"pause", "memory", "full-disk", *ON_LINKS, *ON_MESSAGES}),
+        ("changes_data", {"drift"}),
+        ("needs_victim", {"pause", "memory", "full-disk", "drift", *ON_LINKS, *ON_MESSAGES}),
     ],
 )
 def test_the_kinds_with_a_trait(trait, kinds):

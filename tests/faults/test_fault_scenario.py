@@ -38,7 +38,7 @@ def test_a_scenario_is_named_after_its_file(tmp_path):
 
 
 def test_every_kind_of_the_six_families_is_known():
-    known = {*PROCESS, *LINK, *TAMPERING, "delay", *PROTOCOL, "full-disk", *HOSTS}
+    known = {*PROCESS, *LINK, *TAMPERING, "delay", *PROTOCOL, "full-disk", "drift", *HOSTS}
     assert KINDS.keys() == known
 
 
@@ -80,10 +80,11 @@ def test_ends_joins_and_attacks_are_for_good_and_the_rest_for_a_round(kind):
         "shape": "loss = 0.1", "partition": "sides = { data_groups = true }",
         "delay": ALL + '\nmessage = "mask"\nms = 1', "cut": "", "flap": "",
         **dict.fromkeys(TAMPERING, ALL + '\nmessage = "mask"'),
-        **dict.fromkeys(HOSTS, 'hosts = "h2"'),
+        **dict.fromkeys(HOSTS, 'hosts = "h2"'), "drift": ALL + '\nto = "next"',
     }  # fmt: skip
     ending = one(needs.get(kind, ALL), kind=kind).ending
-    for_good = kind in PROTOCOL or kind in ("kill", "term", "leave", "join", "host-down")
+    lasting = ("kill", "term", "leave", "join", "host-down", "drift")
+    for_good = kind in PROTOCOL or kind in lasting
     assert (ending.never, ending.rounds) == ((True, None) if for_good else (None, 1))
 
 

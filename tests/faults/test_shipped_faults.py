@@ -48,7 +48,7 @@ def test_the_targets_are_the_topologys():
 def test_scenarios_are_shipped():
     assert {path.stem for path in SHIPPED} >= {
         "kill-at-half-a-pull", "churn-30", "partition-3-rounds", "storm", "pauses", "liars",
-        "masks-lost", "host-down", "host-cut",
+        "masks-lost", "host-down", "host-cut", "drift", "seasons",
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from prisam_p2p.control.spec import AttackSpec, BoardSpec, Incarnation
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.specs import LaunchFacts, build_specs, first_incarnations
+from prisam_p2p.learn.data_in_time import Drift
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.planning import prepare
 from prisam_p2p.plan.topology import load_topology, resolve_settings
@@ -23,11 +24,13 @@ def specs_of():
     """Build the specs of ring-8 with some settings, after some past."""
     topology = load_topology(TOPOLOGIES / "ring-8.toml")
 
-    def build(past=RUN, **overrides):
-        prepared = prepare(topology, resolve_settings(topology, overrides))
+    def build(past=RUN, drifts=(), control=False, **overrides):
+        settings = resolve_settings(topology, overrides)
+        prepared = prepare(topology, settings, drifts_of=lambda _: drifts)
+        plan = prepared.plan.without_changes() if control else prepared.plan
         with closing(prepared.images):
             network = Loopback(list(prepared.plan.peers), FACTS.run_id)
-            specs = build_specs(prepared, prepared.plan, FACTS, network, None, past)
+            specs = build_specs(prepared, plan, FACTS, network, None, past)
         return {spec.peer_id: spec for spec in specs}
 
     return build
@@ -61,6 +64,36 @@ def test_only_an_algorithm_that_may_know_the_groups_is_told_them(specs_of):
     assert {tuple(spec.true_group) for spec in specs_of().values()} == {()}
     groups = specs_of(algorithm="oracle")
     assert all(peer in spec.true_group for peer, spec in groups.items())
+
+
+DRIFTS = [Drift("f#0", "p00", 1, "next", until=2)]
+
+
+def test_later_data_are_in_the_spec_and_in_the_images(specs_of):
+    before, after = specs_of()["p00"], specs_of(drifts=DRIFTS)["p00"]
+    there, back = after.data_changes
+    assert [(x.round, x.fault, x.group) for x in (there, back)] == [(1, "f#0", 1), (2, "", 0)]
+    assert (back.train, back.test) == (after.data.train, after.data.test)
+    assert after.data.n_images > before.data.n_images
+    assert max(there.train + there.validation + there.test) < after.data.n_images
+    assert not {*there.train} & {*after.data.train}
+    assert before.data_changes == specs_of(drifts=DRIFTS)["p01"].data_changes == []
+
+
+def test_a_control_run_keeps_its_data(specs_of):
+    specs = specs_of(drifts=DRIFTS, control=True, algorithm="oracle")
+    assert specs["p00"].data_changes == specs["p00"].true_group_changes == []
+
+
+def test_the_oracle_is_told_the_data_groups_of_each_round(specs_of):
+    specs = specs_of(drifts=DRIFTS, algorithm="oracle")
+    p00, mate = specs["p00"], specs["p01"]
+    assert p00.true_group == mate.true_group
+    (one, moved), (two, home) = p00.true_group_changes
+    assert (one, two, home) == (1, 2, p00.true_group)
+    assert set(moved) & set(p00.true_group) == {"p00"}
+    assert "p00" not in mate.true_group_changes[0][1]
+    assert specs_of(drifts=DRIFTS)["p00"].true_group_changes == []
 
 
 def test_first_processes_begin_with_w0():

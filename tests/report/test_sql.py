@@ -142,7 +142,7 @@ def test_every_record_is_a_table(run):
     there = {name for (name,) in rows(run, "SHOW TABLES")}
     kernel = {"socket": "sockets"}
     expected = {kernel.get(n, n) for n in map(record_name, typing.get_args(records.Record))}
-    assert there == expected | {"ledger", "connections", "peers"}
+    assert there == expected | {"ledger", "connections", "peers", "data_groups"}
     assert rows(run, "SELECT count(*) FROM guard_acted") == [(0,)]
 
 
@@ -246,4 +246,8 @@ def test_tables_are_made_of_a_run_that_was_killed_at_once(tmp_path):
     (tmp_path / "plan.json").write_text(json.dumps(plan()))
 
     run = RunFolder(tmp_path)
-    assert all(not t.rows for t in run_tables(run, make_ledger(run)) if t.name != "peers")
+    assert all(
+        not t.rows
+        for t in run_tables(run, make_ledger(run))
+        if t.name not in ("peers", "data_groups")
+    )

@@ -33,6 +33,10 @@ class Act(ABC):
     def apply(self, firing: Firing, now_s: float) -> bool:
         """Apply it; return False where the peer is down, so that there is nothing to do."""
 
+    def applied_by_peer(self, firing: Firing, report: Report) -> bool:
+        """Tell whether a report shows that the peer has done it by itself, as its spec says."""
+        return False
+
     def on_tick(self, firing: Firing) -> None:  # noqa: B027 - optional
         """Do what has to be done at each tick while it is active."""
 

@@ -26,6 +26,7 @@ from prisam_p2p.faults.fault_plan import (
     Trigger,
 )
 from prisam_p2p.faults.kinds import KINDS, FaultKind
+from prisam_p2p.faults.scenario.data_faults import DriftFault
 from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
 from prisam_p2p.faults.scenario.host_faults import HostCutFault, OnHosts
 from prisam_p2p.faults.scenario.link_faults import CutFault, PartitionFault
@@ -68,7 +69,8 @@ def draft(
     parameters = fault.parameters()
     if isinstance(fault, OnPeers):
         at = KeyPath(path.where, f"{path.key}.peers")
-        peers = draw_peers(fault.peers, targets, generator, at)
+        there = _unable_to_drift(fault, targets, path) if isinstance(fault, DriftFault) else ()
+        peers = draw_peers(fault.peers, targets, generator, at, there)
         links = links_of(peers, targets) if KINDS[fault.kind].on_links else ()
     elif isinstance(fault, OnLinks):
         at = KeyPath(path.where, f"{path.key}.links")
@@ -91,6 +93,26 @@ def draft(
         else:
             peers = targets.on_hosts(hosts)
     return Draft(fault, occurrence, trigger, _heal(fault, trigger), peers, links, parameters)
+
+
+def _unable_to_drift(fault: DriftFault, targets: Targets, path: KeyPath) -> tuple[str, ...]:
+    """Return the peers that cannot drift, as they are of the group already.
+
+    Raises:
+        ConfigError: the data have no groups, or not this one, or `ids` names such a peer.
+    """
+    groups = sorted(set(targets.data_groups.values()))
+    if len(groups) < 2:
+        right = "data in two groups or more, such as with --split cluster-pathological"
+        raise path.error("kind", fault.kind, right)
+    if fault.to == "next":
+        return ()
+    if fault.to not in groups:
+        raise path.error("to", fault.to, f'one of {", ".join(map(str, groups))}, or "next"')
+    there = tuple(peer for peer, group in targets.data_groups.items() if group == fault.to)
+    if wrong := sorted({*there} & {*(fault.peers.ids or ())}):
+        raise path.error("peers", wrong[0], f"a peer that is not of data group {fault.to} already")
+    return there
 
 
 def _heal(fault: Fault, trigger: Trigger) -> HealAt:

@@ -58,7 +58,7 @@ def _takes_down(draft: Draft) -> bool:
 
 
 def _fit_one(draft: Draft, downs: _DownTimes, limit: int) -> Fit:
-    if draft.traits.on_links:  # a link of a peer that is down can be disturbed
+    if draft.traits.on_links or draft.traits.changes_data:  # so can those of a peer that is down
         return Fit(tuple(sorted(draft.peers)))
     since = _since(draft)
     down = downs.at(since)

@@ -1,0 +1,38 @@
+"""drift: the peer has other images, which it loads by itself in the round that its spec names."""
+
+from __future__ import annotations
+
+from prisam_p2p.control.messages import Report, TrainedOnNewData
+from prisam_p2p.faults.acts.act import Act
+from prisam_p2p.faults.fault_plan import AtRound
+from prisam_p2p.faults.firing import Firing
+
+
+class ChangeData(Act):
+    """A data order: nothing is sent, because the spec of each process of the peer has it.
+
+    So it takes effect in the same round, also on a process that starts later. The evidence is that
+    the peer has trained on images that it did not have before.
+    """
+
+    def apply(self, firing: Firing, now_s: float) -> bool:
+        """See Act. A peer that is down takes the images when it is back; not one that is done."""
+        trigger = firing.occurrence.trigger
+        assert isinstance(trigger, AtRound), "checked when the scenario was read"
+        return not self._peers.is_past(firing.peer, trigger.round)
+
+    def applied_by_peer(self, firing: Firing, report: Report) -> bool:
+        """See Act."""
+        return isinstance(report, TrainedOnNewData) and report.fault == firing.occurrence.id
+
+    def on_report(self, firing: Firing, report: Report) -> str | None:
+        """See Act."""
+        match report:
+            case TrainedOnNewData(t, fault, group, images, new) if fault == firing.occurrence.id:
+                of = f"{new} of {images} training images were new, most are of data group {group}"
+                return f"it trained in round {t}: {of}" if new else None
+        return None
+
+    def heal(self, firing: Firing, now_s: float) -> bool:
+        """See Act. The peer loads what it had before, in the round that its spec names."""
+        return True
