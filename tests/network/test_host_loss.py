@@ -24,6 +24,10 @@ from launching import (
     wait_for,
 )
 
+from prisam_p2p.report.joined_connections import JoinedConnection
+from prisam_p2p.report.ledger import make_ledger
+from prisam_p2p.report.run_folder import RunFolder
+
 pytestmark = pytest.mark.network
 
 PEERS = [f"p0{i}" for i in range(6)]
@@ -149,6 +153,13 @@ def test_peers_of_a_lost_host_start_again_elsewhere_and_take_part(course_of):
         *LOST
     }
     assert pulled == "p01"  # the one of its group
+    uncounted = {(c.client_host, c.server_host) for c in unmeasured(course.run)}
+    assert uncounted <= {("h2", "h2")}  # its kernel's figures were lost with it
+
+
+def unmeasured(run: Path) -> list[JoinedConnection]:
+    """Return the connections of which no kernel told."""
+    return [c for c, _ in make_ledger(RunFolder(run)).connections if not c.measured]
 
 
 def after_fences(course: Course, peer: str) -> list[dict]:
