@@ -713,6 +713,7 @@ class Socket:
 
     Attributes:
         cookie: the kernel's number of the socket, which no other socket has.
+        bytes_acked, unacked: see TcpInfo and DiagSocket; None in runs of earlier releases.
     """
 
     local: str
@@ -727,6 +728,8 @@ class Socket:
     data_segs_in: int
     state: str
     cookie: int
+    bytes_acked: int | None = None
+    unacked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

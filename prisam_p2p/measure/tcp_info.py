@@ -41,6 +41,7 @@ _CARRIED = (1, 4, 5, 8, 9, 11)  # states of sockets that are or were connected
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
 _DIAG_MSG = 72
+_WQUEUE = 60  # idiag_wqueue: write_seq - snd_una
 _PORTS = struct.Struct("!HH")
 _COOKIE = struct.Struct("=Q")
 _INET_DIAG_INFO = 2
@@ -55,6 +56,8 @@ class TcpInfo:
         sent: stream bytes sent, retransmitted ones included; SYN and FIN are not in it.
         retransmitted: of these, bytes that were sent again.
         received: stream bytes received in order; 1 more after the other end's FIN.
+        bytes_acked: sequence numbers that the other end acknowledged: stream bytes, each counted
+            once; 1 more for the SYN of the end that opened the connection, 1 more for a FIN.
         segs_out, segs_in: segments, empty ones included; a server's SYN-ACK is not in `segs_out`.
         data_segs_out, data_segs_in: of these, segments with data.
     """
@@ -67,6 +70,7 @@ class TcpInfo:
     segs_in: int
     data_segs_out: int
     data_segs_in: int
+    bytes_acked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,14 @@ class DiagSocket:
     Attributes:
         cookie: the kernel's number of the socket, which it gives to no other. Its owner can ask
             for it, too (SO_COOKIE).
+        unacked: bytes that the process wrote and the other end has not acknowledged, sent or not;
+            1 more for a FIN.
     """
 
     ends: Ends
     info: TcpInfo
     cookie: int
+    unacked: int
 
 
 def parse_tcp_info(data: bytes) -> TcpInfo:
@@ -91,7 +98,7 @@ def parse_tcp_info(data: bytes) -> TcpInfo:
     """
     if len(data) < TCP_INFO_BYTES:
         raise ValueError(f"tcp_info of {len(data)} bytes; {TCP_INFO_BYTES} are needed, Linux 4.19")
-    received, segs_out, segs_in = struct.unpack_from("=QII", data, 128)
+    bytes_acked, received, segs_out, segs_in = struct.unpack_from("=QQII", data, 120)
     data_segs_in, data_segs_out = struct.unpack_from("=II", data, 152)
     sent, retransmitted = struct.unpack_from("=QQ", data, 200)
     return TcpInfo(
@@ -103,6 +110,7 @@ def parse_tcp_info(data: bytes) -> TcpInfo:
         segs_in=segs_in,
         data_segs_out=data_segs_out,
         data_segs_in=data_segs_in,
+        bytes_acked=bytes_acked,
     )
 
 
@@ -132,8 +140,10 @@ def parse_diag_msg(payload: bytes) -> DiagSocket | None:
         return None
     local_port, remote_port = _PORTS.unpack_from(payload, 4)
     local, remote = socket.inet_ntoa(payload[8:12]), socket.inet_ntoa(payload[24:28])
+    (unacked,) = struct.unpack_from("=I", payload, _WQUEUE)
     (cookie,) = _COOKIE.unpack_from(payload, 44)
-    return DiagSocket(((local, local_port), (remote, remote_port)), parse_tcp_info(info), cookie)
+    ends = (local, local_port), (remote, remote_port)
+    return DiagSocket(ends, parse_tcp_info(info), cookie, unacked)
 
 
 def dump_request() -> bytes:

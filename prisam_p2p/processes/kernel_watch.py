@@ -213,7 +213,8 @@ class KernelWatch:
     def _write(self, each: DiagSocket, source: str) -> None:
         local, remote = (f"{address}:{port}" for address, port in each.ends)
         figures = {name: getattr(each.info, name) for name in _FIGURES}
-        self._journal.write(records.Socket(local, remote, source, **figures, cookie=each.cookie))
+        more = {"cookie": each.cookie, "unacked": each.unacked}
+        self._journal.write(records.Socket(local, remote, source, **figures, **more))
 
 
 def _has_carried(each: DiagSocket) -> bool:

@@ -32,6 +32,7 @@ def closure(ledger: Ledger) -> dict[str, Any]:
         "unsent_bytes": sum(e.unsent for e in accounts),
         "in_flight_bytes": sum(e.in_flight for e in accounts),
         "uncounted_bytes": sum(e.uncounted for e in accounts),
+        "local_drop_bytes": sum(e.local_drops for e in accounts),
         "foreign_connections": len(ledger.foreign),
         "failures": failed,
         "lost_hosts": lost_with_hosts(ledger),
@@ -86,7 +87,9 @@ def closure_lines(closed: dict[str, Any]) -> list[str]:
     modelled, foreign = closed["modelled_connections"], closed["foreign_connections"]
     of_lost = closed.get("lost_hosts", [])
     unjudged = closed["connections"] - closed["judged_connections"] - len(of_lost)
+    local = closed.get("local_drop_bytes", 0)  # not in summaries of earlier releases
     notes = [lost] if lost else []
+    notes += [f"{local:,} B counted as sent that never left their host"] if local else []
     notes += [f"{unjudged:,} cut off, and not judged"] if unjudged else []
     notes += [f"{modelled:,} without the kernel's figures"] if modelled else []
     notes += [f"{foreign:,} foreign ones left out"] if foreign else []

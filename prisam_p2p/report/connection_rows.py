@@ -50,6 +50,7 @@ class ConnectionRow:
     sender_host: str = ""
     receiver_host: str = ""
     host_lost: bool = False
+    local_drops: int = 0
 
 
 def connection_rows(ledger: Ledger) -> Iterator[ConnectionRow]:
@@ -88,6 +89,7 @@ def _row(connection: JoinedConnection, entry: Entry) -> ConnectionRow:
         in_flight=explained.in_flight,
         uncounted=explained.uncounted,
         unexplained=explained.unexplained,
+        local_drops=explained.local_drops,
         stream=explained.stream,
         received=explained.received,
         retransmitted=cost.retransmitted,

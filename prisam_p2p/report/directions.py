@@ -9,6 +9,7 @@ from prisam_p2p.report.counts import NOTHING, Counts, stream_bytes, total
 from prisam_p2p.report.heartbeats import Account
 from prisam_p2p.report.joined_connections import JoinedConnection
 from prisam_p2p.report.kernel import KernelSocket
+from prisam_p2p.report.local_drops import streams_that_left
 
 Side = Literal["client", "server"]
 _NO_BOUND: Final = 2**62
@@ -16,7 +17,10 @@ _NO_BOUND: Final = 2**62
 
 @dataclass(frozen=True)
 class Stream:
-    """Stream bytes that the kernel reports as sent, and as received; None: not reported."""
+    """Stream bytes that left the sender, and that were received, as the kernel reports them.
+
+    None: not reported.
+    """
 
     sent: int
     received: int | None
@@ -70,17 +74,22 @@ class Direction:
     def streams(self) -> list[Stream]:
         """Return the possible meanings of the kernel's figures: a received FIN is no stream byte.
 
-        Two if only the receiver's figures are there, else one.
+        Two if only the receiver's figures are there, or if there were local drops; else one.
         """
-        sent = self.at_sender.stream if self.at_sender else None
-        came = self.at_receiver.received if self.at_receiver else None
-        if sent is not None and came is not None:
-            return [Stream(sent, came - 1 if came == sent + 1 else came)]
-        if sent is not None:
-            return [Stream(sent, None)]
-        if came is not None:
+        out, back = self.at_sender, self.at_receiver
+        if out and back:
+            came, left = back.received, streams_that_left(out, back, self.side == "client")
+            return [Stream(sent, came - 1 if came == sent + 1 else came) for sent in left]
+        if out:
+            return [Stream(out.stream, None)]
+        if back:
+            came = back.received
             return [Stream(came, came), Stream(came - 1, came - 1)][: 2 if came else 1]
         return []
+
+    def local_drops(self, stream: int) -> int:
+        """Return the bytes counted as sent that are not in the stream that left, of this length."""
+        return self.at_sender.stream - stream if self.at_sender else 0
 
     def late(self, stream: Stream) -> int:
         """Return the bytes of a heartbeat that was on its way when the other end closed.

@@ -26,7 +26,7 @@ class Explained:
 
     Attributes:
         source: kernel, or model (then `stream` is messages and handshake).
-        stream: bytes sent, each counted once.
+        stream: bytes that left the sender, each counted once.
         received: of these, bytes that arrived at the other end.
         heartbeats: number of PINGs or PONGs.
         torn: bytes of a message of which only a part arrived.
@@ -34,6 +34,7 @@ class Explained:
         in_flight: sent, never received.
         uncounted: sent after the last counts that either end wrote.
         unexplained: 0, or the check fails.
+        local_drops: counted as sent, but never left the sender; not in the stream.
     """
 
     direction: Direction
@@ -48,6 +49,7 @@ class Explained:
     in_flight: int = 0
     uncounted: int = 0
     unexplained: int = 0
+    local_drops: int = 0
 
     @property
     def judged(self) -> bool:
@@ -134,6 +136,7 @@ def _explain_direction(
         in_flight=way if fine else 0,
         uncounted=over if fine and counting else 0,
         unexplained=max(lost),
+        local_drops=direction.local_drops(stream.sent),
     )
 
 

@@ -10,6 +10,7 @@ from prisam_p2p.report.both_sides import Side, both_sides, sides
 from prisam_p2p.report.connection_ends import CLIENT, UNKNOWN, End, Process
 from prisam_p2p.report.hosts import RunHosts
 from prisam_p2p.report.kernel import KernelFigures, KernelSocket, Pair
+from prisam_p2p.report.local_drops import streams_that_left
 from prisam_p2p.wire.zmtp import MECHANISMS, PLAIN, Mechanism
 
 
@@ -67,8 +68,10 @@ class JoinedConnection:
         there, here = self.client_socket, self.server_socket
         if there is None or here is None:
             return False
+        ways = ((there, here, True), (here, there, False))
         return any(
-            a.retransmitted and a.stream > b.received for a, b in ((there, here), (here, there))
+            out.retransmitted and min(streams_that_left(out, back, opened)) > back.received
+            for out, back, opened in ways
         )
 
     @property

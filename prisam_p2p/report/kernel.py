@@ -24,6 +24,8 @@ class KernelSocket:
         sent: stream bytes, those sent again included; retransmitted: those sent again.
         received: stream bytes received, 1 more after the other end's FIN.
         cookie: the kernel's number of the socket; 0: journals of earlier releases have none.
+        bytes_acked: bytes that the other end acknowledged, SYN and FIN included; unacked: bytes
+            written and never acknowledged, FIN included. None: the run did not record them.
     """
 
     t_s: float
@@ -37,10 +39,15 @@ class KernelSocket:
     data_segs_out: int
     data_segs_in: int
     cookie: int = 0
+    bytes_acked: int | None = None
+    unacked: int | None = None
 
     @property
     def stream(self) -> int:
-        """Stream bytes that went out, each counted once."""
+        """Stream bytes that TCP counted as sent, less those it sent again.
+
+        Local drops are in it (local_drops.py): what really left may be less.
+        """
         return self.sent - self.retransmitted
 
 

@@ -67,11 +67,12 @@ def counted_cost(
     Args:
         out, back: the sender's socket, and the receiver's.
         side: of the sender.
-        stream: bytes sent, each counted once.
+        stream: bytes that left the sender, each counted once. What `out` counted beyond it are
+            local drops: their segments, taken for full ones, are no part of the cost.
         bulk, mtu: as in `wire_cost`.
     """
     again = out.retransmitted if out else 0
-    data, pure = _data_segments(out, back), _pure_segments(out, back, side)
+    data, pure = _data_segments(out, back, stream, mtu), _pure_segments(out, back, side)
     if mtu <= ethernet.MTU:
         return _cost(stream, side, KERNEL, again, data, pure)
     data = ethernet.data_segments(data, stream + again)
@@ -109,10 +110,17 @@ def _modelled(explained: Explained, bulk: bool) -> WireCost:
     return _cost(explained.stream, side, MODEL, 0, data, pure)
 
 
-def _data_segments(out: KernelSocket | None, back: KernelSocket | None) -> int:
-    if out:
+def _data_segments(
+    out: KernelSocket | None, back: KernelSocket | None, stream: int, mtu: int
+) -> int:
+    """Return the segments with data that left the sender: at least those that arrived."""
+    arrived = back.data_segs_in if back else 0
+    if not out:
+        return arrived
+    if out.stream == stream:
         return out.data_segs_out
-    return back.data_segs_in if back else 0
+    dropped = ethernet.segments(out.stream - stream, mtu)
+    return max(arrived, out.data_segs_out - dropped)
 
 
 def _pure_segments(out: KernelSocket | None, back: KernelSocket | None, side: Side) -> int:

@@ -24,7 +24,9 @@ TUNNEL_MTU = MTU - 50
 LOOPBACK_MTU = 65536
 """Largest IP packet on loopback, bytes: one segment there is up to 46 on Ethernet."""
 
-MSS = MTU - 20 - 20 - 12
+_HEADERS = 20 + 20 + 12
+
+MSS = MTU - _HEADERS
 """Stream bytes of a full segment: MTU less IPv4 20, TCP 20, TCP timestamps 12."""
 
 SEGMENT_HEADER_BYTES = 66
@@ -37,9 +39,9 @@ SYN_ACK_BYTES = SEGMENT_HEADER_BYTES + SYN_EXTRA
 """The server's SYN-ACK; it belongs to no socket yet, so no socket counts it."""
 
 
-def segments(n_bytes: int) -> int:
+def segments(n_bytes: int, mtu: int = MTU) -> int:
     """Return the number of segments that `n_bytes` need when they are sent on their own."""
-    return -(-n_bytes // MSS)
+    return -(-n_bytes // (mtu - _HEADERS))
 
 
 def data_segments(counted: int, sent: int) -> int:

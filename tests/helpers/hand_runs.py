@@ -68,6 +68,7 @@ class Half:
         lost: sent, not received.
         fin: the receiver saw the sender's FIN.
         handshake: None = a whole one.
+        dropped: counted as sent, but dropped by the sender's own queue and sent again as new.
     """
 
     sent: dict[tuple[str, int], Figures] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Half:
     fin: bool = False
     handshake: int | None = None
     retransmitted: int = 0
+    dropped: int = 0
     basis: str = "sent"
 
     def both(self, kind: str, at: int, figures: Figures) -> None:
@@ -124,13 +126,14 @@ class HandConnection:
             (out, into), (sent, came) = halves[side], sizes[side]
             local, remote = addresses if side == "client" else addresses[::-1]
             data = 2 + sum(figures[0] for figures in out.sent.values())
+            data += -(-out.dropped // 1448)
             yield {
                 "t_s": self.ended_s,
                 "record": "socket",
                 "local": local,
                 "remote": remote,
                 "source": self.source,
-                "sent": sent + out.retransmitted,
+                "sent": sent + out.retransmitted + out.dropped,
                 "retransmitted": out.retransmitted,
                 "received": came - into.lost + int(into.fin),
                 "segs_out": data + 5,
@@ -139,6 +142,8 @@ class HandConnection:
                 "data_segs_in": 0,
                 "state": "CLOSE",
                 **_cookie(self, side),
+                "bytes_acked": sent - out.lost + int(out.fin) + int(side == "client"),
+                "unacked": out.lost,
             }
 
 

@@ -42,6 +42,7 @@ INFO = TcpInfo(
     segs_in=3,
     data_segs_out=1,
     data_segs_in=0,
+    bytes_acked=1002,  # SYN, 1000 bytes, FIN
 )
 ENDS = (("127.9.0.2", 45531), ("127.9.0.1", 38589))
 
@@ -58,6 +59,7 @@ def test_a_recorded_struct():
 @pytest.mark.parametrize(
     ("field", "offset", "form"),
     [
+        ("bytes_acked", 120, "=Q"),
         ("received", 128, "=Q"),
         ("segs_out", 136, "=I"),
         ("segs_in", 140, "=I"),
@@ -92,7 +94,7 @@ def test_a_state_without_a_name_is_its_number():
 
 
 def test_a_recorded_message():
-    assert parse_diag_msg(RECORDED_MSG) == DiagSocket(ENDS, INFO, 0x1_0000_00C7)
+    assert parse_diag_msg(RECORDED_MSG) == DiagSocket(ENDS, INFO, 0x1_0000_00C7, unacked=0)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def test_an_orderly_run_closes(closed):
         "unsent_bytes": 0,
         "in_flight_bytes": 0,
         "uncounted_bytes": 0,
+        "local_drop_bytes": 0,
         "foreign_connections": 0,
         "failures": [],
         "lost_hosts": [],
@@ -319,6 +320,87 @@ def test_bytes_that_a_kernel_sent_again_in_vain_are_lost_on_the_way(closed, agai
     result = closed(run)
     assert (result["unexplained_bytes"] == 0) == (again > 0)
     assert result["in_flight_bytes"] == again
+
+
+# --- what the sender's own queue dropped ---
+
+
+def dropping(dropped=247_980, retransmitted=1448, fin=True):
+    """p01, the donor, counts more as sent than it ever wrote: its queue was full."""
+    run = orderly()
+    giving = run.connections[1].back
+    giving.dropped, giving.retransmitted, giving.fin = dropped, retransmitted, fin
+    return run
+
+
+@pytest.mark.parametrize("dropped", [1, 1448, 247_980])
+@pytest.mark.parametrize("retransmitted", [0, 1448])
+@pytest.mark.parametrize("fin", [True, False])
+def test_local_drops_are_a_figure_of_their_own(tmp_path, dropped, retransmitted, fin):
+    run = dropping(dropped + fin, retransmitted, fin)
+    ledger = make_ledger(run.write(tmp_path))
+    giving = [*ledger.entries][3][1].explained
+    assert (giving.stream, giving.received) == (300_187, 300_187)
+    assert (giving.local_drops, giving.in_flight, giving.direction.cut) == (dropped + fin, 0, False)
+    closed = closure(ledger)
+    assert (closed["verdict"], closed["local_drop_bytes"]) == ("true", dropped + fin)
+    assert closed["torn_bytes"] == closed["unsent_bytes"] == closed["in_flight_bytes"] == 0
+    told = closure_lines(closed)[0]
+    assert told.endswith(f"; {dropped + fin:,} B counted as sent that never left their host")
+
+
+def test_local_drops_are_not_on_the_wire(tmp_path):
+    costs = []
+    for number, run in enumerate((orderly(), dropping(247_980, 0))):
+        (tmp_path / str(number)).mkdir()
+        costs.append([*make_ledger(run.write(tmp_path / str(number))).entries][3][1].cost)
+    assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize("fault", [lacking_a_sent_byte, lacking_a_received_byte])
+def test_local_drops_excuse_no_byte_of_the_other_direction(closed, fault):
+    run = dropping()
+    fault(run)
+    assert closed(run)["unexplained_bytes"] == 1
+
+
+@pytest.mark.parametrize("n_bytes", [-2, 2, 1448])
+def test_local_drops_excuse_no_bytes_of_their_own_direction(closed, n_bytes):
+    run = dropping()
+    run.connections[1].back.extra = n_bytes
+    assert closed(run)["unexplained_bytes"] >= abs(n_bytes) - 1
+
+
+def test_bytes_lost_on_the_way_are_no_local_drops(tmp_path):
+    """The link was cut: 300 bytes were never acknowledged, and 5000 had not left before."""
+    run = dropping(5000, 300, fin=False)
+    giving = run.connections[1].back
+    giving.lost = 300
+    giving.received["weights", 0] = (1, 299_700, 26, 11, 104)
+    found = closure(make_ledger(run.write(tmp_path)))
+    figures = [found[f"{name}_bytes"] for name in ("unexplained", "in_flight", "local_drop")]
+    assert sum(figures[1:]) == 5300
+    assert figures[0] == 0
+    assert figures[2] in (5000, 5001)
+
+
+def without_acked(run, folder):
+    """Write a run as earlier releases did."""
+    made = run.write(folder)
+    path = folder / "journal" / "kernel.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line.pop("bytes_acked", None), line.pop("unacked", None)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return type(made)(folder)
+
+
+@pytest.mark.parametrize(("make", "unexplained"), [(orderly, 0), (dropping, 247_980)])
+def test_runs_of_earlier_releases_are_judged_as_before(tmp_path, make, unexplained):
+    run = make() if make is orderly else make(retransmitted=0)
+    found = closure(make_ledger(without_acked(run, tmp_path)))
+    assert found["unexplained_bytes"] == unexplained
+    assert found["local_drop_bytes"] == 0
 
 
 @pytest.mark.parametrize(("there", "back"), [(0, 0), (64, 0), (107, 64), (107, 107)])
