@@ -213,8 +213,10 @@ class KernelWatch:
     def _write(self, each: DiagSocket, source: str) -> None:
         local, remote = (f"{address}:{port}" for address, port in each.ends)
         figures = {name: getattr(each.info, name) for name in _FIGURES}
-        more = {"cookie": each.cookie, "unacked": each.unacked}
-        self._journal.write(records.Socket(local, remote, source, **figures, **more))
+        cookie, unacked = each.cookie, each.unacked
+        self._journal.write(
+            records.Socket(local, remote, source, **figures, cookie=cookie, unacked=unacked)
+        )
 
 
 def _has_carried(each: DiagSocket) -> bool:
