@@ -2,7 +2,7 @@
 
 Linux counts a segment as sent when it hands it to the interface's queue. If that queue is full, the
 segment is dropped there, and TCP takes it for new when it sends it once more: it is counted as sent
-twice, and never as retransmitted. docs/decisions/0050-local-drops.md.
+twice, and never as retransmitted. docs/decisions/0051-local-drops.md.
 """
 
 from __future__ import annotations
