@@ -28,6 +28,7 @@ from prisam_p2p.extensions.installed import installed, names_code
 from prisam_p2p.extensions.reference import HOW, CodeKind
 
 MOST_ROUNDS = 100_000
+_MEMORY_OF_W0 = 0.6
 
 
 class _Described(StrEnum):
@@ -66,11 +67,47 @@ class InitialWeights(StrEnum):
     OWN = "own"
 
 
+def _lines(names: type[_Described]) -> str:
+    """Return `names` with a line about each, for help."""
+    return "; ".join(f"{each}: {each.description}" for each in names)
+
+
 class PruneOrder(StrEnum):
     """Which of Algorithm 1's steps 7 (train) and 8 (prune) comes first."""
 
     AFTER_AGGREGATION = "after-aggregation"
     AFTER_TRAINING = "after-training"
+
+
+class MaskBy(_Described):
+    """What decides which channels a peer keeps."""
+
+    GAMMA = ("gamma", "those with the largest gammas, ranked anew in every round (the method)")
+    GAMMA_ONCE = (
+        "gamma-once",
+        "those with the largest gammas in a peer's first round, kept from then on",
+    )
+    RANDOM_COMMON = ("random-common", "channels drawn by the seed, the same on every peer")
+    RANDOM_OWN = ("random-own", "channels drawn by the seed, other ones on each peer")
+
+
+class RankBy(_Described):
+    """How the channels of an average are ranked before it is pruned."""
+
+    RETAINERS = ("retainers", "by the mean gamma of the members that retain a channel")
+    VOTES = ("votes", "by the mean over all members: one that dropped the channel counts as 0")
+
+
+class SimilarityBy(_Described):
+    """Which channels a peer announces as its similarity mask."""
+
+    GAMMA = ("gamma", "those with the largest gammas after training")
+    GAMMA_CHANGE = ("gamma-change", "those whose gamma this round's training moved most")
+    GAMMA_OF_W0 = (
+        "gamma-of-w0",
+        "those with the largest gammas after W0, not the group's model, is trained on the peer's "
+        "data: they follow the data, whatever the groups were",
+    )
 
 
 class Grouping(_Described):
@@ -452,6 +489,31 @@ class RunSettings(BaseModel):
         "number is a multiple of this, so that dropped channels can return; 0 = never.",
         ge=0,
     )
+    regrow_share: float = _setting(
+        Heading.METHOD,
+        0.0,
+        "Exchange this share of each layer's channels, the weakest, for dead ones in every round: "
+        "they are rebuilt from W0, trained, and stay if their gamma then ranks; 0 = off.",
+        ge=0,
+        le=0.5,
+    )
+    mask_by: MaskBy = _setting(
+        Heading.METHOD,
+        MaskBy.GAMMA,
+        f"What decides which channels a peer keeps. {_lines(MaskBy)}. All but gamma are controls: "
+        "they tell what choosing by gamma is worth.",
+    )
+    prune_w0: bool = _setting(
+        Heading.METHOD,
+        False,
+        "Prune W0 to rho before round 0, to channels drawn by the seed (--mask-by random-own: each "
+        "peer its own), so that no round trains the dense model.",
+    )
+    rank_by: RankBy = _setting(
+        Heading.METHOD,
+        RankBy.RETAINERS,
+        f"How the channels of an average are ranked before it is pruned. {_lines(RankBy)}.",
+    )
     accuracy_guard: float | None = _setting(
         Heading.METHOD,
         None,
@@ -498,11 +560,34 @@ class RunSettings(BaseModel):
         "all",
         "Layers whose mask bits are announced: all, or last-N (last-3: fewer bytes).",
     )
+    similarity_by: SimilarityBy = _setting(
+        Heading.METHOD,
+        SimilarityBy.GAMMA,
+        f"Which channels a peer announces. {_lines(SimilarityBy)}.",
+    )
+    similarity_every: int = _setting(
+        Heading.METHOD,
+        1,
+        "With gamma-of-w0: train W0 in every round whose number is a multiple of this, for "
+        "--epochs passes over the local data; in the rounds between, the last mask holds.",
+        ge=1,
+    )
+    similarity_memory: float | None = _setting(
+        Heading.METHOD,
+        None,
+        "Weight of the scores of earlier rounds in those that a mask is made of: higher values are "
+        "less noisy, and follow data that change later.",
+        unset="0.6 with gamma-of-w0, else 0",
+        ge=0,
+        lt=1,
+    )
     similarity_ratio: float | None = _setting(
         Heading.METHOD,
         None,
-        "Prune ratio of the announced masks, the same on all peers.",
-        unset="the largest rho; 0.5 if no peer prunes",
+        "Prune ratio of the announced masks, the same on all peers. Above the largest rho, masks "
+        "follow the gammas of a model whose channels no longer change.",
+        unset="the largest rho, 0.5 if no peer prunes; with --similarity-by gamma-change or a "
+        "--mask-by other than gamma, half of what that leaves: (1 + it) / 2",
         ge=0,
         lt=1,
     )
@@ -664,6 +749,13 @@ class RunSettings(BaseModel):
         ge=1,
         le=2000,
     )
+
+    @property
+    def remembers(self) -> float:
+        """The weight of earlier scores in an announced mask."""
+        if self.similarity_memory is not None:
+            return self.similarity_memory
+        return _MEMORY_OF_W0 if self.similarity_by is SimilarityBy.GAMMA_OF_W0 else 0.0
 
     @property
     def built_in_algorithm(self) -> Algorithm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from prisam_p2p.core.layout import Array, Layout, Mask, PeerId, TensorLayout, Weights
 from prisam_p2p.core.robust import median_over_retainers, trimmed_mean_over_retainers
@@ -40,6 +41,21 @@ def aggregate(
     union = np.logical_or.reduce([weights.mask for weights in ordered])
     tensors = {t.name: _average(t, ordered, aggregation) for t in layout.tensors}
     return Weights(layout.full_mask(), tensors), union
+
+
+def votes(members: Mapping[PeerId, Weights]) -> npt.NDArray[np.float64]:
+    """Return the share of the members that retain each channel, shape (layout.n_bits,).
+
+    A mean gamma over the retainers times this is the mean over all members, where a member that
+    dropped the channel counts as 0: one retainer among many then ranks low.
+
+    Raises:
+        ValueError: there are no members.
+    """
+    if not members:
+        raise ValueError("no members to count")
+    masks = [weights.mask for weights in members.values()]
+    return np.asarray(np.mean(masks, axis=0, dtype=np.float64))
 
 
 def _average(tensor: TensorLayout, members: list[Weights], aggregation: Aggregation) -> Array:

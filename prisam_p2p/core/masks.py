@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from prisam_p2p.core.layout import Layout, Mask, State, Weights, narrow
+from prisam_p2p.core.layout import Layout, Mask, State, Weights, narrow, widen
 
 Importance = npt.NDArray[np.float64]
 
@@ -51,6 +51,33 @@ def importance(layout: Layout, full: State) -> Importance:
     return scores
 
 
+def gamma_change(layout: Layout, before: Weights, after: Weights) -> Importance:
+    """Score every mask bit by how far training moved its scale factors, in either direction.
+
+    What all members of a group have in common, the average that they began with, cancels out.
+
+    Args:
+        before: what the training began with.
+        after: what it led to.
+
+    Returns:
+        Shape (layout.n_bits,), >= 0; as `importance`, of the differences. A channel that one of
+        the two lacks scores 0.
+
+    Source: ours, docs/decisions/0052-a-mask-that-adapts.md.
+    """
+    both = before.mask & after.mask
+    old, new = (widen(layout, narrow(layout, each, both)).tensors for each in (before, after))
+    names = {f"{view.layer}.weight" for each in layout.sets for view in each.views}
+    moved = {n: np.asarray(new[n], np.float64) - np.asarray(old[n], np.float64) for n in names}
+    return importance(layout, moved)
+
+
+def random_scores(layout: Layout, rng: np.random.Generator) -> Importance:
+    """Draw a score in [0, 1) for every mask bit: a ranking that says nothing about the data."""
+    return rng.random(layout.n_bits)
+
+
 def prune_mask(layout: Layout, scores: Importance, prune_ratio: float) -> Mask:
     """Drop the lowest fraction `prune_ratio` of every channel set.
 
@@ -75,13 +102,20 @@ def prune_mask(layout: Layout, scores: Importance, prune_ratio: float) -> Mask:
     return mask
 
 
-def prune(layout: Layout, full: Weights, retained: Mask, prune_ratio: float) -> Weights:
+def prune(
+    layout: Layout,
+    full: Weights,
+    retained: Mask,
+    prune_ratio: float,
+    scores: Importance | None = None,
+) -> Weights:
     """Prune(W, rho) of Algorithm 1: rank the retained channels and keep the best.
 
     Args:
         full: weights in full coordinates (mask all ones), zero where absent.
         retained: shape (layout.n_bits,): the channels that exist; no other is kept.
         prune_ratio: rho, in [0, 1).
+        scores: what to rank by, shape (layout.n_bits,), >= 0; None = gamma, by `importance`.
 
     Returns:
         The slim weights. Where fewer channels exist than rho asks to keep, all of them stay.
@@ -90,18 +124,19 @@ def prune(layout: Layout, full: Weights, retained: Mask, prune_ratio: float) -> 
         ValueError: prune_ratio is outside [0, 1), or a score is NaN or infinite.
     """
     # -1 is below 0, the score of an existing channel whose gamma is 0.
-    scores = np.where(retained, importance(layout, full.tensors), -1.0)
+    scores = importance(layout, full.tensors) if scores is None else scores
+    scores = np.where(retained, scores, -1.0)
     return narrow(layout, full, prune_mask(layout, scores, prune_ratio) & retained)
 
 
-def similarity_mask(layout: Layout, full: State, ratio: float, layers: str) -> Mask:
+def similarity_mask(layout: Layout, scores: Importance, ratio: float, layers: str) -> Mask:
     """Return the mask that a peer announces: the top channels at one ratio common to the run.
 
-    With equal prune ratios this is the structure mask. With mixed ratios, structure masks would
-    group devices by their ratio instead of their data.
+    By gamma, with equal prune ratios, this is the structure mask. With mixed ratios, structure
+    masks would group devices by their ratio instead of their data.
 
     Args:
-        full: tensors in dense shapes.
+        scores: what to rank by, shape (layout.n_bits,): `importance` or `gamma_change`.
         ratio: rho_m, the run's common prune ratio, in [0, 1).
         layers: `all`, or `last-N` for the last N channel sets.
 
@@ -109,11 +144,11 @@ def similarity_mask(layout: Layout, full: State, ratio: float, layers: str) -> M
         Shape (similarity_bits(layout, layers),).
 
     Raises:
-        ValueError: ratio is outside [0, 1), or a scale factor is NaN or infinite.
+        ValueError: ratio is outside [0, 1), or a score is NaN or infinite.
 
     Source: ours, docs/decisions/0004-similarity-mask.md.
     """
-    mask = prune_mask(layout, importance(layout, full), ratio)
+    mask = prune_mask(layout, scores, ratio)
     return mask[-similarity_bits(layout, layers) :]
 
 

@@ -102,6 +102,32 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """W0 was trained on this peer's data, to make its mask; fields as of `Trained`."""
+
+    round: int
+    epochs: int
+    steps: int
+    images: int
+    loss: float | None
+    learning_rate: float
+    parameters: int
+    cpu_s: float
+    wall_s: float
+    speed_asked: float
+    speed_achieved: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Regrown:
+    """This round's training tried so many regrown channels; pruning let so many of them stay."""
+
+    round: int
+    tried: int
+    stayed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Masked:
     """The structure mask that this round's weights are pruned to, and what is announced."""
 
@@ -759,6 +785,8 @@ Record = (
     | DataChanged
     | Trained
     | Masked
+    | Regrown
+    | Probed
     | Offered
     | Announced
     | Heard

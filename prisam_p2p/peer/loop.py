@@ -16,7 +16,7 @@ def prisam(me: Peer) -> None:
     """Run all rounds of Algorithm 1, then deploy the better of the last round's two models."""
     weights, first = me.begin()  # W0 and 0, or what an earlier process left
     for t in me.rounds_from(first):
-        trained = me.train(t, weights)  # 7: W_i = Train(W_G, own data)
+        trained = me.train_and_regrow(t, weights)  # 7: W_i = Train(W_G, own data)
         own = me.prune(t, trained)  # 8: (W~_i, M_i) = Prune(W_i, rho_i)
 
         me.announce(t, trained, own)  # 1: send the mask to all neighbors, offer the weights

@@ -8,6 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
 
 from prisam_p2p.control.activity import Activity
 from prisam_p2p.control.messages import (
@@ -20,12 +23,12 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.control.spec import Incarnation, PeerSpec, Phase
 from prisam_p2p.core import grouping, peer_choice
-from prisam_p2p.core.aggregation import aggregate
+from prisam_p2p.core.aggregation import aggregate, votes
 from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.defence import norm_ratios, outliers
-from prisam_p2p.core.layout import Array, Layout, Mask, Weights, widen
-from prisam_p2p.core.masks import prune, similarity_mask
+from prisam_p2p.core.layout import Array, Layout, Mask, Weights
+from prisam_p2p.core.masks import Importance
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.learner import Accuracy, Learner
 from prisam_p2p.learn.pace import Pace
@@ -33,14 +36,18 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.state import Progress, save_state
 from prisam_p2p.peer.beginning import begin
+from prisam_p2p.peer.channel_choice import ChannelChoice
 from prisam_p2p.peer.data_orders import DataOrders, rows_of
 from prisam_p2p.peer.evaluation import Deployment, Evaluations
 from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.own_grouping import OwnGrouping, own_groups
 from prisam_p2p.peer.turns import Turns
-from prisam_p2p.settings import Grouping, PruneOrder, PullPart
+from prisam_p2p.settings import Grouping, MaskBy, PruneOrder, PullPart, RankBy, SimilarityBy
 from prisam_p2p.system.process_limits import check_room_for_blas
+
+_SCORES = "similarity.scores"
+"""In a peer's memory: what its announced masks are made of."""
 
 
 class Peer:
@@ -98,7 +105,12 @@ class Peer:
         self.marks = marks or Marks()
         self._turns = Turns(spec.turns_fd, spec.cores, sleep, self.marks)
         self.announced = PackedMask(0, b"")
+        self._choice = ChannelChoice(spec.settings, spec.index, layout, w0)
         self._pruned_at = 0.0
+        self._began = layout.full_mask()
+        self._before: Weights | None = None
+        self._regrown: Mask | None = None
+        self._votes = np.ones(layout.n_bits)
         self._affinity: grouping.Affinity | peer_choice.Trials = {}
         self._norms: dict[str, float] = {}
         self._loss: float | None = None
@@ -129,7 +141,7 @@ class Peer:
                 records.Resumed(led_to, start.round_index, start.source, start.donor)
             )
         self._first = start.round_index if start.weights is None else -1
-        return start.weights or self._w0, start.round_index
+        return start.weights or self._initial(), start.round_index
 
     def rounds_from(self, first: int) -> Iterator[int]:
         """Yield the rounds to run.
@@ -147,6 +159,21 @@ class Peer:
             if t > after + 1:
                 self._journal.write(records.CaughtUp(after, t))
 
+    def train_and_regrow(self, t: int, weights: Weights) -> Weights:
+        """Train (step 7), after an exchange of weak channels for dead ones, if the run says so.
+
+        Not in the paper: docs/decisions/0052-a-mask-that-adapts.md.
+
+        Returns:
+            The trained weights and the channels that made room: more than `weights` has. `prune`
+            decides which stay.
+        """
+        if not self.spec.settings.regrow_share or self._traits.dense:
+            return self.train(t, weights)
+        trial = self._choice.swap_in(t, weights)
+        self._regrown = trial.mask & ~weights.mask
+        return self._choice.put_back(weights, self.train(t, trial))
+
     @does(Activity.TRAINING)
     def train(self, t: int, weights: Weights, in_turn: Sequence[Collection[str]] = ()) -> Weights:
         """Train on this peer's own data, at its device's speed (step 7).
@@ -162,8 +189,26 @@ class Peer:
         self._wait_at_barrier(t, "train")
         changed = self._load_data(t)
         s = self.spec.settings
+        self._began = weights.mask
+        self._before = weights if s.similarity_by is SimilarityBy.GAMMA_CHANGE else None
         epochs = s.warmup_epochs if t == self._first else s.epochs
         rate = s.learning_rate * s.lr_decay**t
+        trained, did = self._fit(t, weights, epochs, rate, in_turn)
+        self._journal.write(records.Trained(round=t, **did))
+        self._loss = did["loss"]
+        if changed and did["steps"]:
+            self._report(changed)
+        return trained
+
+    def _fit(
+        self,
+        t: int,
+        weights: Weights,
+        epochs: int,
+        rate: float,
+        in_turn: Sequence[Collection[str]] = (),
+    ) -> tuple[Weights, dict[str, Any]]:
+        """Train at the device's speed; return the weights, and what a record says of it."""
         with self._turns.turn() if self.spec.device.speed == 1 else nullcontext():
             pace = Pace(self.spec.device.speed, self._after_step)
             trained, outcome = self.learner.train(
@@ -174,26 +219,18 @@ class Peer:
                 pace=pace,
                 in_turn=in_turn,
             )
-        achieved = round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None
-        self._journal.write(
-            records.Trained(
-                round=t,
-                epochs=epochs * (len(in_turn) or 1),
-                steps=outcome.steps,
-                images=outcome.images,
-                loss=outcome.loss,
-                learning_rate=rate,
-                parameters=self.layout.n_parameters(weights.mask),
-                cpu_s=round(pace.cpu_s, 6),
-                wall_s=round(pace.wall_s, 6),
-                speed_asked=self.spec.device.speed,
-                speed_achieved=achieved,
-            )
-        )
-        self._loss = outcome.loss
-        if changed and outcome.steps:
-            self._report(changed)
-        return trained
+        return trained, {
+            "epochs": epochs * (len(in_turn) or 1),
+            "steps": outcome.steps,
+            "images": outcome.images,
+            "loss": outcome.loss,
+            "learning_rate": rate,
+            "parameters": self.layout.n_parameters(weights.mask),
+            "cpu_s": round(pace.cpu_s, 6),
+            "wall_s": round(pace.wall_s, 6),
+            "speed_asked": self.spec.device.speed,
+            "speed_achieved": round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None,
+        }
 
     def _load_data(self, t: int) -> TrainedOnNewData | None:
         """Load other images if the plan has them; return what is to be reported once trained."""
@@ -221,17 +258,23 @@ class Peer:
     def prune(self, t: int, trained: Weights) -> Weights:
         """Return the slim weights at this device's prune ratio (step 8)."""
         self._pruned_at = self.prune_ratio
-        full = widen(self.layout, trained)
-        return prune(self.layout, full, trained.mask, self.prune_ratio)
+        own = self._choice.of_trained(trained, self.prune_ratio)
+        if self._regrown is not None:
+            tried, stayed = self._regrown, self._regrown & own.mask
+            self._journal.write(records.Regrown(t, int(tried.sum()), int(stayed.sum())))
+            self._regrown = None
+        return own
 
     @does(Activity.ANNOUNCING)
     def announce(self, t: int, trained: Weights, own: Weights) -> None:
-        """Send the similarity mask to all neighbors and offer the slim weights (step 1)."""
+        """Send the similarity mask to all neighbors and offer the slim weights (step 1).
+
+        With --similarity-by gamma-of-w0, W0 is trained first, if that is due.
+        """
+        scores = self._scores_to_compare(t, trained)
         self._wait_at_barrier(t, "announce")
-        ratio, layers = self.spec.similarity_ratio, self.spec.settings.similarity_layers
-        full = widen(self.layout, trained).tensors
-        similarity = PackedMask.pack(similarity_mask(self.layout, full, ratio, layers))
-        self._announce(t, similarity, own.mask, own)
+        chosen = self._choice.to_announce(scores, self.spec.similarity_ratio)
+        self._announce(t, PackedMask.pack(chosen), own.mask, own)
 
     def hear(self, t: int) -> dict[str, PackedMask]:
         """Return peer -> its mask of this round, this peer's own included (step 1)."""
@@ -293,12 +336,15 @@ class Peer:
     @does(Activity.AGGREGATING)
     def average(self, members: Mapping[str, Weights]) -> tuple[Weights, Mask]:
         """Return W_G, in dense shapes, and the union of the members' masks (steps 5 and 6)."""
+        if self.spec.settings.rank_by is RankBy.VOTES:
+            self._votes = votes(members)
         return aggregate(self.layout, members, self.spec.settings.aggregation)
 
     @does(Activity.PRUNING)
     def prune_average(self, average: Weights, union: Mask) -> Weights:
         """Return what `average` returned, slim at this device's prune ratio (step 6)."""
-        return prune(self.layout, average, union, self.prune_ratio)
+        given = (average, union, self._votes, self._began)
+        return self._choice.of_average(*given, self.prune_ratio)
 
     @does(Activity.RECALIBRATING)
     def recalibrate(self, weights: Weights) -> Weights:
@@ -367,7 +413,8 @@ class Peer:
         s = self.spec.settings
         if s.prune_order is PruneOrder.AFTER_TRAINING:
             return True
-        return s.regrowth_every > 0 and t % s.regrowth_every == 0
+        frozen = s.mask_by is not MaskBy.GAMMA  # no channel could return
+        return not frozen and s.regrowth_every > 0 and t % s.regrowth_every == 0
 
     def converged(self) -> bool:
         """Tell whether this peer stops before its last round (Algorithm 1, "until").
@@ -440,6 +487,37 @@ class Peer:
         self.deployment = Deployment(
             moment, self._pruned_at, candidates[moment], self._evaluations.accuracy[moment]
         )
+
+    def _initial(self) -> Weights:
+        """Return what a run begins with: W0, dense unless the run prunes it first."""
+        if not self.spec.settings.prune_w0 or self._traits.dense:
+            return self._w0
+        return self._choice.of_w0(self.prune_ratio)
+
+    def _scores_to_compare(self, t: int, trained: Weights) -> Importance:
+        """Return the scores that this round's similarity mask is made of (channel_choice.py)."""
+        s, known = self.spec.settings, self.memory.get(_SCORES)
+        if s.similarity_by is SimilarityBy.GAMMA_OF_W0:
+            if known is not None and t % s.similarity_every:
+                return np.asarray(known, np.float64)
+            trained = self._probe(t, trained)
+        scores = self._choice.scores_to_compare(self._before, trained)
+        if s.similarity_by is SimilarityBy.GAMMA_OF_W0 or s.remembers:
+            if known is not None:
+                scores = s.remembers * np.asarray(known, np.float64) + scores
+            self.memory[_SCORES] = scores
+        return scores
+
+    @does(Activity.TRAINING)
+    def _probe(self, t: int, trained: Weights) -> Weights:
+        """Return W0 trained on own data; in a peer's first round, `trained` is just that."""
+        base = self._choice.w0_to_compare(self.spec.similarity_ratio)
+        if t == self._first and (self._began == base.mask).all():
+            return trained
+        s = self.spec.settings
+        probe, did = self._fit(t, base, s.epochs, s.learning_rate)
+        self._journal.write(records.Probed(round=t, **did))
+        return probe
 
     def _check_parts(self, parts: Sequence[Collection[str]]) -> None:
         """Refuse parts of the network that cannot be trained."""

@@ -32,7 +32,7 @@ from prisam_p2p.plan.plan import DataChange, ModelPlan, PeerPlan, Plan
 from prisam_p2p.plan.profile import device_prune_ratio
 from prisam_p2p.plan.topology import Topology
 from prisam_p2p.plan.user_code import NO_CODE, Code, forkable, records_of, traits_of
-from prisam_p2p.settings import EngineName, RunSettings, Split
+from prisam_p2p.settings import EngineName, MaskBy, RunSettings, SimilarityBy, Split
 from prisam_p2p.system.host import HostFacts, host_facts
 
 _OF_SPLIT, _OF_LATER_DATA = 1, 2
@@ -204,6 +204,7 @@ class _Planner:
     def plan(self, settings: RunSettings, code: Code, option: str) -> Plan:
         """Return the plan of a run with these settings; `option` names its algorithm."""
         traits = traits_of(settings, code)
+        _check_regrowth(settings)
         _check_groups(option, settings, traits, self.split)
         fan_in = settings.fan_in or _mean_group_size(self.split, settings) - 1 or 1
         _check_pens_sampled(settings, fan_in, self.topology)
@@ -334,11 +335,20 @@ def _similarity_ratio(
     largest = max(plan.prune_ratio for plan in peers.values())
     if settings.similarity_ratio is None:
         compared = traits.masks == "similarity"
-        return largest or (_SIMILARITY_RATIO_IF_NOBODY_PRUNES if compared else 0.0)
+        ratio = largest or (_SIMILARITY_RATIO_IF_NOBODY_PRUNES if compared else 0.0)
+        return (1 + ratio) / 2 if compared and _keeps_all_it_ranks(settings) else ratio
     if settings.similarity_ratio < largest:  # the mask would show which channels a peer lacks
         right = f"at least {largest}, the largest prune ratio of a peer"
         raise ConfigError("--similarity-ratio", "", settings.similarity_ratio, right)
     return settings.similarity_ratio
+
+
+def _keeps_all_it_ranks(settings: RunSettings) -> bool:
+    """Tell whether a mask at the largest rho would only say which channels a peer has."""
+    if settings.similarity_by is SimilarityBy.GAMMA_OF_W0:
+        return settings.prune_w0
+    changes = settings.similarity_by is SimilarityBy.GAMMA_CHANGE
+    return changes or settings.mask_by is not MaskBy.GAMMA
 
 
 def _check_groups(
@@ -347,6 +357,12 @@ def _check_groups(
     if traits.knows_groups and any(d.group is None for d in split.values()):
         right = f"an algorithm that needs no groups: --split {settings.split} has none"
         raise ConfigError(option, "", str(settings.algorithm), right)
+
+
+def _check_regrowth(settings: RunSettings) -> None:
+    if settings.regrow_share and settings.mask_by is not MaskBy.GAMMA:
+        right = f"0: with --mask-by {settings.mask_by}, no regrown channel could stay"
+        raise ConfigError("--regrow-share", "", settings.regrow_share, right)
 
 
 def _check_pens_sampled(settings: RunSettings, fan_in: int, topology: Topology) -> None:

@@ -16,7 +16,7 @@ from hand_layouts import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prisam_p2p.core.aggregation import aggregate
+from prisam_p2p.core.aggregation import aggregate, votes
 from prisam_p2p.core.layout import UNGOVERNED, narrow, widen
 
 peer_ids = st.text("abz019_-", min_size=1, max_size=3)
@@ -224,3 +224,31 @@ def test_members_stay_as_they_were():
 def test_aggregating_no_members_is_refused():
     with pytest.raises(ValueError, match="no members"):
         aggregate(plain(), {})
+
+
+# votes
+
+
+def test_a_vote_is_the_share_of_the_members_that_retain_a_channel():
+    layout = plain(4, 3)
+    whole = constant(layout, 1)
+    kept = {"ada": "1100 111", "bob": "1010 110", "cyd": "1000 110", "dan": "1000 100"}
+    members = {peer: narrow(layout, whole, mask_of(bits)) for peer, bits in kept.items()}
+    assert votes(members).tolist() == [1, 0.25, 0.25, 0, 1, 0.75, 0.25]
+
+
+def test_votes_times_the_mean_of_the_retainers_is_the_mean_of_all_members():
+    layout = plain(4, 3)
+    members = {
+        "ada": narrow(layout, constant(layout, 0, bn1__weight=[3, 9, 1, 0]), mask_of("1110 111")),
+        "bob": narrow(layout, constant(layout, 0, bn1__weight=[5, 9, 9, 0]), mask_of("1000 111")),
+    }
+    mean, _ = aggregate(layout, members)
+    gammas = mean.tensors["bn1.weight"] * votes(members)[:4]
+    assert mean.tensors["bn1.weight"].tolist() == [4, 9, 1, 0]
+    assert gammas.tolist() == [4, 4.5, 0.5, 0]
+
+
+def test_counting_no_members_is_refused():
+    with pytest.raises(ValueError, match="no members"):
+        votes({})

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from prisam_p2p.core.layout import narrow, widen
 from prisam_p2p.core.masks import (
+    gamma_change,
     importance,
     kept_count,
     prune,
@@ -188,7 +189,7 @@ def test_a_gamma_that_is_not_finite_is_refused(bad):
     with pytest.raises(ValueError, match="not finite"):
         prune(layout, full, layout.full_mask(), 0.5)
     with pytest.raises(ValueError, match="not finite"):
-        similarity_mask(layout, full.tensors, 0.5, "last-1")
+        similarity_mask(layout, importance(layout, full.tensors), 0.5, "last-1")
 
 
 # prune
@@ -232,6 +233,53 @@ def test_prune_keeps_existing_channels_and_as_many_as_it_can(layout, seed, ratio
         assert mask[span].sum() == min(asked, existing[span].sum())
 
 
+@given(layouts, seeds, any_ratio)
+def test_gamma_is_what_prune_ranks_by_unless_it_is_told(layout, seed, ratio):
+    full, everything = tied(layout, seed), layout.full_mask()
+    by_gamma = prune(layout, full, everything, ratio).mask
+    told = prune(layout, full, everything, ratio, importance(layout, full.tensors)).mask
+    assert text(told) == text(by_gamma)
+
+
+def test_told_scores_rank_and_absent_channels_stay_absent():
+    layout = plain(4, 3)
+    full = constant(layout, 0, bn1__weight=[4, 3, 2, 1], bn2__weight=[3, 2, 1])
+    scores = np.array([0.9, 0.0, 0.1, 0.8, 0.1, 0.2, 0.3])
+    assert text(prune(layout, full, layout.full_mask(), 0.5, scores).mask) == "1001" + "011"
+    existing = mask_of("0111 110")
+    assert text(prune(layout, full, existing, 0.5, scores).mask) == "0011" + "110"
+
+
+# gamma_change
+
+
+def test_the_change_of_gamma_counts_in_either_direction():
+    layout = plain(4, 3)
+    before = constant(layout, 7, bn1__weight=[1, 1, 1, 1], bn2__weight=[5, 5, 5])
+    after = constant(layout, 9, bn1__weight=[4, -1, 1, 2], bn2__weight=[5, 6, 2])
+    scores = gamma_change(layout, before, after)  # 3 2 0 1, mean 1.5; 0 1 3, mean 4/3
+    np.testing.assert_allclose(scores, [2, 4 / 3, 0, 2 / 3, 0, 0.75, 2.25])
+
+
+def test_what_a_group_has_in_common_cancels_out():
+    """Two members with other gammas, moved alike, announce the same; by gamma they do not."""
+    layout = plain(4, 3)
+    moved = np.array([0.1, 0.3, 0.2, 0.4])
+    masks = []
+    for start in ([1, 2, 3, 4], [9, 7, 5, 3]):
+        one = constant(layout, 1, bn1__weight=start)
+        other = constant(layout, 1, bn1__weight=start + moved, bn2__weight=[1, 2, 3])
+        masks.append(text(similarity_mask(layout, gamma_change(layout, one, other), 0.5, "all")))
+    assert masks == ["0101" + "011"] * 2
+
+
+def test_a_channel_that_is_not_on_both_sides_has_not_changed():
+    layout = plain(4, 3)
+    before = narrow(layout, constant(layout, 1), mask_of("1110 111"))
+    after = narrow(layout, constant(layout, 3), mask_of("0111 111"))
+    np.testing.assert_allclose(gamma_change(layout, before, after), [0, 2, 2, 0, 1, 1, 1])
+
+
 # similarity_mask
 
 
@@ -239,14 +287,14 @@ def test_prune_keeps_existing_channels_and_as_many_as_it_can(layout, seed, ratio
 def test_the_similarity_mask_lies_inside_every_weaker_structure_mask(layout, seed, a, b):
     full = random_weights(layout, seed)
     common, own = max(a, b), min(a, b)
-    announced = similarity_mask(layout, full.tensors, common, "all")
+    announced = similarity_mask(layout, importance(layout, full.tensors), common, "all")
     assert (announced <= prune(layout, full, layout.full_mask(), own).mask).all()
 
 
 @given(layouts, seeds, any_ratio)
 def test_at_equal_ratios_the_similarity_mask_is_the_structure_mask(layout, seed, ratio):
     full = tied(layout, seed)
-    announced = similarity_mask(layout, full.tensors, ratio, "all")
+    announced = similarity_mask(layout, importance(layout, full.tensors), ratio, "all")
     assert text(announced) == text(prune(layout, full, layout.full_mask(), ratio).mask)
 
 
@@ -258,5 +306,6 @@ def test_the_last_layers_bits(layers, bits):
     layout = plain(4, 3)
     full = constant(layout, 0, bn1__weight=[1, 4, 3, 2], bn2__weight=[3, 2, 1])
     ratio = 0.7  # keeps 4 - 2 and 3 - 2
-    assert text(similarity_mask(layout, full.tensors, ratio, layers)) == bits
+    scores = importance(layout, full.tensors)
+    assert text(similarity_mask(layout, scores, ratio, layers)) == bits
     assert similarity_bits(layout, layers) == len(bits)

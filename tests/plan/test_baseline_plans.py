@@ -49,6 +49,29 @@ def test_masks_tell_something_where_nobody_prunes_if_they_are_compared():
     assert prepared(**dense, similarity_ratio=0.0).plan.similarity_ratio == 0.0
 
 
+@pytest.mark.parametrize(
+    ("rule", "ratio"),
+    [
+        ({}, 0.5),
+        ({"similarity_by": "gamma-change"}, 0.75),  # all channels that are kept have moved
+        ({"mask_by": "random-common"}, 0.75),
+        ({"mask_by": "gamma-once"}, 0.75),
+        ({"similarity_by": "gamma-of-w0"}, 0.5),  # W0 has all channels
+        ({"similarity_by": "gamma-of-w0", "prune_w0": True}, 0.75),
+        ({"similarity_by": "gamma-of-w0", "mask_by": "random-own"}, 0.5),
+        ({"similarity_by": "gamma-change", "similarity_ratio": 0.6}, 0.6),
+    ],
+)
+def test_a_mask_is_of_fewer_channels_where_all_that_are_kept_would_say_nothing(rule, ratio):
+    found = prepared(path=WITHOUT_BUDGETS, prune_ratio=0.5, **rule)
+    assert found.plan.similarity_ratio == ratio
+
+
+def test_regrowth_needs_a_mask_that_may_change():
+    with pytest.raises(ConfigError, match=r"--regrow-share.*mask-by random-common"):
+        prepared(regrow_share=0.1, mask_by="random-common")
+
+
 @pytest.mark.parametrize("overrides", [{"baseline": "none"}, {"algorithm": "local"}])
 def test_there_is_no_baseline_where_none_is_asked_or_it_is_the_same(overrides):
     assert prepared(**overrides).baseline is None

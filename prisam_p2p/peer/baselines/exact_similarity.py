@@ -17,7 +17,7 @@ def exact_similarity(me: BaselinePeer) -> None:
     """Choose peers by the cosine of their weight deltas; all other steps are PRISAM's."""
     weights, first = me.begin()
     for t in me.rounds_from(first):
-        trained = me.train(t, weights)
+        trained = me.train_and_regrow(t, weights)
         own = me.prune(t, trained)
 
         me.announce_structure(t, trained, own)  # the mask says which of the weights to average

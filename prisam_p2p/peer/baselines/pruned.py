@@ -43,7 +43,7 @@ def pruned_rounds(
     """
     weights, first = me.begin()
     for t in me.rounds_from(first):
-        trained = me.train(t, weights)
+        trained = me.train_and_regrow(t, weights)
         own = me.prune(t, trained)
 
         me.offer(t, own)  # no clustering: masks travel with the weights only
