@@ -153,6 +153,7 @@ class PeerSpec(BaseModel):
         stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
         traits: of the algorithm.
         code: setting -> the users' code that it names.
+        earlier_states: how many states before its last two it keeps, for an agent to collect.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -189,6 +190,7 @@ class PeerSpec(BaseModel):
     stops: list[Stop] = []
     code: dict[str, CodeRecord] = {}
     dtype: InputType = "float32"
+    earlier_states: int = 0
 
     @property
     def journal_path(self) -> Path:

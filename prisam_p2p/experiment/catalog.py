@@ -50,7 +50,7 @@ CATALOG: dict[str, Measure] = {
         "sent by all peers until 90 % of the best method's accuracy, MiB", 1
     ),
     "restarted_share": Measure("peers restarted by faults in a round, share", 3),
-    "left_out": Measure("masks and pulls left out between peers that no fault hits", 0),
+    "left_out": Measure("masks, pulls and rounds left out between peers that no fault hits", 0),
     "duration_s": Measure("duration of the run on this host, s", 1),
 }
 

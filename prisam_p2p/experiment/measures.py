@@ -68,7 +68,7 @@ def measure(run: RunFolder) -> Measurements:
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
         **_drift_values(run),
         "restarted_share": _share(len(_restarts(run)), peer_rounds),
-        "left_out": left["masks"] + left["pulls"] if left["judged"] else None,
+        "left_out": left["masks"] + left["pulls"] + left["rounds"] if left["judged"] else None,
         "duration_s": summary["duration_s"],
     }
     return Measurements(values, rounds)

@@ -109,7 +109,8 @@ def _heading(
         if end and end.exit_code == Undecided.exit_code
     ]
     lines += [
-        f"- {n:.0f} masks and pulls left out between peers that no fault hit: {result.folder.name}"
+        f"- {n:.0f} masks, pulls or rounds left out between peers that no fault hit: "
+        f"{result.folder.name}"
         for result in results
         if (n := result.measured.values.get("left_out"))
     ]

@@ -19,6 +19,7 @@ from prisam_p2p.hosts.host_zygote import ZygoteInput, start_zygote
 from prisam_p2p.hosts.local_folder import LocalFolder
 from prisam_p2p.hosts.messages import BeginRun, FileForHost, HostPrepared, MakeNetwork
 from prisam_p2p.hosts.tail import FileTail, Part
+from prisam_p2p.measure.state import MOST_EARLIER
 from prisam_p2p.processes.kernel_watch import KernelWatch
 from prisam_p2p.processes.our_sockets import ToRouters
 from prisam_p2p.processes.sampling import open_board
@@ -27,8 +28,7 @@ from prisam_p2p.settings import RunSettings, Start
 from prisam_p2p.wire import ethernet
 
 _TAIL_EVERY_S, _STATES_EVERY_S = 1.0, 0.2
-"""States are looked at often, so that each round of a peer is collected: a resumed run needs one
-round of which all peers have a state."""
+"""States are looked at often, so that a resumed run has little to do again."""
 
 
 class HostRun:
@@ -231,5 +231,6 @@ class HostRun:
                 "board": board,
                 "cores": self._begin.cores,
                 "network": entry,
+                "earlier_states": MOST_EARLIER,
             }
         )

@@ -2,7 +2,8 @@
 
 Journals and logs only grow: their new bytes are sent, of a journal whole lines. States and models
 are written whole and renamed: such a file is sent whole when another one has taken its place, but
-not where the launcher has it under another name.
+not where the launcher has it under another name. A peer keeps its states of earlier rounds until
+they are sent, however rarely that is: a resumed run needs a round of which all peers have one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
+from prisam_p2p.measure.state import is_earlier
 
 PART_BYTES = 256 << 10
 
@@ -57,12 +59,19 @@ class FileTail:
         for path in self._files(_WHOLE):
             with suppress(FileNotFoundError):  # renamed just now; the next look finds it
                 if self._versions.get(self._name(path)) == _version(path):
+                    self._remove_earlier(path)
                     continue
                 kept = self._begin_whole(path)
                 yield from self._journal_of(path)  # a run that goes on from a state has all before
                 if kept:
                     yield kept, b""
                 yield from self._rest_of_whole()
+
+    def _remove_earlier(self, path: Path) -> None:
+        """Remove a state that has been sent and that its peer needs no more."""
+        if is_earlier(path):
+            path.unlink()
+            del self._versions[self._name(path)]
 
     def close(self) -> None:
         """Close the file that is being sent."""

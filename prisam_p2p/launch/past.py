@@ -31,6 +31,7 @@ class Past:
         rounds: peer -> the round that it begins with now.
         over: peer -> final state, of the peers that do not start again.
         open_faults: (occurrence, peer) of faults that were active when the last launch ended.
+        out_of_step: peers whose state of the round that the others begin with is not there.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Past:
     rounds: dict[str, int] = field(default_factory=dict)
     over: dict[str, str] = field(default_factory=dict)
     open_faults: list[tuple[str, str]] = field(default_factory=list)
+    out_of_step: list[str] = field(default_factory=list)
 
     @property
     def elapsed_s(self) -> float:
@@ -64,6 +66,8 @@ def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
     over = _over(run_dir, plan, faults, kept, history)
     begun = [x["t_s"] for x in history if x["record"] == "all_ready"]
     ends = [_last_s(path) for path in (run_dir / "journal").glob("*.jsonl")]
+    going_on = {p: kept[p] for p in kept if p not in over}
+    rounds = _rounds(going_on, plan)
     return Past(
         run_id=next(x["run_id"] for x in history if x["record"] == "run_started"),
         launches=sum(x["record"] == "run_started" for x in history),
@@ -72,9 +76,10 @@ def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
         incarnations={
             x["peer"]: x["incarnation"] + 1 for x in history if x["record"] == "peer_started"
         },
-        rounds=_rounds({p: kept[p] for p in kept if p not in over}, plan),
+        rounds=rounds,
         over=over,
         open_faults=sorted(hit for hit in open_hits(history) if hit[1] not in over),
+        out_of_step=[] if plan.traits.silent else out_of_step(going_on, rounds),
     )
 
 
@@ -146,5 +151,15 @@ def first_rounds(kept: Mapping[str, Collection[int]], rounds: int) -> dict[str, 
 
 
 def _w0(states: Collection[int]) -> set[int]:
-    """Return {0} where round 0 is no more than one round ago."""
-    return {0} if max(states, default=0) <= 1 else set()
+    """Return {0} where no state of the first rounds was dropped: it began with W0."""
+    return {0} if min(states, default=0) <= 1 else set()
+
+
+def out_of_step(kept: Mapping[str, Collection[int]], begins: Mapping[str, int]) -> list[str]:
+    """Return the peers that do not begin with a state of the round that most begin with."""
+    start, _ = Counter(begins.values()).most_common(1)[0] if begins else (0, 0)
+    return [
+        peer
+        for peer, states in sorted(kept.items())
+        if begins[peer] != start or (start not in states and start > 0)
+    ]

@@ -5,6 +5,7 @@ What earlier launches wrote stays; this one appends (docs/decisions/0020-surviva
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -136,6 +137,7 @@ def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResu
     if faults and left:
         still = {each.id for each in left.occurrences}
         check_hosts(faults, _targets(request), str(run_dir / folders.FAULTS), still)
+    _say_who_is_out_of_step(past)
     _align_states(run_dir, past)
     return reported(partial(continue_run, replace(request, faults=left), past), run_dir, after_run)
 
@@ -146,6 +148,14 @@ def _align_states(run_dir: Path, past: Past) -> None:
     if any(earlier_states(path) for path in paths.values()):
         for peer, path in paths.items():
             go_back_to(path, past.rounds[peer])
+
+
+def _say_who_is_out_of_step(past: Past) -> None:
+    """Say, also where little is printed, that the result is not that of a run without a break."""
+    if past.out_of_step:
+        peers = ", ".join(past.out_of_step)
+        told = f"no state of {peers} is of the round that the others go on with"
+        print(f"prisam: {told}; a run without a break may differ", file=sys.stderr)
 
 
 def _targets(request: RunRequest) -> Targets:

@@ -8,7 +8,8 @@ masks and a few numbers are the whole state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.files import written_beside
 
 _MASK, _BEFORE = "mask", ".before"
-_MOST_EARLIER = 8
+_EARLIER = re.compile(rf"\{_BEFORE}-\d+$")
+
+MOST_EARLIER = 8
+"""States before the last two that are kept of a peer that lives on another host: by so many rounds
+the states that are collected from one host may be behind those of the others."""
 
 Memory = Mapping[str, Array]
 
@@ -51,12 +56,17 @@ class Progress(pydantic.BaseModel):
 
 
 def save_state(
-    path: Path, weights: Weights, progress: Progress, memory: Memory | None = None
+    path: Path,
+    weights: Weights,
+    progress: Progress,
+    memory: Memory | None = None,
+    earlier: int = 0,
 ) -> None:
     """Write the state for the next round, and keep the one before.
 
     Args:
         memory: what an algorithm keeps between rounds besides the weights.
+        earlier: how many states before those two are kept as well.
 
     Raises:
         OSError: it cannot be written; the earlier states are kept.
@@ -69,6 +79,10 @@ def save_state(
     with written_beside(path) as beside:  # save_file would go by a file of its own
         beside.write_bytes(save(arrays | {_MASK: weights.mask}, metadata))
         if path.exists() and _progress(path).rounds_done != progress.rounds_done:
+            if earlier and _before(path).exists():
+                _make_earlier(_before(path), path)
+                for surplus in earlier_states(path)[:-earlier]:
+                    surplus.unlink(missing_ok=True)
             path.replace(_before(path))
 
 
@@ -78,13 +92,25 @@ def kept_states(path: Path) -> dict[int, Path]:
     Raises:
         ConfigError: a file is no state.
     """
-    files = [each for each in (*earlier_states(path), _before(path), path) if each.exists()]
-    return {_progress(each).rounds_done: each for each in files}
+    kept = {}
+    for each in (*earlier_states(path), _before(path), path):
+        try:
+            kept[_progress(each).rounds_done] = each
+        except ConfigError:
+            if each.exists():  # an agent removes an earlier one when the launcher has it
+                raise
+    return kept
 
 
 def earlier_states(path: Path) -> list[Path]:
-    """Return the files of states before the last two; only collected ones have such."""
-    return sorted(path.parent.glob(f"{path.stem}.before-*{path.suffix}"))
+    """Return the files of states before the last two, ascending; peers on other hosts have such."""
+    found = path.parent.glob(f"{path.stem}{_BEFORE}-*{path.suffix}")
+    return sorted((each for each in found if is_earlier(each)), key=_round_in_name)
+
+
+def is_earlier(path: Path) -> bool:
+    """Tell whether a file is a state before a peer's last two, by its name."""
+    return _EARLIER.search(path.stem) is not None
 
 
 def place_state(arrived: Path, path: Path, since: int) -> int:
@@ -105,42 +131,66 @@ def place_state(arrived: Path, path: Path, since: int) -> int:
         ConfigError: it is no state.
         OSError: it cannot be moved.
     """
-    own, last = _progress(arrived).rounds_done, path.with_name(path.name.replace(_BEFORE, ""))
+    own, last = _progress(arrived).rounds_done, _last_of(path)
     before = _before(last)
-    if path.exists() and _progress(path).rounds_done != own:
-        if path == last and before.exists():
-            _make_earlier(before, last)
-        if path == last:
-            path.replace(before)
-        else:
-            _make_earlier(path, last)
-    arrived.replace(path)
-    rounds = {_progress(each).rounds_done: each for each in earlier_states(last)}
-    for index, (done, each) in enumerate(sorted(rounds.items(), reverse=True)):
-        if index >= _MOST_EARLIER or not since <= done < own:
-            each.unlink()
+    if is_earlier(path):
+        arrived.replace(_earlier(last, own))
+    else:
+        if path.exists() and _progress(path).rounds_done != own:
+            if path == last and before.exists():
+                _make_earlier(before, last)
+            if path == last:
+                path.replace(before)
+            else:
+                _make_earlier(path, last)
+        arrived.replace(path)
+        _forget(last, lambda done: done >= own)
+    _forget(last, lambda done: done < since)
+    for surplus in earlier_states(last)[:-MOST_EARLIER]:
+        surplus.unlink()
     return own
 
 
 def go_back_to(path: Path, rounds_done: int) -> None:
     """Make the state of a round the last one; forget the later ones. Without it nothing happens.
 
+    Round 0 begins with W0, which is in no file: it forgets all states.
+
     Raises:
         ConfigError: a file is no state.
     """
     kept = kept_states(path)
-    if rounds_done not in kept:
+    if rounds_done and rounds_done not in kept:
         return
     for done, each in kept.items():
         if done > rounds_done:
             each.unlink()
-    if kept[rounds_done] != path:
+    if rounds_done and kept[rounds_done] != path:
         kept[rounds_done].replace(path)
 
 
+def _forget(last: Path, is_over: Callable[[int], bool]) -> None:
+    """Remove earlier states by their round."""
+    for each in earlier_states(last):
+        if is_over(_round_in_name(each)):
+            each.unlink()
+
+
 def _make_earlier(state: Path, last: Path) -> None:
-    done = _progress(state).rounds_done
-    state.replace(last.with_suffix(f"{_BEFORE}-{done}{last.suffix}"))
+    state.replace(_earlier(last, _progress(state).rounds_done))
+
+
+def _earlier(last: Path, rounds_done: int) -> Path:
+    return last.with_suffix(f"{_BEFORE}-{rounds_done}{last.suffix}")
+
+
+def _round_in_name(earlier: Path) -> int:
+    return int(earlier.stem.rpartition("-")[2])
+
+
+def _last_of(path: Path) -> Path:
+    """Return the file of a peer's last state, of the file of any of its states."""
+    return path.with_name(_EARLIER.sub("", path.stem).removesuffix(_BEFORE) + path.suffix)
 
 
 def load_state(path: Path, layout: Layout) -> tuple[Weights, Progress]:

@@ -1,6 +1,6 @@
-"""What peers went on without: masks and pulls that no fault explains, and weights they rejected.
+"""What peers went on without: masks, pulls, rounds that no fault explains, and rejected weights.
 
-If any mask or pull was missed, the result depended on timing, and a rerun may differ.
+If any mask, pull or round was missed, the result depended on timing, and a rerun may differ.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class _Awaited:
 def left_out(run: RunFolder) -> dict[str, int]:
     """Return how many "masks" were missed and "pulls" lost between peers that no fault hits.
 
+    "rounds" is how many rounds such peers skipped because they went on from an older state.
     "judged" is how many masks and pulls such peers waited for: of none, nothing can be said. What
     a fault did to others may pass on: a peer that waited for a hit one is late itself, and counts.
     """
@@ -45,7 +46,18 @@ def left_out(run: RunFolder) -> dict[str, int]:
         if each.other not in hit
     ]
     lost = Counter(each.what for each in awaited if not each.came)
-    return {"masks": lost["masks"], "pulls": lost["pulls"], "judged": len(awaited)}
+    rounds = sum(_skipped(run, peer) for peer in run.peers if peer not in hit)
+    return {
+        "masks": lost["masks"],
+        "pulls": lost["pulls"],
+        "rounds": rounds,
+        "judged": len(awaited),
+    }
+
+
+def _skipped(run: RunFolder, peer: str) -> int:
+    """Return how many rounds are between the states of a peer and the rounds that they led to."""
+    return sum(line["round"] - line["state_round"] for line in run.records(peer, "resumed"))
 
 
 def _awaited(run: RunFolder, peer: str) -> Iterable[_Awaited]:
@@ -72,7 +84,7 @@ def left_out_lines(left: Mapping[str, int]) -> list[str]:
     between = "left out between peers that no planned fault hit"
     if not left["judged"]:
         return [f"{between}: {NOT_JUDGED}, no such peer waited for another"]
-    counts = {"mask": left["masks"], "pull": left["pulls"]}
+    counts = {"mask": left["masks"], "pull": left["pulls"], "round": left.get("rounds", 0)}
     told = ", ".join(f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n)
     return [f"{between}: {told}; another run may differ"] if told else []
 

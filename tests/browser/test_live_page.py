@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 from big_run import BigRun, write_big_run
 from growing_run import GrowingRun
-from launching import DEADLINE_S, asked, journal, launch, launcher, topology, wait_for
+from launching import (
+    DEADLINE_S,
+    SMALL,
+    asked,
+    journal,
+    launch,
+    launcher,
+    patient,
+    topology,
+    wait_for,
+)
 from viewing import viewer
 
 from prisam_p2p.page.data.run_page import SoundRun, begun
@@ -131,7 +141,8 @@ def test_every_view_can_be_drawn_at_any_moment_of_a_run(tmp_path, open_page, wri
 
 @pytest.mark.network
 def test_the_page_of_a_launch_ends_as_its_report_and_changed_nothing(tmp_path, open_page):
-    path, unwatched, net = tmp_path / "run", tmp_path / "unwatched", topology(tmp_path)
+    path, unwatched = tmp_path / "run", tmp_path / "unwatched"
+    net = topology(tmp_path, patient(SMALL))
     with launcher(net, "--run-dir", path, "--baseline", "local", "--ui", "--quiet") as process:
         try:
             line = process.stderr.readline()

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from launching import journal
+from launching import journal, patient
 from three_hosts import CHECKOUT, Host, HostedProcess
 from waiting import wait_until
 
@@ -143,11 +143,13 @@ class HostedRun:
 
 
 def write_network(folder: Path, name: str, values: dict[str, Any]) -> Path:
-    """Write NETWORK with these values, and the device profile beside it."""
+    """Write NETWORK with these values, `patient` if that is asked, and the device profile."""
     values = {"peers": 12, "rounds": 6, "links": 'generator = "full"', **values}
+    is_patient = values.pop("is_patient", False)
     (folder / "fast.toml").write_text(FAST)
     path = folder / f"{name}.toml"
-    path.write_text(NETWORK.format(**values))
+    text = NETWORK.format(**values)
+    path.write_text(patient(text) if is_patient else text)
     return path
 
 

@@ -105,6 +105,25 @@ def test_a_state_that_is_kept_when_a_new_one_is_written_is_not_sent_again(folder
     assert [*tail.parts()] == []
 
 
+def test_every_state_is_sent_however_late_and_an_earlier_one_then_removed(folder):
+    tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
+    earlier = path.with_name("p01.before-1.safetensors")
+    for each in (earlier, path.with_name("p01.before.safetensors"), path):
+        whole(each, each.name.encode())
+    sent = [part.path for part, _ in tail.parts()]
+    assert sent == [
+        "state/p01.before-1.safetensors",
+        "state/p01.before.safetensors",
+        "state/p01.safetensors",
+    ]
+    assert earlier.exists()  # until it is known to have been sent to its end
+    assert [*tail.parts()] == []
+    assert sorted(each.name for each in path.parent.iterdir()) == [
+        "p01.before.safetensors",
+        "p01.safetensors",
+    ]
+
+
 def test_what_the_launcher_has_no_more_is_sent_again(folder):
     """The new state was sent before the old one was seen under its other name."""
     tail, path = FileTail(folder), folder / "state" / "p01.safetensors"

@@ -16,7 +16,12 @@ from three_hosts import HOUR_S
 
 pytestmark = pytest.mark.hosts
 
-NETWORK = {"peers": 24, "rounds": 6, "links": 'generator = "k-regular"\ndegree = 8'}
+NETWORK = {
+    "peers": 24,
+    "rounds": 6,
+    "links": 'generator = "k-regular"\ndegree = 8',
+    "is_patient": True,
+}
 
 
 @dataclass

@@ -12,6 +12,7 @@ from prisam_p2p.measure.state import (
     Progress,
     earlier_states,
     go_back_to,
+    is_earlier,
     kept_states,
     load_memory,
     load_state,
@@ -125,6 +126,17 @@ def test_what_is_no_state_is_refused(tmp_path, content):
             read()
 
 
+def test_of_a_peer_on_another_host_earlier_states_are_kept_for_its_agent(tmp_path):
+    path = tmp_path / "p01.safetensors"
+    for t in range(1, 15):
+        save_state(path, weights(t), progress(t), earlier=10)
+    assert sorted(kept_states(path)) == list(range(3, 15))
+    assert [is_earlier(each) for each in earlier_states(path)] == [True] * 10
+    assert earlier_states(path)[-1].name == "p01.before-12.safetensors"
+    assert not is_earlier(path)
+    assert not is_earlier(kept_states(path)[13])
+
+
 # --- states that are collected from other hosts ---
 
 
@@ -158,6 +170,23 @@ def test_a_state_before_the_last_one_that_was_not_collected_as_such_is_kept(tmp_
     arrive(tmp_path, 5, name="p00.before.safetensors")
     path = arrive(tmp_path, 6)
     assert set(kept_states(path)) == {1, 2, 5, 6}
+
+
+def test_states_that_an_agent_finds_late_fill_the_gap(tmp_path):
+    arrive(tmp_path, 8)
+    for name in ("before-10", "before-9", "before"):
+        arrive(tmp_path, int(name[7:] or 11), name=f"p00.{name}.safetensors")
+    path = arrive(tmp_path, 12)
+    assert sorted(kept_states(path)) == [8, 9, 10, 11, 12]
+    for done, file in kept_states(path).items():
+        assert same(load_state(file, LAYOUT)[0], random_weights(LAYOUT, seed=done))
+
+
+def test_a_run_that_goes_back_to_w0_forgets_all_states(tmp_path):
+    for rounds_done in (1, 2, 3):
+        path = arrive(tmp_path, rounds_done)
+    go_back_to(path, 0)
+    assert kept_states(path) == {}
 
 
 def test_no_more_than_eight_earlier_states_are_kept(tmp_path):

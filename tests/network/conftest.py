@@ -6,7 +6,7 @@ import shutil
 import pytest
 from control_runs import EIGHT, FIVE_ROUNDS, ControlRun
 from installing import copy_of_checkout, unpacked_sdist, venv_with, wheel_of
-from launching import launch, topology
+from launching import launch, patient, topology
 
 from prisam_p2p.netns.interface import NetworkError
 from prisam_p2p.netns.namespaces import Namespaces
@@ -26,7 +26,7 @@ def control_of(tmp_path_factory, request):
             if not (folder / "run" / "summary.json").exists():
                 folder.mkdir(exist_ok=True)
                 code, _, err = launch(
-                    topology(folder, text), "--run-dir", folder / "run", "--quiet"
+                    topology(folder, patient(text)), "--run-dir", folder / "run", "--quiet"
                 )
                 assert code == 0, err
         return ControlRun(folder / "run")

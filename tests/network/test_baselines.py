@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from launching import SMALL, asked, journal, launch, topology
+from launching import SMALL, asked, journal, launch, patient, topology
 from named_time import named_shares
 
 from prisam_p2p.core.bits import packed_size
@@ -26,7 +26,7 @@ TINY = [
 
 def run_of(folder: Path, algorithm: str, *options: object) -> tuple[Path, dict]:
     run = folder / algorithm
-    file = topology(folder, SMALL)
+    file = topology(folder, patient(SMALL))
     code, _, err = launch(file, *TINY, "--algorithm", algorithm, *options, "--run-dir", run)
     assert code == 0, err  # a byte that is not explained ends with another code
     return run, json.loads((run / "summary.json").read_text())

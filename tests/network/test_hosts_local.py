@@ -15,6 +15,7 @@ from launching import (
     journal,
     launch,
     launcher,
+    patient,
     round_done,
     topology,
     wait_for,
@@ -24,7 +25,7 @@ from prisam_p2p.measure.folders import TWIN
 
 pytestmark = pytest.mark.network
 
-EIGHT_PEERS = SMALL.replace("count = 6", "count = 8")
+EIGHT_PEERS = patient(SMALL.replace("count = 6", "count = 8"))
 LONG = SMALL.replace("rounds = 3", "rounds = 500")
 PEERS = [f"p0{i}" for i in range(6)]
 HOSTS = ["h1", "h2", "h3"]

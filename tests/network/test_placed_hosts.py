@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from launching import SMALL, asked, journal, launch, prisam, round_done, topology, wait_for
+from launching import SMALL, asked, journal, launch, patient, prisam, round_done, topology, wait_for
 
 pytestmark = pytest.mark.network
 
 PEERS = [f"p0{i}" for i in range(6)]
 FIVE = SMALL.replace("rounds = 3", "rounds = 5")
-TWELVE = SMALL.replace("rounds = 3", "rounds = 12")
-ON_THREE = ("--on", "local", "--hosts", "3", "--lease-s", "3")
+TWELVE = patient(SMALL.replace("rounds = 3", "rounds = 12"))
+ON_THREE = ("--on", "local", "--hosts", "3")
 
 FAULTS = """
 description = "a host is cut off for a round; later another one goes down"
@@ -62,7 +62,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, _, err = launch(
         topology(folder, FIVE),
         *("--run-dir", folder / "run", "--quiet", "--round-timeout-s", "4"),
-        *("--faults", folder / "faults.toml", *ON_THREE),
+        *("--faults", folder / "faults.toml", *ON_THREE, "--lease-s", "3"),
     )
     assert code == 0, err
     return folder / "run"

@@ -12,6 +12,7 @@ from launching import (
     journal,
     launch,
     launcher,
+    patient,
     peer_pids,
     prisam,
     refused,
@@ -43,7 +44,7 @@ def records(run, peer, kind):
 
 
 def test_a_run_whose_launcher_was_killed_goes_on_and_comes_to_the_same(tmp_path):
-    net, run, twin = topology(tmp_path, SIX_ROUNDS), tmp_path / "run", tmp_path / "twin"
+    net, run, twin = topology(tmp_path, patient(SIX_ROUNDS)), tmp_path / "run", tmp_path / "twin"
     faults = tmp_path / "faults.toml"
     faults.write_text(SCENARIO)
     with launcher(net, "--run-dir", run, "--faults", faults, "--quiet") as process:

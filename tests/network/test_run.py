@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from launching import FAST, SMALL, asked, journal, launch, topology
+from launching import FAST, SMALL, asked, journal, launch, patient, topology
 from named_time import named_shares
 
 from prisam_p2p.learn.datasets import load_dataset
@@ -23,7 +23,7 @@ IDS = [f"p{i:02d}" for i in range(PEERS)]
 CHANCE = 0.1
 HALVED = IDS[1::2]
 HALF = FAST + "macs_share = 0.29\n"
-MIXED = SMALL.replace('["fast"]', '["fast", "half"]')
+MIXED = patient(SMALL.replace('["fast"]', '["fast", "half"]'))
 
 
 @pytest.fixture(scope="module")

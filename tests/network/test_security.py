@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from launching import DEADLINE_S, ROOT, SMALL, asked, journal, launch, topology
+from launching import DEADLINE_S, ROOT, SMALL, asked, journal, launch, patient, topology
 
 pytestmark = pytest.mark.network
 
@@ -37,7 +37,7 @@ def closure_of(run):
 
 
 def test_a_run_with_keys_is_the_run_without_and_leaves_no_key_behind(tmp_path):
-    net, secrets = topology(tmp_path), tmp_path / "secrets"
+    net, secrets = topology(tmp_path, patient(SMALL)), tmp_path / "secrets"
     plain, curve = tmp_path / "plain", tmp_path / "curve"
     options = ("--quiet", "--rounds", "2")
     code, _, err = launch(net, "--run-dir", plain, *options)

@@ -15,6 +15,7 @@ from launching import (
     journal,
     launch,
     launcher,
+    patient,
     prisam,
     refused,
     round_done,
@@ -29,7 +30,9 @@ pytestmark = pytest.mark.network
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-FOUR = SMALL.replace("count = 6", "count = 4").replace("rounds = 3", "rounds = 3\nfan_in = 1")
+FOUR = patient(
+    SMALL.replace("count = 6", "count = 4").replace("rounds = 3", "rounds = 3\nfan_in = 1")
+)
 KILL = """
 description = "one is killed and comes back, one is gone for good"
 [[fault]]

@@ -411,7 +411,7 @@ def missing(story, peer, *others):
 
 def test_where_all_were_in_time_nothing_is_left_out(tmp_path):
     left = left_out(Story().folder(tmp_path))
-    assert left == {"masks": 0, "pulls": 0, "judged": 4 * 4 * 3 + 4 * 4}
+    assert left == {"masks": 0, "pulls": 0, "rounds": 0, "judged": 4 * 4 * 3 + 4 * 4}
     assert left_out_lines(left) == []
 
 
@@ -419,7 +419,7 @@ def test_where_faults_hit_all_but_one_nothing_left_out_is_judged(tmp_path):
     story = Story()
     story.occurrences = [occurrence("pause", "abc")]
     left = left_out(story.folder(tmp_path))
-    assert left == {"masks": 0, "pulls": 0, "judged": 0}
+    assert left == {"masks": 0, "pulls": 0, "rounds": 0, "judged": 0}
     assert left_out_lines(left) == [
         "left out between peers that no planned fault hit: "
         "not judged, no such peer waited for another"
@@ -437,6 +437,16 @@ def test_who_is_late_by_itself_is_told_apart_from_who_is_hit_or_is_late_for_who_
     assert lost(left) == (1, 1)
     (line,) = left_out_lines(left)
     assert line.startswith("left out between peers that no planned fault hit: 1 mask, 1 pull;")
+
+
+def test_rounds_that_a_peer_skipped_with_an_older_state_are_left_out(tmp_path):
+    story = Story()
+    story.tell("b", 15, "resumed", state_round=2, round=2, source="state", donor=None)
+    story.tell("c", 15, "resumed", state_round=0, round=2, source="fresh", donor=None)
+    left = left_out(story.folder(tmp_path))
+    assert left["rounds"] == 2
+    (line,) = left_out_lines(left)
+    assert line.endswith("2 rounds; another run may differ")
 
 
 def test_who_said_bye_is_not_left_out(tmp_path):

@@ -144,7 +144,7 @@ def test_what_the_whole_run_came_to(folder):
     assert summary["topology"] == "square"
     assert summary["start"] == {"wall_s": 2.0, "cpu_s_per_peer": 0.3, "pss_mib_per_peer": 47.0}
     assert sorted(summary["peers"]) == ["a", "b", "c", "d"]
-    assert summary["left_out"] == {"masks": 0, "pulls": 0, "judged": 24}
+    assert summary["left_out"] == {"masks": 0, "pulls": 0, "rounds": 0, "judged": 24}
 
 
 def test_what_a_peer_came_to(folder):
