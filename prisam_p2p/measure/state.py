@@ -152,21 +152,20 @@ def place_state(arrived: Path, path: Path, since: int) -> int:
 
 
 def go_back_to(path: Path, rounds_done: int) -> None:
-    """Make the state of a round the last one; forget the later ones. Without it nothing happens.
+    """Make the latest state up to a round the last one, and forget the later ones.
 
-    Round 0 begins with W0, which is in no file: it forgets all states.
+    Without one that old no state is left: the peer begins with W0.
 
     Raises:
         ConfigError: a file is no state.
     """
     kept = kept_states(path)
-    if rounds_done and rounds_done not in kept:
-        return
+    due = max((done for done in kept if done <= rounds_done), default=None)
     for done, each in kept.items():
-        if done > rounds_done:
+        if due is None or done > due:
             each.unlink()
-    if rounds_done and kept[rounds_done] != path:
-        kept[rounds_done].replace(path)
+    if due is not None and kept[due] != path:
+        kept[due].replace(path)
 
 
 def _forget(last: Path, is_over: Callable[[int], bool]) -> None:

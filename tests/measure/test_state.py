@@ -182,6 +182,14 @@ def test_states_that_an_agent_finds_late_fill_the_gap(tmp_path):
         assert same(load_state(file, LAYOUT)[0], random_weights(LAYOUT, seed=done))
 
 
+def test_a_peer_without_a_state_of_the_round_goes_back_to_the_one_before(tmp_path):
+    for rounds_done in (1, 2, 3, 7):
+        path = arrive(tmp_path, rounds_done)
+    go_back_to(path, 5)
+    assert load_state(path, LAYOUT)[1].rounds_done == 3
+    assert set(kept_states(path)) == {1, 2, 3}
+
+
 def test_a_run_that_goes_back_to_w0_forgets_all_states(tmp_path):
     for rounds_done in (1, 2, 3):
         path = arrive(tmp_path, rounds_done)
@@ -201,7 +209,7 @@ def test_a_run_that_goes_back_forgets_later_states(tmp_path):
     go_back_to(path, 2)
     assert load_state(path, LAYOUT)[1].rounds_done == 2
     assert set(kept_states(path)) == {1, 2}
-    go_back_to(path, 7)  # nothing that old, nothing to do
+    go_back_to(path, 7)  # none is later, nothing to do
     assert set(kept_states(path)) == {1, 2}
     arrive(tmp_path, 3)
     assert set(kept_states(path)) == {1, 2, 3}
