@@ -25,7 +25,11 @@ def streams_that_left(out: KernelSocket, back: KernelSocket, opened: bool) -> li
     if out.bytes_acked is None or out.unacked is None:
         return [out.stream]
     acked = out.bytes_acked - opened
+    late_fin = (
+        acked == back.received + 1
+    )  # came in TIME_WAIT: acknowledged, but counted by no socket
+    acked -= late_fin
     written = acked + out.unacked
     if out.stream <= written or not acked <= back.received <= written:
         return [out.stream]
-    return [max(0, written - 1), written] if written else [0]
+    return [written] if late_fin or not written else [written - 1, written]
