@@ -596,6 +596,15 @@ class RunSettings(BaseModel):
         True,
         "After aggregation, compute BatchNorm statistics anew in one pass over the local data.",
     )
+    mask_hops: int = _setting(
+        Heading.METHOD,
+        1,
+        "How many links a mask travels. 1: to direct neighbors. More: peers relay masks, so that "
+        "they find peers with similar data beyond their neighbors, and pull from them by a "
+        "connection of its own. For rings and other sparse graphs (docs/protocol.md).",
+        ge=1,
+        le=10_000,
+    )
     wire_dtype: Dtype = _setting(
         Heading.METHOD, Dtype.FLOAT32, "Type of weights on the wire; float16 halves the bytes."
     )

@@ -75,11 +75,11 @@ from prisam_p2p.wire.messages import Ping
 import prisam_p2p
 
 frames = codec.encode(Ping(300))
-assert bytes(frames[0]).hex() == "93020dcd012c", bytes(frames[0]).hex()
+assert bytes(frames[0]).hex() == "930210cd012c", bytes(frames[0]).hex()
 assert codec.decode(frames) == Ping(300)
 assert codec.kind_of(Ping(1)).name == "PING"
 try:
-    codec.decode([bytes.fromhex("93020dff")])
+    codec.decode([bytes.fromhex("930210ff")])
 except WireError as error:
     assert "negative" in str(error), error
 else:
@@ -89,7 +89,7 @@ print(prisam_p2p.__file__)
 
 
 def test_a_message(copy, tmp_path):
-    copy.insert("wire/messages.py", "\n\nclass Channel(IntEnum)", "    PING = 13\n")
+    copy.insert("wire/messages.py", "\n\nclass Channel(IntEnum)", "    PING = 16\n")
     copy.insert("wire/messages.py", "\nMessage = (", PING)
     copy.insert("wire/messages.py", "    Hello\n    | Welcome", "    Ping |\n")
     copy.insert("wire/codec.py", "    Refuse,\n", "    Ping,\n")

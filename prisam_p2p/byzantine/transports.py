@@ -9,6 +9,7 @@ from typing import Any
 from prisam_p2p.byzantine.attacker import Attacker
 from prisam_p2p.transport.transport import Rates, Transport, TransportSettings
 from prisam_p2p.wire.mask_coding import RoundMask
+from prisam_p2p.wire.relay_messages import RelayedMask
 
 _UP_BYTES_S = 16.0
 """Upload rate of the slow-serving attack: a chunk takes hours."""
@@ -21,11 +22,11 @@ class RepeatedStaleMask(Transport):
         super().__init__(*given, **more)
         self._attacker = attacker
 
-    def _announce(self, mask: RoundMask) -> None:
+    def _announce(self, mask: RoundMask, card: RelayedMask | None) -> None:
         if mask.round_index:
             self._server.announce(replace(mask, round_index=0))
             self._attacker.tally.add()
-        super()._announce(mask)
+        super()._announce(mask, card)
 
 
 class SlowUploads(Transport):

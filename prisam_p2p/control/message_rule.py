@@ -9,7 +9,8 @@ from pydantic import ConfigDict
 
 Way = Literal["out", "in"]
 Stream = tuple[Way, str, str]
-"""Direction, neighbor, and what the messages carry (mask, request, weights, hello, control)."""
+"""Direction, neighbor, and what the messages carry (mask, relay, request, weights, hello,
+control)."""
 
 Action = Literal["drop", "delay", "duplicate", "reorder", "hold", "corrupt"]
 LONGEST_DELAY_MS = 600_000.0

@@ -154,6 +154,7 @@ class PeerSpec(BaseModel):
         traits: of the algorithm.
         code: setting -> the users' code that it names.
         earlier_states: how many states before its last two it keeps, for an agent to collect.
+        members: all peers of the run, where masks are relayed beyond neighbors; [] where not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -191,6 +192,7 @@ class PeerSpec(BaseModel):
     code: dict[str, CodeRecord] = {}
     dtype: InputType = "float32"
     earlier_states: int = 0
+    members: list[str] = []
 
     @property
     def journal_path(self) -> Path:

@@ -74,7 +74,8 @@ def build_specs(
         for peer, each in plan.peers.items()
         if peer not in past.over
     }
-    keys = (keys_of or partial(_keys, plan.settings.security, network))(neighbors)
+    relays = relays_masks(plan)
+    keys = (keys_of or partial(_keys, plan.settings.security, network, relays))(neighbors)
     barriers = barriers_of(faults, neighbors) if faults else {}
     held = transfer_stops(faults) if faults else {}
     index = {peer: i for i, peer in enumerate(plan.peers)}
@@ -108,11 +109,14 @@ def build_specs(
             data_changes=_data_changes(prepared, plan, peer),
             turns_fd=facts.turns_fd,
             cores=plan.host.cores,
-            board=facts.board.model_copy(update={"places": {n: index[n] for n in neighbors[peer]}}),
+            board=facts.board.model_copy(
+                update={"places": {n: index[n] for n in (neighbors if relays else neighbors[peer])}}
+            ),
             keys=keys.get(peer),
             barriers=barriers.get(peer, []),
             stops=held.get(peer, []),
             code=code_of_peers(plan),
+            members=list(neighbors) if relays else [],
         )
         for peer in neighbors
     ]
@@ -154,13 +158,18 @@ def is_secured(asked: Security, addresses: Iterable[str], ours_alone: bool) -> b
     return beyond and not ours_alone
 
 
+def relays_masks(plan: Plan) -> bool:
+    """Tell whether masks travel beyond direct neighbors."""
+    return plan.settings.mask_hops > 1 and plan.traits.masks == "similarity"
+
+
 def _keys(
-    asked: Security, network: Network, neighbors: Mapping[str, list[str]]
+    asked: Security, network: Network, sign: bool, neighbors: Mapping[str, list[str]]
 ) -> Mapping[str, Keys]:
     """Return new keys of each peer; {} where connections are plain."""
     if not is_secured(asked, network.addresses.values(), is_isolated(network)):
         return {}
-    return make_keys(neighbors)
+    return make_keys(neighbors, sign)
 
 
 def _device(peer: PeerPlan, paced: bool) -> DeviceSpec:

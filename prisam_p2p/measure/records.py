@@ -174,6 +174,25 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed:
+    """The steps by which masks are relayed ended (--mask-hops).
+
+    Attributes:
+        hops: peer -> links that its mask travelled; of peers that are no neighbors.
+        asked: requests for masks that were sent.
+        missing: neighbors that did not tell what they know, or did not send what they listed.
+        deadline_s: the most that the steps could have taken together.
+    """
+
+    round: int
+    hops: dict[str, int]
+    asked: int
+    missing: list[str]
+    waited_s: float
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Arrivals:
     """When each neighbor's mask of a round arrived.
 
@@ -790,6 +809,7 @@ Record = (
     | Offered
     | Announced
     | Heard
+    | Relayed
     | Arrivals
     | Grouped
     | Pulled

@@ -1,8 +1,8 @@
 """Bytes that a peer sent and received: by connection, kind and round.
 
-payload = mask bits or weight bytes; header = our frames around them; framing = what ZMTP adds to
-the frames. The ledger adds the bytes of connections themselves (handshake, heartbeats, TCP):
-docs/ledger.md.
+payload = bits of masks, announced or relayed, or weight bytes; header = our frames around them;
+framing = what ZMTP adds to the frames. The ledger adds the bytes of connections themselves
+(handshake, heartbeats, TCP): docs/ledger.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ Row = list[str | int]
 """[connection, direction, kind, round, messages, payload, header, framing, segments]."""
 
 MASK, REQUEST, WEIGHTS, HELLO, CONTROL = "mask", "request", "weights", "hello", "control"
-KINDS = (MASK, REQUEST, WEIGHTS, HELLO, CONTROL)
+RELAY = "relay"
+KINDS = (MASK, REQUEST, WEIGHTS, HELLO, CONTROL, RELAY)
+ALWAYS_LISTED = KINDS[:-1]
+"""Reports have these kinds even where none was sent; masks are relayed only if a run says so."""
 _CARRIES = {
     Kind.MASK: MASK,
     Kind.WEIGHTS_REQUEST: REQUEST,
@@ -31,8 +34,11 @@ _CARRIES = {
     Kind.HELLO: HELLO,
     Kind.WELCOME: HELLO,
     Kind.REFUSE: HELLO,
+    Kind.RELAYED_MASK: RELAY,
+    Kind.MASK_DIGEST: RELAY,
+    Kind.MASK_WANTED: RELAY,
 }
-_WITH_PAYLOAD = frozenset({Kind.MASK, Kind.CHUNK})
+_WITH_PAYLOAD = frozenset({Kind.MASK, Kind.CHUNK, Kind.RELAYED_MASK})
 
 BEFORE_ROUNDS = -1
 

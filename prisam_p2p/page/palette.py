@@ -38,7 +38,7 @@ PHASES = {
 }
 
 # Kinds of messages on the wire -> their colour of COLOURS.
-KINDS = {"weights": 0, "mask": 1, "request": 5, "hello": 3, "control": 2}
+KINDS = {"weights": 0, "mask": 1, "request": 5, "hello": 3, "control": 2, "relay": 4}
 
 VERDICTS = {
     "good": ("#00734C", "#3CCB97", "✓"),

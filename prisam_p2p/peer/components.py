@@ -23,6 +23,7 @@ from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.data_orders import rows_of
 from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.neighbors import Neighbors
+from prisam_p2p.peer.relaying import make_relaying
 from prisam_p2p.peer.round_book import RoundBook
 from prisam_p2p.peer.round_deadline import DeadlineRule, RoundDeadline
 from prisam_p2p.settings import InitialWeights
@@ -93,8 +94,16 @@ def make_network(
     identity = Identity(
         bytes.fromhex(spec.run_id), spec.peer_id, incarnation.number, digest, layout.digest
     )
-    where = (spec.address, spec.neighbors, incarnation.port)
-    me = LocalPeer(identity, *where, spec.keys, spec.shared_address)
+    relaying = make_relaying(spec, identity)
+    me = LocalPeer(
+        identity,
+        spec.address,
+        spec.neighbors,
+        incarnation.port,
+        spec.keys,
+        spec.shared_address,
+        **relaying.of_transport if relaying else {},
+    )
     up, down = spec.device.up_mbit_s, spec.device.down_mbit_s
     how = TransportSettings(
         chunk_bytes=s.chunk_kib * 1024,
@@ -113,7 +122,8 @@ def make_network(
     book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
     dtype = WireDtype[s.wire_dtype.name]
     deadline = RoundDeadline(DeadlineRule(s.round_timeout_s, s.round_deadline_k))
-    what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype, marks)
+    relay = relaying.make(transport, n_bits["similarity"]) if relaying else None
+    what = (book, deadline, inbox, journal, layout, s.pull_deadline_s, dtype, marks, relay)
     return parts.network(transport, *what), transport
 
 

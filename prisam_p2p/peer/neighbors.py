@@ -14,6 +14,7 @@ from prisam_p2p.core.layout import Layout, Mask, Weights
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.marks import Marks, does
+from prisam_p2p.peer.relay import Relay
 from prisam_p2p.peer.round_book import RoundBook, Verdict, reached_by_half
 from prisam_p2p.peer.round_deadline import RoundDeadline
 from prisam_p2p.system.inbox import Inbox
@@ -25,6 +26,7 @@ from prisam_p2p.transport.snapshots import snapshot_of
 from prisam_p2p.transport.transport import Transport
 from prisam_p2p.wire.mask_coding import RoundMask
 from prisam_p2p.wire.messages import WireDtype
+from prisam_p2p.wire.relay_messages import MaskDigest, RelayedMask
 
 _ANSWER_S = 5.0
 """The transport's thread reports the end of a pull by its deadline; this is slack."""
@@ -51,6 +53,7 @@ class Neighbors:
         inbox: where the transport puts events; a StopAsked raises Stopped from any wait.
         pull_deadline_s: longest duration of the pulls of one round.
         marks: shows whom this peer waits for; None = nobody looks.
+        relay: learns masks beyond the neighbors; None = they are not relayed.
 
     Attributes:
         broken: the transport's thread died, and messages that it had not read are not counted.
@@ -67,7 +70,9 @@ class Neighbors:
         pull_deadline_s: float,
         wire_dtype: WireDtype,
         marks: Marks | None = None,
+        relay: Relay | None = None,
     ) -> None:
+        self._relay = relay
         self._transport, self._book, self._inbox = transport, book, inbox
         self._journal, self._layout = journal, layout
         self._deadline, self._pull_deadline_s = deadline, pull_deadline_s
@@ -102,11 +107,15 @@ class Neighbors:
         # Journalled before anyone can pull: this process may be killed at any moment.
         self._journal.write(records.Offered(round_index, n_bytes, digest))
         self._offered[round_index] = n_bytes
-        self._transport.announce(RoundMask(round_index, mask), snapshot)
+        card = self._relay.says(round_index, mask) if self._relay else None
+        self._transport.announce(RoundMask(round_index, mask), snapshot, card)
 
     @does(Activity.WAITING_FOR_MASKS)
     def hear(self, round_index: int) -> dict[str, PackedMask]:
-        """Return neighbor -> its mask of this round, ascending; journal the missing ones."""
+        """Return peer -> its mask of this round, ascending; journal the missing neighbors.
+
+        The peers are the neighbors and, where masks are relayed, those beyond them.
+        """
         book, deadline, began_s = self._book, self._deadline, time.monotonic()
         book.open(round_index)
         deadline.open(round_index, began_s)
@@ -122,7 +131,11 @@ class Neighbors:
         deadline.close(given_up, now_s)
         self._journal.write(records.Heard(round_index, list(masks), missing, waited_s, deadline_s))
         self._write_arrivals(round_index, now_s)
-        return masks
+        if self._relay is None:
+            return masks
+        learned, told = self._relay.learn(round_index, masks, self._wait_until, self._reject)
+        self._journal.write(told)
+        return dict(sorted({**masks, **learned}.items()))
 
     @does(Activity.PULLING)
     def pull(
@@ -137,6 +150,8 @@ class Neighbors:
         """
         self._pulls, self._fetched = {}, {}
         began_s = time.monotonic()
+        if self._relay:
+            self._relay.reach(donors)
         self._transport.pull(donors, round_index, wanted, self._pull_deadline_s)
 
         def awaited() -> set[str]:
@@ -259,8 +274,12 @@ class Neighbors:
         match event:
             case events.Welcomed(neighbor):
                 self._unwelcomed.discard(neighbor)
+                if self._relay:
+                    self._relay.book.meet(neighbor)
             case events.Lost(neighbor):
                 self._unwelcomed.add(neighbor)
+                if self._relay:
+                    self._relay.book.leave(neighbor)
             case events.Joined(neighbor, incarnation):
                 self._unjoined.discard(neighbor)
                 self._book.join(neighbor)
@@ -269,6 +288,8 @@ class Neighbors:
                 if not for_good:
                     self._unjoined.add(neighbor)
                 (self._book.finish if for_good else self._book.leave)(neighbor, reason)
+                if self._relay and not for_good:  # else what it owes is on its way
+                    self._relay.book.leave(neighbor)
                 self._journal.write(records.NeighborLeft(neighbor, reason))
             case events.FencedOff(neighbor, least):
                 self._unwelcomed.add(neighbor)
@@ -285,6 +306,8 @@ class Neighbors:
                     self._arrived_s[round_index][neighbor] = heard_s
                 else:
                     self._reject(neighbor, verdict, f"mask of round {round_index}")
+            case events.RelayHeard(neighbor, message):
+                self._hear_relayed(neighbor, message)
             case events.AnnounceDone(round_index, reached, unreachable):
                 if n_bytes := self._offered.pop(round_index, None):
                     self._journal.write(
@@ -309,6 +332,12 @@ class Neighbors:
                 raise Stopped("told to stop")
             case events.OrderCame():
                 pass  # its purpose was to end a wait
+
+    def _hear_relayed(self, neighbor: str, message: RelayedMask | MaskDigest) -> None:
+        if self._relay is None:
+            self._reject(neighbor, Verdict.UNEXPECTED, type(message).__name__)
+        elif self._relay.hear(neighbor, message, self._reject):
+            self.marks.advance()
 
     def _write_arrivals(self, round_index: int, ended_s: float) -> None:
         """Journal when this round's masks arrived, and forget those of rounds until now."""

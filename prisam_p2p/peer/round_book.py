@@ -15,7 +15,10 @@ MAX_EARLY = 4
 
 
 class Verdict(StrEnum):
-    """How the book judges a mask. All but ACCEPTED and EARLY are rejected and counted."""
+    """How a book judges a mask, or a digest of masks that are relayed (relay_book.py).
+
+    All but ACCEPTED and EARLY are rejected and counted.
+    """
 
     ACCEPTED = "accepted"
     EARLY = "early"
@@ -24,6 +27,10 @@ class Verdict(StrEnum):
     STRANGER = "stranger"
     MISMATCHED = "mismatched"
     TOO_EARLY = "too-early"
+    FORGED = "forged"
+    SPOOFED = "spoofed"
+    UNEXPECTED = "unexpected"
+    UNINTRODUCED = "unintroduced"
 
 
 def reached_by_half(latest: Collection[int]) -> int:

@@ -63,11 +63,17 @@ class RoundDeadline:
         self._closed_s: float | None = None
         self._rounds: dict[int, _Round] = {}
 
-    def open(self, round_index: int, now_s: float) -> None:
-        """Begin the wait for a round's masks."""
+    def open(self, round_index: int, now_s: float, began_s: float | None = None) -> None:
+        """Begin the wait for a round's masks.
+
+        Args:
+            began_s: when the round's length begins; None = at the end of the previous wait.
+        """
         self._now, self._opened_s = round_index, now_s
         self._rounds = {t: r for t, r in self._rounds.items() if t >= round_index - KEPT_ROUNDS}
-        if self._closed_s is not None:
+        if began_s is not None:
+            self._rounds[round_index] = _Round(began_s)
+        elif self._closed_s is not None:
             self._rounds[round_index] = _Round(self._closed_s)
 
     def arrived(self, neighbor: str, round_index: int, now_s: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prisam_p2p.measure.traffic import KINDS
+from prisam_p2p.measure.traffic import ALWAYS_LISTED, KINDS
 from prisam_p2p.report.counts import total
 from prisam_p2p.report.ledger import Ledger, LedgerRow
 from prisam_p2p.report.run_tables import Table
@@ -19,8 +19,8 @@ _SUMS = {**dict.fromkeys(SUMMED, "BIGINT"), "wire_share": "DOUBLE"}
 
 
 def by_kind(ledger: Ledger) -> Table:
-    """Return a row for each kind, in the order of KINDS; zeros for a kind that was not sent."""
-    sums = dict.fromkeys(((kind,) for kind in KINDS), (0,) * len(SUMMED))
+    """Return a row for each kind, in the order of KINDS; zeros for one that was not sent."""
+    sums = dict.fromkeys(((kind,) for kind in ALWAYS_LISTED), (0,) * len(SUMMED))
     sums |= _grouped(ledger.rows, lambda row: (row.kind,))
     return _table("kind", {"kind": "VARCHAR"}, sums.items())
 
@@ -74,7 +74,11 @@ def within_and_across(ledger: Ledger) -> dict[str, dict[str, tuple[int, ...]]]:
     sums = _grouped(ledger.rows, lambda row: (row.sender_host == row.receiver_host, row.kind))
     nothing = (0,) * len(SUMMED)
     return {
-        where: {kind: sums.get((within, kind), nothing) for kind in KINDS}
+        where: {
+            kind: sums.get((within, kind), nothing)
+            for kind in KINDS
+            if kind in ALWAYS_LISTED or (True, kind) in sums or (False, kind) in sums
+        }
         for where, within in (("within", True), ("across", False))
     }
 

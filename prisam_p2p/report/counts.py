@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from prisam_p2p.measure.traffic import KINDS, Count
+from prisam_p2p.measure.traffic import ALWAYS_LISTED, KINDS, Count
 
 Key = tuple[str, int]
 """(kind, round)."""
@@ -31,7 +31,12 @@ def total(counts: Iterable[Count]) -> Count:
 
 
 def by_kind(counts: Iterable[tuple[str, Count]]) -> dict[str, Count]:
-    """Return kind -> sum, of every kind."""
+    """Return kind -> sum, of every kind that is always listed, or was sent."""
+    sums = _by_kind(counts)
+    return {k: sums[k] for k in KINDS if k in ALWAYS_LISTED or sums[k].messages}
+
+
+def _by_kind(counts: Iterable[tuple[str, Count]]) -> dict[str, Count]:
     sorted_out: dict[str, list[Count]] = {kind: [] for kind in KINDS}
     for kind, count in counts:
         sorted_out[kind].append(count)
@@ -40,5 +45,5 @@ def by_kind(counts: Iterable[tuple[str, Count]]) -> dict[str, Count]:
 
 def stream_by_kind(counts: Counts) -> dict[str, int]:
     """Return kind -> stream bytes, of every kind."""
-    sums = by_kind((kind, count) for (kind, _), count in counts.items())
+    sums = _by_kind((kind, count) for (kind, _), count in counts.items())
     return {kind: stream_bytes(count) for kind, count in sums.items()}

@@ -13,7 +13,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.measure.folders import TWIN
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.plan.data_groups import DataGroups, data_groups
-from prisam_p2p.wire.messages import PEER_ID
+from prisam_p2p.wire.message_checks import PEER_ID
 
 Line = dict[str, Any]
 

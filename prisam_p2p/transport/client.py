@@ -29,7 +29,7 @@ from prisam_p2p.transport.sockets import (
     connect_dealer,
     news,
 )
-from prisam_p2p.transport.zap import why
+from prisam_p2p.transport.zap import why, z85_of
 from prisam_p2p.wire.mask_coding import BaseMissing, MaskReceiver
 from prisam_p2p.wire.messages import (
     Busy,
@@ -44,9 +44,13 @@ from prisam_p2p.wire.messages import (
     WeightsOffer,
     Welcome,
 )
+from prisam_p2p.wire.relay_messages import Entry, MaskDigest, MaskWanted, RelayedMask
 
 HOST_LOST = "its host was lost"
 """Why a pull from a neighbor ends that is fenced."""
+
+NO_PATH = "no path of links leads to it"
+"""Why a pull ends from a peer that is no neighbor, and was not discovered in this round."""
 
 
 @dataclass(eq=False)
@@ -87,6 +91,9 @@ class Client:
     Args:
         down: the device's download rate.
         most_bits: longer masks are rejected.
+
+    Attributes:
+        introduction: what this peer signed last of itself; None where masks are not relayed.
     """
 
     def __init__(
@@ -103,7 +110,9 @@ class Client:
         self._denied: set[_Line] = set()
         self._gone: set[str] = set()
         self._fenced: set[str] = set()
+        self._met: set[str] = set()  # peers that are no neighbors
         self._io: IoThread | None = None
+        self.introduction: RelayedMask | None = None
 
     def begin(self, io: IoThread) -> None:
         """Get ready to connect."""
@@ -148,18 +157,40 @@ class Client:
         self._fenced.add(neighbor)
         self._pulls.lose(neighbor, HOST_LOST, time.monotonic())
 
+    def meet(self, strangers: Sequence[RelayedMask]) -> None:
+        """Pull from these peers, which are no neighbors; end the connections to all others met."""
+        there = {said.origin: said for said in strangers}
+        for peer in self._met - there.keys():
+            self._part(peer)
+        for peer, said in there.items():
+            endpoint, key = (said.address, said.port), z85_of(said.public_key)
+            if (self._roster.get(peer), self._public_keys.get(peer, "")) != (endpoint, key):
+                self._part(peer)
+                self._roster[peer] = endpoint
+                if key:
+                    self._public_keys[peer] = key
+        self._met = set(there)
+
+    def ask_masks(self, neighbor: str, round_index: int, entries: Sequence[Entry]) -> None:
+        """Ask a neighbor for masks that its digest listed."""
+        line = self._lines.get((neighbor, Channel.CONTROL))
+        if line and line.welcomed:
+            self._send(line, MaskWanted(round_index, tuple(entries)))
+
     def pull(self, pulls: Sequence[Pull], timeout_s: float) -> None:
         """Fetch weights; each pull ends as PullDone or PullLost within `timeout_s`."""
         now = time.monotonic()
         for pull in pulls:
             self._pulls.start(pull, now, timeout_s)
             if pull.donor not in self._roster:
-                self._pulls.lose(pull.donor, HOST_LOST, now)
+                why_not = HOST_LOST if pull.donor in self._me.neighbors else NO_PATH
+                self._pulls.lose(pull.donor, why_not, now)
                 continue
             line = self._lines.get((pull.donor, Channel.BULK))
             if line and line.welcomed:
                 self._pulls.open(pull.donor, now)
-                if self._lines[pull.donor, Channel.CONTROL].lost:
+                control = self._lines.get((pull.donor, Channel.CONTROL))
+                if control and control.lost:
                     self._pulls.donor_silent(pull.donor, now)
             elif pull.donor in self._gone:  # it left after it announced
                 self._pulls.donor_gone(pull.donor, now)
@@ -231,6 +262,13 @@ class Client:
             self._on_dealer(line, zmq.POLLIN)
         return lines
 
+    def _part(self, peer: str) -> None:
+        """End the connections to a peer that is no neighbor, once what came by them is read."""
+        for line in self._read_last(peer):
+            self._drop(line)
+        self._roster.pop(peer, None)
+        self._public_keys.pop(peer, None)
+
     def _drop(self, line: _Line) -> None:
         del self._lines[line.neighbor, line.channel]
         self._denied.discard(line)
@@ -293,7 +331,7 @@ class Client:
         line.socket.close(linger=linger_ms)
 
     def _on_dealer(self, line: _Line, flags: int) -> None:
-        if flags & zmq.POLLOUT and self._send(line, self._me.identity.hello(line.channel)):
+        if flags & zmq.POLLOUT and self._greet(line):
             assert self._io is not None
             line.greeted_s = time.monotonic()
             self._io.listen(line.socket, partial(self._on_dealer, line))
@@ -339,6 +377,8 @@ class Client:
                 self._pulls.lose(neighbor, f"refused us: {reason}", time.monotonic())
             case MaskAnnounce(), Channel.CONTROL:
                 self._hear_mask(line, message)
+            case ((RelayedMask() | MaskDigest()), Channel.CONTROL):
+                self._messenger.tell(events.RelayHeard(neighbor, message))
             case Bye(round_index), Channel.CONTROL:
                 reason = f"{records.SAID_BYE}{round_index}"
                 self._messenger.tell(events.Left(neighbor, reason, for_good=True))
@@ -359,6 +399,12 @@ class Client:
             self._messenger.reject(line.neighbor, "malformed", str(error))
         else:
             self._messenger.tell(events.MaskHeard(line.neighbor, announced, time.monotonic()))
+
+    def _greet(self, line: _Line) -> bool:
+        """Say Hello; to a peer that does not know this peer's key, first show whose it is."""
+        if line.neighbor in self._met and self._me.keys and self.introduction:
+            self._send(line, self.introduction)
+        return self._send(line, self._me.identity.hello(line.channel))
 
     def _ask(self, donor: str, request: Message) -> bool:
         line = self._lines[donor, Channel.BULK]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from prisam_p2p.transport.connections import Connections
+from prisam_p2p.transport.known_masks import KnownMasks
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.sessions import Identity
 from prisam_p2p.transport.sockets import Context, SocketLimits
 from prisam_p2p.wire.keys import Keys
+from prisam_p2p.wire.relay_messages import RelayedMask
 
 Endpoint = tuple[str, int]
 """Address and port."""
 
 MESSAGES_PER_TURN = 64
 """At most this many messages are read from one socket before the others get their turn."""
+
+
+def _unsigned(mask: RelayedMask) -> bool:
+    return not mask.signature
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,10 @@ class LocalPeer:
     Attributes:
         address: its ROUTER listens here, and its DEALERs connect from here.
         shared_address: other peers have the same address: it is no proof of who somebody is.
+        known_masks: what is told to neighbors that ask for relayed masks.
+        strangers: peers of the run that are no neighbors, and may pull weights; () unless masks are
+            relayed. With keys, each shows first what it signed of itself.
+        holds: tells whether a mask's signature is its origin's.
         neighbors: who may connect.
         port: of the ROUTER; 0 = let the system choose.
         keys: None = connections are plain. A Hello is then believed, unless it comes from an
@@ -41,6 +51,9 @@ class LocalPeer:
     port: int = 0
     keys: Keys | None = None
     shared_address: bool = False
+    known_masks: KnownMasks = field(default_factory=KnownMasks)
+    strangers: Collection[str] = ()
+    holds: Callable[[RelayedMask], bool] = _unsigned
 
     def __post_init__(self) -> None:
         if self.keys:

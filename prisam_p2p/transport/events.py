@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from prisam_p2p.transport.pull import Pull
 from prisam_p2p.wire.mask_coding import RoundMask
+from prisam_p2p.wire.relay_messages import MaskDigest, RelayedMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,14 @@ class MaskHeard:
     neighbor: str
     announced: RoundMask
     heard_s: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayHeard:
+    """A neighbor said something of masks that are relayed: its own, or those of others."""
+
+    neighbor: str
+    message: RelayedMask | MaskDigest
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,7 @@ Event = (
     | Lost
     | FencedOff
     | MaskHeard
+    | RelayHeard
     | AnnounceDone
     | PullDone
     | PullLost

@@ -25,6 +25,9 @@ _TOPICS = {
     Kind.HELLO: "hello",
     Kind.WELCOME: "hello",
     Kind.REFUSE: "hello",
+    Kind.RELAYED_MASK: "relay",
+    Kind.MASK_DIGEST: "relay",
+    Kind.MASK_WANTED: "relay",
 }
 
 

@@ -15,10 +15,11 @@ from prisam_p2p.transport.context import MESSAGES_PER_TURN, TransportContext
 from prisam_p2p.transport.io_thread import IoThread
 from prisam_p2p.transport.messenger import Outlet, descriptor_of, receive
 from prisam_p2p.transport.sockets import bind_router, news, watch_router
-from prisam_p2p.transport.zap import SILENT, ZapGate, why
+from prisam_p2p.transport.zap import SILENT, ZapGate, key_of, why
 from prisam_p2p.wire.codec import decode
 from prisam_p2p.wire.keys import Keys
 from prisam_p2p.wire.messages import Hello
+from prisam_p2p.wire.relay_messages import RelayedMask
 
 _NOBODY = "?"
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -58,6 +59,7 @@ class Router:
         on_closed: Callable[[int], None],
     ) -> None:
         me, self._messenger = context.me, context.messenger
+        self._strangers, self._holds = frozenset(me.strangers), me.holds
         self._connections = context.connections
         self._on_frames, self._on_closed = on_frames, on_closed
         self._gate = self._gate_of(context, me.keys) if me.keys else None
@@ -110,7 +112,8 @@ class Router:
     # -- connections ---------------------------------------------------------------------
 
     def _gate_of(self, context: TransportContext, keys: Keys) -> ZapGate:
-        return ZapGate(context.zmq, keys, self._messenger, self._n_numbered)
+        speak = bool(self._strangers)
+        return ZapGate(context.zmq, keys, self._messenger, self._n_numbered, speak)
 
     def _n_numbered(self) -> int:
         self._on_monitor(0)
@@ -158,8 +161,27 @@ class Router:
                 continue
             connection = self._came_by(descriptor, frames)
             if self._gate and not connection.owner:
+                if self._strangers and self._introduce(connection, frames):
+                    continue
                 self._find_owner(self._gate, connection, descriptor, frames[0])
             self._on_frames(Origin(sender.bytes, descriptor, connection), frames)
+
+    def _introduce(self, connection: TcpConnection, frames: Sequence[zmq.Frame]) -> bool:
+        """Take in a stranger's first message, which shows whose the connection's key is.
+
+        Return False where that is not what the message does.
+        """
+        try:
+            said = decode([frame.buffer for frame in frames])
+        except WireError:
+            return False
+        if not (isinstance(said, RelayedMask) and said.origin in self._strangers):
+            return False
+        if said.public_key != key_of(frames[0]) or not self._holds(said):
+            return False
+        connection.owner = said.origin
+        self._messenger.read(connection, said.origin, frames)
+        return True
 
     def _find_owner(
         self, gate: ZapGate, connection: TcpConnection, descriptor: int, frame: zmq.Frame

@@ -30,6 +30,7 @@ from prisam_p2p.wire.messages import (
     WeightsRequest,
     Welcome,
 )
+from prisam_p2p.wire.relay_messages import Entry, MaskDigest, MaskWanted, RelayedMask
 
 _FENCED = "fenced"
 _SAY_HELLO_FIRST = "say hello first"
@@ -47,6 +48,8 @@ class Server:
         self, context: TransportContext, uploads: Uploads, on_gone: Callable[[str], None]
     ) -> None:
         self._me, self._neighbors = context.me.identity, frozenset(context.me.neighbors)
+        self._strangers = frozenset(context.me.strangers)
+        self._known_masks = context.me.known_masks
         self._shared_address = context.me.shared_address
         self._messenger, self._connections = context.messenger, context.connections
         self._uploads, self._on_gone = uploads, on_gone
@@ -54,6 +57,7 @@ class Server:
         self._sessions = Sessions()
         self._masks = MaskSender()
         self._last_mask: RoundMask | None = None
+        self._card: RelayedMask | None = None
         self.port = self._router.port
 
     def begin(self, io: IoThread) -> None:
@@ -82,12 +86,26 @@ class Server:
         for _ in range(len(sessions) + self._router.fence(neighbor)):
             self._messenger.reject(neighbor, _FENCED, "a connection from before its host was lost")
 
-    def announce(self, mask: RoundMask) -> None:
-        """Send our mask to every neighbor that is connected."""
+    def announce(self, mask: RoundMask, card: RelayedMask | None = None) -> None:
+        """Send our mask to every neighbor that is connected.
+
+        Args:
+            card: what goes before it where masks are relayed; None = what went before the last one.
+        """
         self._last_mask = mask
+        if card is not None:
+            self._card = card
+            for neighbor in self._present():
+                self._tell(neighbor, card)
         reached = [n for n in self._present() if self._send_mask(n, mask)]
         unreachable = sorted(self._neighbors - set(reached))
         self._messenger.tell(events.AnnounceDone(mask.round_index, reached, unreachable))
+
+    def tell_digests(self, digests: Mapping[str, MaskDigest]) -> None:
+        """Tell neighbors, as far as they are connected, whose masks this peer has learned."""
+        for neighbor in self._present():
+            if neighbor in digests:
+                self._tell(neighbor, digests[neighbor])
 
     def say_bye(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""
@@ -133,7 +151,9 @@ class Server:
             self._refuse(origin, owner, f"a name that is not this {proof}'s")
             return
         session = Session(neighbor, channel, origin.sender, origin.descriptor, hello.incarnation)
-        refusal = objection(self._me, self._neighbors, hello) or self._sessions.objection(session)
+        refusal = objection(
+            self._me, self._neighbors, hello, self._strangers
+        ) or self._sessions.objection(session)
         if refusal is not None:
             verdict = _FENCED if self._sessions.is_fenced(session) else "refused"
             self._messenger.reject(neighbor, verdict, refusal)
@@ -188,6 +208,8 @@ class Server:
             self._admit(origin, message)
         elif session := self._session(origin):
             self._serve(session, message)
+        elif isinstance(message, RelayedMask) and message.origin == origin.connection.owner:
+            pass  # it shows once more whose it is, before it repeats its Hello
         else:
             name = self._router.name_of(origin.connection)
             self._messenger.reject(name, "stranger", _SAY_HELLO_FIRST)
@@ -203,15 +225,28 @@ class Server:
                 else:
                     reason = "more requests than the window"
                     self._messenger.reject(session.neighbor, "unexpected", reason)
-            case MaskRequest():
+            case MaskRequest() if session.channel is Channel.CONTROL:
                 self._repeat_mask(session.neighbor)
+            case MaskWanted(_, entries) if session.channel is Channel.CONTROL:
+                self._tell_masks(session, entries)
             case _:
                 name = type(message).__name__
                 self._messenger.reject(session.neighbor, "unexpected", name)
 
+    def _tell_masks(self, session: Session, entries: Sequence[Entry]) -> None:
+        """Send relayed masks that a neighbor asks for, as far as they are here."""
+        for entry in entries:
+            if (mask := self._known_masks.get(entry)) is not None:
+                self._reply(session, mask)
+            else:
+                reason = f"the mask of {entry[0]} of round {entry[1]}, which is not here"
+                self._messenger.reject(session.neighbor, "unexpected", reason)
+
     def _repeat_mask(self, neighbor: str) -> None:
-        """Send the last mask whole, if there is one."""
+        """Send the last mask whole, if there is one, and what goes before it."""
         self._masks.forget(neighbor)
+        if self._card is not None:
+            self._tell(neighbor, self._card)
         if self._last_mask is not None:
             self._send_mask(neighbor, self._last_mask)
 

@@ -35,11 +35,18 @@ class Identity:
         )
 
 
-def objection(me: Identity, neighbors: Collection[str], hello: Hello) -> str | None:
-    """Return why a connection is refused, or None to welcome it."""
+def objection(
+    me: Identity, neighbors: Collection[str], hello: Hello, strangers: Collection[str] = ()
+) -> str | None:
+    """Return why a connection is refused, or None to welcome it.
+
+    Args:
+        strangers: peers that are no neighbors: they may pull weights, and hear no masks.
+    """
     if hello.run_id != me.run_id:
         return "another run"
-    if hello.peer_id not in neighbors:
+    may_pull = hello.channel is Channel.BULK and hello.peer_id in strangers
+    if hello.peer_id not in neighbors and not may_pull:
         return f"{hello.peer_id} is no neighbor of {me.peer_id}"
     if hello.layout_digest != me.layout_digest:
         return "a model of another layout"

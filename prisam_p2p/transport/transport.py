@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import zmq
@@ -43,6 +43,7 @@ from prisam_p2p.transport.upload_stops import StopReached
 from prisam_p2p.transport.uploads import Uploads
 from prisam_p2p.wire.codec import MAX_HEADER_BYTES
 from prisam_p2p.wire.mask_coding import RoundMask
+from prisam_p2p.wire.relay_messages import Entry, MaskDigest, RelayedMask
 from prisam_p2p.wire.zmtp import CURVE, PLAIN
 
 _LINGER_MS = 500
@@ -126,8 +127,9 @@ class Transport:
         self._lossy = False
         self._connections = Connections(note, heartbeat_ms, mechanism.name)
         self._zmq = zmq.Context[Socket](io_threads=1)
-        # Six for each neighbor, and six that are being closed where it has moved.
-        self._zmq.set(zmq.MAX_SOCKETS, 12 * n_neighbors + 16)
+        # Six for each neighbor, and six that are being closed where it has moved; a peer that is
+        # no neighbor is reached by half as many.
+        self._zmq.set(zmq.MAX_SOCKETS, 12 * n_neighbors + 6 * len(me.strangers) + 16)
         context = TransportContext(self._zmq, me, limits, self._messenger, self._connections)
         self._client = Client(context, self._down, patience, layout.n_bits)
         self._uploads = Uploads(self._store, self._up, n_slots, patience.timeout_s, served)
@@ -148,10 +150,31 @@ class Transport:
         self._io.call(partial(self._connect, dict(roster)))
         self._io.start()
 
-    def announce(self, mask: RoundMask, snapshot: Snapshot) -> None:
-        """Offer `snapshot` and send `mask` to every neighbor that is connected."""
+    def announce(
+        self, mask: RoundMask, snapshot: Snapshot, card: RelayedMask | None = None
+    ) -> None:
+        """Offer `snapshot` and send `mask` to every neighbor that is connected.
+
+        Args:
+            card: sent before the mask, where masks are relayed and this one says something new.
+        """
         self._store.publish(snapshot)
-        self._io.call(partial(self._announce, mask))
+        self._io.call(partial(self._announce, mask, card))
+
+    def tell_digests(self, digests: Mapping[str, MaskDigest]) -> None:
+        """Tell neighbors whose masks this peer has learned."""
+        self._io.call(partial(self._server.tell_digests, digests))
+
+    def ask_masks(self, neighbor: str, round_index: int, entries: Sequence[Entry]) -> None:
+        """Ask a neighbor for masks that its digest listed; each comes as RelayHeard."""
+        self._io.call(partial(self._client.ask_masks, neighbor, round_index, entries))
+
+    def meet(self, strangers: Sequence[RelayedMask]) -> None:
+        """Let `pull` reach these peers, which are no neighbors, where they say that they are.
+
+        Connections to others that were met before are ended.
+        """
+        self._io.call(partial(self._client.meet, strangers))
 
     def pull(
         self,
@@ -279,9 +302,12 @@ class Transport:
         self._server.fence(fence.peer, fence.least_incarnation)
         then()
 
-    def _announce(self, mask: RoundMask) -> None:
+    def _announce(self, mask: RoundMask, card: RelayedMask | None) -> None:
         self._traffic.round_index = mask.round_index
-        self._server.announce(mask)
+        if card is not None:
+            whole = replace(card, n_bits=mask.mask.n_bits, bits=mask.mask.bits)
+            self._client.introduction = whole
+        self._server.announce(mask, card)
 
     def _keep_time(self) -> None:
         if self._messenger.intercepts:

@@ -17,6 +17,7 @@ from zmq.utils import z85
 from prisam_p2p.transport.messenger import Messenger
 from prisam_p2p.transport.sockets import Context, readable
 from prisam_p2p.wire.keys import Keys, keys_without_secrets
+from prisam_p2p.wire.signatures import public_key_of
 
 _ENDPOINT = "inproc://zeromq.zap.01"
 _NUMBERED = "Numbered"
@@ -41,13 +42,21 @@ class ZapGate:
 
     Args:
         n_numbered: takes in what has happened to connections, and tells how many there were so far.
+        lets_strangers_speak: accept any key: a client whose key is no neighbor's must show first
+            whose it is (Router).
     """
 
     def __init__(
-        self, context: Context, keys: Keys, messenger: Messenger, n_numbered: Callable[[], int]
+        self,
+        context: Context,
+        keys: Keys,
+        messenger: Messenger,
+        n_numbered: Callable[[], int],
+        lets_strangers_speak: bool = False,
     ) -> None:
         self._names = {z85.decode(key): peer for peer, key in keys.neighbors.items()}
         self._fenced: dict[bytes, str] = {}
+        self._lets_strangers_speak = lets_strangers_speak
         self._messenger, self._n_numbered = messenger, n_numbered
         self._denied: Counter[str] = Counter()
         self.socket = context.socket(zmq.REP)
@@ -69,7 +78,7 @@ class ZapGate:
 
     def owner_of(self, frame: zmq.Frame) -> str:
         """Return the neighbor whose key opened the connection of `frame`; "" = not any more."""
-        return self._names.get(_key_of(frame), "")
+        return self._names.get(key_of(frame), "")
 
     def why_replaced(self, host: str, frame: zmq.Frame) -> tuple[str, str, str]:
         """Return (who, verdict, reason) for a message by a key that is admitted no more.
@@ -77,8 +86,10 @@ class ZapGate:
         Args:
             host: where it came from.
         """
-        if neighbor := self._fenced.get(_key_of(frame)):
+        if neighbor := self._fenced.get(key_of(frame)):
             return neighbor, "fenced", _OF_LOST_HOST
+        if self._lets_strangers_speak:
+            return host, "unknown-key", "a key that nobody of the run was shown to have"
         return host, "unknown-key", "a key that was replaced"
 
     @staticmethod
@@ -94,7 +105,9 @@ class ZapGate:
             )
             n_numbered = self._n_numbered()  # a denied client hangs up: its address is read before
             peer = self._names.get(keys[0]) if mechanism == b"CURVE" else None
-            if peer is None:
+            speaks = self._lets_strangers_speak and mechanism == b"CURVE"
+            accepted = peer is not None or (speaks and keys[0] not in self._fenced)
+            if not accepted:
                 host = address.decode()
                 self._denied[host] += 1
                 if neighbor := self._fenced.get(keys[0]) if keys else None:
@@ -103,7 +116,7 @@ class ZapGate:
                     self._messenger.reject(host, "unknown-key", "a key that is no neighbor's")
             status = (
                 [b"400", b"no neighbor", b"", b""]
-                if peer is None
+                if not accepted
                 else [b"200", b"", z85.encode(keys[0]), _property(_NUMBERED, str(n_numbered))]
             )
             self.socket.send_multipart([b"1.0", request, *status])
@@ -125,22 +138,38 @@ def _property(name: str, value: str) -> bytes:
     return bytes([len(name)]) + name.encode() + len(value).to_bytes(4, "big") + value.encode()
 
 
-def _key_of(frame: zmq.Frame) -> bytes:
+def key_of(frame: zmq.Frame) -> bytes:
     """Return the key by which the connection of `frame` was opened."""
     return z85.decode(str(frame.get("User-Id")))
 
 
-def make_keys(neighbors: Mapping[str, Sequence[str]]) -> dict[str, Keys]:
+def make_keys(neighbors: Mapping[str, Sequence[str]], sign: bool = False) -> dict[str, Keys]:
     """Return new keys for every peer.
 
     Args:
         neighbors: of every peer, by its name.
+        sign: they sign what is relayed of them.
     """
     pairs = {peer: make_pair() for peer in neighbors}
-    known = keys_without_secrets({peer: public for peer, (public, _) in pairs.items()}, neighbors)
+    public = {peer: own for peer, (own, _) in pairs.items()}
+    signing = {
+        peer: public_key_of(secret.get_secret_value())
+        for peer, (_, secret) in (pairs.items() if sign else ())
+    }
+    known = keys_without_secrets(public, neighbors, signing)
     return {
         peer: keys.model_copy(update={"secret": pairs[peer][1]}) for peer, keys in known.items()
     }
+
+
+def z85_of(key: bytes) -> str:
+    """Return a public key as text; "" for none."""
+    return z85.encode(key).decode() if key else ""
+
+
+def bytes_of(key: str) -> bytes:
+    """Return a public key given as text."""
+    return z85.decode(key)
 
 
 def make_pair() -> tuple[str, SecretStr]:

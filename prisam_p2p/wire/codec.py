@@ -31,6 +31,7 @@ from prisam_p2p.wire.messages import (
     Welcome,
     WireDtype,
 )
+from prisam_p2p.wire.relay_messages import Entry, MaskDigest, MaskWanted, RelayedMask
 
 WIRE_VERSION = 2
 MAX_HEADER_BYTES = 1024
@@ -69,6 +70,13 @@ def encode(message: Message) -> list[Frame]:
             return [_header(Kind.BYE, round_index)]
         case Busy(retry_ms):
             return [_header(Kind.BUSY, retry_ms)]
+        case MaskDigest(round_index, step, last, entries):
+            return [_header(Kind.MASK_DIGEST, round_index, step, last), *_listed(entries)]
+        case MaskWanted(round_index, entries):
+            return [_header(Kind.MASK_WANTED, round_index), *_listed(entries)]
+        case RelayedMask(origin, version, incarnation, address, port, key, signature, n_bits, bits):
+            said = (origin, version, incarnation, address, port, key, signature, n_bits)
+            return [_header(Kind.RELAYED_MASK, *said), *_bulk(bits)]
         case _:
             assert_never(message)
 
@@ -116,6 +124,9 @@ _KINDS: dict[type, Kind] = {
     Bye: Kind.BYE,
     MaskRequest: Kind.MASK_REQUEST,
     Busy: Kind.BUSY,
+    RelayedMask: Kind.RELAYED_MASK,
+    MaskDigest: Kind.MASK_DIGEST,
+    MaskWanted: Kind.MASK_WANTED,
 }
 
 
@@ -127,6 +138,31 @@ def _header(kind: Kind, *fields: int | str | bytes) -> bytes:
 def _bulk(data: bytes) -> list[Frame]:
     """Return the second frame, or none if it would be empty."""
     return [data] if data else []
+
+
+def _listed(entries: Sequence[Entry]) -> list[Frame]:
+    """Return the second frame of a list: [origin, version, origin, version, ..], or none."""
+    flat = [field for origin, version in entries for field in (origin, int(version))]
+    return [bytes(msgpack.packb(flat))] if flat else []
+
+
+def _entries(bulk: Frames) -> tuple[Entry, ...]:
+    """Return the entries in the second frame.
+
+    Raises:
+        WireError: it is not the canonical encoding of a list.
+    """
+    if not bulk:
+        return ()
+    flat = msgpack.unpackb(bulk[0])
+    if not isinstance(flat, list) or len(flat) % 2:
+        raise WireError("a list without pairs")
+    entries = tuple(zip(flat[::2], flat[1::2], strict=True))
+    if not all(type(origin) is str and type(version) is int for origin, version in entries):
+        raise WireError("an entry that is no origin and version")
+    if _listed(entries) != [bytes(bulk[0])]:
+        raise WireError("not the canonical encoding")
+    return entries
 
 
 def _build(kind: object, fields: list[object], bulk: Frames) -> Message:
@@ -157,5 +193,25 @@ def _build(kind: object, fields: list[object], bulk: Frames) -> Message:
             return Bye(round_index)
         case Kind.BUSY, [int(retry_ms)], []:
             return Busy(retry_ms)
+        case Kind.MASK_DIGEST, [int(t), int(step), int(last)], [] | [_]:
+            return MaskDigest(t, step, last != 0, _entries(bulk))
+        case Kind.MASK_WANTED, [int(t)], [_]:
+            return MaskWanted(t, _entries(bulk))
+        case (
+            Kind.RELAYED_MASK,
+            [
+                str(origin),
+                int(version),
+                int(inc),
+                str(address),
+                int(port),
+                bytes(key),
+                bytes(signature),
+                int(n_bits),
+            ],
+            [] | [_],
+        ):
+            where = (address, port, key, signature)
+            return RelayedMask(origin, version, inc, *where, n_bits, b"".join(bulk))
         case _:
             raise WireError(f"no message has kind {kind!r} and this shape")

@@ -19,6 +19,8 @@ class Keys(BaseModel):
     Attributes:
         public, secret: its own pair; no secret where another host knows it. A connection needs it.
         neighbors: peer -> its public key.
+        signing: peer -> the key that its signatures are checked by (signatures.py), of all peers of
+            the run, itself included; {} where masks are not relayed.
     """
 
     # Otherwise a validation error would print the keys into a log.
@@ -27,6 +29,7 @@ class Keys(BaseModel):
     public: str
     secret: SecretStr | None = None
     neighbors: dict[str, str]
+    signing: dict[str, str] = {}
 
     @field_serializer("secret", when_used="json")
     def _reveal(self, secret: SecretStr | None) -> str | None:
@@ -44,15 +47,22 @@ class Keys(BaseModel):
 
 
 def keys_without_secrets(
-    public: Mapping[str, str], neighbors: Mapping[str, Sequence[str]]
+    public: Mapping[str, str],
+    neighbors: Mapping[str, Sequence[str]],
+    signing: Mapping[str, str] | None = None,
 ) -> dict[str, Keys]:
     """Return the keys of every peer, as far as others may know them.
 
     Args:
         public: peer -> its public key.
         neighbors: of every peer, by its name.
+        signing: peer -> the key that its signatures are checked by; None where nobody signs.
     """
     return {
-        peer: Keys(public=public[peer], neighbors={n: public[n] for n in linked})
+        peer: Keys(
+            public=public[peer],
+            neighbors={n: public[n] for n in linked},
+            signing=dict(signing or {}),
+        )
         for peer, linked in neighbors.items()
     }

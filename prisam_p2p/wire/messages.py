@@ -1,22 +1,30 @@
 """Every message that a peer can send. An invalid message cannot be built.
 
 A new message needs a class, a Kind, a case in codec.encode and in codec.decode, a golden vector and
-rows in the refusal table.
+rows in the refusal table. Those by which masks are relayed: relay_messages.py.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from prisam_p2p.core.bits import packed_size, require_packed
+from prisam_p2p.core.bits import packed_size
+from prisam_p2p.wire.message_checks import (
+    DIGEST_BYTES as DIGEST_BYTES,
+)
+from prisam_p2p.wire.message_checks import (
+    check_bits,
+    check_digest,
+    check_peer_id,
+    check_round,
+    require,
+)
+from prisam_p2p.wire.relay_messages import MaskDigest, MaskWanted, RelayedMask
 
-DIGEST_BYTES = 16
 RUN_ID_BYTES = 8
 MAX_REASON = 200
 MAX_RETRY_MS = 60_000
-PEER_ID = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 class Kind(IntEnum):
@@ -34,6 +42,9 @@ class Kind(IntEnum):
     BYE = 10
     MASK_REQUEST = 11
     BUSY = 12
+    RELAYED_MASK = 13
+    MASK_DIGEST = 14
+    MASK_WANTED = 15
 
 
 class Channel(IntEnum):
@@ -84,11 +95,11 @@ class Hello:
     layout_digest: bytes
 
     def __post_init__(self) -> None:
-        _require(len(self.run_id) == RUN_ID_BYTES, f"run id of {len(self.run_id)} bytes")
-        _require(PEER_ID.fullmatch(self.peer_id) is not None, f"peer id {self.peer_id!r}")
-        _require(self.incarnation >= 0, f"incarnation {self.incarnation} is negative")
-        _digest(self.w0_digest)
-        _digest(self.layout_digest)
+        require(len(self.run_id) == RUN_ID_BYTES, f"run id of {len(self.run_id)} bytes")
+        check_peer_id(self.peer_id)
+        require(self.incarnation >= 0, f"incarnation {self.incarnation} is negative")
+        check_digest(self.w0_digest)
+        check_digest(self.layout_digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class Welcome:
     incarnation: int
 
     def __post_init__(self) -> None:
-        _require(self.incarnation >= 0, f"incarnation {self.incarnation} is negative")
+        require(self.incarnation >= 0, f"incarnation {self.incarnation} is negative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,7 @@ class Refuse:
     reason: str
 
     def __post_init__(self) -> None:
-        _require(0 < len(self.reason) <= MAX_REASON, f"reason of {len(self.reason)} characters")
+        require(0 < len(self.reason) <= MAX_REASON, f"reason of {len(self.reason)} characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +144,10 @@ class MaskAnnounce:
     check: int = 0
 
     def __post_init__(self) -> None:
-        _round(self.round_index)
+        check_round(self.round_index)
         if self.coding is Coding.PACKED:
             if self.n_bits or self.bits:
-                _bits(self.n_bits, self.bits)
+                check_bits(self.n_bits, self.bits)
         else:
             _coded_bits(self.n_bits, self.bits)
         if self.coding is Coding.CHANGES:
@@ -152,7 +163,7 @@ class MaskRequest:
     round_index: int
 
     def __post_init__(self) -> None:
-        _round(self.round_index)
+        check_round(self.round_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +180,9 @@ class WeightsRequest:
     bits: bytes = b""
 
     def __post_init__(self) -> None:
-        _round(self.round_index)
+        check_round(self.round_index)
         if self.n_bits or self.bits:
-            _bits(self.n_bits, self.bits)
+            check_bits(self.n_bits, self.bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +202,9 @@ class WeightsOffer:
     dtype: WireDtype = WireDtype.FLOAT32
 
     def __post_init__(self) -> None:
-        _round(self.round_index)
-        _digest(self.digest)
-        _bits(self.n_bits, self.bits)
+        check_round(self.round_index)
+        check_digest(self.digest)
+        check_bits(self.n_bits, self.bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +216,9 @@ class ChunkRequest:
     length: int
 
     def __post_init__(self) -> None:
-        _digest(self.digest)
-        _require(self.offset >= 0, f"offset {self.offset} is negative")
-        _require(self.length > 0, f"length {self.length}")
+        check_digest(self.digest)
+        require(self.offset >= 0, f"offset {self.offset} is negative")
+        require(self.length > 0, f"length {self.length}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +230,9 @@ class Chunk:
     data: bytes | memoryview
 
     def __post_init__(self) -> None:
-        _digest(self.digest)
-        _require(self.offset >= 0, f"offset {self.offset} is negative")
-        _require(len(self.data) > 0, "an empty chunk")
+        check_digest(self.digest)
+        require(self.offset >= 0, f"offset {self.offset} is negative")
+        require(len(self.data) > 0, "an empty chunk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +246,7 @@ class Unavailable:
     round_index: int
 
     def __post_init__(self) -> None:
-        _round(self.round_index)
+        check_round(self.round_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +256,7 @@ class Busy:
     retry_ms: int
 
     def __post_init__(self) -> None:
-        _require(0 < self.retry_ms <= MAX_RETRY_MS, f"retry after {self.retry_ms} ms")
+        require(0 < self.retry_ms <= MAX_RETRY_MS, f"retry after {self.retry_ms} ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +266,7 @@ class Bye:
     round_index: int
 
     def __post_init__(self) -> None:
-        _round(self.round_index)
+        check_round(self.round_index)
 
 
 Message = (
@@ -271,31 +282,10 @@ Message = (
     | Bye
     | MaskRequest
     | Busy
+    | RelayedMask
+    | MaskDigest
+    | MaskWanted
 )
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)
-
-
-# Every message runs these checks, so their texts are built only on failure.
-
-
-def _round(round_index: int) -> None:
-    if round_index < 0:
-        raise ValueError(f"round {round_index} is negative")
-
-
-def _digest(digest: bytes) -> None:
-    if len(digest) != DIGEST_BYTES:
-        raise ValueError(f"digest of {len(digest)} bytes")
-
-
-def _bits(n_bits: int, bits: bytes) -> None:
-    if n_bits < 1:
-        raise ValueError(f"a mask of {n_bits} bits")
-    require_packed(bits, n_bits)
 
 
 def _coded_bits(n_bits: int, bits: bytes) -> None:

@@ -52,7 +52,7 @@ def test_close_interrupts_a_pull(net):
 
 def test_a_broken_transport_says_so_and_can_be_closed(net, monkeypatch):
     a, b = net.pair()
-    monkeypatch.setattr(a.transport._server, "announce", lambda _mask: 1 / 0)
+    monkeypatch.setattr(a.transport._server, "announce", lambda _mask, _card: 1 / 0)
     a.announce(0)
     broken = a.inbox.get(DEADLINE_S)
     assert isinstance(broken, events.Broken)

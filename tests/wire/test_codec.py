@@ -30,6 +30,13 @@ from prisam_p2p.wire.messages import (
     Welcome,
     WireDtype,
 )
+from prisam_p2p.wire.relay_messages import (
+    MOST_LISTED,
+    MOST_WANTED,
+    MaskDigest,
+    MaskWanted,
+    RelayedMask,
+)
 
 RUN = b"run-0001"
 W0 = bytes(range(16))
@@ -69,6 +76,22 @@ GOLDEN = {
     Unavailable(round_index=128): ["930209cc80"],
     Bye(round_index=99_999): ["93020ace0001869f"],
     Busy(retry_ms=250): ["93020cccfa"],
+    RelayedMask("p07", 3, 0, "127.1.0.8", 40_000): [
+        "9a020da3703037" + "0300a93132372e312e302e38cd9c40" + "c400c400" + "00"
+    ],
+    RelayedMask("p07", 300, 1, "10.0.0.1", 1, W0 + W0, 4 * LAYOUT, 10, b"\xff\x40"): [
+        "9a020da3703037"
+        + "cd012c01a831302e302e302e3101"
+        + "c420"
+        + 2 * _W0[4:]
+        + "c440"
+        + 4 * _LAYOUT[4:]
+        + "0a",
+        "ff40",
+    ],
+    MaskDigest(4, 2, False, (("p01", 4), ("p02", 3))): ["95020e040200", "94a370303104a370303203"],
+    MaskDigest(4, 3, True): ["95020e040301"],
+    MaskWanted(4, (("p01", 4),)): ["93020f04", "92a370303104"],
 }
 
 
@@ -106,6 +129,30 @@ def hello(**changed):
     return [changed.get(name, value) for name, value in zip(names, HELLO, strict=True)]
 
 
+SAID = {
+    "origin": "p07",
+    "version": 3,
+    "incarnation": 0,
+    "address": "127.0.0.1",
+    "port": 9,
+    "key": b"",
+    "signature": b"",
+    "n_bits": 0,
+}
+
+
+def said(**changed):
+    return [2, 13, *{**SAID, **changed}.values()]
+
+
+def listed(*fields):
+    return msgpack.packb(fields)
+
+
+def many(n):
+    return [field for i in range(n) for field in (f"p{i:05d}", 0)]
+
+
 @pytest.mark.parametrize(
     ("header", "bulk", "why"),
     [
@@ -117,7 +164,7 @@ def hello(**changed):
         ([None, 9, 0], [], "wire version None"),
         ([1, 99], [], "wire version 1"),  # before all else: the rest may have changed
         ([2, 0, 0], [], "no message has kind 0"),
-        ([2, 13, 0], [], "no message has kind 13"),
+        ([2, 16, 0], [], "no message has kind 16"),
         ([2, "9", 0], [], "no message has kind '9'"),
         ([2, [9], 0], [], "shape"),
         ([2], [], "not enough values"),
@@ -246,6 +293,51 @@ def hello(**changed):
         ([2, 12, 0], [], "retry after 0 ms"),
         ([2, 12, -1], [], "retry after -1 ms"),
         ([2, 12, 60_001], [], "retry after 60001 ms"),
+        # RelayedMask
+        (said(origin="P07"), [], "peer id 'P07'"),
+        (said(version=-1), [], "round -1 is negative"),
+        (said(incarnation=-1), [], "incarnation -1 is negative"),
+        (said(incarnation=True), [], "canonical"),
+        (said(address=""), [], "address ''"),
+        (said(address="localhost"), [], "address 'localhost'"),
+        (said(address="1" * 46), [], "address"),
+        (said(port=0), [], "port 0"),
+        (said(port=2**16), [], "port 65536"),
+        (said(key=W0 + W0), [], "a key of 32 bytes, a signature of 0"),
+        (said(signature=bytes(64)), [], "a key of 0 bytes, a signature of 64"),
+        (said(key=W0 + W0, signature=bytes(63)), [], "a signature of 63"),
+        (said(key=W0, signature=bytes(64)), [], "a key of 16 bytes"),
+        (said(), [b"\x80"], "a mask of 0 bits"),
+        (said(), [b""], "canonical"),
+        (said(n_bits=-1), [], "a mask of -1 bits"),
+        (said(n_bits=8), [], "0 bytes for 8 bits"),
+        (said(n_bits=9), [b"\x80\x01"], "padding"),
+        # MaskDigest
+        ([2, 14, -1, 2, 0], [], "round -1 is negative"),
+        ([2, 14, 4, 1, 0], [], "step 1"),
+        ([2, 14, 4, 2, 2], [], "canonical"),
+        ([2, 14, 4, 2, True], [], "canonical"),
+        ([2, 14, 4, 2, 0], [b""], "Unpack failed"),
+        ([2, 14, 4, 2, 0], [listed()], "canonical"),
+        ([2, 14, 4, 2, 0], [listed("p01")], "without pairs"),
+        ([2, 14, 4, 2, 0], [msgpack.packb("p0")], "without pairs"),
+        ([2, 14, 4, 2, 0], [msgpack.packb({"p01": 1})], "without pairs"),
+        ([2, 14, 4, 2, 0], [listed(1, "p01")], "no origin and version"),
+        ([2, 14, 4, 2, 0], [listed("p01", True)], "no origin and version"),
+        ([2, 14, 4, 2, 0], [listed("p01", 1.0)], "no origin and version"),
+        ([2, 14, 4, 2, 0], [listed("P01", 1)], "peer id 'P01'"),
+        ([2, 14, 4, 2, 0], [listed("p01", -1)], "round -1 is negative"),
+        ([2, 14, 4, 2, 0], [listed("p01", 5)], "version 5 in 4"),
+        ([2, 14, 4, 2, 0], [listed("p02", 1, "p01", 1)], "not ascending"),
+        ([2, 14, 4, 2, 0], [listed("p01", 1, "p01", 2)], "not ascending"),
+        ([2, 14, 4, 2, 0], [b"\xdc\x00\x02\xa3p01\x01"], "canonical"),
+        ([2, 14, 4, 2, 0], [listed("p01", 1) + b"\x00"], "extra data"),
+        ([2, 14, 4, 2, 0], [listed(*many(6_001))], "6001 entries"),
+        # MaskWanted
+        ([2, 15, -1], [listed("p01", 1)], "round -1 is negative"),
+        ([2, 15, 4], [listed()], "canonical"),
+        ([2, 15, 4], [listed(*many(25))], "25 entries"),
+        ([2, 15, 4], [listed("p01", -1)], "round -1 is negative"),
     ],
 )
 def test_refusals(header, bulk, why):
@@ -297,7 +389,12 @@ def test_a_field_of_another_type_is_refused(wire):
                 decode([msgpack.packb(changed), *bulk])
 
 
-MAY_BE_ALONE = {Kind.MASK: [0, 1], Kind.WEIGHTS_REQUEST: [0, 1]}
+MAY_BE_ALONE = {
+    Kind.MASK: [0, 1],
+    Kind.WEIGHTS_REQUEST: [0, 1],
+    Kind.RELAYED_MASK: [0, 1],
+    Kind.MASK_DIGEST: [0, 1],
+}
 
 
 @pytest.mark.parametrize("wire", GOLDEN.values())
@@ -421,6 +518,28 @@ messages = st.one_of(
     st.builds(Unavailable, unsigned),
     st.builds(Bye, unsigned),
     st.builds(Busy, st.integers(1, MAX_RETRY_MS)),
+    st.builds(
+        lambda origin, t, inc, where, keys, mask: RelayedMask(origin, t, inc, *where, *keys, *mask),
+        peer_ids,
+        unsigned,
+        unsigned,
+        st.tuples(st.sampled_from(["10.0.0.1", "::1"]), st.integers(1, 2**16 - 1)),
+        st.sampled_from([(b"", b""), (W0 + W0, 4 * LAYOUT)]),
+        masks() | st.just((0, b"")),
+    ),
+    st.builds(
+        lambda entries, step, last: MaskDigest(
+            max([0, *entries.values()]), step, last, tuple(sorted(entries.items()))
+        ),
+        st.dictionaries(peer_ids, unsigned, max_size=30),
+        st.integers(2, 2**32),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda t, entries: MaskWanted(t, tuple(sorted(entries.items()))),
+        unsigned,
+        st.dictionaries(peer_ids, unsigned, min_size=1, max_size=MOST_WANTED),
+    ),
 )
 
 
@@ -437,8 +556,16 @@ def test_the_longest_of_all_messages_pass():
         Hello(RUN, "z" * 32, 2**64 - 1, Channel.BULK, W0, LAYOUT),
         ChunkRequest(W0, 2**64 - 1, 2**64 - 1),
         Busy(MAX_RETRY_MS),
+        RelayedMask("z" * 32, 2**64 - 1, 2**64 - 1, "f" * 45, 2**16 - 1, W0 + W0, 4 * W0),
     ]:
         assert decode(encode(longest)) == longest
+
+
+def test_lists_fit_into_the_frames_that_their_receivers_accept():
+    """A DEALER of the smallest chunks accepts 256 KiB, a ROUTER 1,024 bytes."""
+    longest = tuple((f"{i:032d}", 99_999) for i in range(MOST_LISTED))
+    assert len(encode(MaskDigest(99_999, 9, False, longest))[1]) <= 256 * 1024
+    assert len(encode(MaskWanted(99_999, longest[:MOST_WANTED]))[1]) <= 1024
 
 
 @pytest.mark.parametrize(

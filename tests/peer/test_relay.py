@@ -1,0 +1,79 @@
+"""Masks relayed over real sockets, and weights pulled from peers that they lead to."""
+
+from dataclasses import replace
+
+import pytest
+from relay_network import WEIGHTS, mask_of, play, relaying_peers
+from tiny_layouts import same
+
+from prisam_p2p.transport.messenger import Messenger
+from prisam_p2p.wire.relay_messages import RelayedMask
+
+secured_or_not = pytest.mark.parametrize("secured", [False, True], ids=["plain", "curve"])
+
+
+@secured_or_not
+def test_a_line_of_peers_hears_all_masks_and_pulls_from_its_other_end(tmp_path, secured):
+    with relaying_peers(tmp_path, "ab bc cd", secured=secured) as made:
+        for t, shifts in enumerate([{}, {}, {"d": 1}]):
+            heard = play(made, t, shifts)
+            masks = {n: mask_of(n, shifts.get(n, 0)) for n in "abcd"}
+            for n, found in heard.items():
+                assert found == {o: m for o, m in masks.items() if o != n}
+            pulled = made["a"].network.pull(t, ["b", "c", "d"], None)
+            assert list(pulled) == ["b", "c", "d"]
+            assert all(same(each, WEIGHTS) for each in pulled.values())
+        told = made["a"].records("relayed")
+        assert [x["hops"] for x in told] == [{"c": 2, "d": 3}] * 3
+        assert [x["asked"] for x in told] == [2, 0, 1]  # an unchanged mask is not asked for
+        assert not any(x["missing"] for x in told)
+        assert {n: each.turned() for n, each in made.items()} == {n: set() for n in "abcd"}
+        channels = {(x["neighbor"], x["channel"]) for x in made["d"].records("connection")}
+        assert ("a", "bulk") in channels
+        assert ("a", "control") not in channels
+
+
+@secured_or_not
+def test_a_connection_to_a_peer_that_is_no_neighbor_ends_when_no_path_leads_there(
+    tmp_path, secured
+):
+    with relaying_peers(tmp_path, "ab bc", secured=secured) as made:
+        play(made, 0)
+        assert list(made["a"].network.pull(0, ["c"], None)) == ["c"]
+        made["b"].transport.close()
+        alone = {n: made[n] for n in "ac"}
+        assert play(alone, 1) == {"a": {}, "c": {}}
+        assert made["a"].network.pull(1, ["c"], None) == {}
+    (failed,) = made["a"].records("pull_failed")
+    assert failed["reason"] == "no path of links leads to it"
+
+
+class Alters(Messenger):
+    """Alters the masks of others that it relays."""
+
+    def send(self, outlet, message):
+        if isinstance(message, RelayedMask) and message.n_bits and message.origin != "c":
+            message = replace(message, bits=mask_of("x").bits)
+        return super().send(outlet, message)
+
+
+def test_a_relay_that_alters_a_mask_is_found_out_and_another_one_is_asked(tmp_path):
+    """Square a-b-c-d and a-d, b-c: what b relays wrongly comes from d."""
+    forger = {"messenger_of": Alters}
+    with relaying_peers(tmp_path, "ab bc ad dc", secured=True, b=forger) as made:
+        heard = play(made, 0)
+        assert heard["a"] == {n: mask_of(n) for n in "bcd"}
+        assert heard["c"] == {n: mask_of(n) for n in "abd"}
+        assert made["c"].turned() == {("b", "forged")}
+
+
+def test_where_no_honest_relay_has_it_an_altered_mask_is_no_mask(tmp_path):
+    with relaying_peers(tmp_path, "ab bc", secured=True, b={"messenger_of": Alters}) as made:
+        heard = play(made, 0)
+        assert heard["c"] == {"b": mask_of("b")}
+        assert heard["a"] == {n: mask_of(n) for n in "bc"}
+
+
+def test_without_keys_nobody_can_tell(tmp_path):
+    with relaying_peers(tmp_path, "ab bc", b={"messenger_of": Alters}) as made:
+        assert play(made, 0)["c"]["a"] == mask_of("x")
