@@ -225,7 +225,7 @@ class Server:
                 else:
                     reason = "more requests than the window"
                     self._messenger.reject(session.neighbor, "unexpected", reason)
-            case MaskRequest() if session.channel is Channel.CONTROL:
+            case MaskRequest():
                 self._repeat_mask(session.neighbor)
             case MaskWanted(_, entries) if session.channel is Channel.CONTROL:
                 self._tell_masks(session, entries)
