@@ -5,7 +5,7 @@ from 2 to --mask-hops, each peer lists to its neighbors whose masks it learned i
 digest), and asks for those listed masks that it does not hold: each from one neighbor. So after
 step h it knows all masks of this round of peers up to h links away. A mask that has not changed
 since an earlier round is held already, and does not travel again.
-docs/decisions/0050-relayed-masks.md.
+docs/decisions/0054-relayed-masks.md.
 """
 
 from __future__ import annotations
