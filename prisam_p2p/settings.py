@@ -462,6 +462,20 @@ class RunSettings(BaseModel):
         le=1,
     )
     momentum: float = _setting(Heading.MODEL, 0.9, "Momentum of SGD.", ge=0, lt=1)
+    weight_decay: float = _setting(
+        Heading.MODEL,
+        0.0,
+        "Weight decay of SGD: this times a parameter is added to its gradient. It acts on all "
+        "parameters, as usual in the field: on those of BatchNorm layers and on biases, too.",
+        ge=0,
+        lt=1,
+    )
+    flips: bool = _setting(
+        Heading.MODEL,
+        False,
+        "Mirror each image of a training step left to right with probability 1/2, drawn by peer "
+        "and round. For images only.",
+    )
     gamma_l1: float = _setting(
         Heading.MODEL, 0.0, "Weight of the L1 penalty on BatchNorm gammas (lambda).", ge=0
     )
@@ -604,6 +618,13 @@ class RunSettings(BaseModel):
         "connection of its own. For rings and other sparse graphs (docs/protocol.md).",
         ge=1,
         le=10_000,
+    )
+    recalibrate_trained: bool = _setting(
+        Heading.METHOD,
+        False,
+        "Compute BatchNorm statistics anew also in the model after local training, where it is "
+        "evaluated and deployed; neighbors get it as it was trained. Fair to methods that deploy "
+        "that model.",
     )
     wire_dtype: Dtype = _setting(
         Heading.METHOD, Dtype.FLOAT32, "Type of weights on the wire; float16 halves the bytes."

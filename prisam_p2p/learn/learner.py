@@ -60,7 +60,7 @@ class Learner:
         images, labels: all inputs of the run, shapes (n, C, H, W) where they are images, and (n,).
         data: indices of this device's images.
         how: hyperparameters of the training.
-        seed: of this device; each round shuffles by (seed, round).
+        seed: of this device; each round shuffles and flips by (seed, round).
         device: "cpu" or "cuda".
     """
 
@@ -95,14 +95,18 @@ class Learner:
         learning_rate: float,
         pace: Pace,
         in_turn: Sequence[Collection[str]] = (),
+        toward: Weights | None = None,
+        strength: float = 0.0,
     ) -> tuple[Weights, training.TrainingOutcome]:
         """Train `weights` on the training images (Algorithm 1, step 7).
 
         Args:
-            round_index: seeds the shuffling, with the device's seed.
+            round_index: seeds shuffling and flips, with the device's seed.
             epochs: passes over the training images.
             pace: called after every step; what it raises ends the training.
             in_turn: names of parameters that are trained part after part; () = all at once.
+            toward: weights of the same mask, to which parameters are drawn; None = nothing.
+            strength: how much they are (`training.Anchor`).
 
         Returns:
             New weights of the same mask, and what the training did.
@@ -120,6 +124,7 @@ class Learner:
             seed=int(seeds.generate_state(1)[0]),
             after_step=self._after_step(net, weights, pace),
             in_turn=in_turn,
+            anchor=self._anchor(toward, strength) if toward else None,
         )
         trained = self._weights_of(net, weights)
         del net, images, labels
@@ -166,6 +171,10 @@ class Learner:
             seed=int(seeds.generate_state(1)[0]),
         )
         return {name: gradient.cpu().numpy() for name, gradient in found.items()}
+
+    def _anchor(self, toward: Weights, strength: float) -> training.Anchor:
+        parameters = dict(self._net(toward).named_parameters())
+        return training.Anchor(parameters, strength)
 
     def _after_step(self, _net: nn.Module, _weights: Weights, pace: Pace) -> Callable[[], None]:
         return pace.after_step

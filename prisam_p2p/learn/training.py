@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.sgd import sgd
 
 SMALLEST_BATCH = 4
 """A smaller last batch is dropped, because BN statistics of so few images are noise."""
+
+_OF_FLIPS = 1
+"""Draws flips apart from shuffles, so that batches are the same with and without flips."""
 
 _EVALUATION_BATCH = 32
 """Small, so that evaluation needs no more memory than a training step."""
@@ -22,11 +26,29 @@ class Hyperparameters:
 
     Attributes:
         gamma_l1: factor of the L1 penalty on BN scale factors; 0 = no penalty.
+        weight_decay: this times each parameter is added to its gradient: of all parameters, those
+            of BN layers and biases too.
+        flips: mirror each image of a batch, left to right, with probability 1/2.
     """
 
     batch_size: int
     momentum: float
     gamma_l1: float
+    weight_decay: float = 0.0
+    flips: bool = False
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Draws parameters towards values: the loss has strength / 2 x their squared distance more.
+
+    Attributes:
+        parameters: name -> its value, on the network's device.
+        strength: lambda of Ditto, at least 0.
+    """
+
+    parameters: Mapping[str, torch.Tensor]
+    strength: float
 
 
 class Sgd:
@@ -36,10 +58,13 @@ class Sgd:
     nothing (decision 0008). A test compares the weights of the two.
     """
 
-    def __init__(self, net: nn.Module, learning_rate: float, momentum: float) -> None:
+    def __init__(
+        self, net: nn.Module, learning_rate: float, momentum: float, weight_decay: float = 0.0
+    ) -> None:
         self._parameters: list[torch.Tensor] = [p for p in net.parameters() if p.requires_grad]
         self._velocities: list[torch.Tensor | None] = [None] * len(self._parameters)
         self._learning_rate, self._momentum = learning_rate, momentum
+        self._weight_decay = weight_decay
 
     @torch.no_grad()
     def step(self) -> None:
@@ -51,7 +76,7 @@ class Sgd:
             foreach=False,
             lr=self._learning_rate,
             momentum=self._momentum,
-            weight_decay=0.0,
+            weight_decay=self._weight_decay,
             dampening=0.0,
             nesterov=False,
             maximize=False,
@@ -84,6 +109,7 @@ def train(
     seed: int,
     after_step: Callable[[], None],
     in_turn: Sequence[Collection[str]] = (),
+    anchor: Anchor | None = None,
 ) -> TrainingOutcome:
     """Train `net` in place.
 
@@ -92,28 +118,27 @@ def train(
     Args:
         images, labels: shapes (n, C, H, W) and (n,), on the network's device.
         epochs: passes over the images; each is shuffled anew.
-        seed: of the shuffling, and of dropout in the network.
+        seed: of the shuffling, of dropout in the network and of flips.
         after_step: called after every step; may sleep (to slow the device down) or raise (to stop).
         in_turn: names of parameters, part after part; each part is trained for `epochs`, with new
             momentum, while all others are frozen. () = all parameters at once.
+        anchor: what parameters are drawn to; None = nothing.
     """
     torch.manual_seed(seed)
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    flips = np.random.default_rng([seed, _OF_FLIPS])
     total, steps, seen = torch.zeros((), device=images.device), 0, 0
     net.train()
     for part in in_turn or [[name for name, _ in net.named_parameters()]]:
         for name, parameter in net.named_parameters():
             parameter.requires_grad_(name in part)
-        optimizer = Sgd(net, learning_rate, how.momentum)
-        gammas = [norm.weight for norm in norms if norm.weight.requires_grad]
+        optimizer = Sgd(net, learning_rate, how.momentum, how.weight_decay)
         for _ in range(epochs):
             for batch in _batches(len(labels), how.batch_size):
                 net.zero_grad(set_to_none=True)
-                loss = nn.functional.cross_entropy(net(images[batch]), labels[batch])
+                inputs = _flipped(images[batch], flips) if how.flips else images[batch]
+                loss = nn.functional.cross_entropy(net(inputs), labels[batch])
                 loss.backward()  # type: ignore[no-untyped-call]
-                for gamma in gammas if how.gamma_l1 else ():
-                    assert gamma.grad is not None
-                    gamma.grad.add_(how.gamma_l1 * gamma.detach().sign())
+                _add_penalties(net, how.gamma_l1, anchor)
                 optimizer.step()
                 total += loss.detach() * len(batch)
                 steps, seen = steps + 1, seen + len(batch)
@@ -204,6 +229,26 @@ def gradients(
     net.zero_grad(set_to_none=True)
     nn.functional.cross_entropy(net(images[batch]), labels[batch]).backward()  # type: ignore[no-untyped-call]
     return {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+
+
+def _flipped(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Return the images, each mirrored left to right with probability 1/2, shape (n, C, H, W)."""
+    mirrored = torch.from_numpy(rng.random(len(images)) < 0.5).to(images.device)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+
+@torch.no_grad()
+def _add_penalties(net: nn.Module, gamma_l1: float, anchor: Anchor | None) -> None:
+    """Add the gradients of the penalties to those of the parameters that are trained."""
+    if gamma_l1:
+        for norm in net.modules():
+            if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.weight.grad is not None:
+                norm.weight.grad.add_(gamma_l1 * norm.weight.sign())
+    if anchor:
+        for name, parameter in net.named_parameters():
+            if parameter.grad is not None:
+                drift = parameter - anchor.parameters[name]
+                parameter.grad.add_(anchor.strength * drift)
 
 
 def _batches(n: int, batch_size: int) -> Iterator[torch.Tensor]:

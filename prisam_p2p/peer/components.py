@@ -63,7 +63,7 @@ def make_learner(spec: PeerSpec, architecture: Architecture, layout: Layout) -> 
     images, labels = open_shared(shared)
     data = rows_of(spec.data)
     s = spec.settings
-    how = Hyperparameters(s.batch_size, s.momentum, s.gamma_l1)
+    how = Hyperparameters(s.batch_size, s.momentum, s.gamma_l1, s.weight_decay, s.flips)
     seed = int(np.random.SeedSequence([s.seed, spec.index]).generate_state(1)[0])
     given = (architecture, images, labels, data, how, seed, s.device.value)
     return EntryLearner(layout, *given) if isinstance(layout, EntryLayout) else Learner(*given)

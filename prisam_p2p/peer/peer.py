@@ -353,6 +353,19 @@ class Peer:
             return weights
         if self.spec.settings.evaluate_before_recalibration:
             self._evaluate(self._t, "before_recalibration", weights)
+        return self._recalibrated(weights)
+
+    def _as_deployed(self, moment: str, weights: Weights) -> Weights:
+        """Return a model as it is evaluated and deployed (decision 0055).
+
+        The running statistics of training are a momentum average over batches of changing weights.
+        """
+        if moment == "after_aggregation" or not self.spec.settings.recalibrate_trained:
+            return weights
+        return self._recalibrated(weights)
+
+    @does(Activity.RECALIBRATING)
+    def _recalibrated(self, weights: Weights) -> Weights:
         with self._turns.turn():
             return self.learner.recalibrate(weights)
 
@@ -377,9 +390,11 @@ class Peer:
         """Evaluate a model on this peer's held-out images, in the rounds where that is due.
 
         Args:
-            moment: `after_training` or `after_aggregation`.
+            moment: `after_training`, `after_aggregation` or `after_fine_tuning`.
         """
-        found = self._evaluate(t, moment, weights)
+        if not self._evaluations.is_due(t):
+            return
+        found = self._evaluate(t, moment, self._as_deployed(moment, weights))
         if found:
             self._evaluations.note(moment, found)
 
@@ -485,9 +500,9 @@ class Peer:
             right = f"me.deploy with moments that me.evaluate was given, not {unknown or 'none'}"
             raise ConfigError("--algorithm", "", str(self.spec.settings.algorithm), right)
         moment = self._evaluations.best(candidates)
-        self.deployment = Deployment(
-            moment, self._pruned_at, candidates[moment], self._evaluations.accuracy[moment]
-        )
+        weights = self._as_deployed(moment, candidates[moment])
+        accuracy = self._evaluations.accuracy[moment]
+        self.deployment = Deployment(moment, self._pruned_at, weights, accuracy)
 
     def _initial(self) -> Weights:
         """Return what a run begins with: W0, dense unless the run prunes it first."""

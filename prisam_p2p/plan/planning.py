@@ -258,6 +258,7 @@ def _planner(
     with forkable(settings, "model"):
         layout = layout_of(architecture)
     _check_similarity_layers(settings, layout)
+    _check_flips(settings, dataset)
     cost_at = lru_cache(_slim_cost(architecture, layout))
     dense = cost_at(0.0)
     model = ModelPlan(
@@ -370,6 +371,14 @@ def _check_pens_sampled(settings: RunSettings, fan_in: int, topology: Topology) 
     if settings.algorithm is Algorithm.PENS and sampled and sampled <= fan_in < most:
         right = f"more than the fan-in, {fan_in}: pens averages the best models of those it tries"
         raise ConfigError("--pens-sampled", "", sampled, right)
+
+
+def _check_flips(settings: RunSettings, dataset: Dataset) -> None:
+    shape = dataset.image_shape
+    if settings.flips and (len(shape) != 3 or dataset.dtype != "float32"):
+        inputs = f"{dataset.dtype} of shape {shape}"
+        right = f"no flips, as the inputs of {settings.dataset} are no images but {inputs}"
+        raise ConfigError("--flips", "", "on", right)
 
 
 def _check_similarity_layers(settings: RunSettings, layout: Layout) -> None:

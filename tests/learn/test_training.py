@@ -51,13 +51,15 @@ def parameters(net):
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.01])
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-def test_sgd_equals_that_of_torch(momentum):
+def test_sgd_equals_that_of_torch(momentum, decay):
     images, labels = images_and_labels()
     ours, theirs = small_net(), small_net()
+    how = {"momentum": momentum, "weight_decay": decay}
     steps = [
-        (ours, Sgd(ours, 0.05, momentum)),
-        (theirs, torch.optim.SGD(theirs.parameters(), lr=0.05, momentum=momentum)),
+        (ours, Sgd(ours, 0.05, momentum, decay)),
+        (theirs, torch.optim.SGD(theirs.parameters(), lr=0.05, **how)),
     ]
     before = parameters(ours)
     for _ in range(6):
@@ -186,6 +188,60 @@ def test_gamma_l1_pulls_gammas_to_zero_and_nothing_else():
         assert torch.allclose(other, expected, atol=1e-7), name
 
 
+def test_weight_decay_shrinks_all_parameters_and_its_default_is_none():
+    """In one step of plain SGD, it takes exactly rate x decay of each parameter."""
+    plain, decayed = small_net(), small_net()
+    before = dict(small_net().named_parameters())
+    train(plain, n=8, epochs=1, how=Hyperparameters(8, 0.0, 0.0), rate=0.5)
+    train(decayed, n=8, epochs=1, how=Hyperparameters(8, 0.0, 0.0, weight_decay=0.1), rate=0.5)
+    for (name, one), other in zip(plain.named_parameters(), decayed.parameters(), strict=True):
+        assert torch.allclose(other, one - 0.5 * 0.1 * before[name], atol=1e-7), name
+
+
+class Sees(nn.Module):
+    """Keeps what it is given, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.seen = nn.Linear(64, 3), []
+
+    def forward(self, images):
+        self.seen.append(images.detach().clone())
+        return self.linear(images.flatten(1))
+
+
+def seen_by_training(*, flips, seed=1):
+    net = Sees()
+    train(net, n=20, epochs=10, seed=seed, how=Hyperparameters(8, 0.9, 0.0, flips=flips))
+    return torch.cat(net.seen)
+
+
+def test_flips_mirror_half_of_the_images_and_leave_their_order():
+    as_they_are, flipped = seen_by_training(flips=False), seen_by_training(flips=True)
+    same = (flipped == as_they_are).all((1, 2, 3))
+    mirrored = (flipped == as_they_are.flip(3)).all((1, 2, 3))
+    assert (same | mirrored).all()
+    assert not (same & mirrored).any()
+    assert 70 < mirrored.sum() < 130  # of 200
+    assert torch.equal(flipped, seen_by_training(flips=True))
+    other = seen_by_training(flips=True, seed=2)
+    assert not torch.equal(
+        mirrored, (other == seen_by_training(flips=False, seed=2)).all((1, 2, 3))
+    )
+
+
+def test_an_anchor_draws_parameters_to_its_values():
+    """In one step of plain SGD, by exactly rate x strength x what lies between."""
+    plain, drawn = small_net(), small_net()
+    before, aim = dict(small_net().named_parameters()), dict(small_net(9).named_parameters())
+    how = Hyperparameters(8, 0.0, 0.0)
+    train(plain, n=8, epochs=1, how=how, rate=0.5)
+    train(drawn, n=8, epochs=1, how=how, rate=0.5, anchor=training.Anchor(aim, 0.2))
+    for (name, one), other in zip(plain.named_parameters(), drawn.parameters(), strict=True):
+        expected = one - 0.5 * 0.2 * (before[name] - aim[name])
+        assert torch.allclose(other, expected, atol=1e-6), name
+
+
 def test_recalibration_is_the_plain_mean_of_the_batches_statistics():
     net = small_net()
     images, _ = images_and_labels(70)  # 32, 32 and 6 images
@@ -233,16 +289,17 @@ def test_accuracy_covers_all_blocks_in_evaluation_mode():
 # -- the device around it --------------------------------------------------------------------
 
 
-def learner(seed=3):
+def learner(seed=3, how=HOW):
     images, labels = images_and_labels(40)
     rows = np.arange(40)
     data = PeerData(rows[:20], rows[20:26], rows[26:], None)
-    return Learner(ASKED, images.numpy(), labels.numpy(), data, HOW, seed, "cpu")
+    return Learner(ASKED, images.numpy(), labels.numpy(), data, how, seed, "cpu")
 
 
-def train_once(weights, *, device=None, round_index=0):
+def train_once(weights, *, device=None, round_index=0, **more):
+    pace = Pace(1, lambda _: None)
     return (device or learner()).train(
-        weights, round_index=round_index, epochs=1, learning_rate=0.05, pace=Pace(1, lambda _: None)
+        weights, round_index=round_index, epochs=1, learning_rate=0.05, pace=pace, **more
     )[0]
 
 
@@ -302,6 +359,33 @@ def test_training_depends_on_the_devices_seed_and_the_round():
     ]
     assert results[0] == results[1]
     assert results[0] != results[2] != results[3] != results[0]
+
+
+def test_flips_depend_on_the_devices_seed_and_the_round():
+    weights, how = slim_weights(), Hyperparameters(8, 0.9, 0.0, flips=True)
+    results = [
+        bytes_of(train_once(weights, device=learner(seed, how), round_index=t))
+        for seed, t in ((3, 0), (3, 0), (3, 1), (4, 0))
+    ]
+    assert results[0] == results[1]
+    assert results[0] != results[2] != results[3] != results[0]
+    assert results[0] != bytes_of(train_once(weights))
+
+
+def test_slim_weights_are_drawn_to_slim_weights():
+    """A strong pull keeps them closer to where it leads."""
+    weights = slim_weights()
+
+    def distance(strength):
+        drawn = train_once(weights, toward=weights, strength=strength)
+        return sum(
+            float(np.square(drawn.tensors[t.name] - weights.tensors[t.name]).sum())
+            for t in layout_of(ASKED).tensors
+            if t.trainable
+        )
+
+    assert distance(5.0) < distance(0.5) < distance(0.0)
+    assert bytes_of(train_once(weights, toward=weights)) == bytes_of(train_once(weights))
 
 
 def test_recalibration_changes_the_statistics_only():

@@ -101,7 +101,9 @@ class Nothing:
 def run(tmp_path):
     """Run an algorithm for one round; return b's deployed models and its network."""
 
-    def one_round(algorithm, offers, *, layout=LAYOUT, masks=None, rho=0.0, degrees=None, **more):
+    def one_round(
+        algorithm, offers, *, layout=LAYOUT, masks=None, rho=0.0, degrees=None, learner=None, **more
+    ):
         (tmp_path / "state").mkdir(exist_ok=True)
         found = Algorithm(algorithm)
         spec = PeerSpec.model_construct(
@@ -122,11 +124,24 @@ def run(tmp_path):
         )
         heard = masks or dict.fromkeys(offers, np.zeros(0, np.bool_))
         network = None if algorithm == "local" else Offers(offers, heard)
-        made = (AddsOne(), network, Nothing(), lambda s: None, lambda e: None, lambda: None)
+        made = (
+            learner or AddsOne(),
+            network,
+            Nothing(),
+            lambda s: None,
+            lambda e: None,
+            lambda: None,
+        )
         me = BaselinePeer(spec, Incarnation(), layout, constant(0, layout), *made)
         kept = {}
-        me.deploy = kept.update
+
+        def deploy(candidates):
+            kept.update(candidates)
+            BaselinePeer.deploy(me, candidates)
+
+        me.deploy = deploy
         LOOPS[found](me)
+        one_round.peer = me
         return kept, network
 
     return one_round
@@ -169,6 +184,38 @@ def test_whole_models_are_averaged(run, algorithm, more, expected):
     assert values(models["after_aggregation"]) == expected
     ((mask, offered),) = network.announced
     assert (mask.n_bits, values(offered)) == (0, 1.0)
+
+
+OFFERS = {"a": constant(4), "c": constant(10)}
+
+
+class Recalibrates(AddsOne):
+    """A learner whose recalibration makes all weights 7, and what it evaluated."""
+
+    def __init__(self):
+        self.evaluated = []
+
+    def recalibrate(self, weights):
+        return constant(7)
+
+    def accuracy(self, weights):
+        self.evaluated.append(values(weights))
+        return Accuracy(-self.evaluated[-1], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("trained", "averaged", "evaluated"),
+    [(False, False, [1, 5]), (False, True, [1, 7]), (True, False, [7, 5]), (True, True, [7, 7])],
+)
+def test_the_trained_model_is_recalibrated_where_it_is_evaluated_and_deployed(
+    run, trained, averaged, evaluated
+):
+    learner, how = Recalibrates(), {"recalibrate_trained": trained, "bn_recalibration": averaged}
+    _, network = run("fedavg-random", OFFERS, learner=learner, **how)
+    assert learner.evaluated == evaluated
+    assert values(run.peer.deployment.weights) == min(evaluated)
+    ((_, offered),) = network.announced
+    assert values(offered) == 1.0  # neighbors get it as it was trained
 
 
 @pytest.mark.parametrize("algorithm", ["d-psgd", "d-psgd-ft"])

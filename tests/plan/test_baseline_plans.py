@@ -1,14 +1,18 @@
 """What a plan holds for algorithms other than PRISAM, and for the run beside it."""
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from prisam_p2p.cli import main
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.planning import prepare
 from prisam_p2p.plan.topology import load_topology, resolve_settings
 from prisam_p2p.shipped import DEFAULT_TOPOLOGY
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 WITHOUT_BUDGETS = DEFAULT_TOPOLOGY.parent / "experiments" / "networks" / "equal-20.toml"
 MIXED = {0.0, 0.3, 0.5}  # the default topology's device profiles
 
@@ -106,3 +110,13 @@ def test_pens_must_have_models_to_choose_among():
         prepared(algorithm="pens", pens_sampled=3)
     assert prepared(algorithm="pens", pens_sampled=4).plan.fan_in == 3
     assert prepared(algorithm="pens", pens_sampled=3, fan_in=11).plan.fan_in == 11  # all there are
+
+
+def test_flips_are_refused_where_inputs_are_no_images():
+    texts = f"{EXAMPLES / 'text.py'}:numbers"
+    words = ["plan", "ring-8", "--split", "iid", "--dataset", texts, "--flips"]
+    done = CliRunner().invoke(main, [*words, "--model", texts.replace("numbers", "text_net")])
+    assert done.exit_code == 2
+    assert "--flips = 'on': expected no flips" in done.output
+    assert "no images but int64 of shape (12,)" in done.output
+    assert prepared(flips=True).plan.settings.flips
