@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 from click.testing import CliRunner
+from warm_process import WarmProcess
 
 from prisam_p2p.cli import main
 
@@ -57,8 +58,17 @@ def topology(folder: Path, text: str = SMALL, **profiles: str) -> Path:
     return path
 
 
-def launcher(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start the launcher and do not wait."""
+def launcher(
+    *arguments: object, env: dict[str, str] | None = None, fresh: bool = False
+) -> subprocess.Popen[str] | WarmProcess:
+    """Start the launcher and do not wait.
+
+    Args:
+        env: more of its environment, which a fresh interpreter then begins with.
+        fresh: it is an interpreter of its own, and no fork of one that has imported everything.
+    """
+    if not (env or fresh):
+        return WarmProcess("launch", "launch.py", [*map(str, arguments)])
     return subprocess.Popen(
         [sys.executable, str(ROOT / "launch.py"), *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -70,10 +80,13 @@ def launcher(*arguments: object, env: dict[str, str] | None = None) -> subproces
 
 
 def launch(
-    *arguments: object, env: dict[str, str] | None = None, deadline_s: float = DEADLINE_S
+    *arguments: object,
+    env: dict[str, str] | None = None,
+    fresh: bool = False,
+    deadline_s: float = DEADLINE_S,
 ) -> tuple[int, str, str]:
-    """Run the launcher to its end; return exit code, stdout and stderr."""
-    with launcher(*arguments, env=env) as process:
+    """Run the launcher to its end; return exit code, stdout and stderr. See `launcher`."""
+    with launcher(*arguments, env=env, fresh=fresh) as process:
         try:
             out, err = process.communicate(timeout=deadline_s)
         finally:
@@ -95,15 +108,13 @@ def refused(*arguments: object) -> str:
 
 
 def prisam(*arguments: object) -> tuple[int, str]:
-    """Run the `prisam` command; return exit code and what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from prisam_p2p.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    """Run the `prisam` command in a process; return exit code and what it printed."""
+    with WarmProcess("main", "prisam", [*map(str, arguments)]) as process:
+        try:
+            out, err = process.communicate(timeout=DEADLINE_S)
+        finally:
+            process.kill()
+    return process.wait(), out + err
 
 
 def journal(run: Path, name: str) -> list[dict]:

@@ -93,7 +93,7 @@ def test_a_baseline_beside_another_and_the_same_again(tmp_path):
 
     again = tmp_path / "again"
     options = ["--quiet", "--run-dir", again]
-    assert launch(run / "plan.json", *options)[0] == 0
+    assert launch(run / "plan.json", *options, fresh=True)[0] == 0
     for one, other in [(run, again), (beside, again / beside.name)]:
         code, out = asked("verify", one, other)
         assert (code, out.split(":")[0]) == (0, "the same"), out

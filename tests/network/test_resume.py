@@ -80,7 +80,7 @@ def test_a_run_whose_launcher_was_killed_goes_on_and_comes_to_the_same(tmp_path)
     again = [x["round"] for x in journal(run, "p00")[killed:] if x["record"] == "trained"]
     assert again == list(range(first.pop(), 6))
 
-    assert launch(net, "--run-dir", twin, "--faults", faults, "--quiet")[0] == 0
+    assert launch(net, "--run-dir", twin, "--faults", faults, "--quiet", fresh=True)[0] == 0
     code, out = asked("verify", run, twin)
     assert (code, out.split(":")[0]) == (0, "the same")
 

@@ -190,7 +190,7 @@ def test_the_split_is_drawn(run):
 
 
 def test_the_same_plan_gives_the_same_run(run, folder):
-    code, _, err = launch(run / "plan.json", "--run-dir", folder / "two", "--quiet")
+    code, _, err = launch(run / "plan.json", "--run-dir", folder / "two", "--quiet", fresh=True)
     assert code == 0, err
     code, out = asked("verify", run, folder / "two")
     assert (code, out.split(":")[0]) == (0, "the same")
