@@ -1,5 +1,7 @@
 """Which channels a peer keeps, announces and regrows: by hand, on the real loop."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from tiny_layouts import one_layer
@@ -167,7 +169,7 @@ class Kept:
 def run(tmp_path):
     """Run PRISAM alone, rho 0.5; return the peer, its learner, its network and its journal."""
 
-    def rounds(*moves, ratio=0.5, **settings):
+    def rounds(*moves, ratio=0.5, process=None, killed_in=None, **settings):
         (tmp_path / "state").mkdir(exist_ok=True)
         settings = {"regrowth_every": 0, "lr_decay": 0.5, "learning_rate": 0.1} | settings
         spec = PeerSpec.model_construct(
@@ -184,10 +186,11 @@ def run(tmp_path):
             traits=Algorithm.PRISAM.traits,
             settings=RunSettings(rounds=len(moves), **settings),
         )
-        learner, network, journal = Moves(*moves), Alone(), Kept()
+        learner, network, journal = Moves(*moves[:killed_in]), Alone(), Kept()
         made = (learner, network, journal, lambda s: None, lambda e: None, lambda: None)
-        me = BaselinePeer(spec, Incarnation(), LAYOUT, W0, *made)
-        prisam(me)
+        me = BaselinePeer(spec, process or Incarnation(), LAYOUT, W0, *made)
+        with pytest.raises(IndexError) if killed_in else nullcontext():
+            prisam(me)
         return me, learner, network, journal.lines
 
     return rounds
@@ -262,6 +265,16 @@ def test_remembered_scores_outvote_one_odd_round_and_are_saved(run):
     first = np.array([0.9, 0.8, 0.7, 0.6]) / 0.75
     last = np.array([0.5, 0.5, 0.6, 0.6]) / 0.55
     np.testing.assert_allclose(saved, 0.9 * (0.9 * first + first) + last, rtol=1e-6)
+
+
+def test_a_later_process_of_the_peer_remembers_them_too(run):
+    moves = (FIRST, (0, 0, 0.1, 0.1), (0, 0, 0.1, 0.1), (0, 0, 0.1, 0.1))
+    kept = {"similarity_by": "gamma-of-w0", "similarity_memory": 0.8, "regrow_share": 0.5}
+    *_, whole, _ = run(*moves, **kept)
+    run(*moves, killed_in=2, **kept)
+    *_, rest, _ = run(*moves, process=Incarnation(number=1, source="state", first_round=2), **kept)
+    assert len({mask for mask, _ in whole.announced}) > 1
+    assert rest.announced == whole.announced[2:]
 
 
 def test_by_default_nothing_is_remembered(run):
