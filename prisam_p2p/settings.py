@@ -582,8 +582,15 @@ class RunSettings(BaseModel):
     similarity_every: int = _setting(
         Heading.METHOD,
         1,
-        "With gamma-of-w0: train W0 in every round whose number is a multiple of this, for "
-        "--epochs passes over the local data; in the rounds between, the last mask holds.",
+        "With gamma-of-w0: train W0 in every round whose number is a multiple of this; in the "
+        "rounds between, the last mask holds.",
+        ge=1,
+    )
+    similarity_epochs: int | None = _setting(
+        Heading.METHOD,
+        None,
+        "With gamma-of-w0: passes over the local data each time; fewer are cheaper and noisier.",
+        unset="as --epochs",
         ge=1,
     )
     similarity_memory: float | None = _setting(

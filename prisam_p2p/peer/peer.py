@@ -531,7 +531,7 @@ class Peer:
         if t == self._first and (self._began == base.mask).all():
             return trained
         s = self.spec.settings
-        probe, did = self._fit(t, base, s.epochs, s.learning_rate)
+        probe, did = self._fit(t, base, s.similarity_epochs or s.epochs, s.learning_rate)
         self._journal.write(records.Probed(round=t, **did))
         return probe
 

@@ -249,11 +249,13 @@ def test_a_mask_of_w0_follows_the_data_while_the_structure_stays(run):
 
 def test_between_two_trainings_of_w0_the_last_mask_holds(run):
     moves = (FIRST, (0, 0, 9, 9), (0, 0, 0.4, 0.4), FIRST)
+    rare = {"similarity_every": 2, "similarity_epochs": 1}
     _, learner, network, _ = run(
-        *moves, similarity_by="gamma-of-w0", similarity_memory=0, similarity_every=2
+        *moves, similarity_by="gamma-of-w0", similarity_memory=0, warmup_epochs=4, **rare
     )
     assert [mask for mask, _ in network.announced] == ["1100", "1100", "0011", "0011"]
-    assert [t for t, mask, *_ in learner.trained if mask == "1111"] == [0, 2]
+    of_w0 = [(t, epochs) for t, mask, epochs, _ in learner.trained if mask == "1111"]
+    assert of_w0 == [(0, 4), (2, 1)]
 
 
 def test_remembered_scores_outvote_one_odd_round_and_are_saved(run):
