@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from math import isfinite
 from statistics import fmean
 from typing import Any
@@ -43,7 +43,7 @@ def points_of(run: Mapping[str, Any], peers: Collection[int] = ()) -> list[Expor
     ends = _ends_of_rounds(run)
     measures = _of_peers(run, ends)
     found = [
-        *_aggregates(measures, _groups(run)),
+        *_aggregates(measures, _groups_in_time(run)),
         *_of_single_peers(measures, _names(run), peers),
         *_of_network(run, ends),
     ]
@@ -104,9 +104,12 @@ def _of_peers(run: Mapping[str, Any], ends: Mapping[int, float]) -> OfPeers:
     return found
 
 
-def _aggregates(measures: OfPeers, groups: Mapping[int, int]) -> Iterator[ExportPoint]:
+def _aggregates(
+    measures: OfPeers, groups_at: Callable[[int], Mapping[int, int]]
+) -> Iterator[ExportPoint]:
     for measure, rounds in measures.items():
         for at, of_peers in rounds.items():
+            groups = groups_at(at)
             t_s = max(seconds for seconds, _ in of_peers.values())
             values = [of_peers[peer][1] for peer in sorted(of_peers)]
             for word, value in (
@@ -141,6 +144,17 @@ def _groups(run: Mapping[str, Any]) -> dict[int, int]:
         if row["group"] is not None and row["group"] >= 0
     }
     return found if len(set(found.values())) > 1 else {}
+
+
+def _groups_in_time(run: Mapping[str, Any]) -> Callable[[int], Mapping[int, int]]:
+    """Return what tells the data groups of a round: peer -> group."""
+    at_first, changes = _groups(run), [*_rows(run, "data_groups")]
+
+    def groups_at(t: int) -> Mapping[int, int]:
+        begun = {row["peer"]: row["group"] for row in changes if row["first_round"] <= t}
+        return {**at_first, **begun} if at_first else {}
+
+    return groups_at
 
 
 def _names(run: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ class GroupRows:
 
     def __init__(self, shared: Shared) -> None:
         self._shared, self._tables = shared, shared.tables
-        self._truth = dict(zip(shared.plan.ids, shared.plan.groups, strict=True))
+        self._truth = shared.plan.data_groups
         self._labels: dict[int, dict[int, list[Labels]]] = {}
         self._stale_rounds: set[int] = set()
 
@@ -38,7 +38,7 @@ class GroupRows:
         for at in sorted(self._stale_rounds):
             of_peers = self._labels[at]
             found = [labels for peer in sorted(of_peers) for labels in of_peers[peer]]
-            self._tables["ari"].put(at, mean_rand_index(self._truth, found))
+            self._tables["ari"].put(at, mean_rand_index(self._truth.groups_at(at), found))
         self._stale_rounds.clear()
 
     def _masked(self, peer: int, line: Line) -> None:
@@ -65,7 +65,7 @@ class GroupRows:
             labels = sorted([number(who), label] for who, label in line["labels"].items())
         chosen = [each for each in members if each != peer]
         self._group(peer, line, members=members, chosen=chosen, labels=labels)
-        known = {who: n for who, n in line["labels"].items() if who in self._truth}
+        known = {who: n for who, n in line["labels"].items() if who in self._shared.plan.numbers}
         self._labels.setdefault(line["round"], {}).setdefault(peer, []).append(known)
         self._stale_rounds.add(line["round"])
 

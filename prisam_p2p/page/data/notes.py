@@ -22,6 +22,9 @@ class Notes:
             "caught_up": lambda peer, x: self._note(
                 x, peer, f"skips to round {x['next_round']}: its neighbors are there"
             ),
+            "data_changed": lambda peer, x: self._note(
+                x, peer, f"has {x['new']} new images, most are of data group {x['group']}"
+            ),
             "guard_acted": lambda peer, x: self._note(
                 x, peer, f"accuracy fell: prune ratio {x['prune_ratio']:.2f} from now on"
             ),

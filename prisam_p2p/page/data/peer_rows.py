@@ -27,6 +27,7 @@ class PeerRows:
         peers = table(plan.get("peers"))
         for at, peer in enumerate(shared.plan.ids):
             self._put(at, peer, table(peers[peer]))
+            self._put_data_groups(at, peer)
 
     @property
     def handlers(self) -> Handlers:
@@ -71,6 +72,13 @@ class PeerRows:
             down_mbit_s=number(profile.get("down_mbit_s")),
             host="",
         )
+
+    def _put_data_groups(self, at: int, peer: str) -> None:
+        """Put in the data groups of a peer that is of more than one, one after the other."""
+        periods = self._shared.plan.data_groups.periods.get(peer, ())
+        for each in periods if len(periods) > 1 else ():
+            group = -1 if each.group is None else each.group
+            self._shared.tables["data_groups"].put(at, each.first, group)
 
     def _started(self, peer: int, line: Line) -> None:
         self._own[peer] = RUNNING, ""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prisam_p2p.plan.data_groups import DataGroups, data_groups
+
 _MOST_ROUNDS = 100_000
 
 
@@ -17,7 +19,8 @@ class PlanFacts:
     Attributes:
         ids: peers, ascending; a peer's number is its place in them.
         numbers: peer -> its number.
-        groups: data group by peer's number; None: the split has none.
+        groups: data group at the beginning, by peer's number; None: the split has none.
+        data_groups: those of each round, by peer's id.
         neighbors: numbers of neighbors, ascending, by peer's number.
         rounds: of the run.
         mask_bits: bits of an announced mask; 0: unknown.
@@ -29,6 +32,7 @@ class PlanFacts:
     ids: tuple[str, ...]
     numbers: Mapping[str, int]
     groups: tuple[int | None, ...]
+    data_groups: DataGroups
     neighbors: tuple[tuple[int, ...], ...]
     rounds: int
     mask_bits: int
@@ -57,6 +61,7 @@ def plan_facts(plan: Mapping[str, Any]) -> PlanFacts:
         ids=ids,
         numbers=numbers,
         groups=tuple(whole(each.get("group")) for each in plans),
+        data_groups=data_groups(plan),
         neighbors=tuple(
             tuple(sorted(numbers[x] for x in texts(each.get("neighbors")) if x in numbers))
             for each in plans

@@ -84,6 +84,7 @@ TABLES: dict[str, PageTable] = {
         local=_NUMBER,
         host=_WORD,
     ),
+    "data_groups": _table("peer first_round", peer=_PEER, first_round=_WHOLE, group=_WHOLE),
     "hosts": _table(
         "host",
         host=_WORD,

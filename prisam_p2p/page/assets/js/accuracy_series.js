@@ -86,16 +86,31 @@
     ];
   }
 
+  /** Peer -> the points of its line in rounds in which it is of a data group. */
+  const pointsIn = (store, lines, group) =>
+    new Map(
+      [...lines]
+        .map(([peer, line]) => [
+          peer,
+          line.filter(([, , round]) => store.groupOf(peer, round) === group),
+        ])
+        .filter(([, line]) => line.length),
+    );
+
   /**
    * The series of one moment: a band, thin lines and a mean for each data group, and the selected
-   * peer. A second moment adds its means only.
+   * peer. A peer whose data group changes counts to the group of each round. A second moment adds
+   * its means only.
    */
   function momentSeries(c, lines, moment, isSecond) {
     const { show } = c.controls;
     const thin = show === "peers" || (show === "all" && lines.size <= MOST_LINES);
     const series = [];
-    for (const group of new Set(c.store.peersByGroup().map((peer) => c.store.groupOf(peer)))) {
-      const mine = new Map([...lines].filter(([peer]) => c.store.groupOf(peer) === group));
+    const known = [...lines].flatMap(([peer, line]) =>
+      line.map(([, , round]) => c.store.groupOf(peer, round)),
+    );
+    for (const group of [...new Set(known)].sort((a, b) => a - b)) {
+      const mine = pointsIn(c.store, lines, group);
       if (!mine.size) continue;
       const mark = c.palette.group(group);
       const rows = spread(mine.values());

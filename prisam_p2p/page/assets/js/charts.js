@@ -31,8 +31,8 @@
   }
 
   /** A peer beside an axis: its id, cut to `most` letters, its data group and host if any. */
-  function peerName(store, peer, most) {
-    const group = store.groupOf(peer);
+  function peerName(store, peer, most, round) {
+    const group = store.groupOf(peer, round);
     const parts = [short(store.peerId(peer), most), group < 0 ? "" : `g${group}`];
     return [...parts, store.hostOf(peer)].filter(Boolean).join(" · ");
   }
@@ -54,8 +54,8 @@
     order === BY_HOST ? store.peersByHost() : store.peersByGroup();
 
   /** What tells the part that a peer is in, in this order: its host, or its data group. */
-  const partOf = (store, order) => (peer) =>
-    order === BY_HOST ? store.hostOf(peer) : store.groupOf(peer);
+  const partOf = (store, order, round) => (peer) =>
+    order === BY_HOST ? store.hostOf(peer) : store.groupOf(peer, round);
 
   const groupName = (group) => (group < 0 ? "no data group" : `data group ${group}`);
 
@@ -63,8 +63,8 @@
    * The places in a list of peers at which another data group, or host, begins; not the first
    * place.
    */
-  function groupBegins(store, peers, order) {
-    const part = partOf(store, order);
+  function groupBegins(store, peers, order, round) {
+    const part = partOf(store, order, round);
     return peers.flatMap((peer, place) =>
       place && part(peer) !== part(peers[place - 1]) ? [place] : [],
     );
@@ -74,9 +74,9 @@
    * Lines between data groups, or hosts, across a matrix of n peers and down, as `frames` of its
    * series.
    */
-  function groupFrames(store, peers, color, order) {
+  function groupFrames(store, peers, color, order, round) {
     const common = { inset: 0, style: { fill: null, stroke: color, lineWidth: 1 } };
-    const begins = groupBegins(store, peers, order);
+    const begins = groupBegins(store, peers, order, round);
     return [
       { cells: begins.map((row) => [0, row]), span: [peers.length, 0], ...common },
       { cells: begins.map((column) => [column, 0]), span: [0, peers.length], ...common },

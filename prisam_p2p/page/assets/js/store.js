@@ -6,6 +6,7 @@
   const KEYS = {
     tiles: ["id"],
     peers: ["peer"],
+    data_groups: ["peer", "first_round"],
     hosts: ["host"],
     spans: ["peer", "begin_s", "phase"],
     pulls: ["peer", "began_s", "donor"],
@@ -164,10 +165,21 @@
       return row < 0 ? null : peer[row];
     }
 
-    /** The data group of a peer; -1 where it has none. */
-    groupOf(i) {
+    /** The data group of a peer in a round, at the beginning without one; -1: it has none. */
+    groupOf(i, round = 0) {
       if (!this._groups) this._groups = this._byPeer("group");
-      return this._groups.get(i) ?? -1;
+      const begun = this._groupPeriods().get(i)?.filter((row) => row.first_round <= round);
+      return begun?.length ? begun[begun.length - 1].group : (this._groups.get(i) ?? -1);
+    }
+
+    /** Peer -> its rows in `data_groups`, ascending, of peers whose data group changes. */
+    _groupPeriods() {
+      if (!this._periods) {
+        this._periods = new Map();
+        for (const row of this.table("data_groups").rows())
+          this._periods.set(row.peer, [...(this._periods.get(row.peer) || []), row]);
+      }
+      return this._periods;
     }
 
     /** Whether the run has hosts. */
@@ -181,16 +193,21 @@
       return this._hosts.get(i) ?? "";
     }
 
-    /** Numbers of peers, by data group and then by id; peers without a group come last. */
-    peersByGroup() {
-      if (!this._sorted) {
-        const rank = (group) => (group < 0 ? Infinity : group);
-        this._sorted = this.table("peers")
-          .rows()
-          .map((row) => row.peer)
-          .sort((a, b) => rank(this.groupOf(a)) - rank(this.groupOf(b)) || a - b);
+    /**
+     * Numbers of peers, by data group (of a round, or at the beginning) and then by id; peers
+     * without a group come last.
+     */
+    peersByGroup(round = 0) {
+      if (!this._sorted.has(round)) {
+        const rank = (peer) => {
+          const group = this.groupOf(peer, round);
+          return group < 0 ? Infinity : group;
+        };
+        const peers = this.table("peers").rows();
+        const sorted = peers.map((row) => row.peer).sort((a, b) => rank(a) - rank(b) || a - b);
+        this._sorted.set(round, sorted);
       }
-      return this._sorted;
+      return this._sorted.get(round);
     }
 
     /** Numbers of peers, by host, and there by data group and id. */
@@ -218,7 +235,8 @@
       this._ids = null;
       this._groups = null;
       this._hosts = null;
-      this._sorted = null;
+      this._periods = null;
+      this._sorted = new Map();
       this._sortedByHost = null;
     }
   }
@@ -236,8 +254,8 @@
     table: (name) => store.run.table(name),
     peerId: (i) => store.run.peerId(i),
     peerOf: (id) => store.run.peerOf(id),
-    groupOf: (i) => store.run.groupOf(i),
-    peersByGroup: () => store.run.peersByGroup(),
+    groupOf: (i, round) => store.run.groupOf(i, round),
+    peersByGroup: (round) => store.run.peersByGroup(round),
     get hasHosts() {
       return store.run.hasHosts;
     },

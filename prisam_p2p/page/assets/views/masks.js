@@ -54,7 +54,7 @@
     const { peer, round: rounds, mask } = store.table("masks").columns;
     const maskOf = new Map();
     for (let i = 0; i < peer.length; i += 1) if (rounds[i] === round) maskOf.set(peer[i], mask[i]);
-    const peers = store.peersByGroup();
+    const peers = store.peersByGroup(round);
     const masks = peers.map((each) => {
       const bytes = maskOf.has(each) ? bytesOf(store, maskOf.get(each)) : null;
       return bytes && maskBits.part(bytes, first, bits);
@@ -73,7 +73,7 @@
     const { store, selection, palette, width, controls } = c;
     if (!roundsOf(store).length) return { option: null, empty: nothing(store) };
     const model = modelOf(c);
-    const { peers, bits, distance } = model;
+    const { peers, round, bits, distance } = model;
     const n = peers.length;
     const alike = Array.from(distance, (each) => (each < 0 || !bits ? null : 1 - each / bits));
     const others = alike.filter((value, i) => value !== null && i % (n + 1) !== 0);
@@ -85,7 +85,7 @@
     const links = linksOf(store, model);
     seen.figure = { model, links };
     const side = Math.max(160, Math.min(width - LABELS - 20, 820, Math.max(n * 34, 220)));
-    const names = peers.map((peer) => charts.peerName(store, peer, 9));
+    const names = peers.map((peer) => charts.peerName(store, peer, 9, round));
     const axis = {
       type: "category",
       data: names,
@@ -111,7 +111,7 @@
           }),
           matrix.frameSeries(n, n, [
             ...linkFrames(cellsOf(peers, links[controls.frame]), n, palette),
-            ...charts.groupFrames(store, peers, palette.muted),
+            ...charts.groupFrames(store, peers, palette.muted, "group", round),
             {
               cells: peers.includes(selection.peer) ? [[0, peers.indexOf(selection.peer)]] : [],
               span: [n, 1],
@@ -181,7 +181,8 @@
     const pairs = alike
       .map((value, i) => [value, peers[Math.floor(i / peers.length)], peers[i % peers.length]])
       .filter(([value, a, b]) => value !== null && a !== b);
-    const same = ([, a, b]) => store.groupOf(a) >= 0 && store.groupOf(a) === store.groupOf(b);
+    const groupOf = (peer) => store.groupOf(peer, round);
+    const same = ([, a, b]) => groupOf(a) >= 0 && groupOf(a) === groupOf(b);
     return (
       `Similarity of the masks of ${peers.length} peers in round ${round}, ${layer}. Mean within ` +
       `a data group: ${text.share(mean(pairs.filter(same).map(([value]) => value)))}; between: ` +
@@ -255,7 +256,8 @@
       [
         "data groups",
         [peer, other]
-          .map((each) => (store.groupOf(each) < 0 ? "none" : `g${store.groupOf(each)}`))
+          .map((each) => store.groupOf(each, model.round))
+          .map((group) => (group < 0 ? "none" : `g${group}`))
           .join(" and "),
       ],
     ];
