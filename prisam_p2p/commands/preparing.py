@@ -40,11 +40,11 @@ def plan(topology: str, faults: str | None, output: str, trust_code: bool, **giv
     Example: prisam plan clusters-20 --faults churn-30
     """
     from prisam_p2p.console import print_line
-    from prisam_p2p.faults.run_faults import print_faults
+    from prisam_p2p.faults.run_faults import print_data_changes, print_faults
     from prisam_p2p.launch.launch import plan_launch
     from prisam_p2p.preflight.printed import as_dict, print_preflight
 
-    preflight, found = plan_launch(
+    preflight, found, planned = plan_launch(
         topology_file(topology),
         given_settings(given),
         Path("runs"),
@@ -58,6 +58,7 @@ def plan(topology: str, faults: str | None, output: str, trust_code: bool, **giv
     if found:
         print_line("")
         print_faults(found)
+        print_data_changes(planned)
 
 
 @option_in(

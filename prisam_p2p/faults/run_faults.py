@@ -36,7 +36,7 @@ def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
 
 def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
     """Return the fault plan, also one that this machine cannot run (see `faults_of`)."""
-    rounds, groups = plan.settings.rounds, {peer: each.group for peer, each in plan.peers.items()}
+    rounds, groups = plan.settings.rounds, plan.data_groups().groups_at(0)
     targets = targets_of(topology, groups, plan.hosts.placement if plan.hosts else None)
     if path.suffix != ".json":
         return compile_plan(load_scenario(path), targets, rounds, plan.settings.seed)
@@ -72,6 +72,31 @@ def print_faults(plan: FaultPlan) -> None:
         rows.append([each.id, each.kind, trigger, (targets or "none") + fit, heal])
     print_table(_FAULTS, rows)
     print_line(f"{plan.scenario}: {len(plan.occurrences)} occurrences, seed {plan.seed}")
+
+
+_NAMED_CHANGES = 40
+
+_CHANGES = (
+    TableColumn("peer", keeps=True),
+    TableColumn("from round"),
+    TableColumn("data group"),
+    TableColumn("images of each class", wraps=True),
+    TableColumn("fault"),
+)
+
+
+def print_data_changes(plan: Plan) -> None:
+    """Print which peers have other data from which round on; nothing where all keep theirs."""
+    rows = [
+        [peer, str(x.round), str(x.group), " ".join(map(str, x.classes)), x.fault or "(heals)"]
+        for peer, each in plan.peers.items()
+        for x in each.data_changes
+    ]
+    if rows:
+        print_line("")
+        print_table(_CHANGES, rows[:_NAMED_CHANGES])
+        more = len(rows) - _NAMED_CHANGES
+        print_line(f"{len(rows)} changes of data" + (f", {more} not shown" if more > 0 else ""))
 
 
 def _links(links: Sequence[tuple[str, str]]) -> str:

@@ -211,8 +211,8 @@ def plan_launch(
     runs_folder: Path,
     faults: Path | None = None,
     trust_code: bool = False,
-) -> tuple[Preflight, FaultPlan | None]:
-    """Return what a launch of `source` would need, and what `faults` would do to it.
+) -> tuple[Preflight, FaultPlan | None, Plan]:
+    """Return what a launch of `source` would need, what `faults` would do to it, and its plan.
 
     Raises:
         ConfigError: the input is wrong.
@@ -231,7 +231,7 @@ def plan_launch(
             choice = _choice_for(plan, found)
             make_ready(prepared)
             request = RunRequest(prepared, plan, runs_folder, choice, quiet=True, faults=found)
-            return examine(prepared, planned_runs(request), runs_folder), found
+            return examine(prepared, planned_runs(request), runs_folder), found, plan
 
 
 @contextmanager

@@ -112,3 +112,23 @@ def test_a_point_of_the_index_selects_its_round(masks):
     box = masks.locator("#figure-masks-ari .chart").bounding_box()
     masks.mouse.click(box["x"] + x, box["y"] + y)
     assert masks.evaluate("prisam.selection.round") == 1
+
+
+def test_peers_are_ordered_by_their_data_group_in_the_round(open_page, written):
+    payload = a_timed_payload()
+    tables = payload["runs"][0]["tables"]
+    tables["peers"]["columns"]["group"] = [0, 0, 1, 1]
+    periods = {"peer": [0, 0], "first_round": [0, 1], "group": [0, 1]}
+    tables["data_groups"] = {"columns": periods}
+    page = open_page(written(payload))
+    page.evaluate(DRAW_ALL)
+    seen = []
+    for t in (0, 1):
+        page.locator("#select-round").select_option(str(t))
+        page.evaluate(DRAW_ALL)
+        seen.append(page.evaluate("prisam.testing.masks().peers"))
+    assert seen == [[0, 1, 2, 3], [1, 0, 2, 3]]
+    page.evaluate(f"{FIGURE}.element.scrollIntoView()")
+    assert "g1 and g0" in hovered(page, 0, 1)
+    means = [page.evaluate(f"prisam.store.groupOf(0, {t})") for t in (0, 1, 5)]
+    assert means == [0, 1, 1]

@@ -332,15 +332,15 @@
     title: "Mask similarity and groups",
     short: "Masks",
     order: 5,
-    tables: ["peers", "masks", "mask_bits", "groups", "ari"],
+    tables: ["peers", "data_groups", "masks", "mask_bits", "groups", "ari"],
     how:
-      "Rows and columns are peers, by data group; thin lines part the groups. The stronger the " +
-      "colour of a cell, the more bits of the two announced masks are the same (Hamming). A " +
-      "frame means that the peer of the row pulls from the peer of the column in this round, or " +
-      "has it in its group. Look for strong blocks along the diagonal with frames inside them: " +
-      "peers find those with similar data. Frames outside of a block are peers that chose " +
-      "strangers. Move the round to see the blocks appear. Below, the adjusted Rand index (ARI) " +
-      "says how well the groups match the data's: 1 is a perfect match, 0 is chance.",
+      "Rows and columns are peers, by data group in this round; thin lines part the groups. The " +
+      "stronger the colour of a cell, the more bits of the two announced masks are the same " +
+      "(Hamming). A frame means that the peer of the row pulls from the peer of the column in " +
+      "this round, or has it in its group. Look for strong blocks along the diagonal with frames " +
+      "inside them: peers find those with similar data. Frames outside of a block are peers that " +
+      "chose strangers. Move the round to see the blocks appear. Below, the adjusted Rand index " +
+      "(ARI) says how well the groups match the data's: 1 is a perfect match, 0 is chance.",
     figures: [
       {
         id: "matrix",
