@@ -83,6 +83,16 @@ def test_measures_of_a_run(run):
     assert found.values["left_out"] == 2
 
 
+def test_drifted_peers_are_those_whose_group_changes_and_none_without_a_change(run):
+    assert measure(run).values["accuracy_drifted"] is None
+    fresh = RunFolder(run.path)
+    fresh.plan["peers"]["c"]["data_changes"] = [{"round": 1, "group": 7}]
+    found = measure(fresh)
+    assert found.rounds[0]["accuracy_drifted"] == 0.4  # before the drift, the same peers
+    assert found.values["accuracy_drifted"] == 0.8
+    assert found.values["drifts_followed"] is None  # no round after it has an index
+
+
 def test_left_out_has_no_value_without_peers_to_judge(run):
     run.plan["peers"] = {"e": {"group": 0}}  # a peer without neighbors
     assert measure(run).values["left_out"] is None

@@ -260,6 +260,16 @@ def test_the_index_is_the_mean_over_peers_that_hear_different_ones(folder):
     assert chosen_in_group(run) == pytest.approx(2 / 3)  # b; a and c
 
 
+def test_groups_are_compared_with_the_data_groups_of_their_round(folder):
+    """a and b are of one group, c of the other; from round 1 on a is of c's."""
+    change = {"round": 1, "group": 1, "classes": [], "fault": "f#0"}
+    peers = {**PLAN["peers"], "a": {**PLAN["peers"]["a"], "data_changes": [change]}}
+    grouped = [records.Grouped(t, {"a": 0, "b": 0, "c": 1}, ["a", "b"]) for t in range(2)]
+    run = folder({"a": grouped}, {**PLAN, "peers": peers})
+    assert ari_by_round(run) == pytest.approx({0: 1.0, 1: -0.5})
+    assert chosen_in_group(run) == 0.5
+
+
 def test_chosen_peers_are_judged_without_a_clustering(folder):
     """top-m has no labels, so no index."""
     run = folder({"a": [records.Grouped(t, {}, ["a", "b", "d"]) for t in range(2)]})
