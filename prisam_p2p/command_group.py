@@ -11,8 +11,7 @@ import click
 from prisam_p2p.errors import PrisamError
 from prisam_p2p.options import GroupedCommand
 from prisam_p2p.system.refusals import refusal_of, refused
-
-EXIT_INTERRUPTED = 130
+from prisam_p2p.system.stop_requests import EXIT_INTERRUPTED, raising_when_asked
 
 COMMANDS = {
     "Run": ("launch", "resume", "experiment", "soak"),
@@ -28,6 +27,13 @@ class TellsErrors(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """See click."""
         try:
+            with raising_when_asked():
+                return self._invoke(ctx)
+        except KeyboardInterrupt:  # outside of a run: nothing is left to end
+            sys.exit(EXIT_INTERRUPTED)
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # else what this meets is told by Python, after the end
             return result
@@ -38,8 +44,6 @@ class TellsErrors(click.Command):
         except PrisamError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:  # before the run began; nothing was started
-            sys.exit(EXIT_INTERRUPTED)
         except Exception as error:
             sys.exit(_told(error))
 

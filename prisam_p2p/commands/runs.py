@@ -18,7 +18,6 @@ from prisam_p2p.arguments import (
     run_folder,
     topology_file,
 )
-from prisam_p2p.command_group import EXIT_INTERRUPTED
 from prisam_p2p.commands.results import report_run
 from prisam_p2p.errors import CheckFailed, Undecided
 from prisam_p2p.export.sinks import require_sink
@@ -29,6 +28,7 @@ from prisam_p2p.options import (
     some_settings,
     trust_option,
 )
+from prisam_p2p.system.stop_requests import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from prisam_p2p.launch.launch import Launched

@@ -16,7 +16,6 @@ DEADLINE_S = 300.0
 
 INTERRUPT_AT_ROUND = 1
 
-_PROGRAM = "from prisam_p2p.cli import main; main()"
 _LOOK_EVERY_S = 0.05
 _SAID_LINES = 3
 
@@ -118,7 +117,7 @@ class Trials:
 
 def _prisam(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*CHILD_PYTHON, "-c", _PROGRAM, *words],
+        [*CHILD_PYTHON, "-m", "prisam_p2p", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

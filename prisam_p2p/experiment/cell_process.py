@@ -17,8 +17,8 @@ from prisam_p2p.experiment.cells import Cell
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.plan.user_code import code_named
 from prisam_p2p.shipped import CHILD_PYTHON, child_environment
+from prisam_p2p.system.stop_requests import held_back
 
-_PROGRAM = "from prisam_p2p.cli import main; main()"
 _ROUND_IS_OVER = b'"record":"traffic"'
 _INTERRUPT_TIMEOUT_S = 60.0
 
@@ -104,13 +104,14 @@ def start(resolved: ResolvedCell, folder: CellFolder, lock: int) -> CellProcess:
         arguments.append("--trust-code")  # `state`, that a run to resume names no other code
     with folder.log.open("a") as log:
         print("prisam", *arguments, file=log, flush=True)
-        process = psutil.Popen(
-            [*CHILD_PYTHON, "-c", _PROGRAM, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=child_environment(),
-            start_new_session=True,
-            pass_fds=(lock,),
-        )
+        with held_back():
+            process = psutil.Popen(
+                [*CHILD_PYTHON, "-m", "prisam_p2p", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=child_environment(),
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
     return CellProcess(resolved, folder, process, resumed)

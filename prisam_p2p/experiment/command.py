@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from prisam_p2p.arguments import EXPERIMENT, experiment_file
-from prisam_p2p.command_group import EXIT_INTERRUPTED
 from prisam_p2p.errors import CheckFailed
 from prisam_p2p.options import (
     given_settings,
@@ -20,6 +19,7 @@ from prisam_p2p.options import (
     table_or_json,
     trust_option,
 )
+from prisam_p2p.system.stop_requests import EXIT_INTERRUPTED
 
 RESULTS = Path("results")
 

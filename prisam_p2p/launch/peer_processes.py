@@ -186,6 +186,11 @@ class PeerProcesses:
             self.signal(process.peer, signal.SIGTERM)
             self.signal(process.peer, signal.SIGCONT)
 
+    def kill_all(self) -> None:
+        """Kill all processes."""
+        for process in self:
+            self.signal(process.peer, signal.SIGKILL)
+
     def start_cost(self, began_s: float) -> records.AllReady:
         """Measure what starting the processes took since `began_s` of the monotonic clock.
 

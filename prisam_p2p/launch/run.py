@@ -49,7 +49,7 @@ from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.plan.user_code import copy_code, copy_inputs
 from prisam_p2p.processes.sampling import open_board
 from prisam_p2p.system.refusals import refusal_in, refused
-from prisam_p2p.system.stop_requests import stop_requests
+from prisam_p2p.system.stop_requests import StopRequests, stop_requests
 
 LAUNCHER = "launcher"
 _DYING_S = 5.0
@@ -121,9 +121,11 @@ def begin_run(request: RunRequest) -> RunResult:
         write_whole(run_dir / "split.txt", request.prepared.split_table)
         if request.faults:
             write_whole(run_dir / folders.FAULTS, request.faults.to_json())
-    except OSError as error:
+    except (OSError, KeyboardInterrupt) as error:
         shutil.rmtree(run_dir, ignore_errors=True)  # nothing was started
-        raise refused(error) from error
+        if isinstance(error, OSError):
+            raise refused(error) from error
+        raise
     return continue_run(request, Past(os.urandom(8).hex()))
 
 
@@ -139,10 +141,10 @@ def continue_run(request: RunRequest, past: Past) -> RunResult:
     failures = LauncherFailures()
     with (
         _held(run_dir),
+        stop_requests() as stop_asked,
         tempfile.TemporaryFile(prefix="prisam-turns-") as turns,
         open_board(len(plan.peers)) as board,
         Journal(run_dir / "journal" / f"{LAUNCHER}.jsonl", epoch_s, failures.note) as journal,
-        stop_requests() as stop_asked,
     ):
         turns_fd = turns.fileno() if plan.settings.turns else None
         launch = LaunchFacts(past.run_id, run_dir, epoch_s, turns_fd, board)
@@ -216,6 +218,7 @@ def _play(
             stage.before_exit,
             network,
             partial(stage.lost_hosts, processes) if stage.lost_hosts else None,
+            course.stop_asked.at_once,
         )
         supervisor = Supervisor(processes, injector, surroundings, faults, past)
         try:
@@ -237,7 +240,7 @@ class _Course:
 
     journal: Journal
     failures: LauncherFailures
-    stop_asked: Callable[[], bool]
+    stop_asked: StopRequests
     states: dict[str, str]
     refused: dict[str, ResourceLost] = field(default_factory=dict)
 

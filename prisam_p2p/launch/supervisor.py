@@ -80,6 +80,7 @@ class Surroundings:
         network: between the peers.
         hosts: makes what looks after the loss of hosts, given what is told each peer that starts
             again elsewhere; None = the peers are on the launcher's host.
+        at_once: tells whether peers that are stopping are to be killed.
     """
 
     journal: Journal
@@ -88,6 +89,7 @@ class Surroundings:
     before_exit: Callable[[], object]
     network: Network
     hosts: Callable[[Callable[[str], None]], LostHosts] | None = None
+    at_once: Callable[[], bool] = lambda: False
 
 
 class Supervisor:
@@ -109,6 +111,7 @@ class Supervisor:
         self._processes, self._injector, self._past = processes, injector, past
         self._journal, self._display = surroundings.journal, surroundings.display
         self._stopping, self._before_exit = surroundings.stopping, surroundings.before_exit
+        self._at_once = surroundings.at_once
         occurrences = faults.occurrences if faults else ()
         self._has_faults = bool(occurrences)
         self._hosts = surroundings.hosts(self._on_restart_elsewhere) if surroundings.hosts else None
@@ -257,7 +260,14 @@ class Supervisor:
         def all_ended() -> bool:
             return not self._processes.n_running
 
-        self._look_until(all_ended, STOP_TIMEOUT_S, stoppable=False)
+        def enough() -> bool:
+            return all_ended() or self._at_once()
+
+        self._look_until(enough, STOP_TIMEOUT_S, stoppable=False)
+        if self._at_once():
+            self._processes.kill_all()
+            self._look_until(all_ended, DYING_S, stoppable=False)
+            return
         left = self._processes.running
         if left and not self._processes.trouble():  # else nobody tells of exits
             told = f"told to end {STOP_TIMEOUT_S:g} s ago"

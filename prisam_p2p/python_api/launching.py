@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from prisam_p2p.python_api.callers_signals import CallersSignals, callers_signals
 from prisam_p2p.python_api.child import run_in_child
 from prisam_p2p.python_api.inputs import Faults, WrittenInputs
 from prisam_p2p.python_api.messages import LaunchEnded, LaunchFailed
@@ -39,7 +40,11 @@ def launch(
     """Run a network of peers, each its own process, and return the run.
 
     The program runs in a child process, as `prisam launch` does: this process is not forked, and
-    imports no torch. An interrupt (Ctrl-C, a notebook's stop button) ends all its processes.
+    imports no torch. An interrupt (Ctrl-C, a notebook's stop button) or SIGTERM stops the run in
+    order and ends all its processes; a second one ends them at once. Meanwhile this process's own
+    handlers of both are called at a safe place, at most half a second later. A signal that it
+    ignores, as a shell's background job does with Ctrl-C, stays ignored. Called from a thread that
+    is not the main one, no signal stops the run: it ends by itself, or with this process.
 
     Args:
         topology: name or path of a topology, the plan.json of an earlier run, or what `pp.topology`
@@ -68,7 +73,7 @@ def launch(
 
         A note of the error names the run folder, where there is one.
     """
-    with tempfile.TemporaryDirectory(prefix="prisam-") as folder:
+    with callers_signals() as signals, tempfile.TemporaryDirectory(prefix="prisam-") as folder:
         written = WrittenInputs(Path(folder).resolve())
         order = LaunchOrder(
             topology=written.topology(topology),
@@ -81,17 +86,17 @@ def launch(
             settings={key: written.setting(key, value) for key, value in settings.items()},
             inputs=written.files,
         )
-        end = _run(order)
+        end = _run(order, signals)
     if isinstance(end, LaunchFailed):
         end = replace(end, error=written.renamed(end.error))
     return finished(end, check)
 
 
-def _run(order: LaunchOrder) -> LaunchEnded | LaunchFailed:
+def _run(order: LaunchOrder, signals: CallersSignals) -> LaunchEnded | LaunchFailed:
     shown = ProgressLine()
     hear, say = (shown.show, shown.say) if order.progress else (_nothing, _nothing)
     try:
-        return run_in_child(order, hear, say)
+        return run_in_child(order, hear, say, signals)
     finally:
         shown.end()
 

@@ -7,7 +7,7 @@ import os
 import select
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from prisam_p2p.python_api.messages import (
 from prisam_p2p.python_api.request import LaunchOrder
 from prisam_p2p.report.run_choice import RUNS
 from prisam_p2p.report.summaries import Summaries
-from prisam_p2p.system.process_limits import die_with_parent
 from prisam_p2p.system.refusals import refusal_of, refused
+from prisam_p2p.system.stop_requests import raising_when_asked
 
 _EVERY_S = 0.2
 
@@ -64,13 +64,13 @@ class PipeDisplay:
 
 def work(order: Mapping[str, Any], fd: int) -> None:
     """Do what a LaunchOrder says, and tell its end on the descriptor `fd`."""
-    die_with_parent()
     os.set_inheritable(fd, False)
     begun: list[Path] = []
     try:
-        ended = _launched(LaunchOrder(**order), fd, begun)
-    except Exception as error:
-        tell(fd, LaunchFailed(_as_told(error), str(begun[0].absolute()) if begun else ""))
+        with raising_when_asked():
+            ended = _launched(LaunchOrder(**order), fd, begun)
+    except (Exception, KeyboardInterrupt) as error:
+        tell(fd, LaunchFailed(_as_told(error), _folder_in(begun)))
     else:
         tell(fd, ended)
 
@@ -118,10 +118,17 @@ def _ended(launched: Launched, summaries: Summaries) -> LaunchEnded:
     return LaunchEnded(str(launched.run_dir.absolute()), shortage)
 
 
-def _as_told(error: Exception) -> PrisamError:
+def _folder_in(begun: Sequence[Path]) -> str:
+    """Return the run folder, "" if there is none."""
+    return str(begun[0].absolute()) if begun and begun[0].exists() else ""
+
+
+def _as_told(error: BaseException) -> PrisamError:
     """Return what the caller is told: a bug of ours, too, must not be lost with its place."""
     if isinstance(error, PrisamError):
         return error
+    if isinstance(error, KeyboardInterrupt):
+        return LaunchError("launcher", "was interrupted")
     if shortage := refusal_of(error):
         return shortage
     if isinstance(error, OSError):

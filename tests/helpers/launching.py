@@ -167,6 +167,17 @@ def _status(pid: int) -> str:
         return str(psutil.STATUS_ZOMBIE)
 
 
+def status_of(pid: int) -> dict[str, str]:
+    """Return what /proc tells of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def has_signal(pid: int, of: str, number: signal.Signals) -> bool:
+    """Tell whether a set of signals of a process (SigCgt: handled, ShdPnd: pending) has one."""
+    return bool(int(status_of(pid)[of], 16) >> (number - 1) & 1)
+
+
 def family(launcher_pid: int) -> list[int]:
     """Return the pids of a launcher and everything below it."""
     root = psutil.Process(launcher_pid)

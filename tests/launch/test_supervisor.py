@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 from types import SimpleNamespace
 
@@ -16,12 +17,13 @@ from prisam_p2p.faults.injector import Injector
 from prisam_p2p.launch import supervisor as supervisors
 from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_processes import PeerProcesses
-from prisam_p2p.launch.supervisor import Supervisor, Surroundings
+from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.processes.engine import ProcessExit, StartedProcess
 from prisam_p2p.processes.process_acts import LocalProcessActs
 from prisam_p2p.system.json_lines import LineSocket
+from prisam_p2p.system.stop_requests import StopRequests
 
 PEERS = [f"p{i:02d}" for i in range(30)]
 ROUNDS = 8
@@ -37,7 +39,7 @@ class ScriptedEngine:
     def __init__(self, dying=()):
         self.acts = LocalProcessActs(lambda number: None, lambda number, signum: None)
         self.ends, self.looks, self._dying = {}, 0, dying
-        self._reports = []
+        self._reports, self.signals, self.killed = [], [], set()
 
     def start(self, spec, incarnation):
         ours, theirs = socket.socketpair()
@@ -59,6 +61,7 @@ class ScriptedEngine:
         told = [number for number, end in self.ends.items() if _is_told_to_exit(end)]
         dead = [number for number in self.ends if PEERS[number - 1] in self._dying]
         gone = [*told, *dead] if len(self.ends) == len(PEERS) else []
+        gone += [number for number in self.ends if number in self.killed]
         for number in gone:
             self.ends.pop(number).close()
         return [ProcessExit(number, 0 if number in told else 3) for number in gone]
@@ -73,7 +76,9 @@ class ScriptedEngine:
         pass
 
     def signal(self, number, signum):
-        pass
+        self.signals.append((number, signum))
+        if signum == signal.SIGKILL:
+            self.killed.add(number)
 
     def close(self):
         for end in self.ends.values():
@@ -104,7 +109,7 @@ class CountingDisplay:
 def supervised(tmp_path, monkeypatch):
     """Runs peers that an engine plays; time goes on by STEP_S whenever the supervisor asks."""
 
-    def run(engine):
+    def run(engine, stop=None):
         clock = iter(range(1_000_000))
         time = SimpleNamespace(monotonic=lambda: 1000 + next(clock) * STEP_S)
         monkeypatch.setattr(supervisors, "time", time)
@@ -119,7 +124,10 @@ def supervised(tmp_path, monkeypatch):
         with Journal(tmp_path / "launcher.jsonl", 0.0) as journal, contextlib.closing(network):
             processes = PeerProcesses(engine, specs, first, journal)
             injector = Injector(None, processes, journal.write, {})
-            around = Surroundings(journal, display, lambda: False, lambda: None, network)
+            asked = stop or StopRequests()
+            around = Surroundings(
+                journal, display, asked, lambda: None, network, at_once=asked.at_once
+            )
             supervisor = Supervisor(processes, injector, around, None, Past("00" * 8))
             try:
                 supervisor.run()
@@ -157,3 +165,20 @@ def test_while_one_peer_runs_the_others_are_not_looked_at(supervised, monkeypatc
 def test_a_peer_that_ends_before_the_rounds_is_named(supervised):
     with pytest.raises(LaunchError, match=r"peer p07: ended with 3 while (starting|connecting)"):
         supervised(ScriptedEngine(dying=("p07",)))
+
+
+def test_peers_that_do_not_stop_are_killed_at_the_second_signal(supervised):
+    class InterruptedAgain(ScriptedEngine):
+        """Its user sees that no peer ends when it is told to."""
+
+        def signal(self, number, signum):
+            super().signal(number, signum)
+            if signum == signal.SIGTERM:
+                stop.note(signal.SIGINT, None)
+
+    stop, engine = StopRequests(n_before=1), InterruptedAgain()
+    with pytest.raises(Interrupted):
+        supervised(engine, stop)
+    sent = [signum for _, signum in engine.signals]
+    assert signal.SIGKILL in sent
+    assert signal.SIGABRT not in sent  # which ends those whose time is up

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from launching import (
     alive,
     asked,
     family,
+    has_signal,
     journal,
     launch,
     launcher,
@@ -99,6 +102,35 @@ def test_an_interrupt_while_starting_ends_it_too(tmp_path):
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert not alive(pids)
+
+
+@pytest.mark.parametrize("command", ["launch", "resume", "experiment", "soak", "view"])
+def test_an_interrupt_at_the_first_line_ends_a_command(command):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prisam_p2p", command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        wait_for("handler", lambda: has_signal(process.pid, "SigCgt", signal.SIGTERM))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_an_interrupt_of_the_last_words_of_a_run_is_not_lost(tmp_path):
+    """A baseline would begin after it."""
+    run = tmp_path / "run"
+    net = topology(tmp_path, SMALL.replace("rounds = 3", "rounds = 1"))
+    process = launcher(net, "--run-dir", run, "--baseline", "local")
+    wait_for("end", lambda: any(x["record"] == "run_ended" for x in journal(run, "launcher")))
+    pids = family(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert alive(pids) == []
+    assert asked("summary", run)[0] == 0
 
 
 def test_a_peer_that_dies_at_start_is_told_with_its_last_lines(tmp_path):

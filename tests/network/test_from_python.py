@@ -8,8 +8,19 @@ import subprocess
 import sys
 import textwrap
 
+import psutil
 import pytest
-from launching import DEADLINE_S, ROOT, SMALL, alive, family, journal, topology, wait_for
+from launching import (
+    DEADLINE_S,
+    ROOT,
+    SMALL,
+    alive,
+    family,
+    has_signal,
+    journal,
+    topology,
+    wait_for,
+)
 
 import prisam_p2p as pp
 from prisam_p2p.extensions.record import CodeRecord
@@ -135,6 +146,62 @@ def test_an_interrupt_ends_all_processes_and_leaves_a_run_to_load(tmp_path):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, out) == (0, f"interrupted run folder: {run}\n"), err
+    assert alive(pids) == []
+
+
+STARTED, ENDED = "the launcher is started", "the run has ended"
+
+
+@pytest.mark.parametrize("stage", [STARTED, ENDED])
+def test_an_interrupt_is_not_lost_at(stage, tmp_path):
+    net = topology(tmp_path, RING.replace("rounds = 3", "rounds = 1"))
+    program = """
+        import signal, sys
+        import prisam_p2p as pp
+
+        try:
+            pp.launch(sys.argv[1], run_dir="run")
+            signal.pause()
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    with script(program, tmp_path, net) as process:
+        pids = []
+
+        def reached():
+            pids[:] = family(process.pid)
+            told = [x["record"] for x in journal(tmp_path / "run", "launcher")]
+            return "run_ended" in told if stage == ENDED else len(pids) > 1
+
+        wait_for(stage, reached)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, out) == (0, "interrupted\n"), err
+    assert alive(pids) == []
+
+
+def test_a_second_interrupt_ends_a_launcher_that_does_not_stop(tmp_path):
+    net = topology(tmp_path, RING.replace("rounds = 3", "rounds = 5000"))
+    program = """
+        import sys
+        import prisam_p2p as pp
+
+        try:
+            pp.launch(sys.argv[1], run_dir="run")
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    with script(program, tmp_path, net) as process:
+        run = tmp_path / "run"
+        wait_for("round", lambda: any(x["record"] == "traffic" for x in journal(run, "p00")))
+        pids = family(process.pid)
+        (launcher,) = psutil.Process(process.pid).children()
+        launcher.suspend()
+        process.send_signal(signal.SIGINT)
+        wait_for("order to stop", lambda: has_signal(launcher.pid, "ShdPnd", signal.SIGINT))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, out) == (0, "interrupted\n"), err
     assert alive(pids) == []
 
 

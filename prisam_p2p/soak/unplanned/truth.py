@@ -139,8 +139,7 @@ def _allowed_codes(case: Case) -> set[int]:
     if launcher:
         if case.status == _INTERRUPTED:
             return {130}
-        own = {-signal.SIGTERM, 130} if not case.account.began else {-signal.SIGTERM}
-        return own | _codes_of_the_end(case)
+        return {-signal.SIGTERM, 130} | _codes_of_the_end(case)
     if case.lacks:
         refused = {2} if not (case.drawn.force or case.account.began) else set()
         return {6} | refused | _codes_of_the_end(case)
