@@ -60,7 +60,11 @@ class _Package(ModuleType):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.{_OFFERED[name]}"), name)
+        from prisam_p2p.python_api.callers_signals import callers_signals
+
+        with callers_signals():  # libraries written in C lose a KeyboardInterrupt, or change it
+            module = import_module(f"{__name__}.{_OFFERED[name]}")
+        return getattr(module, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _OFFERED and isinstance(value, ModuleType)):

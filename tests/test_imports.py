@@ -35,3 +35,17 @@ def test_the_package_offers_functions_whatever_rooms_are_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[True, True, True] True\n", done.stderr
+
+
+def test_an_interrupt_while_the_package_is_imported_waits_for_its_end(tmp_path):
+    (tmp_path / "numpy.py").write_text(
+        "import signal\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n"
+        "    raise TypeError('as NumPy does')\n"
+        "raise SystemExit('held')\n"
+    )
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import prisam_p2p as pp; pp.launch"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1:] == ["held"]
