@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,11 @@ class Plan(BaseModel):
         """Return all links in both directions, sorted."""
         return sorted((peer, n) for peer, plan in self.peers.items() for n in plan.neighbors)
 
-    def data_groups(self) -> DataGroups:
-        """Return the data group of each peer in each round."""
-        peers = {p: each.model_dump(include=_OF_GROUPS) for p, each in self.peers.items()}
-        return data_groups({"peers": peers})
+    def data_groups(self, among: Iterable[str] | None = None) -> DataGroups:
+        """Return the data groups in each round, of all peers or of those `among` which to look."""
+        peers = self.peers if among is None else {peer: self.peers[peer] for peer in among}
+        found = {peer: each.model_dump(include=_OF_GROUPS) for peer, each in peers.items()}
+        return data_groups({"peers": found})
 
     def without_changes(self) -> Plan:
         """Return the plan of a run in which all peers keep their data."""

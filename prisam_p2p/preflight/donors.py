@@ -56,7 +56,15 @@ def donors_of_a_run(plan: Plan, peer: str) -> float:
 
 
 def alike_neighbors(plan: Plan, peer: str) -> list[str]:
-    """Return the neighbors that are in the peer's group of the data; [] where there are none."""
+    """Return the neighbors that are in the peer's group of the data; [] where there are none.
+
+    Where data change, they are those of the round in which there are most.
+    """
+    near = [peer, *plan.peers[peer].neighbors]
+    if any(plan.peers[each].data_changes for each in near):
+        groups = plan.data_groups(near)
+        found = (groups.members_at(t, peer) for t in groups.moments())
+        return [each for each in max(found, key=len) if each != peer]
     group = plan.peers[peer].group
     if group is None:
         return []

@@ -3,6 +3,7 @@
 import pytest
 from hand_plans import plan_of, with_settings
 
+from prisam_p2p.plan.plan import DataChange
 from prisam_p2p.preflight.counts import Circumstances, count
 from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run
 
@@ -33,6 +34,18 @@ def test_how_many_neighbors_a_peer_pulls_from(settings, of_a_round):
     plan = plan_of()
     assert plan.fan_in == 3
     assert donors_of_a_round(with_settings(plan, **settings), "p00") == of_a_round
+
+
+def test_where_data_change_the_round_with_the_most_alike_counts():
+    plan = with_settings(plan_of(), algorithm="oracle")
+    p04 = plan.peers["p04"]
+    assert (plan.peers["p00"].group, p04.group) == (0, 1)
+    change = DataChange(round=2, group=0, classes=[])
+    moved = p04.model_copy(update={"data_changes": [change]})
+    changed = plan.model_copy(update={"peers": {**plan.peers, "p04": moved}})
+    assert donors_of_a_round(changed, "p00") == donors_of_a_round(plan, "p00") + 1 == 4
+    assert donors_of_a_round(changed, "p05") == 3  # as many as before p04 left
+    assert donors_of_a_round(changed, "p04") == 4
 
 
 def test_a_peer_that_draws_its_donors_meets_more_of_them_in_more_rounds():
