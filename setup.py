@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 SHIPPED = "prisam_p2p.shipped_files"  # the code reads it in prisam_p2p/shipped.py
 FOLDERS = {
-    "topologies": ["**/*.toml", "*.graphml"],
+    "topologies": ["**/*.toml", "*.graphml", "*.edgelist"],
     "peers": ["*.toml"],
     "starter": ["**/*.toml", "*.md", "*.ipynb"],
 }

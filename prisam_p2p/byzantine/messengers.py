@@ -8,9 +8,11 @@ from typing import Any
 import msgpack
 
 from prisam_p2p.byzantine.attacker import Attacker
+from prisam_p2p.core.bits import pack_bits, unpack_bits
 from prisam_p2p.transport.messenger import Messenger, Outlet
 from prisam_p2p.wire.codec import WIRE_VERSION, encode
 from prisam_p2p.wire.messages import Chunk, Hello, Message, Unavailable, WeightsOffer
+from prisam_p2p.wire.relay_messages import RelayedMask
 
 
 class ByzantineMessenger(Messenger):
@@ -71,6 +73,18 @@ class SpoofedHellos(ByzantineMessenger):
             return message
         other = next((n for n in self._attacker.spec.neighbors if n != to), to)
         return replace(message, peer_id=other)
+
+
+class ForgedRelays(ByzantineMessenger):
+    """Relays every mask of another peer with all bits flipped."""
+
+    def forged(self, to: str, message: Message) -> Message:
+        """See ByzantineMessenger."""
+        mine = self._attacker.spec.peer_id
+        if not (isinstance(message, RelayedMask) and message.n_bits and message.origin != mine):
+            return message
+        bits = ~unpack_bits(message.bits, message.n_bits)
+        return replace(message, bits=pack_bits(bits))
 
 
 class CountedOffers(ByzantineMessenger):

@@ -21,8 +21,8 @@ class Attack:
         messenger: class in byzantine/messengers.py that its transport sends through; "" = the
             real one.
         noticed_by: how an honest neighbor notices it: a check on received weights ("finite",
-            "norm", "shape"), a verdict on received messages ("stale", "spoofed", "malformed"), or
-            "pull_failed"; "" = it does not.
+            "norm", "shape"), a verdict on received messages ("stale", "spoofed", "malformed"; where
+            connections have keys also "forged"), or "pull_failed"; "" = it does not.
         never_averaged: what the peer offers must not enter any average. Where "norm" notices it,
             that holds for factors far beyond the norm limit only.
         model: its parameters in a scenario.
@@ -52,6 +52,7 @@ ATTACKS: dict[str, Attack] = {
     ),
     "spoofed": Attack(messenger="SpoofedHellos", noticed_by="spoofed"),
     "other-version": Attack(messenger="OtherVersion", noticed_by="malformed", never_averaged=True),
+    "forged-relay": Attack(messenger="ForgedRelays", noticed_by="forged"),
     "scaled": Attack(
         network="ScaledWeights", noticed_by="norm", never_averaged=True, model=ScaledFault
     ),

@@ -248,8 +248,8 @@ class Agent:
                 self._send(self._network.set_links(order))
             case CountLink():
                 self._send(self._network.count(order))
-            case MakeKeys(peers):
-                self._processes.make_keys(peers)
+            case MakeKeys(peers, sign):
+                self._processes.make_keys(peers, sign)
             case StartProcess():
                 self._processes.start(order, self._selector)
             case LineBytes(number):

@@ -51,6 +51,7 @@ class AgentsOfRun:
         clocks: host -> what is known of its clock, as its agent said last.
         links: of a run whose peers have namespaces on the hosts.
         waiting: which hosts are waited for, in words; "" = none.
+        signing: peer -> the key that its signatures are checked by.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class AgentsOfRun:
         self._troubles: dict[str, Trouble] = {}
         self._prepared: dict[str, messages.HostPrepared] = {}
         self._keys: dict[str, str] = {}
+        self.signing: dict[str, str] = {}
         self._losses: list[HostLoss] = []
         self.on_wait: Callable[[], object] = lambda: None
         self.look: Callable[[], object] = self.look_at_lines
@@ -133,8 +135,11 @@ class AgentsOfRun:
         self._wait_for("make ready", lambda: hosts - self._prepared.keys(), _PREPARED_S)
         return list(self._prepared.values())
 
-    def make_keys(self, peers: Iterable[str]) -> dict[str, str]:
+    def make_keys(self, peers: Iterable[str], sign: bool = False) -> dict[str, str]:
         """Have each peer's host make it a new pair of keys; return the public ones.
+
+        Args:
+            sign: the peers sign what is relayed of them; `signing` then has their keys.
 
         Raises:
             LaunchError: a host was lost, or did not answer in time.
@@ -144,7 +149,7 @@ class AgentsOfRun:
             self._keys.pop(peer, None)
         for host in self._plan.hosts:
             if theirs := tuple(peer for peer in asked if self._placement[peer] == host):
-                self._lines.tell(host, messages.MakeKeys(theirs))
+                self._lines.tell(host, messages.MakeKeys(theirs, sign))
         self._wait_for(
             "make keys",
             lambda: {self._placement[peer] for peer in asked if peer not in self._keys},
@@ -305,9 +310,10 @@ class AgentsOfRun:
                 self._prepared[host] = report
             case messages.LinksSet() | messages.LinkCounted():
                 self.links.note(host, report)
-            case messages.KeysMade(public):
+            case messages.KeysMade(public, signing):
                 theirs = {p: key for p, key in public.items() if self._placement.get(p) == host}
                 self._keys |= theirs
+                self.signing |= {p: key for p, key in signing.items() if p in theirs}
             case messages.AgentTrouble(name, reason, since_s):
                 self._troubles.pop(host, None)
                 if name:

@@ -39,6 +39,7 @@ from prisam_p2p.processes.engine import Trouble
 from prisam_p2p.processes.zygote import ZygoteEngine
 from prisam_p2p.system.json_lines import LineSocket
 from prisam_p2p.transport.zap import make_pair
+from prisam_p2p.wire.signatures import public_key_of
 
 _READ_BYTES = 1 << 16
 
@@ -96,11 +97,21 @@ class HostProcesses:
         waits = any(each.stopped != each.held for each in self._told_of.values())
         return waits or self._engine.acts.goes_on
 
-    def make_keys(self, peers: Sequence[str]) -> None:
-        """Make a new pair for each peer, and report the public keys."""
+    def make_keys(self, peers: Sequence[str], sign: bool = False) -> None:
+        """Make a new pair for each peer, and report the public keys.
+
+        Args:
+            sign: also report the keys that the peers' signatures are checked by.
+        """
         pairs = {peer: make_pair() for peer in peers}
-        self._secrets |= {peer: secret for peer, (_, secret) in pairs.items()}
-        self._send(KeysMade({peer: public for peer, (public, _) in pairs.items()}), b"")
+        secrets = {peer: secret for peer, (_, secret) in pairs.items()}
+        self._secrets |= secrets
+        public = {peer: own for peer, (own, _) in pairs.items()}
+        signing = {
+            peer: public_key_of(secret.get_secret_value())
+            for peer, secret in (secrets.items() if sign else ())
+        }
+        self._send(KeysMade(public, signing), b"")
 
     def start(self, order: StartProcess, selector: selectors.BaseSelector) -> None:
         """Start a process, and have its line watched.

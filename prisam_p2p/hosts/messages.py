@@ -10,7 +10,7 @@ hosts may be equal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
@@ -139,9 +139,13 @@ class MakeKeys(_HostMessage):
     """Make a new pair of keys for each of these peers, and answer with `KeysMade`.
 
     The secret keys stay in the agent. A later pair of a peer replaces the one before.
+
+    Attributes:
+        sign: the peers sign what is relayed of them (wire/signatures.py).
     """
 
     peers: tuple[str, ...]
+    sign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +343,15 @@ class Refused(_HostMessage):
 
 @dataclass(frozen=True, slots=True)
 class KeysMade(_HostMessage):
-    """The answer to `MakeKeys`: peer -> its public key, Z85 text."""
+    """The answer to `MakeKeys`.
+
+    Attributes:
+        public: peer -> its public key, Z85 text.
+        signing: peer -> the key that its signatures are checked by; {} where none is to sign.
+    """
 
     public: dict[str, str]
+    signing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from prisam_p2p.launch.past import Past
 from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressDisplay, display_for
 from prisam_p2p.launch.run_dir import remove_temporary_files
-from prisam_p2p.launch.specs import LaunchFacts, first_incarnations
+from prisam_p2p.launch.specs import LaunchFacts, first_incarnations, relays_masks
 from prisam_p2p.launch.stage import RunParts, Stage, stage_here
 from prisam_p2p.launch.stage_on_hosts import stage_on_hosts
 from prisam_p2p.launch.supervisor import Interrupted, Supervisor, Surroundings
@@ -209,7 +209,8 @@ def _play(
         processes = PeerProcesses(stage.engine, stage.specs, first, journal)
         processes.on_listening = stage.on_listening
         barriers = {spec.peer_id: spec.barriers for spec in stage.specs}
-        links = _link_faults(network, processes, plan.link_states())
+        hops = plan.settings.mask_hops if relays_masks(plan) else 1
+        links = _link_faults(network, processes, plan.link_states(), hops)
         injector = Injector(faults, processes, journal.write, barriers, links)
         surroundings = Surroundings(
             journal,
@@ -286,14 +287,15 @@ def _network(request: RunRequest, run_id: str) -> Iterator[Network]:
 
 
 def _link_faults(
-    network: Network, processes: PeerProcesses, base: Mapping[Link, LinkState]
+    network: Network, processes: PeerProcesses, base: Mapping[Link, LinkState], hops: int
 ) -> LinkFaults:
     """Return what does the faults of links: the network, or on loopback the peers themselves.
 
     Args:
         base: what some directed links are like without faults.
+        hops: the most links between two peers that connect.
     """
-    if isinstance(network, Loopback):
-        return LoopbackLinkFaults(processes, base)
     links = [(spec.peer_id, n) for spec in processes.specs for n in spec.neighbors]
-    return NetworkLinkFaults(network, links, base)
+    if isinstance(network, Loopback):
+        return LoopbackLinkFaults(processes, base, links, hops)
+    return NetworkLinkFaults(network, links, base, hops)

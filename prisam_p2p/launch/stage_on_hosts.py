@@ -20,7 +20,7 @@ from prisam_p2p.hosts.remote_engine import RemoteEngine
 from prisam_p2p.launch.lost_hosts import LostHosts
 from prisam_p2p.launch.peer_processes import PeerProcesses
 from prisam_p2p.launch.progress import ProgressView, ShownHosts
-from prisam_p2p.launch.specs import build_specs, code_of_peers
+from prisam_p2p.launch.specs import build_specs, code_of_peers, relays_masks
 from prisam_p2p.launch.stage import RunParts, Stage
 from prisam_p2p.launch.supervisor import Interrupted
 from prisam_p2p.measure import records
@@ -51,7 +51,7 @@ def stage_on_hosts(run: RunParts, gives: HostEngine, hosts: HostsPlan) -> Iterat
     try:
         _make_ready(run, hosts, there)
         plain = settings.security is Security.PLAIN  # else it is encrypted, on loopback, too
-        keys = _no_keys if plain else partial(_keys, there)
+        keys = _no_keys if plain else partial(_keys, there, relays_masks(run.plan))
         specs = build_specs(run.prepared, run.plan, facts, run.network, run.faults, run.past, keys)
         yield Stage(
             engine,
@@ -143,8 +143,8 @@ def _look(run: RunParts, hosts: HostsPlan, there: AgentsOfRun) -> None:
         raise Interrupted
 
 
-def _keys(there: AgentsOfRun, neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
-    return keys_without_secrets(there.make_keys(neighbors), neighbors)
+def _keys(there: AgentsOfRun, sign: bool, neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:
+    return keys_without_secrets(there.make_keys(neighbors, sign), neighbors, there.signing)
 
 
 def _no_keys(_neighbors: Mapping[str, list[str]]) -> Mapping[str, Keys]:

@@ -1,7 +1,7 @@
-"""From how many neighbors a peer pulls weights: by the algorithm's traits and settings. Pure.
+"""From how many peers a peer pulls weights: by the algorithm's traits and settings. Pure.
 
-Where clustering decides, nobody knows it before the run; the estimate is the neighbors with similar
-data, or the share of the neighbors that one of k clusters has.
+Where clustering decides, nobody knows it before the run; the estimate is the peers heard that have
+similar data, or the share of those heard that one of k clusters has.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _TRIED_FOR_EACH = 5
 
 
 def donors_of_a_round(plan: Plan, peer: str) -> int:
-    """Return from how many neighbors `peer` pulls in one round, at most."""
-    settings, degree = plan.settings, len(plan.peers[peer].neighbors)
+    """Return from how many peers `peer` pulls in one round, at most."""
+    settings, degree = plan.settings, len(peers_heard(plan, peer))
     algorithm, traits = settings.algorithm, plan.traits
     if traits.silent:
         return 0
@@ -37,11 +37,11 @@ def donors_of_a_round(plan: Plan, peer: str) -> int:
 
 
 def donors_of_a_run(plan: Plan, peer: str) -> float:
-    """Return from how many neighbors `peer` pulls at least once, as expected.
+    """Return from how many peers `peer` pulls at least once, as expected.
 
     To each of them it keeps a connection for weights, and their last weights on disk.
     """
-    settings, degree = plan.settings, len(plan.peers[peer].neighbors)
+    settings, degree = plan.settings, len(peers_heard(plan, peer))
     each = donors_of_a_round(plan, peer)
     if plan.traits.silent or each == degree:
         return each
@@ -56,11 +56,11 @@ def donors_of_a_run(plan: Plan, peer: str) -> float:
 
 
 def alike_neighbors(plan: Plan, peer: str) -> list[str]:
-    """Return the neighbors that are in the peer's group of the data; [] where there are none.
+    """Return the peers heard that are in the peer's group of the data; [] where there are none.
 
     Where data change, they are those of the round in which there are most.
     """
-    near = [peer, *plan.peers[peer].neighbors]
+    near = [peer, *peers_heard(plan, peer)]
     if any(plan.peers[each].data_changes for each in near):
         groups = plan.data_groups(near)
         found = (groups.members_at(t, peer) for t in groups.moments())
@@ -68,4 +68,21 @@ def alike_neighbors(plan: Plan, peer: str) -> list[str]:
     group = plan.peers[peer].group
     if group is None:
         return []
-    return [each for each in plan.peers[peer].neighbors if plan.peers[each].group == group]
+    return [each for each in peers_heard(plan, peer) if plan.peers[each].group == group]
+
+
+def peers_heard(plan: Plan, peer: str) -> list[str]:
+    """Return the peers whose masks a peer hears: its neighbors, and where masks are relayed, more.
+
+    The neighbors come first, then those that are farther away.
+    """
+    neighbors = plan.peers[peer].neighbors
+    if plan.settings.mask_hops == 1 or plan.traits.masks != "similarity":
+        return neighbors
+    heard, edge = dict.fromkeys(neighbors), neighbors
+    for _ in range(plan.settings.mask_hops - 1):
+        edge = [n for each in edge for n in plan.peers[each].neighbors if n not in heard]
+        if not edge:
+            break
+        heard |= dict.fromkeys(edge)
+    return [each for each in heard if each != peer]

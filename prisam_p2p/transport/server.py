@@ -197,7 +197,7 @@ class Server:
             if not session:  # a neighbor of another wire version should learn why
                 self._refuse(origin, who, str(error)[:MAX_REASON])
             return
-        if isinstance(message, Hello) and message.peer_id in self._neighbors:
+        if isinstance(message, Hello) and message.peer_id in self._neighbors | self._strangers:
             who = message.peer_id
         self._messenger.hand_in(connection, who, message, partial(self._take_in, origin))
 

@@ -25,7 +25,7 @@ ON_LINKS = {"cut", "flap", "shape", "partition", "isolate", "host-cut"}
 ON_MESSAGES = {"drop", "delay", "duplicate", "reorder", "hold", "corrupt"}
 ATTACKS = {
     "lying-mask", "copied-mask", "stale-mask", "wrong-shape", "nan", "scaled", "sign-flipped",
-    "refusal", "slow-serving", "spoofed", "other-version",
+    "refusal", "slow-serving", "spoofed", "other-version", "forged-relay",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ HOSTS = ("host-down", "host-cut")
 TAMPERING = ("drop", "duplicate", "reorder", "hold", "corrupt")
 PROTOCOL = (
     "lying-mask", "copied-mask", "stale-mask", "wrong-shape", "nan", "scaled", "sign-flipped",
-    "refusal", "slow-serving", "spoofed", "other-version",
+    "refusal", "slow-serving", "spoofed", "other-version", "forged-relay",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from hand_plans import plan_of, with_settings
 
 from prisam_p2p.plan.plan import DataChange
 from prisam_p2p.preflight.counts import Circumstances, count
-from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run
+from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run, peers_heard
 
 PLAIN = Circumstances(namespaces=False, secured=False, open_files=4)
 
@@ -99,3 +99,18 @@ def test_peers_inherit_what_the_launcher_has_open_unless_they_are_spawned():
 
 def test_encryption_costs_a_descriptor():
     assert counted(plan_of(), secured=True).peer_files == counted(plan_of()).peer_files + 1
+
+
+@pytest.mark.parametrize(("hops", "heard"), [(1, 2), (2, 4), (3, 6), (4, 7), (9, 7)])
+def test_where_masks_are_relayed_a_peer_of_a_ring_hears_more_than_its_neighbors(hops, heard):
+    plan = with_settings(plan_of("ring-8"), mask_hops=hops)
+    assert len(peers_heard(plan, "p00")) == heard
+    assert peers_heard(plan, "p00")[:2] == plan.peers["p00"].neighbors
+    baseline = with_settings(plan, algorithm="fedavg-random")
+    assert len(peers_heard(baseline, "p00")) == 2
+
+
+def test_peers_beyond_the_neighbors_count_as_donors():
+    near, far = (with_settings(plan_of("ring-8"), mask_hops=hops) for hops in (1, 4))
+    assert (donors_of_a_round(near, "p00"), donors_of_a_round(far, "p00")) == (1, 3)
+    assert counted(far).connections == 8 * 2 + 8 * 3  # two neighbors, three donors

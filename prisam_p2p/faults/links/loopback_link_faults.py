@@ -7,16 +7,17 @@ sender. TCP notices nothing: connections stay, heartbeats pass, and packets cann
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prisam_p2p.control.message_rule import Rule, Way
 from prisam_p2p.control.messages import RemoveRule, Report, RuleRemoved, SetRule
 from prisam_p2p.faults.fault_plan import Occurrence
-from prisam_p2p.faults.links.link_effects import effect
+from prisam_p2p.faults.links.link_effects import effect, fold
+from prisam_p2p.faults.links.path_links import PathLinks
 from prisam_p2p.faults.peer_control import PeerControl
 from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 
-_BASE = "links"
+_BASE, _PATHS = "links", "paths"
 
 
 def why_not_by_messages(occurrence: Occurrence) -> str | None:
@@ -36,12 +37,23 @@ class LoopbackLinkFaults:
 
     Args:
         base: the state of links without faults, of which only delay and jitter are applied.
+        links: directed; all of the run's.
+        hops: the most links between two peers that connect.
     """
 
     TOUCHES = "or more messages dropped or delayed"
 
-    def __init__(self, peers: PeerControl, base: Mapping[Link, LinkState]) -> None:
+    def __init__(
+        self,
+        peers: PeerControl,
+        base: Mapping[Link, LinkState],
+        links: Sequence[Link] = (),
+        hops: int = 1,
+    ) -> None:
         self._peers, self._base = peers, dict(_delays(_BASE, base))
+        self._links = {**dict.fromkeys(links, CLEAR), **base}
+        self._paths = PathLinks(links, hops)
+        self._on_paths = _rules_of(_PATHS, self._paths.states(self._links))
         self._active: dict[str, tuple[Occurrence, float]] = {}
         self._acting: set[str] = set()
         self._touched: Counter[str] = Counter()
@@ -68,6 +80,10 @@ class LoopbackLinkFaults:
                 self._acting.add(name)
                 for peer, rule in _rules(occurrence):
                     self._peers.order(peer, SetRule(rule))
+        if not self._paths.there_are:
+            return
+        acting = (self._active[name][0] for name in self._acting)
+        self._set_on_paths(_rules_of(_PATHS, self._paths.states(fold(self._links, acting))))
 
     def touched(self, name: str) -> int:
         """Return how many messages a fault touched, as far as peers reported."""
@@ -82,8 +98,20 @@ class LoopbackLinkFaults:
         """Give a process that has just started the rules in force."""
         acting = (self._active[name][0] for name in sorted(self._acting))
         rules = [*self._base.get(peer, ()), *(r for o in acting for p, r in _rules(o) if p == peer)]
+        rules += self._on_paths.get(peer, {}).values()
         for rule in rules:
             self._peers.order(peer, SetRule(rule))
+
+    def _set_on_paths(self, wanted: dict[str, dict[str, Rule]]) -> None:
+        """Give peers the rules for connections that have no link, as far as they changed."""
+        before, self._on_paths = self._on_paths, wanted
+        for peer in sorted(before.keys() | wanted.keys()):
+            had, has = before.get(peer, {}), wanted.get(peer, {})
+            for name in sorted(had.keys() - has.keys()):
+                self._peers.order(peer, RemoveRule(name))
+            for name, rule in has.items():
+                if had.get(name) != rule:
+                    self._peers.order(peer, SetRule(rule))
 
     def _remove_rules(self, occurrence: Occurrence) -> None:
         if occurrence.id in self._acting:
@@ -100,13 +128,28 @@ def _rules(occurrence: Occurrence) -> Iterator[tuple[str, Rule]]:
         for peer, rules in _delays(occurrence.id, states):
             yield from ((peer, rule) for rule in rules)
         return
+    yield from _cuts(occurrence.id, occurrence.links)
+
+
+def _rules_of(name: str, states: Mapping[Link, LinkState]) -> dict[str, dict[str, Rule]]:
+    """Return peer -> id -> rule for links of these states."""
+    found: dict[str, dict[str, Rule]] = {}
+    for peer, rule in _cuts(name, [link for link, state in states.items() if state.cut]):
+        found.setdefault(peer, {})[rule.id] = rule
+    for peer, rules in _delays(name, {x: state for x, state in states.items() if not state.cut}):
+        found.setdefault(peer, {}).update({rule.id: rule for rule in rules})
+    return found
+
+
+def _cuts(name: str, links: Iterable[Link]) -> Iterator[tuple[str, Rule]]:
+    """Yield (peer, rule) for links that are cut: at both ends."""
     ends: tuple[tuple[Way, int], ...] = (("out", 0), ("in", 1))
     for way, end in ends:
         others: dict[str, list[str]] = {}
-        for link in occurrence.links:
+        for link in links:
             others.setdefault(link[end], []).append(link[1 - end])
         for peer, neighbors in sorted(others.items()):
-            yield peer, Rule(f"{occurrence.id}/{way}", "drop", way, frozenset(neighbors))
+            yield peer, Rule(f"{name}/{way}", "drop", way, frozenset(neighbors))
 
 
 def _delays(name: str, states: Mapping[Link, LinkState]) -> Iterator[tuple[str, list[Rule]]]:

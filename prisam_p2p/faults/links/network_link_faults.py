@@ -11,6 +11,7 @@ from typing import Protocol
 from prisam_p2p.control.messages import Report
 from prisam_p2p.faults.fault_plan import Occurrence
 from prisam_p2p.faults.links.link_effects import effect, fold
+from prisam_p2p.faults.links.path_links import PathLinks
 from prisam_p2p.netns.interface import Network
 from prisam_p2p.plan.link_properties import CLEAR, Link, LinkState
 
@@ -52,20 +53,26 @@ class NetworkLinkFaults:
     Args:
         links: directed; all of the run's.
         base: the state of some links without faults; it is applied at once.
+        hops: the most links between two peers that connect.
     """
 
     TOUCHES = "packets dropped, delayed or reset"
 
     def __init__(
-        self, network: Network, links: Sequence[Link], base: Mapping[Link, LinkState]
+        self,
+        network: Network,
+        links: Sequence[Link],
+        base: Mapping[Link, LinkState],
+        hops: int = 1,
     ) -> None:
+        self._paths = PathLinks(links, hops)
         self._network, self._base = network, {**dict.fromkeys(links, CLEAR), **base}
         self._active: dict[str, tuple[Occurrence, float]] = {}
         self._before: dict[str, int] = {}
         self._touched: dict[str, int] = {}
         self._applied: frozenset[str] = frozenset()
         if base:
-            network.apply(self._base)
+            self._set(self._base)
 
     def apply(self, occurrence: Occurrence, now_s: float) -> None:
         """Apply a fault to its links; the second time nothing happens."""
@@ -98,8 +105,11 @@ class NetworkLinkFaults:
             if effect(occurrence, now_s - since_s) != CLEAR
         }
         if acting.keys() != self._applied:
-            self._network.apply(fold(self._base, acting.values()))
+            self._set(fold(self._base, acting.values()))
             self._applied = frozenset(acting)
+
+    def _set(self, states: Mapping[Link, LinkState]) -> None:
+        self._network.apply({**states, **self._paths.states(states)})
 
     def _seen(self, occurrence: Occurrence) -> int:
         """Return the packets touched so far, by a cut, or by what shapes links."""
