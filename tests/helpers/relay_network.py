@@ -37,6 +37,7 @@ class RelayingPeer:
 
     def __init__(self, folder, peer, links, members, keys, hops, **of_transport):
         self.name, self.address = peer, f"127.1.8.{ord(peer) - ord('a') + 1}"
+        self.keys = keys.get(peer)
         self.path, inbox = folder / f"{peer}.jsonl", Inbox()
         spec = spec_of_a(
             folder,

@@ -1,12 +1,17 @@
 """Masks relayed over real sockets, and weights pulled from peers that they lead to."""
 
+import contextlib
 from dataclasses import replace
 
 import pytest
-from relay_network import WEIGHTS, mask_of, play, relaying_peers
+import zmq
+from relay_network import LAYOUT, RUN, WEIGHTS, mask_of, play, relaying_peers
 from tiny_layouts import same
 
 from prisam_p2p.transport.messenger import Messenger
+from prisam_p2p.transport.sessions import Identity
+from prisam_p2p.wire.codec import encode
+from prisam_p2p.wire.messages import Channel
 from prisam_p2p.wire.relay_messages import RelayedMask
 
 secured_or_not = pytest.mark.parametrize("secured", [False, True], ids=["plain", "curve"])
@@ -77,3 +82,47 @@ def test_where_no_honest_relay_has_it_an_altered_mask_is_no_mask(tmp_path):
 def test_without_keys_nobody_can_tell(tmp_path):
     with relaying_peers(tmp_path, "ab bc", b={"messenger_of": Alters}) as made:
         assert play(made, 0)["c"]["a"] == mask_of("x")
+
+
+@contextlib.contextmanager
+def knocking(peer, name, channel, *before):
+    """Yield a client that sends messages and a Hello; with keys, by one that nobody knows."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.set(zmq.LINGER, 0)
+        if peer.keys:
+            public, secret = zmq.curve_keypair()
+            socket.set(zmq.CURVE_PUBLICKEY, public)
+            socket.set(zmq.CURVE_SECRETKEY, secret)
+            socket.set(zmq.CURVE_SERVERKEY, peer.keys.public.encode())
+        socket.connect(f"tcp://{peer.address}:{peer.transport.port}")
+        hello = Identity(RUN, name, 0, b"w" * 16, LAYOUT.digest).hello(channel)
+        for message in (*before, hello):
+            socket.send_multipart(encode(message))
+        yield socket
+
+
+@pytest.mark.parametrize("shows", ["nothing", "what another peer signed", "what nobody signed"])
+def test_a_client_that_shows_no_statement_of_its_own_is_turned_away(tmp_path, shows):
+    with relaying_peers(tmp_path, "ab bc", secured=True) as made:
+        play(made, 0)
+        of_c = made["a"].network._relay.book.where("c")
+        assert of_c.public_key
+        before = {
+            "nothing": (),
+            "what another peer signed": (of_c,),
+            "what nobody signed": (replace(of_c, signature=bytes(64)),),
+        }[shows]
+        with knocking(made["a"], "c", Channel.BULK, *before) as socket:
+            assert not socket.poll(300)  # no Welcome
+        play(made, 1)
+        assert list(made["a"].network.pull(1, ["c"], None)) == ["c"]  # the real one is served
+        verdicts = {verdict for _, verdict in made["a"].turned()}
+        assert "unknown-key" in verdicts <= {"unknown-key", "silent"}  # ZeroMQ tries again
+
+
+def test_a_peer_that_is_no_neighbor_may_pull_weights_and_hears_no_masks(tmp_path):
+    with relaying_peers(tmp_path, "ab bc") as made:
+        play(made, 0)
+        with knocking(made["a"], "c", Channel.CONTROL) as socket:
+            assert b"c is no neighbor of a" in socket.recv_multipart()[0]
+        assert made["a"].turned() == {("c", "refused")}
