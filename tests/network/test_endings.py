@@ -32,6 +32,8 @@ pytestmark = pytest.mark.network
 
 LONG = SMALL.replace("rounds = 3", "rounds = 500")
 PEERS = [f"p0{i}" for i in range(6)]
+ENDS_S = 30.0
+"""An end takes a second; on a busy machine, several."""
 
 
 def nobody_listens(run: Path) -> bool:
@@ -50,8 +52,8 @@ def test_a_killed_launcher_leaves_no_process(tmp_path):
     assert len(pids) == 1 + 1 + len(PEERS)  # launcher, zygote, peers
     process.kill()
     process.communicate()
-    assert wait_for("end of all processes", lambda: not alive(pids), 5.0) < 5.0
-    wait_for("end of all sockets", lambda: nobody_listens(tmp_path / "run"), 5.0)
+    wait_for("end of all processes", lambda: not alive(pids), ENDS_S)
+    wait_for("end of all sockets", lambda: nobody_listens(tmp_path / "run"), ENDS_S)
     code, out = asked("summary", tmp_path / "run", "--format", "json")
     told = json.loads(out)
     assert (code, told["status"], told["lost"]) == (0, "killed", [])
@@ -69,7 +71,7 @@ def test_a_killed_launcher_leaves_no_spawned_process(tmp_path):
     pids = family(process.pid)
     process.kill()
     process.communicate()
-    wait_for("end of all processes", lambda: not alive(pids), 5.0)
+    wait_for("end of all processes", lambda: not alive(pids), ENDS_S)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -79,10 +81,10 @@ def test_an_interrupted_run_is_readable(tmp_path, number):
     wait_for("first round", round_done(run, PEERS, 0))
     pids = family(process.pid)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=2 * ENDS_S)
     assert process.returncode == 130
     assert not alive(pids)
-    wait_for("end of all sockets", lambda: nobody_listens(run), 5.0)
+    wait_for("end of all sockets", lambda: nobody_listens(run), ENDS_S)
     summary = json.loads((run / "summary.json").read_text())
     assert (summary["status"], summary["lost"]) == ("interrupted", [])
     done = re.match(r"prisam on net: interrupted after (\d+)(?: to \d+)? of 500 rounds, ", out)
@@ -99,7 +101,7 @@ def test_an_interrupt_while_starting_ends_it_too(tmp_path):
     wait_for("first process", lambda: bool(peer_pids(run)))
     pids = family(process.pid)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=2 * ENDS_S)
     assert process.returncode == 130
     assert not alive(pids)
 

@@ -64,7 +64,7 @@ def test_a_killed_peer_is_gone_and_the_others_go_on(tmp_path, control):
     assert summary["headline"].endswith("; 1 lost as planned: p05 (killed, round 2)")
     assert heard_missing(run, "p00", "p05") == [2, 3, 4]  # before its mask of round 2
     assert heard_missing(control.path, "p00", "p05") == []
-    assert verdict["detected_s"] < 5
+    assert verdict["detected_s"] < 30  # at the end of its connections, not of the round's deadline
     is_the_control_run_before(run, control, 2)
     averaged = members(control.path, "p04")
     without = {t: [peer for peer in averaged[t] if t < 2 or peer != "p05"] for t in averaged}
@@ -209,7 +209,7 @@ def test_a_run_with_faults_is_repeated_from_its_plans_to_the_same_weights(tmp_pa
     assert {x["heartbeat_ms"] for x in connections} == {0, 10_000}
     again = tmp_path / "again"
     plans = (run / "plan.json", "--faults", run / "faults.json")
-    code, _, err = launch(*plans, "--run-dir", again)
+    code, _, err = launch(*plans, "--run-dir", again, fresh=True)
     assert code == 0, err
     assert (run / "faults.json").read_bytes() == (again / "faults.json").read_bytes()
     repeated = json.loads((again / "summary.json").read_text())
@@ -319,7 +319,7 @@ def test_links_with_rates_and_delays_have_them_and_the_kernel_explains_every_byt
     there = [x["wall_s"] for x in pulled["p00"] if x["donor"] == "p01"]
     assert min(there) >= 0.28
     is_the_control_run_before(run, control, 3)  # a delay changes no result
-    assert max(x["wall_s"] for x in records(control.path, "p02", "pulled")) < 0.28
+    assert min(x["wall_s"] for x in records(control.path, "p02", "pulled")) < 0.08
     closure = json.loads((run / "summary.json").read_text())["closure"]
     assert (closure["verdict"], closure["source"]) == ("true", "kernel")
     code, out = asked("sql", run, "SELECT DISTINCT source FROM ledger", "--format", "json")

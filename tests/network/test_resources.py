@@ -150,7 +150,7 @@ def test_a_run_folder_that_is_removed_ends_the_run(tmp_path):
         wait_for("first round", round_done(run, PEERS, 0))
         pids = family(process.pid)
         shutil.rmtree(run, ignore_errors=True)  # the peers write their states meanwhile
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
     assert process.returncode == 6
     assert lines_of(err) == [
         f"error: {run}/journal/launcher.jsonl: it was removed or moved while the run wrote to it; "
@@ -165,7 +165,7 @@ def test_a_peer_without_a_journal_ends_itself_and_the_others_go_on(tmp_path):
     with launcher(topology(tmp_path, text), "--run-dir", run, *QUIET) as process:
         wait_for("first round", round_done(run, PEERS, 0))
         (run / "journal" / "p02.jsonl").unlink()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=90)
     assert "1 of 4 peers were lost, p02: " in ended_well(run, process.returncode, err)
     (refused,) = [x for x in journal(run, "launcher") if x["record"] == "peer_refused"]
     assert (refused["peer"], refused["what"]) == ("p02", str(run / "journal" / "p02.jsonl"))

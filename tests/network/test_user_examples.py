@@ -17,11 +17,12 @@ pytestmark = pytest.mark.network
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOUR = SMALL.replace("count = 6", "count = 4").replace("rounds = 3", "rounds = 2")
+TWO = FOUR.replace("count = 4", "count = 2").replace("groups = 2", "groups = 1")
 
 
-def run_of(folder, *options):
+def run_of(folder, *options, text=FOUR):
     run = folder / "run"
-    code, _, err = launch(topology(folder, FOUR), "--run-dir", run, "--quiet", *options)
+    code, _, err = launch(topology(folder, text), "--run-dir", run, "--quiet", *options)
     assert code == 0, err
     summary = json.loads((run / "summary.json").read_text())
     assert (summary["status"], summary["closure"]["unexplained_bytes"]) == ("completed", 0)
@@ -50,6 +51,7 @@ def test_texts_whose_letters_are_indices(tmp_path):
         tmp_path,
         *("--dataset", f"{code}:numbers", "--model", f"{code}:text_net", "--split", "iid"),
         *("--images-per-peer", "60", "--prune-ratio", "0.3", "--start", "spawn"),
+        text=TWO,
     )
     assert (plan["model"]["image_shape"], plan["model"]["dtype"]) == ([12], "int64")
     path = run / "models" / "p00.safetensors"
