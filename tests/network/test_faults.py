@@ -137,6 +137,7 @@ def test_a_peer_that_was_paused_for_rounds_goes_on_where_the_others_are(tmp_path
         tmp_path,
         'kind = "pause"\npeers = ["p02"]\nat = { round = 1, phase = "announce" }\n'
         "heal = { rounds = 3 }",
+        options=("--round-timeout-s", "10"),  # the others wait for it so long, three times
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert heard_missing(run, "p00", "p02") == [1, 2, 3]
