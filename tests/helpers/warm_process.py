@@ -172,12 +172,11 @@ def _serve(line: socket.socket) -> Callable[[], Any]:
 
 
 def _kept(order: dict[str, Any], line: int, out: int, err: int) -> Callable[[], Any]:
-    """Fork the program, and tell its pid and its end; return in that fork alone."""
+    """Fork the program, which tells its pid, and tell its end; return in that fork alone."""
+    told = socket.socket(fileno=line)
     if pid := os.fork():
         os.close(out)
         os.close(err)
-        told = socket.socket(fileno=line)
-        told.send(pid.to_bytes(8, "big", signed=True))
         _, status = os.waitpid(pid, 0)
         code = os.waitstatus_to_exitcode(status)
         told.send(code.to_bytes(8, "big", signed=True))
@@ -185,6 +184,8 @@ def _kept(order: dict[str, Any], line: int, out: int, err: int) -> Callable[[], 
     os.setsid()
     os.dup2(out, 1)
     os.dup2(err, 2)
+    told.send(os.getpid().to_bytes(8, "big", signed=True))
+    told.close()
     os.closerange(3, 1 << 20)
     os.chdir(order["cwd"])
     os.environ.clear()
