@@ -5,26 +5,14 @@
 As in the source (ICML 2021, Algorithm 1), a device trains its head while the body is frozen, then
 its body while the head is frozen; bodies are averaged, and a head never leaves its device. What
 differs: a device averages with some random neighbors, where the source has a server. A message
-holds a whole model, so zeros travel in place of the head, and the ledger counts their bytes.
+holds a whole model, so zeros travel in place of the head, and the ledger counts their bytes. The
+built-in `fedrep` computes the same, bit for bit.
 """
 
-from prisam_p2p.api import Layout, Peer, State, Traits, Weights, algorithm
+from prisam_p2p.api import Peer, Traits, algorithm, head_and_body, head_of, with_head
 
 HEAD_EPOCHS = 3
 """The head is trained for this many times --epochs, the body once: less, as in the source."""
-
-
-def head_and_body(layout: Layout) -> tuple[list[str], list[str]]:
-    """Return the names of the last layer's parameters, and of all others."""
-    names = [tensor.name for tensor in layout.tensors if tensor.trainable]
-    last = names[-1].rpartition(".")[0]
-    head = [name for name in names if name.rpartition(".")[0] == last]
-    return head, [name for name in names if name not in head]
-
-
-def with_head(weights: Weights, head: State) -> Weights:
-    """Return the weights with another head."""
-    return Weights(weights.mask, {**weights.tensors, **head})
 
 
 @algorithm(Traits(dense=True))
@@ -34,7 +22,7 @@ def fedrep(me: Peer) -> None:
     weights, first = me.begin()
     for t in me.rounds_from(first):
         trained = me.train(t, weights, in_turn=[head] * HEAD_EPOCHS + [body])
-        own_head = {name: trained.tensors[name] for name in head}
+        own_head = head_of(me.layout, trained)
         offered = with_head(trained, {name: 0 * array for name, array in own_head.items()})
         me.offer(t, offered)
         me.evaluate(t, "after_training", trained)

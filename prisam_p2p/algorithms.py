@@ -17,8 +17,8 @@ class Traits:
     Attributes:
         dense: every device holds the whole network; budgets of storage and MACs do not apply.
         silent: it never communicates.
-        masks: what a peer announces in a round: its `similarity` mask, its `structure` mask, or
-            `none`, only that it has weights to offer.
+        masks: what a peer announces in a round: its `similarity` mask, its `structure` mask, its
+            `choice` of one of k models, or `none`, only that it has weights to offer.
         clusters: it clusters the masks that it receives.
         knows_groups: it is told which peers have similar data.
         entrywise: weights are kept or dropped one by one, not by channels.
@@ -26,7 +26,7 @@ class Traits:
 
     dense: bool = False
     silent: bool = False
-    masks: Literal["similarity", "structure", "none"] = "none"
+    masks: Literal["similarity", "structure", "choice", "none"] = "none"
     clusters: bool = False
     knows_groups: bool = False
     entrywise: bool = False
@@ -98,7 +98,37 @@ class Algorithm(StrEnum):
     )
     D_PSGD_FT = (
         "d-psgd-ft",
-        "D-PSGD that may deploy the model after its last local training",
+        "D-PSGD, then fine-tuning of the last average on own data",
+        Traits(dense=True),
+    )
+    FEDAVG_FT = (
+        "fedavg-ft",
+        "fedavg-random, then fine-tuning of the last average on own data",
+        Traits(dense=True),
+    )
+    FEDREP = (
+        "fedrep",
+        "averages all layers but the last with random neighbors; each peer keeps its own head",
+        Traits(dense=True),
+    )
+    DITTO = (
+        "ditto",
+        "fedavg-random, and a personal model that is trained beside it and drawn to it",
+        Traits(dense=True),
+    )
+    IFCA = (
+        "ifca",
+        "k models; each peer trains the one that fits its own data, random neighbors",
+        Traits(dense=True, masks="choice"),
+    )
+    FACADE = (
+        "facade",
+        "one body and k heads; each peer trains the head that fits its own data, random neighbors",
+        Traits(dense=True, masks="choice"),
+    )
+    DAC = (
+        "dac",
+        "averages whole models with neighbors drawn by how well their models fit its own data",
         Traits(dense=True),
     )
     PENS = (

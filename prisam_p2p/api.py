@@ -12,9 +12,11 @@ from prisam_p2p.algorithms import Traits
 from prisam_p2p.core.aggregation import aggregate
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.erk import drop_and_regrow, drop_rate, erk_mask
+from prisam_p2p.core.heads import head_and_body, head_of, with_head
 from prisam_p2p.core.layout import Array, Layout, Mask, State, Weights, narrow, widen
 from prisam_p2p.core.masks import prune
 from prisam_p2p.core.metropolis import metropolis_weights, mix
+from prisam_p2p.core.model_choice import best_fit
 from prisam_p2p.core.peer_choice import lowest
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.data_spec import DataSpec
@@ -38,10 +40,13 @@ __all__ = [
     "Weights",
     "aggregate",
     "algorithm",
+    "best_fit",
     "dense_rounds",
     "drop_and_regrow",
     "drop_rate",
     "erk_mask",
+    "head_and_body",
+    "head_of",
     "load_personalized",
     "lowest",
     "metropolis_weights",
@@ -51,6 +56,7 @@ __all__ = [
     "prune",
     "pruned_rounds",
     "widen",
+    "with_head",
 ]
 
 Rounds = TypeVar("Rounds", bound=Callable[[Peer], None])

@@ -544,7 +544,11 @@ class RunSettings(BaseModel):
         code=CodeKind.GROUPING,
     )
     clusters: int | None = _setting(
-        Heading.METHOD, None, "k of K-means.", unset="the number of groups in the data", ge=1
+        Heading.METHOD,
+        None,
+        "k: groups of K-means, models of ifca, heads of facade.",
+        unset="the number of groups in the data",
+        ge=1,
     )
     dbscan_eps: float = _setting(
         Heading.METHOD,
@@ -665,6 +669,31 @@ class RunSettings(BaseModel):
         None,
         "Rounds in which pens tries models.",
         unset="half of the rounds",
+        ge=0,
+    )
+
+    finetune_epochs: int = _setting(
+        Heading.BASELINES,
+        10,
+        "Passes over the local data after the last average, in fedavg-ft and d-psgd-ft.",
+        ge=1,
+    )
+    finetune_rate: float = _setting(
+        Heading.BASELINES,
+        0.02,
+        "Learning rate of SGD in the fine-tuning of fedavg-ft and d-psgd-ft; it does not decay.",
+        gt=0,
+    )
+    ditto_lambda: float = _setting(
+        Heading.BASELINES,
+        1.0,
+        "How much ditto draws a peer's personal model to the common one; 0 = local training.",
+        ge=0,
+    )
+    dac_temperature: float = _setting(
+        Heading.BASELINES,
+        20.0,
+        "tau of dac: neighbors are drawn by the softmax of tau / loss; 0 = uniformly.",
         ge=0,
     )
 

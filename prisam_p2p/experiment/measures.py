@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -74,8 +75,13 @@ def measure(run: RunFolder) -> Measurements:
     return Measurements(values, rounds)
 
 
-_DEPLOYS_ONLY = {"d-psgd": MOMENTS[0]}
-"""Algorithms that always deploy the model of one moment, instead of the better of two."""
+_AVERAGE_OR_TUNED = (MOMENTS[0], "after_fine_tuning")
+_CANDIDATES = {
+    "d-psgd": MOMENTS[:1],
+    "d-psgd-ft": _AVERAGE_OR_TUNED,
+    "fedavg-ft": _AVERAGE_OR_TUNED,
+}
+"""Algorithm -> the moments whose models it may deploy, the later first; all others: MOMENTS."""
 
 _ACCURACIES = {
     "deployed": "deployed",
@@ -126,8 +132,8 @@ def _rounds(run: RunFolder) -> dict[int, Values]:
     aris = ari_by_round(run)
     aucs = {t: pair_auc(masks) for t, masks in _announced_by_round(run).items()}
     sent, weights = _mib_until(run)
-    only = _DEPLOYS_ONLY.get(run.plan["settings"]["algorithm"])
-    ends = {t: {p: _deployable(x, only) for p, x in of.items()} for t, of in by_round.items()}
+    among = _CANDIDATES.get(run.plan["settings"]["algorithm"], MOMENTS)
+    ends = {t: {p: _deployable(x, among) for p, x in of.items()} for t, of in by_round.items()}
     drifted = drifted_peers(run.data_groups)
     return {
         t: {
@@ -158,14 +164,13 @@ def _drift_values(run: RunFolder) -> Values:
     }
 
 
-def _deployable(moments: dict[str, Line], only: str | None) -> Line:
+def _deployable(moments: dict[str, Line], among: Sequence[str]) -> Line:
     """Return the evaluation of the model that a device would deploy after this round.
 
     As in `Peer.deploy`, a tie goes to the later model.
     """
-    if only in moments:
-        return moments[only]
-    ordered = [moments[moment] for moment in MOMENTS if moment in moments]
+    found = [moment for moment in among if moment in moments]
+    ordered = [moments[moment] for moment in found or MOMENTS if moment in moments]
     return max(ordered, key=lambda line: line["validation"])
 
 

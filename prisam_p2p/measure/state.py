@@ -71,10 +71,8 @@ def save_state(
     Raises:
         OSError: it cannot be written; the earlier states are kept.
     """
-    arrays = {  # ascontiguousarray makes a scalar an array of one
-        f"w.{name}": np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.tensors.items()
-    }
-    arrays |= {f"m.{name}": np.ascontiguousarray(a) for name, a in (memory or {}).items()}
+    arrays = {f"w.{name}": _contiguous(array) for name, array in weights.tensors.items()}
+    arrays |= {f"m.{name}": _contiguous(array) for name, array in (memory or {}).items()}
     metadata = {"progress": progress.model_dump_json()}
     with written_beside(path) as beside:  # save_file would go by a file of its own
         beside.write_bytes(save(arrays | {_MASK: weights.mask}, metadata))
@@ -220,6 +218,11 @@ def load_memory(path: Path) -> dict[str, Array]:
     with _opened(path) as file:
         names = [name for name in file.keys() if name.startswith("m.")]  # noqa: SIM118
         return {name.removeprefix("m."): file.get_tensor(name) for name in names}
+
+
+def _contiguous(array: Array) -> Array:
+    """Return the array in C order; np.ascontiguousarray alone makes a scalar an array of one."""
+    return np.ascontiguousarray(array).reshape(np.shape(array))
 
 
 def _progress(path: Path) -> Progress:

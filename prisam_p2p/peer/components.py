@@ -118,6 +118,7 @@ def make_network(
     n_bits = {
         "similarity": similarity_bits(layout, s.similarity_layers),
         "structure": layout.n_bits,
+        "choice": spec.clusters,
     }
     book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
     dtype = WireDtype[s.wire_dtype.name]

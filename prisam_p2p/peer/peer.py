@@ -191,14 +191,18 @@ class Peer:
         s = self.spec.settings
         self._began = weights.mask
         self._before = weights if s.similarity_by is SimilarityBy.GAMMA_CHANGE else None
-        epochs = s.warmup_epochs if t == self._first else s.epochs
-        rate = s.learning_rate * s.lr_decay**t
-        trained, did = self._fit(t, weights, epochs, rate, in_turn)
+        trained, did = self._fit(t, weights, *self._pace_of_round(t), in_turn)
         self._journal.write(records.Trained(round=t, **did))
         self._loss = did["loss"]
         if changed and did["steps"]:
             self._report(changed)
         return trained
+
+    def _pace_of_round(self, t: int) -> tuple[int, float]:
+        """Return the local epochs of round `t`, and its learning rate."""
+        s = self.spec.settings
+        epochs = s.warmup_epochs if t == self._first else s.epochs
+        return epochs, s.learning_rate * s.lr_decay**t
 
     def _fit(
         self,
@@ -207,6 +211,8 @@ class Peer:
         epochs: int,
         rate: float,
         in_turn: Sequence[Collection[str]] = (),
+        toward: Weights | None = None,
+        strength: float = 0.0,
     ) -> tuple[Weights, dict[str, Any]]:
         """Train at the device's speed; return the weights, and what a record says of it."""
         with self._turns.turn() if self.spec.device.speed == 1 else nullcontext():
@@ -218,6 +224,8 @@ class Peer:
                 learning_rate=rate,
                 pace=pace,
                 in_turn=in_turn,
+                toward=toward,
+                strength=strength,
             )
         return trained, {
             "epochs": epochs * (len(in_turn) or 1),

@@ -208,13 +208,15 @@ class _Planner:
         _check_groups(option, settings, traits, self.split)
         fan_in = settings.fan_in or _mean_group_size(self.split, settings) - 1 or 1
         _check_pens_sampled(settings, fan_in, self.topology)
+        clusters = settings.clusters or _n_groups(self.split, settings)
+        _check_models(clusters, traits, self.model)
         peers = {peer: self._peer_plan(peer, settings, traits) for peer in self.topology.peer_ids}
         return Plan(
             topology=self.topology.name,
             settings=settings,
             model=self.model,
             similarity_ratio=_similarity_ratio(settings, traits, peers),
-            clusters=settings.clusters or _n_groups(self.split, settings),
+            clusters=clusters,
             fan_in=fan_in,
             peers=peers,
             links={} if traits.silent else properties_by_name(self.topology.links),
@@ -371,6 +373,13 @@ def _check_pens_sampled(settings: RunSettings, fan_in: int, topology: Topology) 
     if settings.algorithm is Algorithm.PENS and sampled and sampled <= fan_in < most:
         right = f"more than the fan-in, {fan_in}: pens averages the best models of those it tries"
         raise ConfigError("--pens-sampled", "", sampled, right)
+
+
+def _check_models(clusters: int, traits: Traits, model: ModelPlan) -> None:
+    """Refuse more models than an announcement can name: it has no more bits than a mask."""
+    if traits.masks == "choice" and clusters > model.mask_bits:
+        right = f"at most {model.mask_bits} models to choose among with this network"
+        raise ConfigError("--clusters", "", clusters, right)
 
 
 def _check_flips(settings: RunSettings, dataset: Dataset) -> None:

@@ -1,8 +1,17 @@
 from collections import Counter
+from math import exp, inf, nan
 
 import pytest
 
-from prisam_p2p.core.peer_choice import add_trial, draw_peers, favorites, lowest
+from prisam_p2p.core.peer_choice import (
+    add_trial,
+    draw_by_similarity,
+    draw_peers,
+    favorites,
+    lowest,
+    note_losses,
+    similarities,
+)
 
 FIVE = ["e", "b", "a", "d", "c"]
 
@@ -71,3 +80,33 @@ def test_rounding_of_thirds_makes_no_favorites():
     for best in ("a", "b", "c") * 2:
         trials = add_trial(trials, ["a", "b", "c"], [best])
     assert favorites(trials) == ()
+
+
+def test_a_similarity_is_one_over_the_latest_loss():
+    once = note_losses({}, {"a": 0.5, "b": 2.0})
+    again = note_losses(once, {"b": 4.0, "c": nan, "d": inf, "e": 0.0})
+    assert again == {"a": (2.0, 1), "b": (0.25, 2), "c": (0.0, 1), "d": (0.0, 1), "e": (1e6, 1)}
+
+
+def test_a_peer_that_was_never_tried_counts_as_the_most_similar_one():
+    trials = note_losses({}, {"a": 0.5, "b": 2.0, "gone": 0.1})
+    assert similarities(trials, ["c", "b", "a"]) == {"a": 2.0, "b": 0.5, "c": 2.0}
+    assert similarities({}, ["b", "a"]) == {"a": 0.0, "b": 0.0}
+
+
+def test_draws_by_similarity_follow_the_softmax():
+    n, similarity, tau = 4000, {"a": 1.0, "b": 0.5, "c": 0.0}, 2.0
+    seen = Counter(draw_by_similarity(similarity, 1, tau, 7, 3, t)[0] for t in range(n))
+    total = sum(exp(tau * s) for s in similarity.values())
+    for peer, s in similarity.items():
+        share = exp(tau * s) / total
+        assert seen[peer] == pytest.approx(share * n, abs=5 * (n * share * (1 - share)) ** 0.5)
+
+
+def test_a_draw_by_similarity_takes_distinct_peers_and_no_exponential_overflows():
+    similarity = {"a": 1e6, "b": 1.0, "c": 999_999.0, "d": 0.0}
+    assert draw_by_similarity(similarity, 2, 20.0, 0, 1, 2) == ("a", "c")
+    assert draw_by_similarity(similarity, 9, 20.0, 0, 1, 2) == ("a", "b", "c", "d")
+    even = [draw_by_similarity(similarity, 1, 0.0, 0, 1, t) for t in range(50)]
+    assert {peer for (peer,) in even} == set(similarity)
+    assert even == [draw_by_similarity(similarity, 1, 0.0, 0, 1, t) for t in range(50)]

@@ -17,6 +17,8 @@ PEERS, ROUNDS, GROUP = 6, 2, 3
 FAN_IN = GROUP - 1
 ALL = PEERS - 1
 DENSE = {"fedavg-random": FAN_IN, "oracle": FAN_IN, "d-psgd": ALL, "d-psgd-ft": ALL}
+DENSE |= dict.fromkeys(("fedavg-ft", "fedrep", "ditto", "ifca", "facade", "dac"), FAN_IN)
+FINE_TUNED, CHOSEN = {"d-psgd-ft", "fedavg-ft"}, {"ifca", "facade"}
 PRUNED = {"prisam-random": FAN_IN, "dis-pfl": FAN_IN, "oracle-pruned": FAN_IN}
 TINY = [
     "--rounds", ROUNDS, "--epochs", 1, "--warmup-epochs", 1, "--prune-ratio", 0.5,
@@ -53,14 +55,17 @@ def test_every_baseline_runs_and_sends_what_it_should(tmp_path, algorithm):
     assert summary["status"] == "completed"
     assert {peer["state"] for peer in summary["peers"].values()} == {"completed"}
     assert summary["closure"]["unexplained_bytes"] == 0
-    assert len(records(run, "evaluated")) == PEERS * ROUNDS * 2
+    n_evaluated = PEERS * (ROUNDS * 2 + (algorithm in FINE_TUNED))
+    assert len(records(run, "evaluated")) == n_evaluated
     assert min(named_shares(run).values()) >= 0.97
     pulled, dense, slim = records(run, "pulled"), *n_bytes_of(run)
     weights, masks = summary["bytes"]["weights"], summary["bytes"]["mask"]
     assert weights["payload"] == sum(line["n_bytes"] for line in pulled)
     assert masks["messages"] == PEERS * ALL * ROUNDS
-    assert (masks["payload"] == 0) == (algorithm != "exact-similarity")
+    assert (masks["payload"] == 0) == (algorithm not in {"exact-similarity", *CHOSEN})
 
+    if algorithm in CHOSEN:  # k = 2 bits are one byte
+        assert 0 < masks["payload"] <= masks["messages"]
     if algorithm in DENSE:
         assert weights["payload"] == PEERS * ROUNDS * DENSE[algorithm] * dense
     elif algorithm in PRUNED:
@@ -77,9 +82,11 @@ def test_every_baseline_runs_and_sends_what_it_should(tmp_path, algorithm):
         assert weights["payload"] == PEERS * (ALL + FAN_IN) * dense
     if algorithm.startswith("oracle"):
         assert summary["grouping"]["chosen_in_group"] == 1.0
-    if algorithm == "d-psgd":
+    deploys = {"d-psgd": {"after_aggregation"}}
+    deploys |= dict.fromkeys(FINE_TUNED, {"after_aggregation", "after_fine_tuning"})
+    if algorithm in deploys:
         found = {peer["deployed_from"] for peer in summary["peers"].values()}
-        assert found == {"after_aggregation"}
+        assert found <= deploys[algorithm]
 
 
 def test_a_baseline_beside_another_and_the_same_again(tmp_path):

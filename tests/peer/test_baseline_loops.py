@@ -14,6 +14,8 @@ from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.entrywise import entrywise
 from prisam_p2p.core.erk import erk_mask
 from prisam_p2p.core.layout import Weights, narrow, widen
+from prisam_p2p.core.model_choice import announced
+from prisam_p2p.core.peer_choice import draw_by_similarity, similarities
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.learner import Accuracy
 from prisam_p2p.learn.training import TrainingOutcome
@@ -44,6 +46,9 @@ def packed(bits):
 
 class AddsOne:
     """A learner: training adds 1; a model's loss is its bias."""
+
+    def initial_weights(self, seed):
+        return constant(20)
 
     def train(self, weights, **_):
         added = {n: a + (a.dtype.kind == "f") for n, a in weights.tensors.items()}
@@ -229,10 +234,116 @@ def test_the_trained_model_is_recalibrated_where_it_is_evaluated_and_deployed(
 )
 def test_d_psgd_mixes_by_metropolis_weights(run, algorithm, offers, degrees, expected):
     models, _ = run(algorithm, {p: constant(v) for p, v in offers.items()}, degrees=degrees)
-    assert values(models["after_aggregation"]) == pytest.approx(expected)
-    assert set(models) == {"after_aggregation"} | (
-        {"after_training"} if algorithm == "d-psgd-ft" else set()
+    found = {moment: values(weights) for moment, weights in models.items()}
+    tuned = {"after_fine_tuning": expected + 1} if algorithm == "d-psgd-ft" else {}
+    assert found == pytest.approx({"after_aggregation": expected} | tuned)
+
+
+class Notes(AddsOne):
+    """A learner that adds 2 where it is drawn to something, and notes how it was asked to train."""
+
+    def __init__(self):
+        self.asked = []
+
+    def train(self, weights, **how):
+        self.asked.append(how)
+        more = 1 if how["toward"] is not None else 0
+        trained, outcome = super().train(weights)
+        added = {n: a + more * (a.dtype.kind == "f") for n, a in trained.tensors.items()}
+        return Weights(trained.mask, added), outcome
+
+
+def test_fedavg_ft_trains_the_last_average_further_at_a_rate_of_its_own(run):
+    learner, how = Notes(), {"finetune_epochs": 7, "finetune_rate": 0.03, "learning_rate": 0.1}
+    models, network = run("fedavg-ft", OFFERS, learner=learner, **how)
+    assert {moment: values(w) for moment, w in models.items()} == {
+        "after_aggregation": 5.0,
+        "after_fine_tuning": 6.0,
+    }
+    asked = [(how["epochs"], how["learning_rate"]) for how in learner.asked]
+    assert asked == [(3, 0.1), (7, 0.03)]
+    assert len(network.announced) == 1
+
+
+def test_ditto_averages_a_common_model_and_trains_a_personal_one_drawn_to_it(run):
+    learner = Notes()
+    models, network = run("ditto", OFFERS, learner=learner, ditto_lambda=0.25)
+    assert values(models["after_training"]) == 2.0  # the personal one
+    assert values(models["after_aggregation"]) == (4 + 1 + 10) / 3
+    assert values(network.announced[0][1]) == 1.0
+    common, personal = learner.asked
+    assert (common["toward"], common["strength"]) == (None, 0.0)
+    assert (values(personal["toward"]), personal["strength"]) == (0.0, 0.25)
+    assert (common["epochs"], common["learning_rate"]) == (
+        personal["epochs"],
+        personal["learning_rate"],
     )
+
+
+HEAD = {"linear.weight", "linear.bias"}
+
+
+def parts(weights):
+    """Return the numbers that the body and the head consist of."""
+    head = {n: a for n, a in weights.tensors.items() if n in HEAD}
+    body = {n: a for n, a in weights.tensors.items() if n not in HEAD}
+    return values(Weights(weights.mask, body)), values(Weights(weights.mask, head))
+
+
+def test_fedrep_averages_bodies_and_keeps_the_head(run):
+    learner = Notes()
+    models, network = run("fedrep", OFFERS, learner=learner)
+    assert parts(models["after_training"]) == (1.0, 1.0)
+    assert parts(models["after_aggregation"]) == (5.0, 1.0)
+    assert parts(network.announced[0][1]) == (1.0, 0.0)  # the head stays at home
+    (how,) = learner.asked
+    assert [set(part) for part in how["in_turn"][:3]] == [HEAD] * 3
+    assert set(how["in_turn"][3]) == {t.name for t in LAYOUT.tensors if t.trainable} - HEAD
+
+
+CHOICES = {"a": announced(0, 2), "c": announced(1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "of_a", "expected", "chosen"),
+    [
+        # W0, of zeros, has the lower loss: b trains model 0, as a does; c trains model 1
+        ("ifca", 4, ((1 + 4) / 2, (1 + 4) / 2), 0),
+        ("ifca", 30, (10, 10), 1),  # model 0 is 15.5 now: c's fits better
+        ("facade", 4, ((1 + 4 + 10) / 3, (1 + 4) / 2), 0),
+        ("facade", 31, ((1 + 31 + 10) / 3, 10), 1),
+    ],
+)
+def test_models_are_averaged_by_who_trained_them_and_chosen_by_the_own_loss(
+    run, algorithm, of_a, expected, chosen
+):
+    offers = {"a": constant(of_a), "c": constant(10)}
+    models, network = run(algorithm, offers, masks=CHOICES)
+    assert values(models["after_training"]) == 1.0
+    assert parts(models["after_aggregation"]) == expected
+    ((mask, offered),) = network.announced
+    assert (mask, values(offered)) == (announced(0, 2), 1.0)
+    assert int(run.peer.memory["choice"]) == chosen
+    kept = run.peer.remembered(f"model-{chosen}")
+    assert parts(kept) == expected
+
+
+def test_a_model_that_nobody_trained_stays_and_a_peer_that_names_none_is_left_out(run):
+    masks = {"a": packed("11"), "c": announced(0, 2)}
+    models, network = run("ifca", OFFERS, masks=masks)
+    assert values(models["after_aggregation"]) == (1 + 10) / 2
+    assert values(run.peer.remembered("model-1")) == 20
+    assert network.pulled == [["c"]]
+
+
+def test_dac_averages_with_whom_it_drew_and_remembers_how_well_they_fit(run):
+    models, _ = run("dac", OFFERS)
+    assert values(models["after_training"]) == 1.0
+    assert values(models["after_aggregation"]) == (4 + 1 + 10) / 3
+    known = similarities({"a": (1 / 4, 1), "c": (1 / 10, 1)}, ["a", "c"])
+    drawn = draw_by_similarity(known, 1, 20.0, 0, 1, 1)
+    run.peer.spec = run.peer.spec.model_copy(update={"fan_in": 1})
+    assert run.peer.draw_similar(1, 20.0) == drawn == ("a",)
 
 
 def gammas(weights):

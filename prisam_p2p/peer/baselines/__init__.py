@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.peer import loop
 from prisam_p2p.peer.baseline_peer import BaselinePeer
-from prisam_p2p.peer.baselines import dense, dis_pfl_erk, exact_similarity, local, pens, pruned
+from prisam_p2p.peer.baselines import (
+    dac,
+    dense,
+    dis_pfl_erk,
+    ditto,
+    exact_similarity,
+    fedrep,
+    local,
+    own_choice,
+    pens,
+    pruned,
+)
 
 LOOPS: Mapping[Algorithm, Callable[[BaselinePeer], None]] = {
     Algorithm.PRISAM: loop.prisam,
@@ -24,5 +35,11 @@ LOOPS: Mapping[Algorithm, Callable[[BaselinePeer], None]] = {
     Algorithm.EXACT_SIMILARITY: exact_similarity.exact_similarity,
     Algorithm.D_PSGD: dense.d_psgd,
     Algorithm.D_PSGD_FT: dense.d_psgd_ft,
+    Algorithm.FEDAVG_FT: dense.fedavg_ft,
+    Algorithm.FEDREP: fedrep.fedrep,
+    Algorithm.DITTO: ditto.ditto,
+    Algorithm.IFCA: own_choice.ifca,
+    Algorithm.FACADE: own_choice.facade,
+    Algorithm.DAC: dac.dac,
     Algorithm.PENS: pens.pens,
 }

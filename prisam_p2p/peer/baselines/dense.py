@@ -2,6 +2,7 @@
 
 They share one round, `dense_rounds` (train, offer, pull, average), and differ in the peers that
 they choose and in how they average. `oracle_pruned` is the oracle with slim models.
+Those whose names end in `ft` fine-tune the last average on own data.
 """
 
 from __future__ import annotations
@@ -67,11 +68,12 @@ def d_psgd(me: BaselinePeer) -> None:
 
 
 def d_psgd_ft(me: BaselinePeer) -> None:
-    """Run D-PSGD with fine-tuning: deploy the average, or the model trained locally before it.
+    """Run D-PSGD, then fine-tune the last average on own data; deploy the better of these two.
 
-    Source: as `d_psgd`; the choice between the two models is ours.
+    Source: as `d_psgd`; fine-tuning as in `fedavg_ft`.
     """
-    me.deploy(dense_rounds(me, choose=_all, average=_mixed))
+    models = dense_rounds(me, choose=_all, average=_mixed)
+    _deploy_fine_tuned(me, models["after_aggregation"])
 
 
 def _all(me: BaselinePeer, _t: int) -> list[str]:
@@ -92,6 +94,21 @@ def fedavg_random(me: BaselinePeer) -> None:
     Source: "FedAvg" in PRISAM, section V: McMahan et al. 2017, AISTATS, without a server.
     """
     me.deploy(dense_rounds(me, choose=BaselinePeer.draw))
+
+
+def fedavg_ft(me: BaselinePeer) -> None:
+    """Run `fedavg_random`, then fine-tune the last average; deploy the better of these two.
+
+    Source: as `fedavg_random`; fine-tuning: Wang et al. 2019, "Federated Evaluation of On-device
+        Personalization", arXiv 1910.10252; its strength: Cheng, Chadha and Duchi 2021, "Fine-tuning
+        is Fine in Federated Learning", arXiv 2108.07313.
+    """
+    models = dense_rounds(me, choose=BaselinePeer.draw)
+    _deploy_fine_tuned(me, models["after_aggregation"])
+
+
+def _deploy_fine_tuned(me: BaselinePeer, average: Weights) -> None:
+    me.deploy({"after_aggregation": average, "after_fine_tuning": me.fine_tune(average)})
 
 
 def oracle(me: BaselinePeer) -> None:
