@@ -19,6 +19,8 @@ ALL = PEERS - 1
 DENSE = {"fedavg-random": FAN_IN, "oracle": FAN_IN, "d-psgd": ALL, "d-psgd-ft": ALL}
 DENSE |= dict.fromkeys(("fedavg-ft", "fedrep", "ditto", "ifca", "facade", "dac"), FAN_IN)
 FINE_TUNED, CHOSEN = {"d-psgd-ft", "fedavg-ft"}, {"ifca", "facade"}
+DEPLOYS = {each: {"after_aggregation", "after_fine_tuning"} for each in FINE_TUNED}
+DEPLOYS["d-psgd"] = {"after_aggregation"}
 PRUNED = {"prisam-random": FAN_IN, "dis-pfl": FAN_IN, "oracle-pruned": FAN_IN}
 TINY = [
     "--rounds", ROUNDS, "--epochs", 1, "--warmup-epochs", 1, "--prune-ratio", 0.5,
@@ -82,11 +84,9 @@ def test_every_baseline_runs_and_sends_what_it_should(tmp_path, algorithm):
         assert weights["payload"] == PEERS * (ALL + FAN_IN) * dense
     if algorithm.startswith("oracle"):
         assert summary["grouping"]["chosen_in_group"] == 1.0
-    deploys = {"d-psgd": {"after_aggregation"}}
-    deploys |= dict.fromkeys(FINE_TUNED, {"after_aggregation", "after_fine_tuning"})
-    if algorithm in deploys:
+    if algorithm in DEPLOYS:
         found = {peer["deployed_from"] for peer in summary["peers"].values()}
-        assert found <= deploys[algorithm]
+        assert found <= DEPLOYS[algorithm]
 
 
 def test_a_baseline_beside_another_and_the_same_again(tmp_path):
