@@ -72,6 +72,7 @@ class BaselinePeer(Peer):
         begun = [peers for t, peers in self.spec.true_group_changes if t <= self._t]
         return begun[-1] if begun else self.spec.true_group
 
+    @does(Activity.LOADING)
     def initial_weights(self, n: int) -> Weights:
         """Return the n-th of a family of initial weights, the same on every peer; 0 is W0."""
         if n == 0:
