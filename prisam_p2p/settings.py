@@ -361,6 +361,16 @@ class RunSettings(BaseModel):
         unset="off",
         ge=1,
     )
+    participation: float | None = _setting(
+        Heading.RUN,
+        None,
+        "How many peers take part in a round: a share of them (0.5), or a number from 1 on (100). "
+        "They are drawn by the seed, for each round anew. The others neither train nor announce "
+        "nor pull; they wait for the round's end and serve their last weights. In the first and "
+        "the last round all take part.",
+        unset="all",
+        gt=0,
+    )
     evaluate_every: int = _setting(
         Heading.RUN, 1, "Rounds between evaluations; the last round is always evaluated.", ge=1
     )
@@ -651,7 +661,7 @@ class RunSettings(BaseModel):
         Heading.BASELINES,
         None,
         "Models that a peer averages in a round, where the baseline draws or ranks peers.",
-        unset="mean group size - 1",
+        unset="mean group size - 1; with --participation, of the peers that take part in a round",
         ge=1,
     )
     density: float = _setting(

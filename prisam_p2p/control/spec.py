@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from prisam_p2p.algorithms import Traits
+from prisam_p2p.core.participation import EVERYBODY, Participation, participants
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.learn.dataset_pools import InputType
 from prisam_p2p.settings import RunSettings
@@ -148,6 +149,7 @@ class PeerSpec(BaseModel):
         true_group_changes: (round, those peers from then on), by round ascending.
         data_changes: what replaces `data`, by round ascending.
         degrees: neighbor -> how many neighbors it has.
+        everyone: all peers of the run, of which each round's are drawn; [] = all take part.
         keys: None = connections are plain. Without the secret key no process can be started.
         barriers: (round, phase) before which it waits for the launcher.
         stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
@@ -186,6 +188,7 @@ class PeerSpec(BaseModel):
     true_group_changes: list[tuple[int, list[str]]] = []
     data_changes: list[DataChangeSpec] = []
     degrees: dict[str, int] = {}
+    everyone: list[str] = []
     keys: Keys | None = None
     barriers: list[tuple[int, Phase]] = []
     stops: list[Stop] = []
@@ -193,6 +196,14 @@ class PeerSpec(BaseModel):
     dtype: InputType = "float32"
     earlier_states: int = 0
     members: list[str] = []
+
+    def participation(self) -> Participation:
+        """Return who takes part in which round."""
+        if not self.everyone:
+            return EVERYBODY
+        s = self.settings
+        n = participants(s.participation, len(self.everyone))
+        return Participation(self.everyone, n, s.seed, s.rounds)
 
     @property
     def journal_path(self) -> Path:

@@ -38,7 +38,9 @@ CATALOG: dict[str, Measure] = {
     "chosen_in_group": Measure("chosen peers of the chooser's group, share", 3),
     "sent_mib": Measure("sent by all peers, on the wire, MiB", 1, by_round=True),
     "weights_mib": Measure("weights sent by all peers, payload, MiB", 1, by_round=True),
-    "weights_mib_a_peer_and_round": Measure("weights a peer pulls in a round, MiB", 3),
+    "weights_mib_a_peer_and_round": Measure(
+        "weights a peer pulls in a round that it takes part in, MiB", 3
+    ),
     "mask_bytes": Measure("a mask on the wire, payload, bytes", 0),
     "weights_share": Measure("bytes of a pull, share of the dense model's", 3),
     "model_bytes_share": Measure("bytes of the model, share of the dense one's", 3),

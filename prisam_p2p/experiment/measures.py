@@ -21,7 +21,7 @@ from prisam_p2p.measure.traffic import MASK, WEIGHTS
 from prisam_p2p.report.exclusions import left_out
 from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
-from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done
+from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done, rounds_sat_out
 
 SCHEMA = 4
 MIB = 2**20
@@ -49,6 +49,7 @@ def measure(run: RunFolder) -> Measurements:
     last: Values = rounds[max(rounds)] if rounds else {}
     pulled = [line for peer in run.peers for line in run.records(peer, "pulled")]
     peer_rounds = sum(rounds_done(run, peer) for peer in run.peers)
+    sat_out = sum(rounds_sat_out(run, peer) for peer in run.peers)
     ends = [line for p in run.peers if (line := run.last(p, "deployed"))]
     masks, weights = summary["bytes"][MASK], summary["bytes"][WEIGHTS]
     dense, left = run.plan["model"], left_out(run)
@@ -60,7 +61,7 @@ def measure(run: RunFolder) -> Measurements:
         "chosen_in_group": summary["grouping"]["chosen_in_group"],
         "sent_mib": _sum_mib(summary["bytes"], "wire"),
         "weights_mib": weights["payload"] / MIB,
-        "weights_mib_a_peer_and_round": _share(weights["payload"] / MIB, peer_rounds),
+        "weights_mib_a_peer_and_round": _share(weights["payload"] / MIB, peer_rounds - sat_out),
         "mask_bytes": masks["payload"] / masks["messages"] if masks["messages"] else None,
         "weights_share": _mean([line["fetched_bytes"] / dense["n_bytes"] for line in pulled]),
         "model_bytes_share": _mean([line["n_bytes"] / dense["n_bytes"] for line in ends]),

@@ -12,7 +12,7 @@ from prisam_p2p.faults.acts import act_class
 from prisam_p2p.faults.compiler.compile import compile_plan
 from prisam_p2p.faults.compiler.resolve_hosts import check_hosts
 from prisam_p2p.faults.compiler.targets import targets_of
-from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
+from prisam_p2p.faults.fault_plan import AtTransfer, FaultPlan, Occurrence, read_fault_plan
 from prisam_p2p.faults.scenario.scenario import load_scenario
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.topology import Topology
@@ -29,6 +29,7 @@ def faults_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
     if joining == {*found.peers}:
         raise ConfigError(str(path), "join", "all peers", "a peer that is there from the start")
     for each in found.occurrences:
+        _check_donors_take_part(each, plan, str(path))
         if right := act_class(each.kind).missing_here():
             raise ConfigError(str(path), each.id, each.kind, right)
     return found
@@ -46,6 +47,18 @@ def plan_of(path: Path, topology: Topology, plan: Plan) -> FaultPlan:
         raise ConfigError(str(path), "peers, rounds", told, "those of the run")
     check_hosts(found, targets, str(path))
     return found
+
+
+def _check_donors_take_part(occurrence: Occurrence, plan: Plan, path: str) -> None:
+    """Refuse a fault within a transfer of weights that its donor does not offer."""
+    trigger = occurrence.trigger
+    if not isinstance(trigger, AtTransfer) or trigger.round is None:
+        return
+    for donor in occurrence.donors:
+        if not plan.participation().takes_part(donor, trigger.round):
+            takes = plan.participation().next_round(donor, trigger.round)
+            right = f"a round that {donor} takes part in, as {takes}: it sits this one out"
+            raise ConfigError(path, f"{occurrence.id} at.round", trigger.round, right)
 
 
 _NAMED_LINKS = 8

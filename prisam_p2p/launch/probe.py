@@ -109,6 +109,7 @@ def probe_settings(settings: RunSettings) -> RunSettings:
         update={
             **{name: getattr(plain, name) for name in other},
             "rounds": ROUNDS,
+            "participation": None,
             "epochs": 1,
             "warmup_epochs": 1,
             "evaluate_every": 1,

@@ -25,6 +25,7 @@ from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.launch.past import Past
+from prisam_p2p.measure.state import MOST_EARLIER
 from prisam_p2p.netns.choice import is_isolated, shapes_rates, shares_addresses
 from prisam_p2p.netns.interface import Network
 from prisam_p2p.plan.data_groups import DataGroups
@@ -103,6 +104,7 @@ def build_specs(
             fan_in=plan.fan_in,
             true_group=groups.members_at(0, peer) if groups else [],
             true_group_changes=_true_group_changes(groups, peer) if groups else [],
+            everyone=[] if plan.participation().of_all else list(plan.peers),
             degrees={n: len(plan.peers[n].neighbors) for n in plan.peers[peer].neighbors},
             device=_device(plan.peers[peer], paced=not shapes_rates(network)),
             data=_data(prepared, peer),
@@ -117,6 +119,7 @@ def build_specs(
             stops=held.get(peer, []),
             code=code_of_peers(plan),
             members=list(neighbors) if relays else [],
+            earlier_states=0 if plan.participation().of_all else MOST_EARLIER,
         )
         for peer in neighbors
     ]

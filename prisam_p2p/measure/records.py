@@ -64,6 +64,17 @@ class CaughtUp:
 
 
 @dataclass(frozen=True, slots=True)
+class SatOut:
+    """This peer was not drawn to take part in a round, and the round is over.
+
+    `waited_s`: until the masks of the neighbors that took part were here, or were given up.
+    """
+
+    round: int
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class DataChanged:
     """From this round on a peer has other images, which its plan has from round `since` on.
 
@@ -801,6 +812,7 @@ Record = (
     | Connected
     | Resumed
     | CaughtUp
+    | SatOut
     | DataChanged
     | Trained
     | Masked

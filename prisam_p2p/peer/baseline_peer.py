@@ -144,7 +144,7 @@ class BaselinePeer(Peer):
         return list(self._neighbors.hear(t))
 
     def draw(self, t: int, n: int | None = None, among: Collection[str] = ()) -> tuple[str, ...]:
-        """Return `n` peers drawn uniformly without replacement.
+        """Return `n` peers drawn uniformly without replacement, of those that take part.
 
         The draw follows from the run's seed, this peer and the round. It ignores which peers are
         present: otherwise it would depend on the clock.
@@ -154,9 +154,8 @@ class BaselinePeer(Peer):
             among: all neighbors if empty.
         """
         s = self.spec
-        return peer_choice.draw_peers(
-            among or s.neighbors, n or s.fan_in, s.settings.seed, s.index, t
-        )
+        drawn_of = self._participation.among(among or s.neighbors, t)
+        return peer_choice.draw_peers(drawn_of, n or s.fan_in, s.settings.seed, s.index, t)
 
     def present(self, wanted: Collection[str], heard: Collection[str]) -> list[str]:
         """Return the `wanted` peers that were heard, ascending."""

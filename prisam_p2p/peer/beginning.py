@@ -107,5 +107,5 @@ def _round(
     spec: PeerSpec, incarnation: Incarnation, latest: Mapping[str, int], least: int = 0
 ) -> int:
     """Return the round that half of the neighbors have reached, within `least` and the last one."""
-    there = reached_by_half(latest.values())
+    there = reached_by_half(latest, spec.participation())
     return min(max(there, least, incarnation.first_round), spec.settings.rounds - 1)

@@ -120,7 +120,7 @@ def make_network(
         "structure": layout.n_bits,
         "choice": spec.clusters,
     }
-    book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0))
+    book = RoundBook(spec.neighbors, n_bits.get(traits.masks, 0), spec.participation())
     dtype = WireDtype[s.wire_dtype.name]
     deadline = RoundDeadline(DeadlineRule(s.round_timeout_s, s.round_deadline_k))
     relay = relaying.make(transport, n_bits["similarity"]) if relaying else None

@@ -15,7 +15,7 @@ from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.relay import Relay
-from prisam_p2p.peer.round_book import RoundBook, Verdict, reached_by_half
+from prisam_p2p.peer.round_book import RoundBook, Verdict
 from prisam_p2p.peer.round_deadline import RoundDeadline
 from prisam_p2p.system.inbox import Inbox
 from prisam_p2p.transport import events
@@ -111,14 +111,18 @@ class Neighbors:
         self._transport.announce(RoundMask(round_index, mask), snapshot, card)
 
     @does(Activity.WAITING_FOR_MASKS)
-    def hear(self, round_index: int) -> dict[str, PackedMask]:
+    def hear(self, round_index: int, idle_s: float | None = None) -> dict[str, PackedMask]:
         """Return peer -> its mask of this round, ascending; journal the missing neighbors.
 
-        The peers are the neighbors and, where masks are relayed, those beyond them.
+        The peers are the neighbors and, where masks are relayed, those beyond them. A peer that
+        sits the round out relays none: others do not count on it.
+
+        Args:
+            idle_s: how much earlier it waits than those that take part; None = it takes part.
         """
         book, deadline, began_s = self._book, self._deadline, time.monotonic()
         book.open(round_index)
-        deadline.open(round_index, began_s)
+        deadline.open(round_index, began_s, idle_s=idle_s or 0.0)
         self._wait_until(
             lambda: not book.awaited(),
             lambda: began_s + deadline.wait_s(len(book.masks()), len(book.awaited())),
@@ -131,7 +135,9 @@ class Neighbors:
         deadline.close(given_up, now_s)
         self._journal.write(records.Heard(round_index, list(masks), missing, waited_s, deadline_s))
         self._write_arrivals(round_index, now_s)
-        if self._relay is None:
+        if self._relay and idle_s is not None:
+            self._relay.book.open(round_index, {})  # what it was told of the round is of no use
+        if self._relay is None or idle_s is not None:
             return masks
         learned, told = self._relay.learn(round_index, masks, self._wait_until, self._reject)
         self._journal.write(told)
@@ -187,8 +193,7 @@ class Neighbors:
     def reached(self) -> int:
         """Return the latest round that half of the connected neighbors have announced."""
         self._wait(lambda: False, 0.0)  # process the events that are here
-        latest = self._book.latest()
-        return reached_by_half([latest.get(n, 0) for n in self._book.present()])
+        return self._book.reached()
 
     def leave(self, round_index: int) -> None:
         """Tell the neighbors not to wait for this peer from `round_index` on."""

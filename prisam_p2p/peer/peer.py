@@ -46,6 +46,10 @@ from prisam_p2p.peer.turns import Turns
 from prisam_p2p.settings import Grouping, MaskBy, PruneOrder, PullPart, RankBy, SimilarityBy
 from prisam_p2p.system.process_limits import check_room_for_blas
 
+_BEFORE_MASKS: tuple[Phase, ...] = ("train", "announce")
+_AFTER_MASKS: tuple[Phase, ...] = ("pull", "aggregate")
+"""The phases of a round before, and after, the wait for masks."""
+
 _SCORES = "similarity.scores"
 """In a peer's memory: what its announced masks are made of."""
 
@@ -101,6 +105,9 @@ class Peer:
         self._sleep, self._report, self._await_release = sleep, report, wait_at_barrier
         self._own_grouping, self._memory_mib = own_grouping, memory_mib
         self.memory: dict[str, Array] = {}
+        self._participation = spec.participation()
+        self._between: Weights | None = None
+        self._took_s = 0.0
         self._first = self._t = 0
         self.marks = marks or Marks()
         self._turns = Turns(spec.turns_fd, spec.cores, sleep, self.marks)
@@ -140,11 +147,14 @@ class Peer:
             self._journal.write(
                 records.Resumed(led_to, start.round_index, start.source, start.donor)
             )
-        self._first = start.round_index if start.weights is None else -1
-        return start.weights or self._initial(), start.round_index
+        first = self._participation.next_round(self.peer_id, start.round_index)
+        self._first = first if start.weights is None else -1
+        weights = start.weights or self._initial()
+        self._keep_between(weights)
+        return weights, start.round_index
 
     def rounds_from(self, first: int) -> Iterator[int]:
-        """Yield the rounds to run.
+        """Yield the rounds in which this peer takes part; let the others pass.
 
         A peer that fell behind (it was paused or cut off) skips to the round that half of its
         neighbors have reached; otherwise its masks would stay stale.
@@ -153,11 +163,33 @@ class Peer:
         while t < self.rounds:
             self._t = t
             self.marks.begin_round(t)
-            yield t
+            if self._participation.takes_part(self.peer_id, t):
+                self._between, began_s = None, time.monotonic()
+                yield t
+                self._took_s = time.monotonic() - began_s
+            else:
+                self._sit_out(t)
             reached = self._neighbors_if_any.reached() if self._neighbors_if_any else 0
             after, t = t, max(t + 1, min(reached, self.rounds - 1))
             if t > after + 1:
                 self._journal.write(records.CaughtUp(after, t))
+
+    def _sit_out(self, t: int) -> None:
+        """Let a round pass in which this peer does not take part.
+
+        It is over when the masks of those that do are here, so that this peer keeps in step with
+        them. Faults that are planned for its phases happen all the same.
+        """
+        assert self._between is not None, "a round that no other precedes has all peers"
+        for phase in _BEFORE_MASKS:
+            self._wait_at_barrier(t, phase)
+        began_s = time.monotonic()
+        if self._neighbors_if_any:
+            self._neighbors_if_any.hear(t, idle_s=self._took_s)
+        self._journal.write(records.SatOut(t, round(time.monotonic() - began_s, 6)))
+        for phase in _AFTER_MASKS:
+            self._wait_at_barrier(t, phase)
+        self.end_round(t, self._between)
 
     def train_and_regrow(self, t: int, weights: Weights) -> Weights:
         """Train (step 7), after an exchange of weak channels for dead ones, if the run says so.
@@ -432,10 +464,14 @@ class Peer:
             self._journal.write(records.GuardActed(t, validations[-1], max(validations), relaxed))
 
     def trains_union(self, t: int) -> bool:
-        """Tell whether round `t` trains the union of the group's channels, not the slim model."""
+        """Tell whether round `t` trains the union of the group's channels, not the slim model.
+
+        Of a round that this peer sits out: whether the next one does in which it takes part.
+        """
         s = self.spec.settings
         if s.prune_order is PruneOrder.AFTER_TRAINING:
             return True
+        t = self._participation.next_round(self.peer_id, t)
         frozen = s.mask_by is not MaskBy.GAMMA  # no channel could return
         return not frozen and s.regrowth_every > 0 and t % s.regrowth_every == 0
 
@@ -460,6 +496,7 @@ class Peer:
             weights: what the next round trains.
         """
         self.rounds_done = t + 1
+        self._keep_between(weights)
         progress = Progress(
             rounds_done=t + 1,
             incarnation=self._incarnation.number,
@@ -477,6 +514,10 @@ class Peer:
         self._write_resources(t)
         self._report(RoundDone(t, tests, n_bytes))
         self.marks.write_spans()
+
+    def _keep_between(self, weights: Weights) -> None:
+        """Keep what the next round trains at hand, for the states of rounds that are sat out."""
+        self._between = None if self._participation.of_all else weights
 
     def _write_resources(self, t: int) -> None:
         network = self._neighbors_if_any

@@ -63,7 +63,7 @@ class AloneNetwork(Neighbors):
         self._snapshot = snapshot_of(self._layout, round_index, weights, self._wire_dtype)
         super().announce(round_index, mask, weights)
 
-    def hear(self, round_index: int) -> dict[str, PackedMask]:
+    def hear(self, round_index: int, idle_s: float | None = None) -> dict[str, PackedMask]:
         """Return this peer's own mask for the donors, and others of its size for the rest."""
         draws = np.random.default_rng(round_index)
         return {

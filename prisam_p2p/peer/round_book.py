@@ -5,10 +5,11 @@ Pure: masks in, verdicts out. No socket and no clock: deadlines are the caller's
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from prisam_p2p.core.bits import PackedMask
+from prisam_p2p.core.participation import EVERYBODY, Participation
 
 MAX_EARLY = 4
 """Masks of later rounds that are kept for each neighbor; further ones are rejected."""
@@ -31,15 +32,21 @@ class Verdict(StrEnum):
     SPOOFED = "spoofed"
     UNEXPECTED = "unexpected"
     UNINTRODUCED = "unintroduced"
+    SITS_OUT = "sits-out"
 
 
-def reached_by_half(latest: Collection[int]) -> int:
+def reached_by_half(latest: Mapping[str, int], participation: Participation = EVERYBODY) -> int:
     """Return the latest round that at least half of the neighbors have reached; 0 without any.
 
     Args:
-        latest: each neighbor's latest round. A single false one changes little.
+        latest: neighbor -> its latest round. A single false one changes little.
+        participation: of the neighbors, those that take part in a round tell whether it is reached.
     """
-    return sorted(latest)[len(latest) // 2] if latest else 0
+    for t in sorted(set(latest.values()), reverse=True):
+        there = [latest[neighbor] >= t for neighbor in participation.among(latest, t)]
+        if 2 * sum(there) >= len(there) > 0:
+            return t
+    return 0
 
 
 class RoundBook:
@@ -50,10 +57,15 @@ class RoundBook:
     Args:
         neighbors: masks of other peers are rejected.
         n_bits: length of every mask of the run.
+        participation: who takes part in which round; others' masks are rejected, and not awaited.
     """
 
-    def __init__(self, neighbors: Iterable[str], n_bits: int) -> None:
+    def __init__(
+        self, neighbors: Iterable[str], n_bits: int, participation: Participation = EVERYBODY
+    ) -> None:
+        self._participation = participation
         self._neighbors = frozenset(neighbors)
+        self._expected = participation.among(self._neighbors, 0)
         self._n_bits = n_bits
         self._round = 0
         self._masks: dict[int, dict[str, PackedMask]] = {0: {}}
@@ -74,6 +86,7 @@ class RoundBook:
         if round_index < self._round:
             raise ValueError(f"round {round_index} after {self._round}")
         self._round = round_index
+        self._expected = self._participation.among(self._neighbors, round_index)
         self._masks = {t: heard for t, heard in self._masks.items() if t >= round_index}
 
     def receive(self, sender: str, round_index: int, mask: PackedMask) -> Verdict:
@@ -84,6 +97,8 @@ class RoundBook:
             return Verdict.MISMATCHED
         if round_index < self._round:
             return Verdict.STALE
+        if not self._participation.takes_part(sender, round_index):
+            return Verdict.SITS_OUT
         if sender in self._masks.get(round_index, {}):
             return Verdict.DUPLICATE
         if len(self._ahead(sender)) >= MAX_EARLY:
@@ -94,6 +109,11 @@ class RoundBook:
     def latest(self) -> dict[str, int]:
         """Return neighbor -> the latest round of which its mask is here; others are absent."""
         return {sender: t for t in sorted(self._masks) for sender in self._masks[t]}
+
+    def reached(self) -> int:
+        """Return the latest round that half of the neighbors that have not left have reached."""
+        latest = self.latest()
+        return reached_by_half({n: latest.get(n, 0) for n in self.present()}, self._participation)
 
     def present(self) -> set[str]:
         """Return the neighbors that have not left."""
@@ -129,7 +149,7 @@ class RoundBook:
         order.
         """
         heard = self._masks.get(self._round, {})
-        return {p for p in self._neighbors - heard.keys() - self._gone.keys() if not self._ahead(p)}
+        return {p for p in self._expected - heard.keys() - self._gone.keys() if not self._ahead(p)}
 
     def missing(self, otherwise: str) -> dict[str, str]:
         """Return neighbor -> why its mask of this round is missing.
@@ -137,7 +157,7 @@ class RoundBook:
         Args:
             otherwise: the reason if it neither left nor is past this round.
         """
-        absent = sorted(self._neighbors - self._masks.get(self._round, {}).keys())
+        absent = sorted(self._expected - self._masks.get(self._round, {}).keys())
         return {
             p: self._gone.get(p) or ("is past this round" if self._ahead(p) else otherwise)
             for p in absent

@@ -62,14 +62,20 @@ class RoundDeadline:
         self._opened_s = 0.0
         self._closed_s: float | None = None
         self._rounds: dict[int, _Round] = {}
+        self._cap_s = limits.cap_s
 
-    def open(self, round_index: int, now_s: float, began_s: float | None = None) -> None:
+    def open(
+        self, round_index: int, now_s: float, began_s: float | None = None, idle_s: float = 0.0
+    ) -> None:
         """Begin the wait for a round's masks.
 
         Args:
             began_s: when the round's length begins; None = at the end of the previous wait.
+            idle_s: how much earlier this peer waits than others: it sits the round out, and they
+                train.
         """
         self._now, self._opened_s = round_index, now_s
+        self._cap_s = self._limits.cap_s + idle_s
         self._rounds = {t: r for t, r in self._rounds.items() if t >= round_index - KEPT_ROUNDS}
         if began_s is not None:
             self._rounds[round_index] = _Round(began_s)
@@ -100,16 +106,16 @@ class RoundDeadline:
         """
         limits, lengths = self._limits, self._lengths_s()
         if not (limits.k and lengths) or here < limits.quorum * (here + awaited):
-            return limits.cap_s
+            return self._cap_s
         middle_s, deviation_s = _figures(lengths)
         margin_s = max(limits.k * deviation_s, self._least_margin_s(middle_s))
         left_s = self._rounds[self._now].began_s + middle_s + margin_s - self._opened_s
-        return min(limits.cap_s, max(left_s, limits.floor_s))
+        return min(self._cap_s, max(left_s, limits.floor_s))
 
     def reason(self, here: int, awaited: int) -> str:
         """Return in words why the wait for the missing masks ended."""
         wait_s = self.wait_s(here, awaited)
-        if wait_s >= self._limits.cap_s:
+        if wait_s >= self._cap_s:
             return f"no mask within {wait_s:g} s"
         middle_s, deviation_s = _figures(self._lengths_s())
         return (

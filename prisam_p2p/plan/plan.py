@@ -13,6 +13,7 @@ import networkx as nx
 from pydantic import BaseModel, ConfigDict
 
 from prisam_p2p.algorithms import Traits, built_in
+from prisam_p2p.core.participation import Participation, participants
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.learn.dataset_pools import InputType
@@ -139,6 +140,13 @@ class Plan(BaseModel):
         peers = self.peers if among is None else {peer: self.peers[peer] for peer in among}
         found = {peer: each.model_dump(include=_OF_GROUPS) for peer, each in peers.items()}
         return data_groups({"peers": found})
+
+    def participation(self) -> Participation:
+        """Return who takes part in which round."""
+        s = self.settings
+        return Participation(
+            self.peers, participants(s.participation, len(self.peers)), s.seed, s.rounds
+        )
 
     def without_changes(self) -> Plan:
         """Return the plan of a run in which all peers keep their data."""

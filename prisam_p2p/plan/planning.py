@@ -15,6 +15,7 @@ from prisam_p2p.algorithms import Algorithm, Traits
 from prisam_p2p.core.budget import Cost
 from prisam_p2p.core.layout import Layout
 from prisam_p2p.core.masks import prune_mask
+from prisam_p2p.core.participation import participants
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.cost import macs
 from prisam_p2p.learn.data_in_time import DataFrom, Drift, Pools, data_in_time
@@ -206,7 +207,9 @@ class _Planner:
         traits = traits_of(settings, code)
         _check_regrowth(settings)
         _check_groups(option, settings, traits, self.split)
-        fan_in = settings.fan_in or _mean_group_size(self.split, settings) - 1 or 1
+        share = _participants(settings, self.topology) / len(self.topology.peer_ids)
+        fan_in = settings.fan_in or round(_mean_group_size(self.split, settings) * share) - 1
+        fan_in = max(1, fan_in)
         _check_pens_sampled(settings, fan_in, self.topology)
         clusters = settings.clusters or _n_groups(self.split, settings)
         _check_models(clusters, traits, self.model)
@@ -360,6 +363,15 @@ def _check_groups(
     if traits.knows_groups and any(d.group is None for d in split.values()):
         right = f"an algorithm that needs no groups: --split {settings.split} has none"
         raise ConfigError(option, "", str(settings.algorithm), right)
+
+
+def _participants(settings: RunSettings, topology: Topology) -> int:
+    try:
+        return participants(settings.participation, len(topology.peer_ids))
+    except ValueError:
+        n = len(topology.peer_ids)
+        right = f"a share below 1, as 0.5, or a whole number of peers from 1 to {n}"
+        raise ConfigError("--participation", "", settings.participation, right) from None
 
 
 def _check_regrowth(settings: RunSettings) -> None:

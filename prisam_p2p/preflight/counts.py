@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from prisam_p2p.core.participation import participants
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run
 from prisam_p2p.settings import Start
@@ -48,6 +49,7 @@ class RunCounts:
     """What a run has at its peak, on this host.
 
     Attributes:
+        participants: peers that take part in a round, but for the first and the last.
         processes: the peers, the launcher and its helpers.
         connections: TCP connections; each has both ends on this host.
         peer_connections: of the peer with the most, in both directions.
@@ -59,6 +61,7 @@ class RunCounts:
     """
 
     peers: int
+    participants: int
     processes: int
     threads: int
     connections: int
@@ -99,6 +102,7 @@ def count(plan: Plan, around: Circumstances) -> RunCounts:
     threads = _SILENT_THREADS if silent else _THREADS
     return RunCounts(
         peers=n,
+        participants=participants(plan.settings.participation, n),
         processes=n + 1 + len(helpers),
         threads=threads * n + _LAUNCHER_THREADS + len(helpers),
         connections=round(sum(degrees.values()) + sum(pulls.values())),

@@ -31,6 +31,7 @@ class _Row:
 
 _ROWS = (
     _Row("peers", lambda run: f"{run.counts.peers:,}"),
+    _Row("of them in a round", lambda run: f"{run.counts.participants:,}"),
     _Row("processes", lambda run: f"{run.counts.processes:,}"),
     _Row("threads", lambda run: f"{run.counts.threads:,}", lambda limits: limits.threads),
     _Row("TCP connections", lambda run: f"{run.counts.connections:,}"),

@@ -73,6 +73,8 @@ def _awaited(run: RunFolder, peer: str) -> Iterable[_Awaited]:
                     if not why.startswith(SAID_BYE)
                 ]
                 by_round[line["round"]] = [*came, *missing]
+            case "sat_out":  # no result depends on what it heard
+                by_round.pop(line["round"], None)
             case "pulled" | "pull_failed" as how:
                 pull = _Awaited("pulls", line["donor"], how == "pulled")
                 by_round.setdefault(line["round"], []).append(pull)

@@ -109,6 +109,7 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str], ledger: Ledger) -> 
         "pid": started["pid"] if started else None,
         "state": states.get(peer, "unknown"),
         "rounds_done": rounds_done(run, peer),
+        "rounds_sat_out": rounds_sat_out(run, peer),
         "profile": plan["profile"]["name"],
         "host": ledger.hosts.of_peer(peer),
         "prune_ratio": masked["prune_ratio"] if masked else plan["prune_ratio"],
@@ -168,6 +169,11 @@ def rounds_done(run: RunFolder, peer: str) -> int:
         return int(finished["rounds"])
     counted = {x["round"] for x in run.records(peer, "traffic") if not x["final"]}
     return len(counted) or round_in(run, peer)
+
+
+def rounds_sat_out(run: RunFolder, peer: str) -> int:
+    """Return how many of the rounds that a peer finished went by without it."""
+    return len({line["round"] for line in run.records(peer, "sat_out")})
 
 
 def _asked_and_achieved(run: RunFolder, peer: str) -> dict[str, Any]:

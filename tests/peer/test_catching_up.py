@@ -4,9 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from prisam_p2p.core.participation import EVERYBODY
 from prisam_p2p.measure import records
 from prisam_p2p.peer.marks import Marks
 from prisam_p2p.peer.peer import Peer
+
+
+def a_peer(**more):
+    return SimpleNamespace(peer_id="a", marks=Marks(), _participation=EVERYBODY, **more)
 
 
 def rounds_run(reached, first=0, rounds=8):
@@ -14,9 +19,7 @@ def rounds_run(reached, first=0, rounds=8):
     notes, reached = [], iter(reached)
     neighbors = SimpleNamespace(reached=lambda: next(reached))
     journal = SimpleNamespace(write=notes.append)
-    me = SimpleNamespace(
-        rounds=rounds, _neighbors_if_any=neighbors, _journal=journal, marks=Marks()
-    )
+    me = a_peer(rounds=rounds, _neighbors_if_any=neighbors, _journal=journal)
     return list(Peer.rounds_from(me, first)), notes
 
 
@@ -37,5 +40,5 @@ def test_a_peer_that_was_left_behind_goes_on_where_the_others_are(reached, run, 
 
 
 def test_a_peer_that_talks_to_nobody_runs_all_rounds():
-    me = SimpleNamespace(rounds=3, _neighbors_if_any=None, marks=Marks())
+    me = a_peer(rounds=3, _neighbors_if_any=None)
     assert list(Peer.rounds_from(me, 1)) == [1, 2]

@@ -205,4 +205,4 @@ def test_where_there_are_no_masks_one_is_mismatched_and_none_is_heard():
     [([], 0), ([3], 3), ([2, 4], 4), ([1, 1, 99], 1), ([0, 5, 5, 6], 5), ([7, 0, 0, 0], 0)],
 )
 def test_the_round_that_half_of_the_neighbors_reached(latest, reached):
-    assert reached_by_half(latest) == reached
+    assert reached_by_half(dict(enumerate(latest))) == reached
