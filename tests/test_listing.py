@@ -134,7 +134,7 @@ def test_without_a_kind_all_are_listed():
         (["launch", "--model", "vgg"], ["vgg-s", "vgg11"]),
         (["launch", "--algorithm", "oracle"], ["oracle", "oracle-pruned"]),
         (["launch", "--algorithm", "./mi"], ["./mi"]),  # a path, for the shell to complete
-        (["check", "fed"], ["fedavg-random"]),
+        (["check", "fedavg-r"], ["fedavg-random"]),
         (["plan", "ri"], ["ring-8"]),
         (["soak", "st"], ["star-9"]),
         (["experiment", "paper/study-c"], ["paper/study-churn", "paper/study-clusters"]),
