@@ -265,6 +265,7 @@ def test_each_experiment_of_the_paper_is_shipped_in_two_sizes():
         for part in (
             "fig-3",
             "fig-5-table-1",
+            "table-1-cost",
             "table-2",
             "groups",
             "churn",
