@@ -19,6 +19,7 @@ from prisam_p2p.conformance.command import check  # noqa: E402
 from prisam_p2p.experiment.command import experiment  # noqa: E402
 from prisam_p2p.export.command import export  # noqa: E402
 from prisam_p2p.page_server.command import view  # noqa: E402
+from prisam_p2p.privacy.command import privacy  # noqa: E402
 from prisam_p2p.soak.command import soak  # noqa: E402
 from prisam_p2p.trace.command import trace  # noqa: E402
 
@@ -47,6 +48,7 @@ launch = main.command(context_settings=_HELP)(runs.launch)  # launch.py runs it 
 main.command()(runs.resume)
 main.command()(experiment)
 main.command()(soak)
+main.command()(privacy)
 
 main.command()(view)
 main.command()(reports.report)

@@ -14,7 +14,7 @@ from prisam_p2p.system.refusals import refusal_of, refused
 from prisam_p2p.system.stop_requests import EXIT_INTERRUPTED, raising_when_asked
 
 COMMANDS = {
-    "Run": ("launch", "resume", "experiment", "soak"),
+    "Run": ("launch", "resume", "experiment", "soak", "privacy"),
     "Look at a run": ("view", "report", "trace", "export", "summary", "bytes", "sql", "verify"),
     "Before a run": ("init", "list", "plan", "check", "doctor", "bench"),
 }

@@ -626,6 +626,15 @@ class RunSettings(BaseModel):
         ge=0,
         lt=1,
     )
+    mask_noise: float | None = _setting(
+        Heading.METHOD,
+        None,
+        "Flip each bit of an announced similarity mask with probability 1 / (1 + e^epsilon) "
+        "(randomised response), anew in each round: lower values say less about a peer's data, "
+        "and find worse groups. prisam privacy measures both.",
+        unset="off",
+        gt=0,
+    )
     bn_recalibration: bool = _setting(
         Heading.METHOD,
         True,

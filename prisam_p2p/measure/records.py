@@ -149,6 +149,16 @@ class Masked:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskNoised:
+    """So many bits of this round's similarity mask were flipped at random (--mask-noise)."""
+
+    round: int
+    epsilon: float
+    flipped: int
+    n_bits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """From now on, a peer that requests the weights of this round gets these."""
 
@@ -816,6 +826,7 @@ Record = (
     | DataChanged
     | Trained
     | Masked
+    | MaskNoised
     | Regrown
     | Probed
     | Offered

@@ -28,6 +28,7 @@ from prisam_p2p.core.bits import PackedMask
 from prisam_p2p.core.budget import GRID_STEP
 from prisam_p2p.core.defence import norm_ratios, outliers
 from prisam_p2p.core.layout import Array, Layout, Mask, Weights
+from prisam_p2p.core.mask_noise import noise_generator, with_noise
 from prisam_p2p.core.masks import Importance
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.learner import Accuracy, Learner
@@ -314,7 +315,18 @@ class Peer:
         scores = self._scores_to_compare(t, trained)
         self._wait_at_barrier(t, "announce")
         chosen = self._choice.to_announce(scores, self.spec.similarity_ratio)
+        chosen = self._noisy(t, chosen)
         self._announce(t, PackedMask.pack(chosen), own.mask, own)
+
+    def _noisy(self, t: int, chosen: Mask) -> Mask:
+        """Return a mask with some bits flipped at random, if the run says so."""
+        s = self.spec.settings
+        if s.mask_noise is None:
+            return chosen
+        noisy = with_noise(chosen, s.mask_noise, noise_generator(s.seed, self.spec.index, t))
+        flipped = int((noisy != chosen).sum())
+        self._journal.write(records.MaskNoised(t, s.mask_noise, flipped, chosen.size))
+        return noisy
 
     def hear(self, t: int) -> dict[str, PackedMask]:
         """Return peer -> its mask of this round, this peer's own included (step 1)."""
