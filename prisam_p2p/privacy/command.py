@@ -88,7 +88,7 @@ def privacy(
     """
     from prisam_p2p.plan.planning import open_dataset
     from prisam_p2p.plan.toml_file import validate
-    from prisam_p2p.privacy.study import Asked, study
+    from prisam_p2p.privacy.study import AttackPlan, study
     from prisam_p2p.settings import RunSettings
 
     settings = validate(given_settings(given), RunSettings, "the command line")
@@ -96,7 +96,7 @@ def privacy(
     if settings.classes_per_group >= dataset.n_classes:
         right = f"below {dataset.n_classes}: with all classes there is nothing to find out"
         raise ConfigError("--classes-per-group", "", settings.classes_per_group, right)
-    asked = Asked(shadows, victims, [None, *dict.fromkeys(epsilons or _EPSILONS)], repeats)
+    asked = AttackPlan(shadows, victims, [None, *dict.fromkeys(epsilons or _EPSILONS)], repeats)
     found = study(settings, dataset, asked, lambda line: print(line, file=sys.stderr, flush=True))
     if output == "json":
         click.echo(json.dumps(_as_dict(settings.dataset, asked, found), indent=1))

@@ -27,7 +27,7 @@ GROUPED = 20
 
 
 @dataclass(frozen=True)
-class Asked:
+class AttackPlan:
     """What is measured: numbers of devices, the epsilons (None = no noise), and repeats."""
 
     shadows: int
@@ -71,7 +71,7 @@ class _Trained:
 
 
 def study(
-    settings: RunSettings, dataset: Dataset, asked: Asked, told: Callable[[str], None]
+    settings: RunSettings, dataset: Dataset, asked: AttackPlan, told: Callable[[str], None]
 ) -> list[Outcome]:
     """Train devices, attack their masks, and return an outcome for each epsilon.
 
@@ -94,7 +94,7 @@ def study(
     ]
 
 
-def _train(settings: RunSettings, dataset: Dataset, asked: Asked) -> _Trained:
+def _train(settings: RunSettings, dataset: Dataset, asked: AttackPlan) -> _Trained:
     """Train the attacker's devices on one half of the training images, the others on the rest."""
     rng = np.random.default_rng([settings.seed, _OF_IMAGES])
     shuffled = rng.permutation(len(dataset.train_labels))
