@@ -18,6 +18,7 @@ from typing import Any
 
 from prisam_p2p.errors import ConfigError, Undecided
 from prisam_p2p.experiment.cell_code import check_code
+from prisam_p2p.experiment.code_digest import present_code
 from prisam_p2p.experiment.resolved_cell import ResolvedCell, difference
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
@@ -112,6 +113,10 @@ class CellFolder:
         record = self._record()
         return CellEnding(**record["ending"]) if record and record["ending"] else None
 
+    def digests(self) -> list[str]:
+        """Return the digests of the code that began and ended the run; none of earlier versions."""
+        return list((self._record() or {}).get("code_digests", []))
+
     def begin(self, resolved: ResolvedCell) -> None:
         """Remove what is there and note that a run begins."""
         self.clear()
@@ -142,6 +147,7 @@ class CellFolder:
             "labels": dict(resolved.cell.labels),
             "identity": resolved.identity,
             "ending": asdict(ending) if ending else None,
+            "code_digests": list(dict.fromkeys([*self.digests(), present_code()])),
         }
         write_whole(self.path / "cell.json", json.dumps(record, indent=1) + "\n")
 

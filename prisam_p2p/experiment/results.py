@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prisam_p2p.errors import Undecided
 from prisam_p2p.experiment.cell_folder import CellFolder
+from prisam_p2p.experiment.code_digest import other_code, present_code
 from prisam_p2p.experiment.figure_style import save
 from prisam_p2p.experiment.figure_values import mask_values, values_of
 from prisam_p2p.experiment.figures import write_figure
@@ -113,6 +114,11 @@ def _heading(
         f"{result.folder.name}"
         for result in results
         if (n := result.measured.values.get("left_out"))
+    ]
+    lines += [
+        f"- {told}: {result.folder}"
+        for result in results
+        if (told := other_code(CellFolder(result.folder).digests(), present_code()))
     ]
     lines += [f"- failed: {name}: {reason}" for name, reason in failed.items()]
     return "\n".join(lines) + "\n"

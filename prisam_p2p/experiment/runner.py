@@ -14,6 +14,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.admission import Need, may_start
 from prisam_p2p.experiment.cell_folder import SOUND, CellEnding, CellFolder, CellState
 from prisam_p2p.experiment.cell_process import CellProcess, start
+from prisam_p2p.experiment.code_digest import other_code, present_code
 from prisam_p2p.experiment.durations import Pending, left_s
 from prisam_p2p.experiment.progress import GridObserver, GridProgress, duration
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
@@ -109,6 +110,10 @@ class Runner:
             ending = job.folder.ending()
             if ending:
                 self._learned.add(ending)
+        for job in jobs:
+            told = other_code(job.folder.digests(), present_code()) if job.name in done else None
+            if told:
+                self._observer.say(f"{job.folder.path}: {told}")
         waiting = [job for job in jobs if job.name not in set(done)]
         failed: dict[str, str] = {}
         try:
