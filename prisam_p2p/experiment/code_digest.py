@@ -57,6 +57,7 @@ SHOWS_ONLY = frozenset(
         "page",
         "page_server",
         "preflight",
+        "privacy",
         "python_api",
         "report",
         "settings_page.py",
