@@ -55,4 +55,24 @@ def _entry(
         {**each.trial.candidate, "validation": each.validation, "cell": each.trial.cell.name}
         for each in group
     ]
-    return {"labels": dict(labels), "chosen": chosen, "candidates": candidates}
+    at_edge = edges(chosen, [each.trial.candidate for each in group]) if chosen else []
+    return {
+        "labels": dict(labels),
+        "chosen": chosen,
+        "at_edge": at_edge,
+        "candidates": candidates,
+    }
+
+
+def edges(chosen: Mapping[str, Any], candidates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the settings whose chosen number is the least or the largest that was tried.
+
+    The best value may lie beyond it. A setting with one value, or with words, has no edge.
+    """
+    found = []
+    for name, value in chosen.items():
+        tried = {each[name] for each in candidates}
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in tried)
+        if numbers and len(tried) > 1 and value in (min(tried), max(tried)):
+            found.append(name)
+    return found
