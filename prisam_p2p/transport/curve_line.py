@@ -221,7 +221,8 @@ class LineServer(_LineEnd):
         public_key: of a pair that is made here, Z85 text.
         port: where it listens.
         bytes: host -> of the messages so far.
-        strangers: clients that were refused -> how often.
+        strangers: clients that were refused -> how often. One without encryption may see first
+            that the line has it, and hang up by itself: it is not counted.
     """
 
     def __init__(self, address: str, hosts: Collection[str]) -> None:
