@@ -133,7 +133,7 @@ STARTING = [
     ("resume", "{run}"),
     ("resume",),
 ]
-TAKE_NO_RUN = {"bench", "check", "doctor", "experiment", "init", "view"}
+TAKE_NO_RUN = {"bench", "check", "doctor", "experiment", "init", "privacy", "view"}
 """An experiment's folder from a stranger: tests/experiment/test_cell_code.py. `view`: below."""
 
 
