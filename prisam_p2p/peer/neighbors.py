@@ -139,7 +139,8 @@ class Neighbors:
             self._relay.book.open(round_index, {})  # what it was told of the round is of no use
         if self._relay is None or idle_s is not None:
             return masks
-        learned, told = self._relay.learn(round_index, masks, self._wait_until, self._reject)
+        gone = masks.keys() & (self._unjoined | self._unwelcomed)
+        learned, told = self._relay.learn(round_index, masks, gone, self._wait_until, self._reject)
         self._journal.write(told)
         return dict(sorted({**masks, **learned}.items()))
 

@@ -68,16 +68,24 @@ class Relay:
         return replace(self._said, n_bits=0, bits=b"")
 
     def learn(
-        self, round_index: int, masks: Mapping[str, PackedMask], wait: Wait, reject: Reject
+        self,
+        round_index: int,
+        masks: Mapping[str, PackedMask],
+        gone: Collection[str],
+        wait: Wait,
+        reject: Reject,
     ) -> tuple[dict[str, PackedMask], records.Relayed]:
         """Return peer -> its mask of this round, of peers beyond the neighbors, and a record of it.
 
         Args:
             masks: of this round, of the neighbors.
+            gone: those of them whose connection has closed since their mask came.
         """
         book, deadline, began_s = self.book, self._deadline, time.monotonic()
         for neighbor, verdict in book.open(round_index, masks):
             reject(neighbor, verdict, f"what it says of its mask of round {round_index}")
+        for neighbor in gone:
+            book.leave(neighbor)
         deadline.open(round_index, began_s, began_s)
         self._came = 0
         asked, missing = 0, set[str]()

@@ -53,6 +53,18 @@ def test_a_connection_to_a_peer_that_is_no_neighbor_ends_when_no_path_leads_ther
     assert failed["reason"] == "no path of links leads to it"
 
 
+def test_a_neighbor_that_left_after_its_mask_came_is_not_awaited(tmp_path):
+    with relaying_peers(tmp_path, "ab") as made:
+        play(made, 0)
+        a, b = made["a"], made["b"]
+        b.network.announce(1, mask_of("b"), WEIGHTS)
+        a.network.serve_until(lambda: a.network.reached() == 1, 20.0)
+        b.transport.close()
+        assert not a.network.settle(["b"], 1.0)  # takes in that both connections have closed
+        assert a.round(1) == {"b": mask_of("b")}
+        assert [x["missing"] for x in a.records("relayed")] == [[], []]
+
+
 class Alters(Messenger):
     """Alters the masks of others that it relays."""
 
