@@ -3,8 +3,7 @@
 Journals and logs only grow: their new bytes are sent, of a journal whole lines. States and models
 are written whole and renamed: such a file is sent whole when another one has taken its place, but
 not where the launcher has it under another name. A peer keeps its states of earlier rounds until
-they are sent, however rarely that is, and they are sent from the oldest on, without a gap: a
-resumed run needs a round of which all peers have one.
+they are sent, however rarely that is: a resumed run needs a round of which all peers have one.
 """
 
 from __future__ import annotations
@@ -16,15 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
-from prisam_p2p.measure.state import is_earlier, order_of_age
+from prisam_p2p.measure.state import is_earlier
 
 PART_BYTES = 256 << 10
 
 _GROWING, _WHOLE = ("journal", "logs"), ("state", "models")
 _JOURNAL = ".jsonl"
-
-Version = tuple[int, int]
-"""Of a file: another one in its place has another."""
 
 Part = tuple[FileAppended | FileFromHost | FileKept, bytes]
 """A report, and the bytes that follow it."""
@@ -40,7 +36,7 @@ class FileTail:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._offsets: dict[str, int] = {}
-        self._versions: dict[str, Version] = {}
+        self._versions: dict[str, tuple[int, int]] = {}
         self._open: tuple[str, BinaryIO, int] | None = None  # what is being sent: path, file, size
 
     def skip(self) -> None:
@@ -60,30 +56,16 @@ class FileTail:
         for path in self._files(_GROWING) if growing else ():
             yield from self._appended(path)
         yield from self._rest_of_whole()
-        for path, version in self._whole_files():
+        for path in self._files(_WHOLE):
             with suppress(FileNotFoundError):  # renamed just now; the next look finds it
-                if self._versions.get(self._name(path)) == version:
+                if self._versions.get(self._name(path)) == _version(path):
                     self._remove_earlier(path)
                     continue
-                kept = self._begin_whole(path, version)
+                kept = self._begin_whole(path)
                 yield from self._journal_of(path)  # a run that goes on from a state has all before
                 if kept:
                     yield kept, b""
                 yield from self._rest_of_whole()
-
-    def _whole_files(self) -> list[tuple[Path, Version]]:
-        """Return the files that are written whole, each peer's from the oldest on, as they are now.
-
-        A peer that writes its next state meanwhile, which gives another one a new name, waits for
-        the next look.
-        """
-        found = {}
-        for path in self._files(_WHOLE):
-            with suppress(FileNotFoundError):
-                found[path] = _version(path)
-        busy = {_owner(path) for path in {*self._files(_WHOLE)} - found.keys()}
-        there = [each for each in found.items() if _owner(each[0]) not in busy]
-        return sorted(there, key=lambda each: (*_owner(each[0]), *order_of_age(each[0])))
 
     def _remove_earlier(self, path: Path) -> None:
         """Remove a state that has been sent and that its peer needs no more."""
@@ -116,15 +98,12 @@ class FileTail:
                 at += len(data)
                 file.seek(at)
 
-    def _begin_whole(self, path: Path, version: Version) -> FileKept | None:
-        """Open a file that is to be sent; return what there is to say if it need not be.
-
-        One that has taken another's place since it was seen waits for the next look: the other one
-        is older, and comes first.
-        """
+    def _begin_whole(self, path: Path) -> FileKept | None:
+        """Open a file that is to be sent; return what there is to say if it need not be."""
         name = self._name(path)
         file = path.open("rb")
-        if _version_of(os.fstat(file.fileno())) != version:
+        version = _version_of(os.fstat(file.fileno()))
+        if self._versions.get(name) == version:
             file.close()
             return None
         sent_as = next((n for n, each in self._versions.items() if each == version), "")
@@ -168,14 +147,9 @@ def _whole_lines(file: BinaryIO) -> bytes:
     return b""
 
 
-def _owner(path: Path) -> tuple[str, str]:
-    """Return a file's folder and peer."""
-    return path.parent.name, path.name.partition(".")[0]
-
-
-def _version(path: Path) -> Version:
+def _version(path: Path) -> tuple[int, int]:
     return _version_of(path.stat())
 
 
-def _version_of(found: os.stat_result) -> Version:
+def _version_of(found: os.stat_result) -> tuple[int, int]:
     return (found.st_ino, found.st_mtime_ns)

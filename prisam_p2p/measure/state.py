@@ -111,13 +111,6 @@ def is_earlier(path: Path) -> bool:
     return _EARLIER.search(path.stem) is not None
 
 
-def order_of_age(path: Path) -> tuple[int, int]:
-    """Return what a peer's states are sorted by, from the oldest to the last, by their names."""
-    if is_earlier(path):
-        return 0, _round_in_name(path)
-    return (1, 0) if path.stem.endswith(_BEFORE) else (2, 0)
-
-
 def place_state(arrived: Path, path: Path, since: int) -> int:
     """Put a state that came from another host in its place; keep those that others may need.
 

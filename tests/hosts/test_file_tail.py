@@ -124,23 +124,6 @@ def test_every_state_is_sent_however_late_and_an_earlier_one_then_removed(folder
     ]
 
 
-def test_no_state_is_sent_before_an_older_one(folder):
-    """Whatever its peer writes while another peer's file is sent."""
-    tail = FileTail(folder)
-    whole(folder / "state" / "p01.safetensors", b"a1")
-    mine = folder / "state" / "p02.safetensors"
-    whole(mine, b"b1")
-    parts = tail.parts()
-    assert next(parts)[1] == b"a1"
-    mine.rename(mine.with_name("p02.before.safetensors"))
-    whole(mine, b"b2")
-    assert [*parts] == []
-    mine.with_name("p02.before.safetensors").rename(mine.with_name("p02.before-9.safetensors"))
-    mine.rename(mine.with_name("p02.before-10.safetensors"))
-    whole(mine, b"b3")
-    assert [data for _, data in tail.parts()] == [b"b1", b"b2", b"b3"]
-
-
 def test_what_the_launcher_has_no_more_is_sent_again(folder):
     """The new state was sent before the old one was seen under its other name."""
     tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
