@@ -120,7 +120,7 @@ heal = { rounds = 1 }
 
 @pytest.mark.xfail(
     run=False,
-    reason="about one run of six waits until the round's deadline, of 120 s, for what the cut lost",
+    reason="2 of 7 runs waited for what the cut lost, until a deadline of up to 120 s",
 )
 def test_no_connection_lasts_where_no_path_does(ring, tmp_path, namespaces):
     faults, run = tmp_path / "faults.toml", tmp_path / "run"
