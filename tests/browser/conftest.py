@@ -29,9 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium, one for all tests of a process."""
+    """A headless Chromium for the tests of a module.
+
+    Playwright's event loop runs in this thread for as long as the browser does. It must be gone
+    before a test of another module makes a loop of its own, as pyroute2 does.
+    """
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="the package playwright is not installed (extra `test`)"
     )
