@@ -41,13 +41,15 @@ def left_of(plan: FaultPlan, history: Sequence[Line], now: ResumePoint) -> Fault
     """Return the plan of what is still to happen.
 
     Firings that were not applied stay as planned; those after a fault that is done get its time.
+    So do those that were applied, of which nobody saw that they bit, and whose round comes again.
     Firings that were active, and heal at a later round or never, start again with the first
     round: the processes and links that they were applied to are gone.
 
     Args:
         history: the launcher's journal.
     """
-    applied, active = _applied(history), open_hits(history)
+    again = _unseen(plan, history, now.first_round)
+    applied, active = _applied(history) - again, open_hits(history) - again
     rest = [each for o in plan.occurrences for each in _rest(o, applied, active, now)]
     there = {each.id for each in rest}
     timed = [_timed(each, there, history, now) for each in rest]
@@ -66,8 +68,11 @@ def open_hits(history: Sequence[Line]) -> set[Hit]:
 
 
 def gone_for_good(plan: FaultPlan, history: Sequence[Line]) -> set[str]:
-    """Return the peers whose process a fault ended for good, and that nothing brought back."""
-    open_ = open_hits(history)
+    """Return the peers whose process a fault ended for good, and that nothing brought back.
+
+    One that was to end, and of whose end nobody heard, starts again: the fault then ends it.
+    """
+    open_ = open_hits(history) - _unseen(plan, history, 0)
     return {
         peer
         for each in plan.occurrences
@@ -75,6 +80,22 @@ def gone_for_good(plan: FaultPlan, history: Sequence[Line]) -> set[str]:
         for peer in each.peers
         if (each.id, peer) in open_
     }
+
+
+def _unseen(plan: FaultPlan, history: Sequence[Line], first_round: int) -> set[Hit]:
+    """Return the firings that were applied, but not seen to bite, before the launcher died.
+
+    Args:
+        first_round: only those that are planned for a barrier of this round or a later one.
+    """
+    seen = {(x["fault"], x["peer"]) for x in history if x["record"] == "fault_verified"}
+    to_come = {
+        (each.id, peer)
+        for each in plan.occurrences
+        if isinstance(each.trigger, AtRound) and each.trigger.round >= first_round
+        for peer in each.concerned
+    }
+    return (open_hits(history) - seen) & to_come
 
 
 def _applied(history: Sequence[Line]) -> set[Hit]:

@@ -172,7 +172,11 @@ def test_a_plan_fits_the_hosts_on_which_the_same_peers_live():
 
 def test_a_peer_that_started_again_elsewhere_is_not_gone():
     found = plan(fault('hosts = "h2"', **DOWN), SIX)
-    hits = [{"record": "fault_applied", "fault": "f#0", "peer": peer} for peer in ("p01", "p04")]
+    hits = [
+        {"record": f"fault_{what}", "fault": "f#0", "peer": peer}
+        for peer in ("p01", "p04")
+        for what in ("applied", "verified")
+    ]
     assert gone_for_good(found, hits) == {"p01", "p04"}
     back = {"record": "fault_healed", "fault": "f#0", "peer": "p04"}
     assert gone_for_good(found, [*hits, back]) == {"p01"}

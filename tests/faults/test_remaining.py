@@ -78,5 +78,20 @@ def test_what_waits_for_a_fault_that_is_done_comes_at_its_time():
 def test_gone_for_good_is_who_was_taken_away_and_is_not_to_come_back():
     back = occurrence("b", "kill", ["p02"], AT, {"round": 4})
     faults = plan(KILL, back, NAP)
-    history = [line("applied", name, peer, 12.0) for name, peer in (("k", "p00"), ("b", "p02"))]
+    hits = (("k", "p00"), ("b", "p02"))
+    history = [line(what, *hit, 12.0) for hit in hits for what in ("applied", "verified")]
     assert gone_for_good(faults, history) == {"p00"}
+
+
+def test_what_nobody_saw_bite_is_done_again_where_its_round_comes_again():
+    """The launcher died between a fault and its evidence; the run goes on with round 4."""
+    applied, seen = line("applied", "k", "p00", 29.9), line("verified", "k", "p00", 29.95)
+    for at, heal, comes in ((4, None, True), (6, {"round": 7}, True), (3, None, False)):
+        trigger = {"round": at, "phase": "announce"}
+        faults = plan(occurrence("k", "kill", ["p00"], trigger, heal))
+        assert left(faults, applied) == ({"k#0": (["p00"], trigger)} if comes else {})
+        assert gone_for_good(faults, [applied]) == set()
+        begins_again = {"k#0": (["p00"], {"round": 4, "phase": "train"})} if heal else {}
+        assert left(faults, applied, seen) == begins_again
+        assert gone_for_good(faults, [applied, seen]) == (set() if heal else {"p00"})
+        assert left(faults, applied, line("healed", "k", "p00", 29.97)) == {}

@@ -42,7 +42,7 @@ rounds = 2
 groups = 1
 images_per_peer = 24
 """
-LEASE_S = 3.0
+LEASE_S = 6.0
 GONE_S = 30.0
 _Z85 = re.compile(rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40,}")
 

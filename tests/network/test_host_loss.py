@@ -35,7 +35,8 @@ STAYING = ["p00", "p02", "p03", "p05"]
 LOST = ["p01", "p04"]
 """Those of h2: six equal peers are dealt to three hosts in turn."""
 
-LEASE_S = 1.0
+LEASE_S = 4.0
+"""The default is 10 s; a busy machine may leave a host without a processor for two or three."""
 
 
 HOSTS = ("--on", "local", "--hosts", 3, "--lease-s", LEASE_S)
@@ -81,16 +82,16 @@ class Course:
 
     def await_restart(self) -> None:
         """Return once the lost peers have new processes, and each neighbor has met these."""
-        wait_for("restart", lambda: len(self.noted("peer_started")) == len(PEERS) + len(LOST), 30)
+        wait_for("restart", lambda: len(self.noted("peer_started")) == len(PEERS) + len(LOST), 60)
         for peer in STAYING:
-            wait_for("meeting", lambda who=peer: self.joined(who) >= {(p, 1) for p in LOST}, 30)
+            wait_for("meeting", lambda who=peer: self.joined(who) >= {(p, 1) for p in LOST}, 60)
 
     def joined(self, who: str) -> set[tuple[str, int]]:
         return {(x["neighbor"], x["incarnation"]) for x in self.noted("neighbor_joined", who=who)}
 
     def ends(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and the standard error."""
-        _, err = self.launcher.communicate(timeout=60)
+        _, err = self.launcher.communicate(timeout=120)
         return self.launcher.returncode, err
 
     def interrupt(self) -> None:
@@ -117,9 +118,9 @@ def course_of(tmp_path):
 
 
 def test_run_goes_on_without_the_peers_of_a_host_whose_agent_is_killed(course_of):
-    course = course_of(rounds=25, on_host_loss="lost")
+    course = course_of(rounds=60, on_host_loss="lost")
     course.signal([course.agent], signal.SIGKILL)
-    wait_for("end of the host's processes", lambda: not alive(course.of_h2), 5.0)
+    wait_for("end of the host's processes", lambda: not alive(course.of_h2), 60)
     code, err = course.ends()
     (lost,) = course.noted("host_lost")
     assert (lost["host"], lost["peers"]) == ("h2", LOST)
@@ -137,7 +138,7 @@ def test_run_goes_on_without_the_peers_of_a_host_whose_agent_is_killed(course_of
 
 
 def test_peers_of_a_lost_host_start_again_elsewhere_and_take_part(course_of):
-    course = course_of(rounds=40, on_host_loss="restart")
+    course = course_of(rounds=120, on_host_loss="restart")
     course.signal([course.agent], signal.SIGKILL)
     killed_s = time.monotonic()
     course.await_restart()
@@ -192,12 +193,12 @@ def test_nobody_hears_processes_that_go_on_after_their_replacements_have_begun(c
     wait_for(
         "end of their connections with other hosts",
         lambda: not any(map(connected, course.peers)),
-        30,
+        60,
     )
-    wait_for("more rounds of the others", further_round(course), 30)
+    wait_for("more rounds of the others", further_round(course), 60)
     assert {psutil.Process(pid).status() for pid in course.peers} & {"running", "sleeping"}
     course.signal(course.of_h2, signal.SIGCONT)
-    wait_for("end of the host's processes", lambda: not alive(course.of_h2), 10)
+    wait_for("end of the host's processes", lambda: not alive(course.of_h2), 60)
     course.interrupt()
     for peer in STAYING:
         turned = course.noted("turned", who=peer)
@@ -221,11 +222,11 @@ def connected(pid: int) -> bool:
 def test_zygote_ends_its_peers_though_the_agent_is_stopped_and_the_agent_when_it_goes_on(course_of):
     course = course_of(rounds=500, on_host_loss="lost")
     course.signal([course.agent], signal.SIGSTOP)
-    wait_for("end of zygote and peers", lambda: alive(course.of_h2) == [course.agent], 10)
-    wait_for("loss", lambda: bool(course.noted("host_lost")), 10)
+    wait_for("end of zygote and peers", lambda: alive(course.of_h2) == [course.agent], 60)
+    wait_for("loss", lambda: bool(course.noted("host_lost")), 60)
     course.signal([course.agent], signal.SIGCONT)
-    wait_for("end of the agent", lambda: not alive(course.of_h2), 10)
-    wait_for("more rounds", further_round(course), 30)
+    wait_for("end of the agent", lambda: not alive(course.of_h2), 60)
+    wait_for("more rounds", further_round(course), 60)
     course.interrupt()
     assert {course.states()[peer] for peer in LOST} == {"lost with host h2"}
 
@@ -258,7 +259,7 @@ def kinds(course: Course) -> list[str]:
 def test_host_that_goes_down_as_planned_fails_no_run(tmp_path, on_host_loss):
     run, faults = tmp_path / "run", tmp_path / "down.toml"
     faults.write_text(DOWN)
-    net = topology(tmp_path, SMALL.replace("rounds = 3", "rounds = 30"))
+    net = topology(tmp_path, SMALL.replace("rounds = 3", "rounds = 100"))
     options = ("--run-dir", run, *HOSTS, "--on-host-loss", on_host_loss, "--faults", faults)
     code, _, err = launch(net, *options)
     assert code == 0, err
