@@ -21,7 +21,7 @@ from prisam_p2p.control.messages import (
 )
 from prisam_p2p.system.inbox import Inbox
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 FORK = multiprocessing.get_context("fork")
 
 

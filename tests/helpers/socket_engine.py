@@ -7,7 +7,7 @@ from prisam_p2p.processes.engine import HostGone, StartedProcess
 from prisam_p2p.processes.process_acts import LocalProcessActs
 from prisam_p2p.system.json_lines import LineSocket
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class SocketEngine:

@@ -24,7 +24,7 @@ from prisam_p2p.plan.hosts_plan import HostsPlan
 from prisam_p2p.processes.engine import HostGone, ProcessExit, StartedProcess
 from prisam_p2p.settings import EngineName, OnHostLoss, Placement
 
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 
 
 class _Run:

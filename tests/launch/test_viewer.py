@@ -68,7 +68,7 @@ def test_it_ends_with_a_launcher_that_is_killed(run):
         address = address_in(launcher.stderr.readline())
         assert answers(address)
         launcher.kill()
-    wait_for("end of the viewer", lambda: not answers(address), 30.0)
+    wait_for("end of the viewer", lambda: not answers(address), 60.0)
 
 
 def test_one_that_cannot_start_is_told_and_the_run_goes_on(run, capsys, monkeypatch):
@@ -91,7 +91,7 @@ def test_the_journal_says_from_when_to_when_it_was_there(run, tmp_path, killed):
         with noting_views(viewer, written, began_s):
             if killed:
                 os.kill(viewer.pid, signal.SIGKILL)
-                wait_for("end of the viewer", lambda: not viewer.is_there, 30.0)
+                wait_for("end of the viewer", lambda: not viewer.is_there, 60.0)
         now_s = time.monotonic() - began_s
     first, *rest = journal(tmp_path, "launcher")
     assert (first["record"], first["to_s"]) == ("watched", None)

@@ -12,7 +12,7 @@ from functools import partial
 from prisam_p2p.netns import link_measurements
 from prisam_p2p.system.isolated import isolated
 
-DEADLINE_S = 10
+DEADLINE_S = 30
 TRIES = 5
 AB, BA = ("a", "b"), ("b", "a")
 

@@ -7,7 +7,7 @@ from prisam_p2p.netns.resetting import Resetter
 from prisam_p2p.system.isolated import isolated
 
 ONE = "127.0.0.1"
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 def the_listener_is_not_taken_for_a_connection_that_ended():

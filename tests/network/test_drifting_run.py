@@ -125,7 +125,7 @@ def test_a_run_whose_launcher_was_killed_during_a_drift_comes_to_the_same(drifte
         pids = peer_pids(run)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 30)
+    wait_for("end of the peers", lambda: not alive(list(pids.values())), 60)
     assert prisam("resume", run, "--quiet") == (0, "")
     code, out = asked("verify", run, drifted)
     assert (code, out.split(":")[0]) == (0, "the same")

@@ -94,7 +94,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same(whole, tmp_path):
         pids = peer_pids(run)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 30)
+    wait_for("end of the peers", lambda: not alive(list(pids.values())), 60)
     assert prisam("resume", run, "--quiet") == (0, "")
     code, out = asked("verify", whole, run)
     assert (code, out.split(":")[0]) == (0, "the same"), out

@@ -196,16 +196,16 @@ def test_a_killed_launcher_leaves_nothing_after_the_lease(tmp_path):
     process, pids, _ = running(tmp_path, "--lease-s", "5")
     process.kill()
     process.communicate()
-    wait_for("end of all processes", lambda: not alive(pids), 30.0)
+    wait_for("end of all processes", lambda: not alive(pids), 60.0)
 
 
 def test_a_stopped_launcher_s_hosts_end_their_peers_when_the_lease_is_over(tmp_path):
     """Nobody tells the agents of it: their standard input stays open, and so do the lines."""
-    process, pids, _ = running(tmp_path, "--lease-s", "2")
+    process, pids, _ = running(tmp_path, "--lease-s", "5")
     process.send_signal(signal.SIGSTOP)
     try:
         others = [pid for pid in pids if pid != process.pid]
-        wait_for("end of all peers", lambda: not alive(others), 30.0)
+        wait_for("end of all peers", lambda: not alive(others), 60.0)
     finally:
         process.kill()
         process.communicate()

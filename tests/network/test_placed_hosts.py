@@ -72,7 +72,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, _, err = launch(
         topology(folder, FIVE),
         *("--run-dir", folder / "run", "--quiet", "--round-timeout-s", "4"),
-        *("--faults", folder / "faults.toml", *ON_THREE, "--lease-s", "3"),
+        *("--faults", folder / "faults.toml", *ON_THREE, "--lease-s", "5"),
     )
     assert code == 0, err
     return folder / "run"

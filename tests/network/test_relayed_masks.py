@@ -70,7 +70,7 @@ def test_a_run_that_relays_goes_on_after_its_launcher_was_killed(ring, tmp_path)
         pids = peer_pids(run)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 30)
+    wait_for("end of the peers", lambda: not alive(list(pids.values())), 60)
     assert prisam("resume", run, "--quiet") == (0, "")
     assert differences(run, ring.path) == []
     assert json.loads((run / "summary.json").read_text())["closure"]["unexplained_bytes"] == 0

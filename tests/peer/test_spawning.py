@@ -29,7 +29,7 @@ def test_a_process_that_does_not_take_its_spec_in_holds_nobody_up(tmp_path):
             began_s = time.monotonic()
             started.line.flush()
             assert time.monotonic() - began_s < AT_ONCE_S
-            wait_for("sample that says so", lambda: is_stopped(spawning), 30.0)
+            wait_for("sample that says so", lambda: is_stopped(spawning), 60.0)
             assert spawning.trouble() is None
             spawning.signal(started.number, signal.SIGKILL)
             os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)

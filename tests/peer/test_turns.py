@@ -9,7 +9,7 @@ from prisam_p2p.control.line import Stopped
 from prisam_p2p.peer import turns
 from prisam_p2p.peer.turns import Turns
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 FORK = multiprocessing.get_context("fork")
 
 

@@ -14,7 +14,7 @@ from prisam_p2p.processes.kernel_watch import KernelWatch
 from prisam_p2p.processes.our_sockets import BetweenAddresses, ToRouters
 from prisam_p2p.system import sock_diag
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 SENDER = """
 import signal, socket, sys
 socket.socket(fileno=int(sys.argv[1])).sendall(bytes(int(sys.argv[2])))

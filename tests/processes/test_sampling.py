@@ -16,7 +16,7 @@ from prisam_p2p.processes.sampling import Sampled, Sampler, open_board, period_s
 from prisam_p2p.processes.watchdog import Seen, Watchdog
 from prisam_p2p.system.process_state import process_state
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 NUMBER = 7
 CHILD = """
 import contextlib, sys, threading, time

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prisam_p2p.peer.stop_signal import StopRequest
 from prisam_p2p.system.inbox import Inbox
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.mark.timeout(60)  # SimpleQueue.get of CPython 3.11 does not return from 1e-9

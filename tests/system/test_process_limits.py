@@ -20,7 +20,7 @@ from prisam_p2p.system.process_limits import (
     memory_above_baseline,
 )
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 FORK = multiprocessing.get_context("fork")
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

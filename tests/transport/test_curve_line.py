@@ -18,7 +18,7 @@ from prisam_p2p.transport.curve_line import (
     Stranger,
 )
 
-_DEADLINE_S = 10.0
+_DEADLINE_S = 60.0
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from prisam_p2p.transport import events
 
 pytestmark = pytest.mark.network
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 SCRIPT = Path(__file__).parents[1] / "helpers" / "donor_process.py"
 N_BYTES = LAYOUT.n_bytes(LAYOUT.full_mask())
 

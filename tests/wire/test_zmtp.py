@@ -8,7 +8,7 @@ import zmq
 
 from prisam_p2p.wire.zmtp import CURVE, MECHANISMS, PLAIN
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 EACH = pytest.mark.parametrize("mechanism", MECHANISMS.values(), ids=MECHANISMS)
 
 
