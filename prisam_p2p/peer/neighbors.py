@@ -294,8 +294,9 @@ class Neighbors:
                 if not for_good:
                     self._unjoined.add(neighbor)
                 (self._book.finish if for_good else self._book.leave)(neighbor, reason)
-                if self._relay and not for_good:  # else what it owes is on its way
-                    self._relay.book.leave(neighbor)
+                if self._relay:
+                    relayed = self._relay.book
+                    (relayed.finish if for_good else relayed.leave)(neighbor)
                 self._journal.write(records.NeighborLeft(neighbor, reason))
             case events.FencedOff(neighbor, least):
                 self._unwelcomed.add(neighbor)
@@ -303,6 +304,8 @@ class Neighbors:
                 self._book.leave(neighbor, "its host was lost")
                 self._journal.write(records.NeighborFenced(neighbor, least))
             case events.MaskHeard(neighbor, RoundMask(round_index, mask), heard_s):
+                if self._relay:
+                    self._relay.book.pass_to(neighbor, round_index)
                 verdict = self._book.receive(neighbor, round_index, mask)
                 if verdict is Verdict.ACCEPTED:
                     self.marks.advance()

@@ -59,6 +59,8 @@ class RelayBook:
         self._cards: dict[str, dict[int, RelayedMask]] = {}
         self._digests: dict[tuple[int, int], dict[str, MaskDigest]] = {}
         self._partners: set[str] = set()
+        self._reached: dict[str, tuple[int, int]] = {}  # neighbor -> round and step it told of
+        self._finished: set[str] = set()
         self._fresh: set[str] = set()  # learned in the step before
         self._next: set[str] = set()  # learned in this step
         self._begin(-1)
@@ -109,7 +111,9 @@ class RelayBook:
 
     def awaited(self) -> set[str]:
         """Return the neighbors whose digest of this step can still arrive."""
-        return self._partners - self._over - self._digests.get(self._at, {}).keys()
+        here = self._digests.get(self._at, {}).keys()
+        past = {each for each, at in self._reached.items() if at >= self._at}
+        return self._partners - self._over - self._finished - here - past
 
     def take_digests(self) -> None:
         """End the wait for digests: from now on, what they list is asked for (`asked`)."""
@@ -118,7 +122,8 @@ class RelayBook:
                 self._over.add(neighbor)
             for origin, version in digest.entries:
                 self._told[neighbor].add(origin)
-                if origin not in self._learned and origin != self._me:
+                wanted = origin not in self._learned and origin != self._me
+                if wanted and self._may_answer(neighbor):
                     self._offers[origin][version].append(neighbor)
 
     def asked(self) -> Asked:
@@ -181,6 +186,7 @@ class RelayBook:
             return Verdict.STRANGER
         if step > self._hops:
             return Verdict.MISMATCHED
+        self._reach(neighbor, (t, step))
         if (t, step) < (self._round, self.step):
             return Verdict.STALE
         ahead = {at[0] for at, here in self._digests.items() if neighbor in here} - {self._round}
@@ -214,6 +220,21 @@ class RelayBook:
     def meet(self, neighbor: str) -> None:
         """Forget what a neighbor said of itself: it says so again, by each new connection."""
         self._cards.pop(neighbor, None)
+        self._reached.pop(neighbor, None)
+
+    def pass_to(self, neighbor: str, round_index: int) -> None:
+        """Await no digest of earlier rounds: a neighbor announced its mask of this one.
+
+        Connections deliver in order. The neighbor still answers requests; but two rounds ahead it
+        may not hold any more what it listed, so others are asked.
+        """
+        self._reach(neighbor, (round_index, 0))
+        if not self._may_answer(neighbor):
+            self.leave(neighbor)
+
+    def finish(self, neighbor: str) -> None:
+        """Await no digest any more: a neighbor said goodbye, though it still answers requests."""
+        self._finished.add(neighbor)
 
     def leave(self, neighbor: str) -> None:
         """Await nothing more of a neighbor in this round; ask others for what it offered."""
@@ -229,6 +250,12 @@ class RelayBook:
     @property
     def _at(self) -> tuple[int, int]:
         return self._round, self.step
+
+    def _reach(self, neighbor: str, at: tuple[int, int]) -> None:
+        self._reached[neighbor] = max(at, self._reached.get(neighbor, at))
+
+    def _may_answer(self, neighbor: str) -> bool:
+        return self._reached.get(neighbor, (0, 0))[0] <= self._round + 1
 
     def _begin(self, round_index: int) -> None:
         self._round, self.step = round_index, FIRST_STEP

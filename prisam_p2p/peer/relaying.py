@@ -53,7 +53,8 @@ class Relaying:
             unsigned(own_key),
         )
         sign = Signer(keys.own_secret(), self.identity.run_id).sign if keys else _as_it_is
-        deadline = RoundDeadline(DeadlineRule(s.round_timeout_s, s.round_deadline_k))
+        # No quorum: the wait for the neighbors' masks had one, in the same round.
+        deadline = RoundDeadline(DeadlineRule(s.round_timeout_s, s.round_deadline_k, quorum=0.0))
         return Relay(book, card, sign, transport, deadline)
 
     @property

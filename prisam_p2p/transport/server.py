@@ -58,6 +58,7 @@ class Server:
         self._masks = MaskSender()
         self._last_mask: RoundMask | None = None
         self._card: RelayedMask | None = None
+        self._digests: list[Mapping[str, MaskDigest]] = []  # told since the last mask
         self.port = self._router.port
 
     def begin(self, io: IoThread) -> None:
@@ -92,7 +93,7 @@ class Server:
         Args:
             card: what goes before it where masks are relayed; None = what went before the last one.
         """
-        self._last_mask = mask
+        self._last_mask, self._digests = mask, []
         if card is not None:
             self._card = card
             for neighbor in self._present():
@@ -102,7 +103,12 @@ class Server:
         self._messenger.tell(events.AnnounceDone(mask.round_index, reached, unreachable))
 
     def tell_digests(self, digests: Mapping[str, MaskDigest]) -> None:
-        """Tell neighbors, as far as they are connected, whose masks this peer has learned."""
+        """Tell neighbors whose masks this peer has learned.
+
+        One that is not connected is told when it returns: it hears the mask of this round then, and
+        awaits the digests that go with it.
+        """
+        self._digests.append(digests)
         for neighbor in self._present():
             if neighbor in digests:
                 self._tell(neighbor, digests[neighbor])
@@ -165,6 +171,9 @@ class Server:
         if channel is Channel.CONTROL:
             self._messenger.tell(events.Joined(neighbor, hello.incarnation))
             self._repeat_mask(neighbor)  # to a late or returning neighbor
+            for digests in self._digests:
+                if neighbor in digests:
+                    self._tell(neighbor, digests[neighbor])
 
     def _open(self, session: Session) -> None:
         before = self._sessions.open(session)

@@ -269,6 +269,131 @@ def test_a_mask_that_is_older_than_peers_renew_theirs_is_no_present_one():
     assert made.asked() == {"p1": (("p6", 1),)}
 
 
+@pytest.mark.parametrize(
+    "tells",
+    [
+        lambda made: made.pass_to("p1", 5),
+        lambda made: made.finish("p1"),
+        lambda made: made.leave("p1"),
+        lambda made: made.hear_digest("p1", MaskDigest(4, 3, False)),
+        lambda made: made.hear_digest("p1", MaskDigest(5, 2, False)),
+    ],
+    ids=["announced", "finished", "gone", "later step", "later round"],
+)
+def test_who_is_past_a_step_is_not_awaited_in_it(tells):
+    made = opened(4)
+    assert made.awaited() == {"p1", "p2"}
+    tells(made)
+    assert made.awaited() == {"p2"}
+
+
+def test_a_digest_that_was_too_early_to_keep_is_not_awaited_in_its_round():
+    made = opened()
+    for t in range(1, MAX_EARLY + 2):
+        verdict = made.hear_digest("p1", MaskDigest(t, 2, True))
+    assert verdict is Verdict.TOO_EARLY
+    made.open(MAX_EARLY + 1, {"p1": mask_of(1)})
+    assert made.awaited() == set()
+
+
+def test_a_neighbor_two_rounds_ahead_is_asked_for_nothing():
+    """A neighbor holds the two latest versions of a mask."""
+    made = opened()
+    asks(made)
+    made.pass_to("p1", 1)
+    assert made.owing() == {"p1"}
+    made.pass_to("p1", 2)
+    assert made.owing() == set()
+    assert not made.must_ask()
+    made.next_step()
+    assert made.hear_digest("p1", MaskDigest(0, 3, False, (("p6", 0),))) is Verdict.ACCEPTED
+    made.take_digests()
+    assert made.asked() == {}
+
+
+class Neighbor:
+    """Sends what a real one does, in order, along rounds that it takes, skips, and ends.
+
+    What it says while the connection is down is lost. When it is back, the last mask and the
+    digests that go with it come again, but no goodbye.
+    """
+
+    def __init__(self, made):
+        self.made, self.t, self.at, self.up, self.over, self.finished = (
+            made,
+            -1,
+            0,
+            True,
+            True,
+            False,
+        )
+        self.masks, self.said = {}, []
+
+    def act(self, what):
+        if what == "cut" and self.up:
+            self.up = False
+            self.made.leave("p1")
+        elif what == "back" and not self.up:
+            self.up = True
+            self.made.meet("p1")
+            for each in self.said:
+                self.hand_in(each)
+        elif self.finished:
+            pass
+        elif what == "finish" and self.over:
+            self.finished = True
+            self.send("finish")
+        elif what == "step" and not self.over:
+            self.at += 1
+            self.over = self.at == HOPS
+            self.send(MaskDigest(self.t, self.at, self.over))
+        elif isinstance(what, int) and self.over:
+            self.t, self.at, self.over, self.said = self.t + what, 1, False, []
+            self.send(self.t)
+
+    def send(self, message):
+        if message != "finish":
+            self.said.append(message)
+        if self.up:
+            self.hand_in(message)
+
+    def hand_in(self, message):
+        if message == "finish":
+            self.made.finish("p1")
+        elif isinstance(message, MaskDigest):
+            self.made.hear_digest("p1", message)
+        else:
+            self.masks[message] = mask_of(1)
+            self.made.pass_to("p1", message)
+
+    def will_send(self, t, step):
+        return self.up and not self.finished and (self.t, self.at) < (t, step)
+
+
+HOPS = 4
+acts = st.one_of(st.just("step"), st.sampled_from(["cut", "back", "finish"]), st.integers(1, 7))
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.tuples(st.sampled_from(["it", "it", "it", "I"]), acts), max_size=80))
+def test_nobody_is_awaited_who_will_never_send(schedule):
+    made = book(hops=HOPS)
+    it, t = Neighbor(made), -1
+    for who, what in schedule:
+        if who == "it":
+            it.act(what)
+        elif what == "step" and t >= 0 and not made.has_ended and not made.awaited():
+            made.take_digests()
+            made.next_step()
+        elif isinstance(what, int):
+            t += what
+            made.open(t, {"p1": it.masks[t]} if t in it.masks else {})
+            if not it.up:
+                made.leave("p1")
+        if t >= 0 and not made.has_ended and "p1" in made.awaited():
+            assert it.will_send(t, made.step)
+
+
 def test_what_a_neighbor_says_of_itself_must_fit_its_mask():
     made = book(holds=lambda m: m.bits == mask_of(1).bits)
     assert made.open(0, {"p1": mask_of(1)}) == [("p1", Verdict.UNINTRODUCED)]
