@@ -37,7 +37,7 @@ class RelayingPeer:
 
     def __init__(self, folder, peer, links, members, keys, hops, **of_transport):
         self.name, self.address = peer, f"127.1.8.{ord(peer) - ord('a') + 1}"
-        self.keys = keys.get(peer)
+        self.keys, self.links = keys.get(peer), links
         self.path, inbox = folder / f"{peer}.jsonl", Inbox()
         spec = spec_of_a(
             folder,
@@ -93,8 +93,8 @@ class RelayingPeer:
 
 
 @contextlib.contextmanager
-def relaying_peers(folder, links, hops=9, secured=False, **of):
-    """Yield peer -> its network, connected.
+def relaying_peers(folder, links, hops=9, secured=False, connected=True, **of):
+    """Yield peer -> its network, connected unless that is left to `meet`.
 
     Args:
         links: such as "ab bc cd".
@@ -105,19 +105,26 @@ def relaying_peers(folder, links, hops=9, secured=False, **of):
     near = {n: sorted({o for p in pairs if n in p for o in p} - {n}) for n in names}
     keys = make_keys(near, sign=True) if secured else {}
     made = {n: RelayingPeer(folder, n, near[n], names, keys, hops, **of.get(n, {})) for n in names}
-    where = {n: (each.address, each.transport.port) for n, each in made.items()}
     try:
-        with ThreadPoolExecutor(len(names)) as pool:
-            met = [
-                pool.submit(made[n].network.connect, {o: where[o] for o in near[n]}, 20.0)
-                for n in names
-            ]
-            for each in met:
-                each.result()
+        if connected:
+            meet(made, 20.0)
         yield made
     finally:
         for each in made.values():
             each.transport.close()
+
+
+def meet(made, timeout_s, those=None):
+    """Connect all peers, or `those`, with their neighbors."""
+    where = {n: (each.address, each.transport.port) for n, each in made.items()}
+    with ThreadPoolExecutor(len(made)) as pool:
+        met = [
+            pool.submit(each.network.connect, {o: where[o] for o in each.links}, timeout_s)
+            for n, each in made.items()
+            if n in (those or made)
+        ]
+        for each in met:
+            each.result()
 
 
 def play(made, t, shifts=None):

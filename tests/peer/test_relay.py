@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import zmq
-from relay_network import LAYOUT, RUN, WEIGHTS, mask_of, play, relaying_peers
+from relay_network import LAYOUT, RUN, WEIGHTS, mask_of, meet, play, relaying_peers
 from tiny_layouts import same
 
 from prisam_p2p.transport.messenger import Messenger
@@ -63,6 +63,16 @@ def test_a_neighbor_that_left_after_its_mask_came_is_not_awaited(tmp_path):
         assert not a.network.settle(["b"], 1.0)  # takes in that both connections have closed
         assert a.round(1) == {"b": mask_of("b")}
         assert [x["missing"] for x in a.records("relayed")] == [[], []]
+
+
+def test_a_neighbor_that_comes_late_is_told_the_digests_of_before(tmp_path):
+    with relaying_peers(tmp_path, "ab", connected=False) as made:
+        a, b = made["a"], made["b"]
+        meet(made, 0.0, "b")
+        assert b.round(0) == {}
+        meet(made, 20.0, "a")
+        assert a.round(0) == {"b": mask_of("b")}
+        assert [x["missing"] for x in a.records("relayed")] == [[]]
 
 
 class Alters(Messenger):
