@@ -155,7 +155,8 @@ class PeerSpec(BaseModel):
         stops: (round, None = any, and share) of transfers at which it, as a donor, waits.
         traits: of the algorithm.
         code: setting -> the users' code that it names.
-        earlier_states: how many states before its last two it keeps, for an agent to collect.
+        earlier_states: how many states before its last two it keeps.
+        sparse_states: how many before those it keeps, with growing gaps, for an agent to collect.
         members: all peers of the run, where masks are relayed beyond neighbors; [] where not.
     """
 
@@ -195,6 +196,7 @@ class PeerSpec(BaseModel):
     code: dict[str, CodeRecord] = {}
     dtype: InputType = "float32"
     earlier_states: int = 0
+    sparse_states: int = 0
     members: list[str] = []
 
     def participation(self) -> Participation:

@@ -318,7 +318,7 @@ class AgentsOfRun:
                 self._troubles.pop(host, None)
                 if name:
                     self._troubles[host] = Trouble(f"{name} of {host}", reason, since_s)
-            case messages.FileAppended() | messages.FileFromHost() | messages.FileKept():
+            case messages.FileAppended() | messages.FileFromHost():
                 self._files.take_in(host, report, data)
             case messages.AgentEnded():
                 self._lines.note_end(host)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from prisam_p2p.errors import ConfigError, ControlError
-from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost
+from prisam_p2p.measure.collected_states import CollectedStates
 from prisam_p2p.measure.files import naming
-from prisam_p2p.measure.state import place_state
 
 _JOURNAL, _LOGS, _STATE, _WHOLE = "journal", "logs", "state", ("state", "models")
 _LINE_END = b"\n"
@@ -36,16 +36,17 @@ class CollectedFiles:
         self._run_dir, self._on_failure = run_dir, on_failure
         self._peers: dict[str, set[str]] = defaultdict(set)
         self._bases: dict[tuple[str, str], int] = {}
-        self._rounds: dict[str, int] = {}
+        self._states = CollectedStates(run_dir / _STATE)
         self._failed = False
         self.n_bytes = 0
 
     def expect(self, host: str, peers: Iterable[str]) -> None:
         """Take the files of these peers from a host from now on."""
         self._peers[host].update(peers)
+        self._states.expect(self._peers[host])
 
-    def take_in(self, host: str, part: FileAppended | FileFromHost | FileKept, data: bytes) -> None:
-        """Write a part of a file. A state that its peer keeps (FileKept) stays in any case.
+    def take_in(self, host: str, part: FileAppended | FileFromHost, data: bytes) -> None:
+        """Write a part of a file.
 
         Raises:
             ControlError: it is none of this host's files, or other bytes than these come next.
@@ -59,10 +60,6 @@ class CollectedFiles:
             with naming(path):
                 if isinstance(part, FileAppended):
                     self._append(host, part, path, data)
-                elif isinstance(part, FileKept):
-                    self._checked(
-                        host, part.sent_as, _WHOLE
-                    )  # its place is found as the next comes
                 else:
                     beside = path.with_name(f".{path.name}.{host}.part")
                     if _is_whole(part, beside, data):
@@ -76,14 +73,10 @@ class CollectedFiles:
         if path.parent.name != _STATE:
             beside.replace(path)
             return
-        peers = {peer for each in self._peers.values() for peer in each}
-        since = min((self._rounds.get(peer, 0) for peer in peers), default=0)
         try:
-            done = place_state(beside, path, since)
+            self._states.place(beside, path)
         except ConfigError as error:
             raise ControlError(str(error)) from None
-        peer = path.name.partition(".")[0]
-        self._rounds[peer] = max(done, self._rounds.get(peer, 0))
 
     def _append(self, host: str, part: FileAppended, path: Path, data: bytes) -> None:
         is_journal = part.path.startswith(_JOURNAL)

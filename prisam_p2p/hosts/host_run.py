@@ -19,7 +19,7 @@ from prisam_p2p.hosts.host_zygote import ZygoteInput, start_zygote
 from prisam_p2p.hosts.local_folder import LocalFolder
 from prisam_p2p.hosts.messages import BeginRun, FileForHost, HostPrepared, MakeNetwork
 from prisam_p2p.hosts.tail import FileTail, Part
-from prisam_p2p.measure.state import MOST_EARLIER
+from prisam_p2p.measure.state import MOST_EARLIER, MOST_SPARSE
 from prisam_p2p.processes.kernel_watch import KernelWatch
 from prisam_p2p.processes.our_sockets import ToRouters
 from prisam_p2p.processes.sampling import open_board
@@ -232,5 +232,6 @@ class HostRun:
                 "cores": self._begin.cores,
                 "network": entry,
                 "earlier_states": MOST_EARLIER,
+                "sparse_states": MOST_SPARSE,
             }
         )

@@ -446,21 +446,6 @@ class FileFromHost(_HostMessage):
 
 
 @dataclass(frozen=True, slots=True)
-class FileKept(_HostMessage):
-    """A file that was sent whole is there under another name, too: not to be sent again.
-
-    A peer keeps the state of the round before so, when it writes a new one.
-
-    Attributes:
-        path: the new name.
-        sent_as: what it was sent as; the launcher has no other version under this name yet.
-    """
-
-    path: str
-    sent_as: str
-
-
-@dataclass(frozen=True, slots=True)
 class AgentEnded(_HostMessage):
     """The answer to `EndRun`: no process is left, and all files were sent. The agent ends."""
 
@@ -468,5 +453,5 @@ class AgentEnded(_HostMessage):
 HostReport: TypeAlias = (
     AgentUp | Renew | HostPrepared | Refused | KeysMade | ProcessStarted | StartRefused | LineBytes
     | LineClosed | LinksSet | LinkCounted | ProcessExited | Samples | ProcessStopped | ActDone
-    | AgentTrouble | ProbeBytes | FileAppended | FileFromHost | FileKept | AgentEnded
+    | AgentTrouble | ProbeBytes | FileAppended | FileFromHost | AgentEnded
 )  # fmt: skip

@@ -2,28 +2,38 @@
 
 Journals and logs only grow: their new bytes are sent, of a journal whole lines. States and models
 are written whole and renamed: such a file is sent whole when another one has taken its place, but
-not where the launcher has it under another name. A peer keeps its states of earlier rounds until
-they are sent, however rarely that is: a resumed run needs a round of which all peers have one.
+not again where it has got another name. A peer keeps its states of earlier rounds until they are
+sent, and they are sent from the oldest on: a resumed run needs a round of which all peers have one.
 """
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
-from prisam_p2p.measure.state import is_earlier
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost
+from prisam_p2p.measure.state import is_earlier, order_of_age
 
 PART_BYTES = 256 << 10
 
 _GROWING, _WHOLE = ("journal", "logs"), ("state", "models")
 _JOURNAL = ".jsonl"
 
-Part = tuple[FileAppended | FileFromHost | FileKept, bytes]
+_REMEMBERED = 64
+"""Versions of a peer's files that are known as sent: more than it keeps."""
+
+Part = tuple[FileAppended | FileFromHost, bytes]
 """A report, and the bytes that follow it."""
+
+_Owner = tuple[str, str]
+"""A folder, and the peer whose file it is."""
+
+_Version = tuple[int, int]
+"""Of a file, whatever its name: another one has another."""
 
 
 class FileTail:
@@ -36,13 +46,13 @@ class FileTail:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._offsets: dict[str, int] = {}
-        self._versions: dict[str, tuple[int, int]] = {}
+        self._sent: dict[_Owner, deque[_Version]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._open: tuple[str, BinaryIO, int] | None = None  # what is being sent: path, file, size
 
     def skip(self) -> None:
         """Take the files that are there as known: the launcher has sent them."""
-        for path in self._files(_WHOLE):
-            self._versions[self._name(path)] = _version(path)
+        for path, version in self._whole_files():
+            self._sent[_owner(path)].append(version)
 
     def parts(self, growing: bool = True) -> Iterator[Part]:
         """Yield what is new, part by part, until nothing is. It can be left and begun anew.
@@ -56,22 +66,29 @@ class FileTail:
         for path in self._files(_GROWING) if growing else ():
             yield from self._appended(path)
         yield from self._rest_of_whole()
-        for path in self._files(_WHOLE):
+        for path, version in self._whole_files():
             with suppress(FileNotFoundError):  # renamed just now; the next look finds it
-                if self._versions.get(self._name(path)) == _version(path):
-                    self._remove_earlier(path)
-                    continue
-                kept = self._begin_whole(path)
-                yield from self._journal_of(path)  # a run that goes on from a state has all before
-                if kept:
-                    yield kept, b""
-                yield from self._rest_of_whole()
+                if version in self._sent[_owner(path)]:
+                    if is_earlier(path):  # its peer needs it no more
+                        path.unlink()
+                elif self._begin_whole(path, version):
+                    yield from self._journal_of(path)  # who goes on from a state has all before
+                    yield from self._rest_of_whole()
 
-    def _remove_earlier(self, path: Path) -> None:
-        """Remove a state that has been sent and that its peer needs no more."""
-        if is_earlier(path):
-            path.unlink()
-            del self._versions[self._name(path)]
+    def _whole_files(self) -> list[tuple[Path, _Version]]:
+        """Return the files that are written whole, each peer's from the oldest on, as they are now.
+
+        A peer that writes its next state meanwhile, which gives another one a new name, waits for
+        the next look.
+        """
+        found, busy = [], set()
+        for path in self._files(_WHOLE):
+            try:
+                found.append((path, _version_of(path.stat())))
+            except FileNotFoundError:
+                busy.add(_owner(path))
+        there = [each for each in found if _owner(each[0]) not in busy]
+        return sorted(there, key=lambda each: (*_owner(each[0]), *order_of_age(each[0])))
 
     def close(self) -> None:
         """Close the file that is being sent."""
@@ -98,21 +115,19 @@ class FileTail:
                 at += len(data)
                 file.seek(at)
 
-    def _begin_whole(self, path: Path) -> FileKept | None:
-        """Open a file that is to be sent; return what there is to say if it need not be."""
-        name = self._name(path)
+    def _begin_whole(self, path: Path, version: _Version) -> bool:
+        """Open a file that is to be sent; tell whether it is still the one that was seen.
+
+        One that has taken its place waits for the next look: the one that was seen is older.
+        """
         file = path.open("rb")
-        version = _version_of(os.fstat(file.fileno()))
-        if self._versions.get(name) == version:
+        found = os.fstat(file.fileno())
+        if _version_of(found) != version:
             file.close()
-            return None
-        sent_as = next((n for n, each in self._versions.items() if each == version), "")
-        self._versions[name] = version
-        if sent_as:
-            file.close()
-            return FileKept(name, sent_as)
-        self._open = (name, file, os.fstat(file.fileno()).st_size)
-        return None
+            return False
+        self._sent[_owner(path)].append(version)
+        self._open = (self._name(path), file, found.st_size)
+        return True
 
     def _rest_of_whole(self) -> Iterator[Part]:
         """Yield the rest of the file that is being sent, as it was when that began."""
@@ -147,9 +162,9 @@ def _whole_lines(file: BinaryIO) -> bytes:
     return b""
 
 
-def _version(path: Path) -> tuple[int, int]:
-    return _version_of(path.stat())
+def _owner(path: Path) -> _Owner:
+    return path.parent.name, path.name.partition(".")[0]
 
 
-def _version_of(found: os.stat_result) -> tuple[int, int]:
+def _version_of(found: os.stat_result) -> _Version:
     return (found.st_ino, found.st_mtime_ns)

@@ -13,7 +13,7 @@ from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.remaining import gone_for_good, open_hits
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import read_journal
-from prisam_p2p.measure.state import kept_states
+from prisam_p2p.measure.state import kept_states, rounds_to_begin_with
 from prisam_p2p.plan.plan import Plan
 
 Line = dict[str, Any]
@@ -141,18 +141,16 @@ def first_rounds(kept: Mapping[str, Collection[int]], rounds: int) -> dict[str, 
         kept: peer -> rounds that it has a state for; a peer without a state begins with W0.
         rounds: of the run; a peer that has done them all does the last one again, for the others.
     """
-    able = {peer: {t for t in states if t < rounds} | _w0(states) for peer, states in kept.items()}
+    able = {
+        peer: {t for t in rounds_to_begin_with(states) if t < rounds}
+        for peer, states in kept.items()
+    }
     counts = Counter(t for each in able.values() for t in each)
     start = max(counts, key=lambda t: (counts[t], t), default=0)
     return {
         peer: start if start in able[peer] or not states else max(start, min(states))
         for peer, states in kept.items()
     }
-
-
-def _w0(states: Collection[int]) -> set[int]:
-    """Return {0} where no state of the first rounds was dropped: it began with W0."""
-    return {0} if min(states, default=0) <= 1 else set()
 
 
 def out_of_step(kept: Mapping[str, Collection[int]], begins: Mapping[str, int]) -> list[str]:

@@ -9,7 +9,7 @@ masks and a few numbers are the whole state.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ _MASK, _BEFORE = "mask", ".before"
 _EARLIER = re.compile(rf"\{_BEFORE}-\d+$")
 
 MOST_EARLIER = 8
-"""States before the last two that are kept of a peer that lives on another host: by so many rounds
-the states that are collected from one host may be behind those of the others."""
+"""States before the last two that are kept of a peer that others may be behind by some rounds."""
+
+MOST_SPARSE = 8
+"""States before those that are kept of a peer on another host; between them are growing gaps."""
 
 Memory = Mapping[str, Array]
 
@@ -61,12 +63,14 @@ def save_state(
     progress: Progress,
     memory: Memory | None = None,
     earlier: int = 0,
+    sparse: int = 0,
 ) -> None:
     """Write the state for the next round, and keep the one before.
 
     Args:
         memory: what an algorithm keeps between rounds besides the weights.
         earlier: how many states before those two are kept as well.
+        sparse: how many before those, see `surplus_rounds`.
 
     Raises:
         OSError: it cannot be written; the earlier states are kept.
@@ -76,11 +80,10 @@ def save_state(
     metadata = {"progress": progress.model_dump_json()}
     with written_beside(path) as beside:  # save_file would go by a file of its own
         beside.write_bytes(save(arrays | {_MASK: weights.mask}, metadata))
-        if path.exists() and _progress(path).rounds_done != progress.rounds_done:
+        if path.exists() and state_round(path) != progress.rounds_done:
             if earlier and _before(path).exists():
                 _make_earlier(_before(path), path)
-                for surplus in earlier_states(path)[:-earlier]:
-                    surplus.unlink(missing_ok=True)
+                drop_surplus(path, earlier, sparse)
             path.replace(_before(path))
 
 
@@ -93,11 +96,20 @@ def kept_states(path: Path) -> dict[int, Path]:
     kept = {}
     for each in (*earlier_states(path), _before(path), path):
         try:
-            kept[_progress(each).rounds_done] = each
+            kept[state_round(each)] = each
         except ConfigError:
             if each.exists():  # an agent removes an earlier one when the launcher has it
                 raise
     return kept
+
+
+def state_round(path: Path) -> int:
+    """Return the round that a state is for.
+
+    Raises:
+        ConfigError: the file is no state.
+    """
+    return _progress(path).rounds_done
 
 
 def earlier_states(path: Path) -> list[Path]:
@@ -111,42 +123,60 @@ def is_earlier(path: Path) -> bool:
     return _EARLIER.search(path.stem) is not None
 
 
-def place_state(arrived: Path, path: Path, since: int) -> int:
-    """Put a state that came from another host in its place; keep those that others may need.
+def order_of_age(path: Path) -> tuple[int, int]:
+    """Return what a peer's states are sorted by, from the oldest to the last, by their names."""
+    if is_earlier(path):
+        return 0, _round_in_name(path)
+    return (1, 0) if path.stem.endswith(_BEFORE) else (2, 0)
 
-    Peers of different hosts are collected at different moments: the last two states of each need
-    have no round in common, which a resumed run begins with.
+
+def surplus_rounds(rounds: Collection[int], dense: int, sparse: int) -> set[int]:
+    """Return the rounds of states that need not be kept.
+
+    Kept are the last `dense`. Of those before, the oldest is kept, and the multiples of the least
+    power of two of which there are few enough: so peers that are many rounds apart still have
+    rounds in common.
 
     Args:
-        arrived: is moved.
-        path: where it belongs: the last state, or the one before.
-        since: earlier states are kept from this round on.
-
-    Returns:
-        The round that it is for.
-
-    Raises:
-        ConfigError: it is no state.
-        OSError: it cannot be moved.
+        sparse: how many are kept of those before the last `dense`; 0 = none.
     """
-    own, last = _progress(arrived).rounds_done, _last_of(path)
-    before = _before(last)
-    if is_earlier(path):
-        arrived.replace(_earlier(last, own))
-    else:
-        if path.exists() and _progress(path).rounds_done != own:
-            if path == last and before.exists():
-                _make_earlier(before, last)
-            if path == last:
-                path.replace(before)
-            else:
-                _make_earlier(path, last)
-        arrived.replace(path)
-        _forget(last, lambda done: done >= own)
-    _forget(last, lambda done: done < since)
-    for surplus in earlier_states(last)[:-MOST_EARLIER]:
-        surplus.unlink()
-    return own
+    ordered = sorted(rounds)
+    old = ordered[: max(0, len(ordered) - dense)]
+    kept, step = old if sparse else [], 1
+    while len(kept) > sparse:
+        step *= 2
+        kept = [t for t in old if t == old[0] or t % step == 0]
+    return {*old} - {*kept}
+
+
+def drop_surplus(path: Path, dense: int, sparse: int) -> None:
+    """Remove states before the last two that need not be kept, see `surplus_rounds`."""
+    earlier = {_round_in_name(each): each for each in earlier_states(path)}
+    for t in surplus_rounds(earlier, dense, sparse):
+        earlier[t].unlink(missing_ok=True)
+
+
+def rounds_to_begin_with(states: Collection[int]) -> set[int]:
+    """Return the rounds that a peer can begin with: its states', and 0 where it dropped none.
+
+    In round 0 each peer begins with W0.
+    """
+    return {*states} | ({0} if min(states, default=0) <= 1 else set())
+
+
+def arrange_states(path: Path, found: Mapping[int, Path]) -> None:
+    """Give a peer's states the names of their age: the last, the one before, earlier ones.
+
+    Args:
+        path: of the last state.
+        found: next round -> file.
+    """
+    names = [path, _before(path)]
+    by_age = [*zip(sorted(found, reverse=True), names, strict=False)]
+    for t in found.keys() - {t for t, _ in by_age}:
+        found[t].replace(_earlier(path, t))
+    for t, name in reversed(by_age):  # the one before makes room for the last
+        found[t].replace(name)
 
 
 def go_back_to(path: Path, rounds_done: int) -> None:
@@ -166,15 +196,8 @@ def go_back_to(path: Path, rounds_done: int) -> None:
         kept[due].replace(path)
 
 
-def _forget(last: Path, is_over: Callable[[int], bool]) -> None:
-    """Remove earlier states by their round."""
-    for each in earlier_states(last):
-        if is_over(_round_in_name(each)):
-            each.unlink()
-
-
 def _make_earlier(state: Path, last: Path) -> None:
-    state.replace(_earlier(last, _progress(state).rounds_done))
+    state.replace(_earlier(last, state_round(state)))
 
 
 def _earlier(last: Path, rounds_done: int) -> Path:
@@ -185,7 +208,7 @@ def _round_in_name(earlier: Path) -> int:
     return int(earlier.stem.rpartition("-")[2])
 
 
-def _last_of(path: Path) -> Path:
+def last_of(path: Path) -> Path:
     """Return the file of a peer's last state, of the file of any of its states."""
     return path.with_name(_EARLIER.sub("", path.stem).removesuffix(_BEFORE) + path.suffix)
 

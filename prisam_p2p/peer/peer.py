@@ -540,8 +540,8 @@ class Peer:
     def _keep_state(self, t: int, weights: Weights, progress: Progress) -> None:
         """Save the state; a peer that cannot write it continues without."""
         try:
-            earlier = self.spec.earlier_states
-            save_state(self.spec.state_path, weights, progress, self.memory, earlier)
+            kept = self.spec.earlier_states, self.spec.sparse_states
+            save_state(self.spec.state_path, weights, progress, self.memory, *kept)
         except OSError as error:
             reason = error.strerror or str(error)
             self._journal.write(records.StateNotWritten(t, reason))

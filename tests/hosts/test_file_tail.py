@@ -5,7 +5,7 @@ import os
 import pytest
 
 from prisam_p2p.hosts.local_folder import FOLDERS
-from prisam_p2p.hosts.messages import FileAppended, FileFromHost, FileKept
+from prisam_p2p.hosts.messages import FileAppended, FileFromHost
 from prisam_p2p.hosts.tail import PART_BYTES, FileTail
 from prisam_p2p.measure.files import written_beside
 
@@ -99,7 +99,6 @@ def test_a_state_that_is_kept_when_a_new_one_is_written_is_not_sent_again(folder
     path.replace(before)
     whole(path, b"22")
     assert [*tail.parts()] == [
-        (FileKept("state/p01.before.safetensors", "state/p01.safetensors"), b""),
         (FileFromHost("state/p01.safetensors", 0, 2), b"22"),
     ]
     assert [*tail.parts()] == []
@@ -124,7 +123,7 @@ def test_every_state_is_sent_however_late_and_an_earlier_one_then_removed(folder
     ]
 
 
-def test_what_the_launcher_has_no_more_is_sent_again(folder):
+def test_no_state_is_sent_twice_whatever_it_is_called_and_when_it_is_seen(folder):
     """The new state was sent before the old one was seen under its other name."""
     tail, path = FileTail(folder), folder / "state" / "p01.safetensors"
     whole(path, b"1")
@@ -134,8 +133,27 @@ def test_what_the_launcher_has_no_more_is_sent_again(folder):
     whole(path, b"22")
     [*tail.parts()]
     kept.replace(path.with_name("p01.before.safetensors"))
-    parts = [*tail.parts()]
-    assert parts == [(FileFromHost("state/p01.before.safetensors", 0, 1), b"1")]
+    assert [*tail.parts()] == []
+    path.with_name("p01.before.safetensors").replace(path.with_name("p01.before-1.safetensors"))
+    assert [*tail.parts()] == []
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_no_state_is_sent_before_an_older_one(folder):
+    """Whatever its peer writes while another peer's file is sent."""
+    tail = FileTail(folder)
+    whole(folder / "state" / "p01.safetensors", b"a1")
+    mine = folder / "state" / "p02.safetensors"
+    whole(mine, b"b1")
+    parts = tail.parts()
+    assert next(parts)[1] == b"a1"
+    mine.rename(mine.with_name("p02.before.safetensors"))
+    whole(mine, b"b2")
+    assert [*parts] == []
+    mine.with_name("p02.before.safetensors").rename(mine.with_name("p02.before-9.safetensors"))
+    mine.rename(mine.with_name("p02.before-10.safetensors"))
+    whole(mine, b"b3")
+    assert [data for _, data in tail.parts()] == [b"b1", b"b2", b"b3"]
 
 
 def test_what_the_launcher_has_sent_is_not_sent_back(folder):

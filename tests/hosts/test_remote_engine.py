@@ -302,7 +302,6 @@ def test_files_of_every_kind_are_taken_in(run):
     run.begin()
     agent, log = run.hosts.agents["h2"], run.folder / "logs" / "c.log"
     agent.report(messages.FileFromHost("models/c.safetensors", 0, 5), b"model")
-    agent.report(messages.FileKept("state/c.before.safetensors", "state/c.safetensors"))
     agent.report(messages.FileAppended("logs/c.log", 0), b"hello")
     run.until(log.exists)
     assert (run.folder / "models" / "c.safetensors").read_bytes() == b"model"

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_layouts import one_layer, random_weights, same
 
 from prisam_p2p.errors import ConfigError
@@ -16,8 +18,8 @@ from prisam_p2p.measure.state import (
     kept_states,
     load_memory,
     load_state,
-    place_state,
     save_state,
+    surplus_rounds,
 )
 
 LAYOUT = one_layer()
@@ -137,87 +139,39 @@ def test_of_a_peer_on_another_host_earlier_states_are_kept_for_its_agent(tmp_pat
     assert not is_earlier(kept_states(path)[13])
 
 
-# --- states that are collected from other hosts ---
+def test_of_a_peer_that_is_collected_late_the_first_state_and_some_others_are_kept_too(tmp_path):
+    path = tmp_path / "p01.safetensors"
+    for t in range(1, 41):
+        save_state(path, weights(t), progress(t), earlier=4, sparse=4)
+    assert sorted(kept_states(path)) == [1, 16, 32, 34, 35, 36, 37, 38, 39, 40]
 
 
-def arrive(tmp_path, rounds_done, since=0, name="p00.safetensors"):
-    """Put a state of a round in its place, as it comes from a host; return where that is."""
-    arrived, path = tmp_path / ".part", tmp_path / name
-    save_state(arrived, random_weights(LAYOUT, seed=rounds_done), progress(rounds_done))
-    assert place_state(arrived, path, since) == rounds_done
-    assert not arrived.exists()
-    return tmp_path / "p00.safetensors"
-
-
-def test_states_that_come_from_a_host_are_kept_until_all_peers_have_one(tmp_path):
-    for rounds_done in (1, 2, 3, 4):
-        path = arrive(tmp_path, rounds_done, since=1)
-    assert set(kept_states(path)) == {1, 2, 3, 4}
-    assert load_state(path, LAYOUT)[1].rounds_done == 4
-    assert [each.name for each in earlier_states(path)] == [
-        "p00.before-1.safetensors",
-        "p00.before-2.safetensors",
-    ]
-    arrive(tmp_path, 5, since=3)
-    assert set(kept_states(path)) == {3, 4, 5}
-    for done, file in kept_states(path).items():
-        assert same(load_state(file, LAYOUT)[0], random_weights(LAYOUT, seed=done))
-
-
-def test_a_state_before_the_last_one_that_was_not_collected_as_such_is_kept(tmp_path):
-    arrive(tmp_path, 1)
-    arrive(tmp_path, 2)
-    arrive(tmp_path, 5, name="p00.before.safetensors")
-    path = arrive(tmp_path, 6)
-    assert set(kept_states(path)) == {1, 2, 5, 6}
-
-
-def test_states_that_an_agent_finds_late_fill_the_gap(tmp_path):
-    arrive(tmp_path, 8)
-    for name in ("before-10", "before-9", "before"):
-        arrive(tmp_path, int(name[7:] or 11), name=f"p00.{name}.safetensors")
-    path = arrive(tmp_path, 12)
-    assert sorted(kept_states(path)) == [8, 9, 10, 11, 12]
-    for done, file in kept_states(path).items():
-        assert same(load_state(file, LAYOUT)[0], random_weights(LAYOUT, seed=done))
+@given(st.sets(st.integers(1, 400)), st.integers(0, 9), st.integers(0, 9))
+def test_of_the_old_states_few_are_kept_and_the_first(rounds, dense, sparse):
+    kept = sorted(rounds - surplus_rounds(rounds, dense, sparse))
+    recent = sorted(rounds)[max(0, len(rounds) - dense) :]
+    assert kept[len(kept) - len(recent) :] == recent
+    assert len(kept) <= dense + sparse
+    if rounds and sparse:
+        assert kept[0] == min(rounds)
 
 
 def test_a_peer_without_a_state_of_the_round_goes_back_to_the_one_before(tmp_path):
-    for rounds_done in (1, 2, 3, 7):
-        path = arrive(tmp_path, rounds_done)
+    path = tmp_path / "p01.safetensors"
+    for t in (1, 2, 3, 7):
+        save_state(path, weights(t), progress(t), earlier=8)
     go_back_to(path, 5)
     assert load_state(path, LAYOUT)[1].rounds_done == 3
     assert set(kept_states(path)) == {1, 2, 3}
+    go_back_to(path, 7)  # none is later, nothing to do
+    assert set(kept_states(path)) == {1, 2, 3}
+    save_state(path, weights(4), progress(4), earlier=8)
+    assert set(kept_states(path)) == {1, 2, 3, 4}
 
 
 def test_a_run_that_goes_back_to_w0_forgets_all_states(tmp_path):
-    for rounds_done in (1, 2, 3):
-        path = arrive(tmp_path, rounds_done)
+    path = tmp_path / "p01.safetensors"
+    for t in (1, 2, 3):
+        save_state(path, weights(t), progress(t), earlier=8)
     go_back_to(path, 0)
     assert kept_states(path) == {}
-
-
-def test_no_more_than_eight_earlier_states_are_kept(tmp_path):
-    for rounds_done in range(1, 15):
-        path = arrive(tmp_path, rounds_done)
-    assert sorted(kept_states(path)) == list(range(5, 15))
-
-
-def test_a_run_that_goes_back_forgets_later_states(tmp_path):
-    for rounds_done in (1, 2, 3, 4):
-        path = arrive(tmp_path, rounds_done)
-    go_back_to(path, 2)
-    assert load_state(path, LAYOUT)[1].rounds_done == 2
-    assert set(kept_states(path)) == {1, 2}
-    go_back_to(path, 7)  # none is later, nothing to do
-    assert set(kept_states(path)) == {1, 2}
-    arrive(tmp_path, 3)
-    assert set(kept_states(path)) == {1, 2, 3}
-
-
-def test_what_is_no_state_is_not_put_in_its_place(tmp_path):
-    path = arrive(tmp_path, 1)
-    (tmp_path / ".part").write_bytes(b"no state")
-    with pytest.raises(ConfigError, match="expected the state of a peer of this run"):
-        place_state(tmp_path / ".part", path, 0)
-    assert set(kept_states(path)) == {1}

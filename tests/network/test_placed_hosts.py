@@ -105,11 +105,6 @@ def test_a_plan_is_placed_on_its_hosts_as_it_was(faulty):
     }
 
 
-@pytest.mark.xfail(
-    run=False,
-    reason="a launcher killed a second after the start may have collected states of no common "
-    "round; the resumed run says so, and its result differs",
-)
 def test_a_run_of_hosts_goes_on_on_others_and_on_none(tmp_path):
     """To the result of a run on this machine alone."""
     net, run = topology(tmp_path, THIRTY), tmp_path / "run"
