@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,14 +65,16 @@ class FileTail:
         for path in self._files(_GROWING) if growing else ():
             yield from self._appended(path)
         yield from self._rest_of_whole()
+        busy: set[_Owner] = set()
         for path, version in self._whole_files():
-            with suppress(FileNotFoundError):  # renamed just now; the next look finds it
-                if version in self._sent[_owner(path)]:
-                    if is_earlier(path):  # its peer needs it no more
-                        path.unlink()
-                elif self._begin_whole(path, version):
-                    yield from self._journal_of(path)  # who goes on from a state has all before
-                    yield from self._rest_of_whole()
+            if version in self._sent[_owner(path)]:
+                if is_earlier(path):  # its peer needs it no more
+                    path.unlink(missing_ok=True)
+            elif _owner(path) not in busy and self._begin_whole(path, version):
+                yield from self._journal_of(path)  # who goes on from a state has all before
+                yield from self._rest_of_whole()
+            else:
+                busy.add(_owner(path))  # a later state must not be sent before this one
 
     def _whole_files(self) -> list[tuple[Path, _Version]]:
         """Return the files that are written whole, each peer's from the oldest on, as they are now.
@@ -81,13 +82,11 @@ class FileTail:
         A peer that writes its next state meanwhile, which gives another one a new name, waits for
         the next look.
         """
-        found, busy = [], set()
-        for path in self._files(_WHOLE):
-            try:
-                found.append((path, _version_of(path.stat())))
-            except FileNotFoundError:
-                busy.add(_owner(path))
-        there = [each for each in found if _owner(each[0]) not in busy]
+        listed = self._files(_WHOLE)
+        found = {path: version for path in listed if (version := _version_there(path))}
+        again = self._files(_WHOLE)
+        busy = {_owner(path) for path in {*listed} ^ {*again} | {*listed} - found.keys()}
+        there = [each for each in found.items() if _owner(each[0]) not in busy]
         return sorted(there, key=lambda each: (*_owner(each[0]), *order_of_age(each[0])))
 
     def close(self) -> None:
@@ -120,7 +119,10 @@ class FileTail:
 
         One that has taken its place waits for the next look: the one that was seen is older.
         """
-        file = path.open("rb")
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # it has another name now
+            return False
         found = os.fstat(file.fileno())
         if _version_of(found) != version:
             file.close()
@@ -164,6 +166,13 @@ def _whole_lines(file: BinaryIO) -> bytes:
 
 def _owner(path: Path) -> _Owner:
     return path.parent.name, path.name.partition(".")[0]
+
+
+def _version_there(path: Path) -> _Version | None:
+    try:
+        return _version_of(path.stat())
+    except FileNotFoundError:
+        return None
 
 
 def _version_of(found: os.stat_result) -> _Version:

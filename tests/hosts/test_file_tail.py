@@ -1,6 +1,7 @@
 """What is new in a run's files on a host, part by part."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -154,6 +155,40 @@ def test_no_state_is_sent_before_an_older_one(folder):
     mine.rename(mine.with_name("p02.before-10.safetensors"))
     whole(mine, b"b3")
     assert [data for _, data in tail.parts()] == [b"b1", b"b2", b"b3"]
+
+
+def test_no_state_is_sent_before_an_older_one_that_is_getting_another_name(folder):
+    """Its peer stands still between two renames."""
+    tail = FileTail(folder)
+    whole(folder / "state" / "p01.safetensors", b"a1")
+    mine = folder / "state" / "p02.safetensors"
+    before = mine.with_name("p02.before.safetensors")
+    whole(before, b"b1")
+    whole(mine, b"b2")
+    parts = tail.parts()
+    assert next(parts)[1] == b"a1"
+    before.rename(mine.with_name("p02.before-1.safetensors"))
+    assert [*parts] == []
+    assert [data for _, data in tail.parts()] == [b"b1", b"b2"]
+
+
+def test_no_state_is_sent_before_one_that_was_called_so_when_files_were_listed(folder, monkeypatch):
+    tail, mine = FileTail(folder), folder / "state" / "p02.safetensors"
+    whole(mine, b"b1")
+    stat, asked = Path.stat, []
+
+    def stat_later(path, **options):
+        """Meanwhile the peer writes its next state, once."""
+        if path == mine and not asked:
+            asked.append(path)
+            mine.rename(mine.with_name("p02.before.safetensors"))
+            whole(mine, b"b2")
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat_later)
+    assert [*tail.parts()] == []
+    assert asked
+    assert [data for _, data in tail.parts()] == [b"b1", b"b2"]
 
 
 def test_what_the_launcher_has_sent_is_not_sent_back(folder):
