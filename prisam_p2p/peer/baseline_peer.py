@@ -100,7 +100,7 @@ class BaselinePeer(Peer):
         """
         of_round = self._pace_of_round(t)
         how = epochs or of_round[0], learning_rate or of_round[1]
-        trained, did = self._fit(t, weights, *how, toward=toward, strength=strength)
+        trained, did = self._training.fit(t, weights, *how, toward=toward, strength=strength)
         self._journal.write(records.Trained(round=t, **did))
         return trained
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +30,6 @@ from prisam_p2p.core.mask_noise import noise_generator, with_noise
 from prisam_p2p.core.masks import Importance
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.learn.learner import Accuracy, Learner
-from prisam_p2p.learn.pace import Pace
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import Journal
 from prisam_p2p.measure.state import Progress, save_state
@@ -40,6 +37,7 @@ from prisam_p2p.peer.beginning import begin
 from prisam_p2p.peer.channel_choice import ChannelChoice
 from prisam_p2p.peer.data_orders import DataOrders, rows_of
 from prisam_p2p.peer.evaluation import Deployment, Evaluations
+from prisam_p2p.peer.local_training import LocalTraining
 from prisam_p2p.peer.marks import Marks, does
 from prisam_p2p.peer.neighbors import Neighbors
 from prisam_p2p.peer.own_grouping import OwnGrouping, own_groups
@@ -103,7 +101,7 @@ class Peer:
         self.group: list[str] = [spec.peer_id]
         self.deployment: Deployment | None = None
         self._w0, self._neighbors_if_any, self._journal = w0, neighbors, journal
-        self._sleep, self._report, self._await_release = sleep, report, wait_at_barrier
+        self._report, self._await_release = report, wait_at_barrier
         self._own_grouping, self._memory_mib = own_grouping, memory_mib
         self.memory: dict[str, Array] = {}
         self._participation = spec.participation()
@@ -112,6 +110,8 @@ class Peer:
         self._first = self._t = 0
         self.marks = marks or Marks()
         self._turns = Turns(spec.turns_fd, spec.cores, sleep, self.marks)
+        pacing = self._turns, sleep, self.marks
+        self._training = LocalTraining(spec, layout, learner, *pacing)
         self.announced = PackedMask(0, b"")
         self._choice = ChannelChoice(spec.settings, spec.index, layout, w0)
         self._pruned_at = 0.0
@@ -218,13 +218,13 @@ class Peer:
         Raises:
             ConfigError: a part is empty, or names no parameter of the network.
         """
-        self._check_parts(in_turn)
+        self._training.check_parts(in_turn)
         self._wait_at_barrier(t, "train")
         changed = self._load_data(t)
         s = self.spec.settings
         self._began = weights.mask
         self._before = weights if s.similarity_by is SimilarityBy.GAMMA_CHANGE else None
-        trained, did = self._fit(t, weights, *self._pace_of_round(t), in_turn)
+        trained, did = self._training.fit(t, weights, *self._pace_of_round(t), in_turn)
         self._journal.write(records.Trained(round=t, **did))
         self._loss = did["loss"]
         if changed and did["steps"]:
@@ -236,42 +236,6 @@ class Peer:
         s = self.spec.settings
         epochs = s.warmup_epochs if t == self._first else s.epochs
         return epochs, s.learning_rate * s.lr_decay**t
-
-    def _fit(
-        self,
-        t: int,
-        weights: Weights,
-        epochs: int,
-        rate: float,
-        in_turn: Sequence[Collection[str]] = (),
-        toward: Weights | None = None,
-        strength: float = 0.0,
-    ) -> tuple[Weights, dict[str, Any]]:
-        """Train at the device's speed; return the weights, and what a record says of it."""
-        with self._turns.turn() if self.spec.device.speed == 1 else nullcontext():
-            pace = Pace(self.spec.device.speed, self._after_step)
-            trained, outcome = self.learner.train(
-                weights,
-                round_index=t,
-                epochs=epochs,
-                learning_rate=rate,
-                pace=pace,
-                in_turn=in_turn,
-                toward=toward,
-                strength=strength,
-            )
-        return trained, {
-            "epochs": epochs * (len(in_turn) or 1),
-            "steps": outcome.steps,
-            "images": outcome.images,
-            "loss": outcome.loss,
-            "learning_rate": rate,
-            "parameters": self.layout.n_parameters(weights.mask),
-            "cpu_s": round(pace.cpu_s, 6),
-            "wall_s": round(pace.wall_s, 6),
-            "speed_asked": self.spec.device.speed,
-            "speed_achieved": round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None,
-        }
 
     def _load_data(self, t: int) -> TrainedOnNewData | None:
         """Load other images if the plan has them; return what is to be reported once trained."""
@@ -592,27 +556,9 @@ class Peer:
         if t == self._first and (self._began == base.mask).all():
             return trained
         s = self.spec.settings
-        probe, did = self._fit(t, base, s.similarity_epochs or s.epochs, s.learning_rate)
+        probe, did = self._training.fit(t, base, s.similarity_epochs or s.epochs, s.learning_rate)
         self._journal.write(records.Probed(round=t, **did))
         return probe
-
-    def _check_parts(self, parts: Sequence[Collection[str]]) -> None:
-        """Refuse parts of the network that cannot be trained."""
-        known = {tensor.name for tensor in self.layout.tensors if tensor.trainable}
-        for part in parts:
-            if not part or not known.issuperset(part):
-                wrong = sorted(set(part) - known) or "none"
-                right = f"me.train with in_turn= of names of parameters, not {wrong}"
-                raise ConfigError("--algorithm", "", str(self.spec.settings.algorithm), right)
-
-    def _after_step(self, seconds: float) -> None:
-        """Sleep after a training step, for as long as the host is ahead of the device."""
-        self.marks.advance()
-        if seconds > 0:
-            with self.marks.doing(Activity.PACING, time.monotonic() + seconds):
-                self._sleep(seconds)
-        else:
-            self._sleep(seconds)
 
     def _announce(self, t: int, announced: PackedMask, structure: Mask, offered: Weights) -> None:
         """Journal the masks, send `announced` to all neighbors and offer weights.
