@@ -23,7 +23,7 @@ from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done, rounds_sat_out
 
-SCHEMA = 4
+SCHEMA = 5
 MIB = 2**20
 
 Values = dict[str, float | None]
@@ -66,6 +66,7 @@ def measure(run: RunFolder) -> Measurements:
         "weights_share": _mean([line["fetched_bytes"] / dense["n_bytes"] for line in pulled]),
         "model_bytes_share": _mean([line["n_bytes"] / dense["n_bytes"] for line in ends]),
         "macs_share": _mean([line["macs"] / dense["macs"] for line in ends]),
+        "training_macs": _mean([p.get("training_macs") for p in summary["peers"].values()]),
         "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
         **_drift_values(run),

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from prisam_p2p.core.entrywise import EntryLayout, entries_of, network_of
-from prisam_p2p.core.layout import Weights
+from prisam_p2p.core.layout import Mask, Weights
 from prisam_p2p.learn.dataset_pools import Images, Labels
 from prisam_p2p.learn.learner import Learner
 from prisam_p2p.learn.models import Architecture
@@ -47,6 +47,10 @@ class EntryLearner(Learner):
         """See Learner; every entry is kept."""
         w0 = super().initial_weights(seed)
         return entries_of(self._layout, w0, self._layout.full_mask())
+
+    def macs(self, _mask: Mask) -> int:
+        """Return the MACs of the dense network: dropped entries are zeros, and are multiplied."""
+        return super().macs(self._layout.network.full_mask())
 
     def _net(self, weights: Weights) -> nn.Module:
         return super()._net(network_of(self._layout, weights))

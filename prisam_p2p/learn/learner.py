@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from prisam_p2p.core.layout import State, Weights
+from prisam_p2p.core.layout import Mask, State, Weights
 from prisam_p2p.learn import training
+from prisam_p2p.learn.cost import macs
 from prisam_p2p.learn.dataset_pools import Images, Indices, Labels
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.models import Architecture, build
@@ -77,6 +78,19 @@ class Learner:
         self._architecture, self._how, self._seed = architecture, how, seed
         self._device = torch.device(device)
         self._images, self._labels, self._data = images, labels, data
+        self._counted: tuple[bytes, int] | None = None
+
+    @property
+    def n_train(self) -> int:
+        """The number of training images."""
+        return len(self._data.train)
+
+    def macs(self, mask: Mask) -> int:
+        """Return the MACs of one image's forward pass through the network of this mask."""
+        key = mask.tobytes()
+        if self._counted is None or self._counted[0] != key:  # masks seldom change at last
+            self._counted = key, macs(self._architecture, mask)
+        return self._counted[1]
 
     def load(self, data: PeerData) -> None:
         """Train, recalibrate and evaluate on other images from now on."""

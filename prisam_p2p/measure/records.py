@@ -97,7 +97,11 @@ class DataChanged:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """One round's local training; asked and achieved speed relative to this host."""
+    """One round's local training; asked and achieved speed relative to this host.
+
+    Attributes:
+        macs: multiply-accumulates of one image's forward pass through the network trained.
+    """
 
     round: int
     epochs: int
@@ -110,6 +114,7 @@ class Trained:
     wall_s: float
     speed_asked: float
     speed_achieved: float | None
+    macs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,24 @@ class Probed:
     wall_s: float
     speed_asked: float
     speed_achieved: float | None
+    macs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Models were evaluated on this peer's training images, to choose among them.
+
+    Attributes:
+        round: the current round; before the first one, 0.
+        models: number of models.
+        images: images that went through all of them together, one pass each.
+        macs: multiply-accumulates of all these forward passes together.
+    """
+
+    round: int
+    models: int
+    images: int
+    macs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -829,6 +852,7 @@ Record = (
     | MaskNoised
     | Regrown
     | Probed
+    | Compared
     | Offered
     | Announced
     | Heard

@@ -213,10 +213,15 @@ class BaselinePeer(Peer):
         """
         anew = averaged and self.settings.bn_recalibration
         with self._turns.turn():
-            return {
+            found = {
                 key: self.learner.loss(self.learner.recalibrate(weights) if anew else weights)
                 for key, weights in models.items()
             }
+        macs = sum(self.learner.macs(weights.mask) for weights in models.values())
+        n = self.learner.n_train
+        did = records.Compared(self._t, len(models), n * len(models), n * macs)
+        self._journal.write(did)
+        return found
 
     @does(Activity.TRAINING)
     def gradients(self, t: int, weights: Weights) -> State:

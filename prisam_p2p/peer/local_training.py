@@ -81,6 +81,7 @@ class LocalTraining:
             "wall_s": round(pace.wall_s, 6),
             "speed_asked": self._spec.device.speed,
             "speed_achieved": round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None,
+            "macs": self._learner.macs(weights.mask),
         }
 
     def _after_step(self, seconds: float) -> None:

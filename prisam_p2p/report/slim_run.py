@@ -28,7 +28,7 @@ _TRIMMED: Mapping[str, frozenset[str]] = {
     "offered": frozenset({"n_bytes"}),
     "pulled": frozenset({"n_bytes", "mbit_s", "began_s"}),
     "aggregated": frozenset({"union_channels", "kept_channels", "regrowth", "norms"}),
-    "trained": frozenset({"epochs", "steps", "images", "learning_rate", "parameters"})
+    "trained": frozenset({"epochs", "steps", "learning_rate", "parameters"})
     | {"speed_asked", "speed_achieved"},
 }
 """Record -> fields that no summary needs."""

@@ -25,6 +25,7 @@ from prisam_p2p.report.lost import FAILED, KILLED, lost_as_json, lost_peers, rou
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.run_tables import ledger_tables
 from prisam_p2p.report.slim_run import SlimRun
+from prisam_p2p.report.training_macs import training_macs
 
 SCHEMA = 1
 MOMENTS = ("after_aggregation", "after_training")
@@ -118,6 +119,10 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str], ledger: Ledger) -> 
         "data_changes": [[x["round"], x["group"]] for x in plan.get("data_changes", ())],
         "params": deployed["parameters"] if deployed else None,
         "macs": deployed["macs"] if deployed else None,
+        "training_macs": training_macs(
+            [*run.records(peer, "trained"), *run.records(peer, "probed")],
+            run.records(peer, "compared"),
+        ),
         "accuracy": {
             **{m: evaluated[m]["test"] if m in evaluated else None for m in MOMENTS},
             "deployed": deployed["test"] if deployed else None,

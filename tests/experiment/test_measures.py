@@ -58,8 +58,10 @@ def run(tmp_path):
     ]
     write_parquet(table_of("ledger", LedgerRow, rows), folder / "ledger.parquet")
     by_kind = {r.kind: {"wire": r.wire, "payload": r.payload, "messages": r.messages} for r in rows}
+    spent = {"a": 100, "b": 300, "c": 200, "d": None}  # d's journal is of an older release
+    of_peers = {peer: {"training_macs": macs} for peer, macs in spent.items()}
     accuracy = {"after_aggregation": 0.8, "after_training": 0.4, "deployed": 0.7}
-    summary = {"status": "completed", "bytes": by_kind, "duration_s": 3.0}
+    summary = {"status": "completed", "bytes": by_kind, "duration_s": 3.0, "peers": of_peers}
     summary |= {"accuracy": accuracy, "grouping": {"chosen_in_group": 1.0}}
     (folder / "summary.json").write_text(json.dumps(summary))
     return RunFolder(folder)
@@ -78,6 +80,7 @@ def test_measures_of_a_run(run):
     assert found.values["mask_bytes"] == 2.0
     assert found.values["weights_share"] == 0.25
     assert found.values["macs_share"] == 0.25
+    assert found.values["training_macs"] == 200
     assert found.values["model_bytes_share"] == 0.26
     assert found.values["accuracy_deployed"] == 0.7
     assert found.values["left_out"] == 2

@@ -114,6 +114,9 @@ class Moves:
     def __init__(self, *by_round):
         self.by_round, self.trained = by_round, []
 
+    def macs(self, mask):
+        return 10
+
     def train(self, weights, *, round_index, epochs, learning_rate, **_):
         self.trained.append((round_index, text(weights.mask), epochs, round(learning_rate, 4)))
         full = widen(LAYOUT, weights)
