@@ -18,7 +18,7 @@ from typing import Any
 
 from prisam_p2p.errors import ConfigError, Undecided
 from prisam_p2p.experiment.cell_code import check_code
-from prisam_p2p.experiment.code_digest import present_code
+from prisam_p2p.experiment.code_digest import is_stale, present_code
 from prisam_p2p.experiment.resolved_cell import ResolvedCell, difference
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.report.run_folder import RunFolder
@@ -116,6 +116,10 @@ class CellFolder:
     def digests(self) -> list[str]:
         """Return the digests of the code that began and ended the run; none of earlier versions."""
         return list((self._record() or {}).get("code_digests", []))
+
+    def stale(self) -> bool:
+        """Tell whether there is a run that other code than the present began or ended."""
+        return self._record() is not None and is_stale(self.digests(), present_code())
 
     def begin(self, resolved: ResolvedCell) -> None:
         """Remove what is there and note that a run begins."""

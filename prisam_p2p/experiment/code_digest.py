@@ -90,13 +90,18 @@ def present_code() -> str:
     return digest_of(package, {name: version(name) for name in _LIBRARIES})
 
 
+def is_stale(digests: Sequence[str], present: str) -> bool:
+    """Tell whether a run was made by other code than the present; arguments as in other_code."""
+    return list(digests) != [present]
+
+
 def other_code(digests: Sequence[str], present: str) -> str | None:
     """Return in words by which other code a run was made; None if by the present code alone.
 
     Args:
         digests: of the code that began and that ended the run; none if an earlier version did.
     """
-    if list(digests) == [present]:
+    if not is_stale(digests, present):
         return None
     made = " and ".join(digests) if digests else "an earlier version, which noted no digest"
-    return f"made by other code ({made}) than the present ({present}); to run it anew, remove it"
+    return f"made by other code ({made}) than the present ({present}); --rerun-stale runs it anew"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from prisam_p2p.arguments import EXPERIMENT, experiment_file
-from prisam_p2p.errors import CheckFailed
+from prisam_p2p.errors import CheckFailed, ConfigError
 from prisam_p2p.options import (
     given_settings,
     option_in,
@@ -50,6 +50,12 @@ RESULTS = Path("results")
     help="Run nothing; make tables and figures of the cells done in --out.",
 )
 @option_in(
+    "Experiment",
+    "--rerun-stale",
+    is_flag=True,
+    help="Run finished cells anew that other code made; those of this code stay.",
+)
+@option_in(
     "Experiment", "--keep-models", is_flag=True, help="Keep each cell's models and peer states."
 )
 @option_in(
@@ -68,6 +74,7 @@ def experiment(
     jobs: int | None,
     dry_run: bool,
     tables_only: bool,
+    rerun_stale: bool,
     keep_models: bool,
     no_cell_reports: bool,
     output: str,
@@ -97,8 +104,10 @@ def experiment(
     grid = load_grid(experiment_file(file))
     overrides = {name: _plain(value) for name, value in given_settings(given).items()}
     request = ExperimentRequest(
-        out or RESULTS / grid.name, overrides, only, jobs, keep_models, trust_code
+        out or RESULTS / grid.name, overrides, only, jobs, keep_models, trust_code, rerun_stale
     )
+    if tables_only and rerun_stale:
+        raise ConfigError("--rerun-stale", "", "on", "no --tables-only, which runs nothing")
     if dry_run:
         _print_forecast(forecast(grid, request), output)
         return
@@ -122,20 +131,25 @@ def _plain(value: object) -> Any:
     return str(value.resolve()) if isinstance(value, Path) else value
 
 
-def _print_forecast(cells: list[Any], output: str) -> None:
+def _print_forecast(found: Any, output: str) -> None:
+    from prisam_p2p.experiment.absent_data import told
     from prisam_p2p.experiment.progress import duration
 
+    cells = found.runs
     to_do = [cell for cell in cells if not cell.done]
     total_s = sum(cell.seconds for cell in to_do)
     if output == "json":
-        click.echo(json.dumps({"cells": [asdict(c) for c in cells], "left_s": total_s}, indent=1))
+        shown = {"cells": [asdict(c) for c in cells], "left_s": total_s, "absent": found.absent}
+        click.echo(json.dumps(shown, indent=1))
         return
     for cell in cells:
         took = (
             f"done in {duration(cell.seconds)}" if cell.done else f"about {duration(cell.seconds)}"
         )
-        click.echo(f"{cell.name}: {took}")
+        click.echo(f"{cell.name}: {took}{', made by other code' if cell.stale else ''}")
     click.echo(f"{len(to_do)} of {len(cells)} to do, about {duration(total_s)} one after another")
+    for dataset in found.absent:
+        click.echo(told(dataset))
 
 
 def _finish(finished: Any, out: Path, output: str, cell_reports: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.experiment.absent_data import is_absent
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.learn.datasets import Dataset
 from prisam_p2p.plan.planning import check_split, open_dataset, split_request
@@ -13,7 +14,11 @@ from prisam_p2p.plan.user_code import Naming, load_code, named_by, traits_of
 
 
 def check_data(
-    cells: Iterable[ResolvedCell], grid: Path, given: Collection[str], trust: bool
+    cells: Iterable[ResolvedCell],
+    grid: Path,
+    given: Collection[str],
+    trust: bool,
+    may_be_absent: bool = False,
 ) -> None:
     """Load each dataset once, and split it as each cell will.
 
@@ -21,6 +26,7 @@ def check_data(
         grid: the experiment's file.
         given: the settings that the user gave for all cells.
         trust: run the code that files name, too.
+        may_be_absent: pass over data sets of which the user has not said where they are.
 
     Raises:
         ConfigError: a file names code, without `trust`; data are missing or cannot be split so;
@@ -30,6 +36,8 @@ def check_data(
     seen = set()
     for each in cells:
         s, code = each.settings, load_code(each.settings, _naming(each, grid, given, trust))
+        if may_be_absent and is_absent(s):
+            continue
         source = (s.dataset, s.data_dir, s.download, s.image_size)
         split = (each.topology.peer_ids, split_request(s), s.seed)
         key = (source, split, traits_of(s, code).knows_groups)

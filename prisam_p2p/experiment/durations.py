@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from prisam_p2p.experiment.absent_data import is_absent, usual_step_ms
 from prisam_p2p.experiment.resolved_cell import ResolvedCell
 from prisam_p2p.plan.planning import prepare
 from prisam_p2p.plan.profile import DeviceProfile
-from prisam_p2p.plan.user_code import Naming, load_code
+from prisam_p2p.plan.user_code import Code, Naming, load_code
 from prisam_p2p.settings import RunSettings
 
 FORWARD_SHARE = 0.35
@@ -23,7 +24,7 @@ START_S = 4.0
 class Estimates:
     """Estimates the duration of cells by a training step, measured for each model and dataset.
 
-    Measuring also loads the data, which finds errors in a cell's input.
+    Measuring also loads the data, which finds errors in a cell's input, unless they are absent.
     """
 
     def __init__(self, cores: int) -> None:
@@ -40,11 +41,17 @@ class Estimates:
         same_step = (s.dataset, s.model, s.width, s.image_size, s.batch_size, s.device)
         if same_step not in self._steps_ms:
             code = load_code(s, Naming({}))  # `check_data` has seen that it is trusted
-            prepared = prepare(resolved.topology, s, code)
-            prepared.images.close()
-            self._steps_ms[same_step] = prepared.plan.host.reference_step_ms
+            self._steps_ms[same_step] = _step_ms(resolved, code)
         profiles = list(resolved.topology.profiles.values())
         return wall_s(s, profiles, self._steps_ms[same_step], self._cores)
+
+
+def _step_ms(resolved: ResolvedCell, code: Code) -> float:
+    if is_absent(resolved.settings):
+        return usual_step_ms(resolved.settings, code)
+    prepared = prepare(resolved.topology, resolved.settings, code)
+    prepared.images.close()
+    return prepared.plan.host.reference_step_ms
 
 
 def wall_s(

@@ -41,7 +41,7 @@ def values_of(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Ta
         for labels, each in grouped(found, by).items():
             *names, last = labels
             at = int(last) + 1 if over else last
-            numbers = [each.mean, each.sd, each.low, each.high, each.n]
+            numbers = [getattr(each, column) for column in STATISTICS]
             rows.append([measure, *map(str, [*names, at]), *numbers])
     columns = {"measure": "VARCHAR", **dict.fromkeys(by, "VARCHAR"), **STATISTICS}
     return Table(spec.name, columns, rows)

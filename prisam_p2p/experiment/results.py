@@ -36,11 +36,13 @@ class Written:
     Attributes:
         tables, figures: names of those that were written.
         empty: names of figures without values to show.
+        stale: names of the cells that other code than the present made.
     """
 
     tables: list[str]
     figures: list[str]
     empty: list[str]
+    stale: list[str]
 
 
 def write_results(
@@ -72,6 +74,7 @@ def write_results(
         [spec.name for spec in grid.tables] if results else [],
         [spec.name for spec in drawn],
         [spec.name for spec in grid.figures if spec not in drawn],
+        [result.folder.name for result in results if result.stale],
     )
 
 
@@ -118,7 +121,7 @@ def _heading(
     lines += [
         f"- {told}: {result.folder}"
         for result in results
-        if (told := other_code(CellFolder(result.folder).digests(), present_code()))
+        if (told := other_code(result.code, present_code()))
     ]
     lines += [f"- failed: {name}: {reason}" for name, reason in failed.items()]
     return "\n".join(lines) + "\n"

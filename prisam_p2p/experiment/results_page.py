@@ -18,6 +18,7 @@ from urllib.parse import quote
 from prisam_p2p.errors import ConfigError, Undecided
 from prisam_p2p.experiment.cell_folder import cell_folders
 from prisam_p2p.experiment.cell_reports import write_cell_reports
+from prisam_p2p.experiment.code_digest import is_stale, present_code
 from prisam_p2p.experiment.markdown_html import html_of, sections, table_html
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.page.plain import plain_page
@@ -135,8 +136,8 @@ def _cells(out: Path) -> str:
         return '<p class="empty">No cell has begun.</p>'
     records = [_json_of(cell.path / "cell.json") for cell in cells]
     axes = [*dict.fromkeys(axis for record in records for axis in _part(record, "labels"))]
-    titles = [*axes, *(head for head, _ in _SHOWN.values()), "ended", "its run"]
-    right = [*(False for _ in axes), *(True for _ in _SHOWN), False, False]
+    titles = [*axes, *(head for head, _ in _SHOWN.values()), "ended", "code", "its run"]
+    right = [*(False for _ in axes), *(True for _ in _SHOWN), False, False, False]
     links = [
         quote(str(cell.report.relative_to(out))) if cell.report.exists() else None for cell in cells
     ]
@@ -150,6 +151,7 @@ def _cells(out: Path) -> str:
                 *(str(labels.get(axis, "-")) for axis in axes),
                 *numbers,
                 _ended(_part(record, "ending").get("exit_code")),
+                _code(record),
                 "report" if link else command,
             ]
         )
@@ -167,6 +169,14 @@ def _ended(exit_code: object) -> str:
             return "done; some checks are undecided"
         case _:
             return f"failed, exit code {exit_code}"
+
+
+def _code(record: dict[str, Any]) -> str:
+    """Return the digests of the code that made a cell, and whether it is other code than now."""
+    noted = record.get("code_digests")
+    digests = [str(each) for each in noted] if isinstance(noted, list) else []
+    shown = " and ".join(digests) or "unknown"
+    return f"{shown} (stale)" if is_stale(digests, present_code()) else shown
 
 
 def _json_of(path: Path) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.experiment.absent_data import is_absent
 from prisam_p2p.experiment.cell_folder import CELLS, locked
 from prisam_p2p.experiment.cells import Cell, cells_of, is_tuned, trials_of
 from prisam_p2p.experiment.data_check import check_data
@@ -40,6 +41,7 @@ class ExperimentRequest:
         jobs: the most cells at a time; None = as many as cores and memory allow.
         keep_models: keep the models and peer states of finished runs.
         trust_code: run the code that the experiment or a topology names.
+        rerun_stale: run finished cells and tuning runs anew that other code made.
     """
 
     out: Path
@@ -48,6 +50,7 @@ class ExperimentRequest:
     jobs: int | None = None
     keep_models: bool = False
     trust_code: bool = False
+    rerun_stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,27 @@ class Forecast:
     """A cell before it is run.
 
     Attributes:
-        done: whether its run is finished already.
+        done: whether its run is finished already, and is to stay.
+        stale: whether other code than the present made the run that is there.
         seconds: its duration if it is done, else an estimate.
     """
 
     name: str
     done: bool
     seconds: float
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """An experiment before it is run.
+
+    Attributes:
+        absent: data sets that runs need, and of which the user has not said where they are.
+    """
+
+    runs: Sequence[Forecast]
+    absent: Sequence[str]
 
 
 def run_experiment(
@@ -97,7 +114,7 @@ def run_experiment(
         cells = _wanted(grid, request, tuned)
         untuned = {cell.name: _UNTUNED for cell in cells if not is_tuned(grid, cell, tuned)}
         ready = [cell for cell in cells if cell.name not in untuned]
-        outcome = runner.run(_jobs(ready, request.out / CELLS), "cells")
+        outcome = runner.run(_jobs(ready, request, CELLS), "cells")
         failed = {**trials.failed, **untuned, **outcome.failed}
         outcome = CellOutcomes(outcome.done, failed, outcome.interrupted)
         if outcome.interrupted:
@@ -109,10 +126,8 @@ def _to_do(grid: Grid, request: ExperimentRequest) -> Iterator[ResolvedCell]:
     """Yield the runs that are not done, as far as is known before tuning; resolve all cells."""
     tuned = choose(_tried(grid, request))
     cells = _wanted(grid, request, tuned)
-    trials = _jobs(
-        [t.cell for t in trials_of(grid, request.overrides, cells)], request.out / TUNING
-    )
-    jobs = _jobs(cells, request.out / CELLS)
+    trials = _jobs([t.cell for t in trials_of(grid, request.overrides, cells)], request, TUNING)
+    jobs = _jobs(cells, request, CELLS)
     yield from (job.resolved for job in trials if not job.done())
     for cell, job in zip(cells, jobs, strict=True):
         if not (is_tuned(grid, cell, tuned) and job.done()):
@@ -134,27 +149,31 @@ def tabulate(grid: Grid, request: ExperimentRequest) -> FinishedExperiment:
     return FinishedExperiment(0, CellOutcomes([], {}, False), written)
 
 
-def forecast(grid: Grid, request: ExperimentRequest) -> list[Forecast]:
+def forecast(grid: Grid, request: ExperimentRequest) -> DryRun:
     """Return all runs of the experiment, tuning first, with their estimated durations.
 
-    This loads the data and measures a training step of each model; it starts no run.
+    This loads the data, unless the user has not said where they are, and measures a training step
+    of each model; it starts no run.
 
     Raises:
         ConfigError: the input is wrong.
     """
-    # A dry run refuses the same input as a run.
-    check_data(_to_do(grid, request), grid.path, request.overrides, request.trust_code)
+    # A dry run refuses the same input as a run, but for data that are absent.
+    check_data(_to_do(grid, request), grid.path, request.overrides, request.trust_code, True)
     cells = _wanted(grid, request, choose(_tried(grid, request)))
     trials = [trial.cell for trial in trials_of(grid, request.overrides, cells)]
     estimates = Estimates(host_cores())
-    jobs = [*_jobs(trials, request.out / TUNING), *_jobs(cells, request.out / CELLS)]
-    return [_forecast(job, estimates) for job in jobs]
+    jobs = [*_jobs(trials, request, TUNING), *_jobs(cells, request, CELLS)]
+    runs = [_forecast(job, estimates) for job in jobs]
+    left = [job.resolved.settings for job, run in zip(jobs, runs, strict=True) if not run.done]
+    return DryRun(runs, sorted({s.dataset for s in left if is_absent(s)}))
 
 
 def _forecast(job: Job, estimates: Estimates) -> Forecast:
     done, ending = job.done(), job.folder.ending()
     known = ending.wall_s if done and ending else None
-    return Forecast(job.name, done, known or estimates.seconds(job.resolved))
+    seconds = known or estimates.seconds(job.resolved)
+    return Forecast(job.name, done, seconds, job.folder.stale())
 
 
 def _write(
@@ -162,7 +181,7 @@ def _write(
 ) -> Written:
     every = cells_of(grid, request.overrides, tuned)
     known = [cell for cell in every if is_tuned(grid, cell, tuned)]
-    results = _results(_jobs(known, request.out / CELLS))
+    results = _results(_jobs(known, replace(request, rerun_stale=False), CELLS))
     return write_results(grid, request.out, results, len(every), failed)
 
 
@@ -171,7 +190,7 @@ def _tune(grid: Grid, request: ExperimentRequest, runner: Runner) -> tuple[Tuned
     trials = trials_of(grid, request.overrides, _wanted(grid, request, {}))
     if not trials:
         return {}, CellOutcomes([], {}, False)
-    outcome = runner.run(_jobs([trial.cell for trial in trials], request.out / TUNING), "tuning")
+    outcome = runner.run(_jobs([trial.cell for trial in trials], request, TUNING), "tuning")
     tried = _tried(grid, request, outcome.failed)
     tuned = choose(tried)
     if not outcome.interrupted:
@@ -183,7 +202,7 @@ def _tune(grid: Grid, request: ExperimentRequest, runner: Runner) -> tuple[Tuned
 def _tried(grid: Grid, request: ExperimentRequest, failed: Collection[str] = ()) -> list[Tried]:
     """Return all finished trials, even of cells not asked for now, and those that `failed`."""
     trials = trials_of(grid, request.overrides, cells_of(grid, request.overrides, {}))
-    jobs = _jobs([trial.cell for trial in trials], request.out / TUNING)
+    jobs = _jobs([trial.cell for trial in trials], request, TUNING)
     return [
         Tried(trial, _validation(job) if job.done() else None)
         for trial, job in zip(trials, jobs, strict=True)
@@ -204,13 +223,19 @@ def _wanted(grid: Grid, request: ExperimentRequest, tuned: Tuned) -> list[Cell]:
     return wanted
 
 
-def _jobs(cells: Sequence[Cell], folder: Path) -> list[Job]:
-    return [job_of(resolve(cell), folder) for cell in cells]
+def _jobs(cells: Sequence[Cell], request: ExperimentRequest, folder: str) -> list[Job]:
+    return [job_of(resolve(cell), request.out / folder, request.rerun_stale) for cell in cells]
 
 
 def _results(jobs: Sequence[Job]) -> list[CellResult]:
     return [
-        CellResult(job.resolved.cell.labels, measured(job.folder.path), job.folder.path)
+        CellResult(
+            job.resolved.cell.labels,
+            measured(job.folder.path),
+            job.folder.path,
+            tuple(job.folder.digests()),
+            job.folder.stale(),
+        )
         for job in jobs
         if job.done()
     ]

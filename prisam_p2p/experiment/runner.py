@@ -25,10 +25,15 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Job:
-    """A cell and its folder."""
+    """A cell and its folder.
+
+    Attributes:
+        rerun_stale: a run that other code made counts for nothing, and is run anew.
+    """
 
     resolved: ResolvedCell
     folder: CellFolder
+    rerun_stale: bool = False
 
     @property
     def name(self) -> str:
@@ -37,7 +42,11 @@ class Job:
 
     def done(self) -> bool:
         """Tell whether its run is finished."""
-        return self.folder.state(self.resolved) is CellState.DONE
+        return not self.begins_anew() and self.folder.state(self.resolved) is CellState.DONE
+
+    def begins_anew(self) -> bool:
+        """Tell whether the run in the folder is to be removed, as other code made it."""
+        return self.rerun_stale and self.folder.stale()
 
 
 @dataclass
@@ -149,6 +158,8 @@ class Runner:
             if not may_start(needs, new, host_cores(), self._free_mib, self._jobs):
                 return
             job = waiting.pop(0)
+            if job.begins_anew():
+                job.folder.clear()
             self._was_alone = not self._running
             self._running.append(start(job.resolved, job.folder, self._lock))
 
@@ -217,6 +228,6 @@ def host_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def job_of(resolved: ResolvedCell, out: Path) -> Job:
+def job_of(resolved: ResolvedCell, out: Path, rerun_stale: bool = False) -> Job:
     """Return the job of a cell whose folder is in `out`."""
-    return Job(resolved, CellFolder(out / resolved.cell.name))
+    return Job(resolved, CellFolder(out / resolved.cell.name), rerun_stale)

@@ -23,19 +23,27 @@ Axes = Mapping[str, Sequence[Label]]
 
 @dataclass(frozen=True)
 class CellResult:
-    """The measures of one cell, and its folder."""
+    """The measures of one cell, and its folder.
+
+    Attributes:
+        code: digests of the code that made it.
+        stale: whether that is other code than the present.
+    """
 
     labels: Labels
     measured: Measurements
     folder: Path
+    code: tuple[str, ...] = ()
+    stale: bool = False
 
 
 @dataclass(frozen=True)
 class Point:
-    """The value of a measure for one seed."""
+    """The value of a measure for one seed; `stale`: other code than the present made it."""
 
     labels: Labels
     value: float | None
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Stat:
         sd: sample standard deviation; None for n = 1.
         low, high: the extremes.
         n: number of values.
+        stale: number of those that other code than the present made.
     """
 
     mean: float
@@ -53,6 +62,7 @@ class Stat:
     low: float
     high: float
     n: int
+    stale: int = 0
 
 
 def stat(values: Iterable[float | None]) -> Stat | None:
@@ -85,7 +95,7 @@ def points(
     for result in admitted:
         for labels in _everywhere(result.labels, output, axes):
             for more, values in _moments(result.measured, rounds):
-                found.append(Point({**labels, **more}, values.get(measure)))
+                found.append(Point({**labels, **more}, values.get(measure), result.stale))
     return found
 
 
@@ -95,7 +105,7 @@ def against(points_of: Sequence[Point], spec: TableSpec) -> list[Point]:
     A point without a reference has no value. The references themselves are left out.
     """
     reference = {
-        key_of({a: v for a, v in p.labels.items() if a not in spec.against}): p.value
+        key_of({a: v for a, v in p.labels.items() if a not in spec.against}): p
         for p in points_of
         if confined(p.labels, [*spec.against]) == spec.against
     }
@@ -104,19 +114,24 @@ def against(points_of: Sequence[Point], spec: TableSpec) -> list[Point]:
         if confined(point.labels, [*spec.against]) == spec.against:
             continue
         rest = {a: v for a, v in point.labels.items() if a not in spec.against}
-        found.append(
-            replace(point, value=_relation(point.value, reference.get(key_of(rest)), spec.relation))
-        )
+        other = reference.get(key_of(rest), Point({}, None))
+        value = _relation(point.value, other.value, spec.relation)
+        found.append(Point(point.labels, value, point.stale or other.stale))
     return found
 
 
 def grouped(points_of: Iterable[Point], by: Sequence[str]) -> dict[tuple[Label, ...], Stat]:
     """Return labels of the axes `by` -> statistics over all points that have these labels."""
-    groups: dict[tuple[Label, ...], list[float | None]] = {}
+    groups: dict[tuple[Label, ...], list[Point]] = {}
     for point in points_of:
-        groups.setdefault(tuple(point.labels[axis] for axis in by), []).append(point.value)
-    stats = {labels: stat(values) for labels, values in groups.items()}
-    return {labels: each for labels, each in stats.items() if each is not None}
+        groups.setdefault(tuple(point.labels[axis] for axis in by), []).append(point)
+    found = {}
+    for labels, group in groups.items():
+        each = stat(point.value for point in group)
+        if each is not None:
+            stale = sum(point.stale for point in group if point.value is not None)
+            found[labels] = replace(each, stale=stale)
+    return found
 
 
 def labels_along(axis: str, output: Output, axes: Axes, rounds: Sequence[int] = ()) -> list[Label]:

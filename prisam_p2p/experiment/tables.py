@@ -22,8 +22,18 @@ from prisam_p2p.report.database import write_parquet
 from prisam_p2p.report.output import as_text
 from prisam_p2p.report.run_tables import Table
 
-STATISTICS = {"mean": "DOUBLE", "sd": "DOUBLE", "low": "DOUBLE", "high": "DOUBLE", "n": "BIGINT"}
+STATISTICS = {
+    **dict.fromkeys(("mean", "sd", "low", "high"), "DOUBLE"),
+    **dict.fromkeys(("n", "stale"), "BIGINT"),
+}
 """The columns of `Stat` and their SQL types."""
+
+_CODE = {"code_digest": "VARCHAR", "stale": "BOOLEAN"}
+_STALE = "†"
+_EXPLAINED = (
+    f"{_STALE} Cells of other code than the present are in this mean; "
+    "`prisam experiment FILE --rerun-stale` runs them anew."
+)
 
 Stats = Mapping[str, Mapping[tuple[Label, ...], Stat]]
 """Measure -> labels of the table's axes -> statistics."""
@@ -42,7 +52,7 @@ def tidy(spec: TableSpec, stats: Stats) -> Table:
     """Return the statistics in tidy form: a row for each measure and combination of labels."""
     columns = {"measure": "VARCHAR", **dict.fromkeys(spec.axes, "VARCHAR"), **STATISTICS}
     rows = [
-        [measure, *map(str, labels), each.mean, each.sd, each.low, each.high, each.n]
+        [measure, *map(str, labels), *(getattr(each, column) for column in STATISTICS)]
         for measure, by_labels in stats.items()
         for labels, each in by_labels.items()
     ]
@@ -53,7 +63,8 @@ def markdown(spec: TableSpec, stats: Stats, axes: Axes) -> str:
     """Return the table as Markdown: mean ± sample standard deviation, and n if it varies."""
     counts = {each.n for by_labels in stats.values() for each in by_labels.values()}
     n = counts.pop() if len(counts) == 1 else None
-    lines = [f"### {spec.title}", "", _caption(spec, n)]
+    stale = any(each.stale for by_labels in stats.values() for each in by_labels.values())
+    lines = [f"### {spec.title}", "", _caption(spec, n) + (f" {_EXPLAINED}" if stale else "")]
     heads = [labels_along(axis, spec, axes, spec.rounds or ()) for axis in spec.rows]
     rows = list(itertools.product(*heads))
     if spec.columns is None:
@@ -85,13 +96,16 @@ def write_cells(results: Sequence[CellResult], axes: Axes, folder: Path) -> None
     names = dict.fromkeys(axes, "VARCHAR")
     by_round = {m: "DOUBLE" for m, measure in CATALOG.items() if measure.by_round}
     measures = dict.fromkeys((m for m in _at_the_end(results) if m not in axes), "DOUBLE")
-    ends = [[*_labels(r, axes), *(r.measured.values.get(m) for m in measures)] for r in results]
+    ends = [
+        [*_labels(r, axes), *(r.measured.values.get(m) for m in measures), *_code(r)]
+        for r in results
+    ]
     rounds = [
         [*_labels(r, axes), t, *(values.get(m) for m in by_round)]
         for r in results
         for t, values in r.measured.rounds.items()
     ]
-    _write_both(Table("cells", {**names, **measures}, ends), folder)
+    _write_both(Table("cells", {**names, **measures, **_CODE}, ends), folder)
     _write_both(Table("rounds", {**names, "round": "BIGINT", **by_round}, rounds), folder)
 
 
@@ -101,6 +115,10 @@ def _at_the_end(results: Sequence[CellResult]) -> list[str]:
 
 def _labels(result: CellResult, axes: Axes) -> list[str | None]:
     return [str(result.labels[a]) if a in result.labels else None for a in axes]
+
+
+def _code(result: CellResult) -> list[str | bool]:
+    return [" ".join(result.code), result.stale]
 
 
 def _write_both(table: Table, folder: Path) -> None:
@@ -136,7 +154,8 @@ def _cell(each: Stat | None, measure: str, spec: TableSpec, n: int | None) -> st
     text = f"{each.mean:{sign},.{decimals}f}"
     if each.sd is not None:
         text += f" ± {each.sd:,.{decimals}f}"
-    return text if n is not None else f"{text} ({each.n})"
+    text = text if n is not None else f"{text} ({each.n})"
+    return f"{text} {_STALE}" if each.stale else text
 
 
 def _grid(

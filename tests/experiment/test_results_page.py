@@ -55,17 +55,20 @@ def test_every_cell_is_listed_with_its_report_or_the_command_that_writes_it(out)
     text = write_results_page(out).read_text()
     first, second = re.findall(r"<tr>(<td>0</td>.*?)</tr>", text)
     assert re.findall("<td.*?>(.*?)</td>", first) == [
-        *("0", "a", "0.978", "-", "1,234.6", "7.2", "done"),
+        *("0", "a", "0.978", "-", "1,234.6", "7.2", "done", "unknown (stale)"),
         '<a href="cells/a/run/report.html">report</a>',
     ]
-    assert re.findall("<td.*?>(.*?)</td>", second)[-2:] == [
+    assert re.findall("<td.*?>(.*?)</td>", second)[-3:] == [
         "failed, exit code 4",
+        "unknown (stale)",
         "prisam report cells/b/run",
     ]
 
 
 def test_a_cell_that_a_stranger_wrote_is_shown_as_far_as_it_goes(out):
-    (out / "cells" / "a" / "cell.json").write_text('{"labels": 3, "ending": [1]}')
+    (out / "cells" / "a" / "cell.json").write_text(
+        '{"labels": 3, "ending": [1], "code_digests": 7}'
+    )
     (out / "cells" / "a" / "measures.json").write_text("[" * 100_000)
     text = write_results_page(out).read_text()
     assert "cut off" in text
@@ -86,7 +89,8 @@ def test_the_values_of_a_figure_over_bytes_are_the_accuracy_and_the_bytes_of_eve
         where={"split": "hard"},
     )
     table = values_of(spec, results(), AXES)
-    assert [*table.columns] == ["measure", "method", "round", "mean", "sd", "low", "high", "n"]
+    statistics = ["mean", "sd", "low", "high", "n", "stale"]
+    assert [*table.columns] == ["measure", "method", "round", *statistics]
     of = {tuple(row[:3]): row[3] for row in table.rows}
     assert of["accuracy_deployed", "PRISAM", "3"] == pytest.approx(0.65)
     assert of["sent_mib", "PRISAM", "1"] == 10.0

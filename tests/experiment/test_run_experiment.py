@@ -16,7 +16,12 @@ from prisam_p2p.experiment.grid_file import load_grid
 from prisam_p2p.experiment.measures import SCHEMA
 from prisam_p2p.experiment.progress import observer
 from prisam_p2p.experiment.resolved_cell import resolve
-from prisam_p2p.experiment.run_experiment import ExperimentRequest, run_experiment, tabulate
+from prisam_p2p.experiment.run_experiment import (
+    ExperimentRequest,
+    forecast,
+    run_experiment,
+    tabulate,
+)
 from prisam_p2p.shipped import TOPOLOGIES
 
 HOST = {
@@ -69,6 +74,52 @@ def test_tables_of_an_empty_folder_are_refused(tmp_path):
     assert (result.exit_code, result.output.count("\n")) == (2, 1)
     assert "a folder in which this experiment has run" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def made_by_other_code(folder):
+    """Note another digest in the folder of a cell."""
+    path = folder / "cell.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"code_digests": ["0" * 12]}))
+
+
+def test_rerun_stale_counts_only_finished_cells_of_this_code(tmp_path):
+    (tmp_path / "grid.toml").write_text(
+        GRID.replace("[tune.candidates]\nlearning_rate = [0.1, 0.2]", "")
+    )
+    grid, out = load_grid(tmp_path / "grid.toml"), tmp_path / "out"
+    for one in cells_of(grid, {}, {}):
+        done(one, out / "cells", 0.5)
+    made_by_other_code(out / "cells" / "seed-0_local")
+
+    def runs(**more):
+        found = forecast(grid, ExperimentRequest(out, {}, **more)).runs
+        return {run.name: (run.done, run.stale) for run in found}
+
+    kept, old = "seed-0_prisam", "seed-0_local"
+    assert runs() == {kept: (True, False), old: (True, True)}
+    assert runs(rerun_stale=True) == {kept: (True, False), old: (False, True)}
+    assert tabulate(grid, ExperimentRequest(out, {})).written.stale == [old]
+    assert "--rerun-stale" in (out / "results.md").read_text()
+
+
+def test_a_dry_run_without_the_data_says_times_and_how_to_get_them(tmp_path):
+    text = GRID.replace(f'topology = "{RING}"', f'topology = "{RING}"\n[run]\ndataset = "svhn"')
+    (tmp_path / "grid.toml").write_text(text)
+    arguments = ["experiment", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*arguments, "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "6 of 6 to do, about " in result.output
+    assert "the data of svhn were not looked at" in result.output
+    assert "--data-dir DIR --download" in result.output
+    result = CliRunner().invoke(main, [*arguments, "--dry-run", "--data-dir", str(tmp_path / "no")])
+    assert result.exit_code == 2  # where they are said to be, they must be
+    assert CliRunner().invoke(main, arguments).exit_code == 2
+
+
+def test_rerun_stale_is_refused_where_nothing_is_run(tmp_path):
+    result = CliRunner().invoke(main, ["experiment", "smoke", "--tables-only", "--rerun-stale"])
+    assert result.exit_code == 2
+    assert "no --tables-only" in result.output
 
 
 def test_a_cell_is_tuned_only_if_a_trial_for_it_succeeded(tmp_path):

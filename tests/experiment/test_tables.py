@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -61,6 +62,37 @@ def test_without_an_axis_of_columns_the_measures_are_the_columns(tmp_path):
     assert "| PRISAM | 30.0 ± 0.0 | 1.000 ± 0.000 |" in text
     assert "| local | 0.0 ± 0.0 | - |" in text
     assert "Only split: hard." in text
+
+
+def test_means_with_cells_of_other_code_are_marked(tmp_path):
+    assert "†" not in write_table(SPEC, results(), AXES, tmp_path)
+    old = [
+        replace(r, stale=(r.labels["seed"], r.labels["method"]) == (1, "local")) for r in results()
+    ]
+    text = write_table(SPEC, old, AXES, tmp_path)
+    assert "| hard | 0.650 ± 0.071 | 0.530 ± 0.042 † |" in text
+    assert "| easy | 0.920 ± 0.028 | 0.850 ± 0.000 † |" in text
+    assert "--rerun-stale" in text
+    with (tmp_path / "accuracy.csv").open() as file:
+        stale = {(row["split"], row["method"]): row["stale"] for row in csv.DictReader(file)}
+    assert stale["hard", "local"] == "1"
+    assert stale["hard", "PRISAM"] == "0"
+
+
+def test_a_difference_to_a_cell_of_other_code_is_marked(tmp_path):
+    old = [replace(r, stale=r.labels["method"] == "PRISAM") for r in results()]
+    spec = SPEC.model_copy(update={"against": {"method": "PRISAM"}})
+    text = write_table(spec, old, AXES, tmp_path)
+    assert "| hard | -0.120 ± 0.028 † |" in text
+
+
+def test_cells_tell_the_code_that_made_them(tmp_path):
+    first, *rest = results()
+    write_cells([replace(first, code=("aa", "bb"), stale=True), *rest], AXES, tmp_path)
+    with (tmp_path / "cells.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert (rows[0]["code_digest"], rows[0]["stale"].lower()) == ("aa bb", "true")
+    assert rows[1]["stale"].lower() == "false"
 
 
 def rows_of(query):

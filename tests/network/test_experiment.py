@@ -73,6 +73,21 @@ def test_smoke_goes_on_after_an_interrupt(tmp_path):
         files = [out / "figures" / f"{name}{e}" for e in (".png", ".pdf", ".svg", ".csv")]
         assert [file.name for file in files if not file.exists()] == []
     _check_pages(out, text, second)
+    _check_rerun(out, arguments, first, second)
+
+
+def _check_rerun(out, arguments, old, kept):
+    """Check that --rerun-stale runs the cell again that other code made, and no other."""
+    record = json.loads((old / "cell.json").read_text())
+    present = record["code_digests"]
+    (old / "cell.json").write_text(json.dumps(record | {"code_digests": ["0" * 12]}))
+    kept_at = (kept / "cell.json").stat().st_mtime_ns
+    code, text = prisam(*arguments, "--rerun-stale")
+    assert code == 0, text
+    again = json.loads((old / "cell.json").read_text())
+    assert (again["code_digests"], again["ending"]["exit_code"]) == (present, 0)
+    assert (kept / "cell.json").stat().st_mtime_ns == kept_at
+    assert "made by other code" not in (out / "results.md").read_text()
 
 
 def _check_pages(out, told, cell):
