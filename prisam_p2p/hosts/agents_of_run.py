@@ -224,6 +224,10 @@ class AgentsOfRun:
                 raise HostGone(error.child, error.reason) from None
         return self.address(peer), public
 
+    def go_on_without(self, peers: Iterable[str]) -> None:
+        """Keep states of other peers for none of these, which are gone for good."""
+        self._files.go_on_without(peers)
+
     def know_router(self, address: str, port: int) -> None:
         """Tell all hosts where a peer listens: the kernel's figures of its connections count."""
         self._tell_all(messages.RoutersKnown((f"{address}:{port}",)))

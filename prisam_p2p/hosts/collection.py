@@ -45,6 +45,10 @@ class CollectedFiles:
         self._peers[host].update(peers)
         self._states.expect(self._peers[host])
 
+    def go_on_without(self, peers: Iterable[str]) -> None:
+        """Keep states of other peers for none of these, which are gone for good."""
+        self._states.go_on_without(peers)
+
     def take_in(self, host: str, part: FileAppended | FileFromHost, data: bytes) -> None:
         """Write a part of a file.
 

@@ -53,6 +53,9 @@ class HostedEngine(Protocol):
             HostGone: the host is lost, too.
         """
 
+    def go_on_without(self, peers: Iterable[str]) -> None:
+        """Keep states of other peers for none of these, which are gone for good."""
+
 
 @dataclass
 class _Lost:
@@ -144,6 +147,13 @@ class LostHosts:
         """Tell whether a peer whose host was lost will start again elsewhere."""
         failed = any(peer == start[0] for start in self._failed)
         return failed or any(peer in each.waiting for each in self._open)
+
+    def go_on_without(self, peers: Iterable[str]) -> None:
+        """Have a resumed run not begin where one of these peers was lost, which come back no more.
+
+        Peers of an earlier call count again.
+        """
+        self._engine.go_on_without(peers)
 
     def why_lost(self, host: str) -> str:
         """Return in words why a host is lost."""

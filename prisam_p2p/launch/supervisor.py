@@ -420,6 +420,9 @@ class Supervisor:
             now_s = time.monotonic()
             for peer in self._hosts.look(now_s, may_restart=self._phase == "running"):
                 self._injector.on_exit(peer, -signal.SIGKILL, now_s)
+            if self._phase == "running":  # later all are: they end
+                fallen = [process.peer for process in self._processes.fallen]
+                self._hosts.go_on_without({*self._past.over, *filter(self._is_gone, fallen)})
 
     def _on_restart_elsewhere(self, peer: str) -> None:
         self._injector.on_restart(peer, time.monotonic())

@@ -2,7 +2,9 @@
 
 Peers of different hosts are collected at different moments, and a launcher can be killed at any:
 what it has by then must hold a round of which every peer has a state, for the resumed run to begin
-with. So no state goes before all peers have one of a later round in common.
+with. So no state goes before all peers have one of a later round in common. Peers that are gone for
+good do not count: the others' states would wait for them to the end, and a resumed run would begin
+where they were lost.
 """
 
 from __future__ import annotations
@@ -42,12 +44,20 @@ class CollectedStates:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._rounds: dict[str, set[int]] = {}
+        self._gone: set[str] = set()
 
     def expect(self, peers: Iterable[str]) -> None:
         """Count with states of these peers from now on."""
         for peer in peers:
             if peer not in self._rounds:
                 self._rounds[peer] = set(kept_states(self._folder / f"{peer}.safetensors"))
+
+    def go_on_without(self, peers: Iterable[str]) -> None:
+        """Keep states of the others for no peer of these, which are gone for good; for all others.
+
+        Those that these peers have stay, and some may still be on their way.
+        """
+        self._gone = {*peers}
 
     def place(self, arrived: Path, path: Path) -> None:
         """Put a state that came in its place, and drop those that nobody needs any more.
@@ -68,7 +78,8 @@ class CollectedStates:
         arrange_states(last, {**there, own: arrived})
         peer = last.name.partition(".")[0]
         self._rounds[peer] = {*there, own}
-        self._drop(last, common_round(self._rounds.values()))
+        there_are = [t for each, t in self._rounds.items() if each not in self._gone]
+        self._drop(last, 0 if peer in self._gone else common_round(there_are))
         self._rounds[peer] = set(kept_states(last))
 
     def _drop(self, last: Path, since: int) -> None:

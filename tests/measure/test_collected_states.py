@@ -100,6 +100,29 @@ def test_what_an_earlier_launcher_had_counts(tmp_path):
     assert launcher.arrive("b", 3) == [3]
 
 
+def test_a_peer_that_is_gone_for_good_holds_no_states_of_the_others(tmp_path):
+    launcher = Collected(tmp_path, "a", "b", "c")
+    for peer in "abc":
+        launcher.arrive(peer, 1)
+    for t in range(2, 50):
+        for peer in "ab":
+            launcher.arrive(peer, t)
+    assert launcher.rounds("a")[0] == 1
+    launcher.states.go_on_without(["c"])
+    for peer in "ab":
+        launcher.arrive(peer, 50)
+    assert launcher.rounds("b") == [50]
+    assert launcher.arrive("c", 2) == [1, 2]  # it was on its way, and is the last that c has
+    kept = {peer: launcher.rounds(peer) for peer in "abc"}
+    assert first_rounds(kept, 1000) == {"a": 50, "b": 50, "c": 50}
+    launcher.states.go_on_without([])  # it has come back after all, and is a round behind
+    assert launcher.arrive("c", 49) == [1, 2, 49]
+    for t in (51, 52):
+        for peer in "ab":
+            launcher.arrive(peer, t)
+    assert launcher.rounds("b") == [50, 51, 52]
+
+
 def test_what_is_no_state_is_not_put_in_its_place(tmp_path):
     launcher = Collected(tmp_path, "a")
     launcher.arrive("a", 1)

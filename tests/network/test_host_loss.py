@@ -24,6 +24,7 @@ from launching import (
     wait_for,
 )
 
+from prisam_p2p.measure.state import kept_states
 from prisam_p2p.report.joined_connections import JoinedConnection
 from prisam_p2p.report.ledger import make_ledger
 from prisam_p2p.report.run_folder import RunFolder
@@ -99,6 +100,10 @@ class Course:
         self.launcher.send_signal(signal.SIGINT)
         assert self.ends()[0] == 130
 
+    def kept(self, peer: str) -> set[int]:
+        """Return the rounds that the launcher has states of a peer for."""
+        return {*kept_states(self.run / "state" / f"{peer}.safetensors")}
+
     def states(self) -> dict[str, str]:
         return self.noted("run_ended")[-1]["states"]
 
@@ -135,6 +140,8 @@ def test_run_goes_on_without_the_peers_of_a_host_whose_agent_is_killed(course_of
     checks = {x["check"]: x["verdict"] for x in json.loads(told)["checks"]}
     assert checks["no stale snapshot"] == "true"
     assert checks["final states"] == "false"
+    of_lost = {0}.union(*map(course.kept, LOST))
+    assert min(map(min, map(course.kept, STAYING))) > max(of_lost)  # a resumed run begins later
 
 
 def test_peers_of_a_lost_host_start_again_elsewhere_and_take_part(course_of):
