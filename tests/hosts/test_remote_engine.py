@@ -65,12 +65,11 @@ class _Run:
     def until(self, done: Callable[[], object]) -> None:
         """Let agents and engine do what is due until `done`."""
         deadline = time.monotonic() + _DEADLINE_S
-        exits = list[ProcessExit]()
+        self.exits = list[ProcessExit]()
         while not done():
             assert time.monotonic() < deadline, "not done in time"
             self.hosts.turn()
-            exits += self.engine.exits()
-        self.exits = exits
+            self.exits += self.engine.exits()
 
 
 def _begin(host: str, cores: int) -> messages.BeginRun:
@@ -152,15 +151,15 @@ def test_a_control_line_carries_bytes_both_ways_and_ends_after_the_last(run):
     agent.report(messages.LineBytes(process.number), b"ort 2\n")
     agent.report(messages.LineClosed(process.number))
     agent.report(messages.ProcessExited(process.number, -9))
-    heard = list[bytes]()
+    heard, ends = list[bytes](), list[bool]()
 
     def is_over() -> bool:
-        while process.line.waiting():
+        while not ends and process.line.waiting():
             lines = process.line.receive_lines()
+            heard.extend(lines or ())
             if lines is None:
-                return True
-            heard.extend(lines)
-        return False
+                ends.append(True)
+        return bool(ends and run.exits)
 
     run.until(is_over)
     assert heard == [b"report 1", b"report 2"]
