@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from prisam_p2p.control.codec import decode_report, encode
 from prisam_p2p.control.messages import (
@@ -248,11 +248,10 @@ class _PeerProbe:
 def _cost(plan: Plan, probe: _PeerProbe) -> PeerCost:
     """Return the cost, of what was seen and of the journal that the probe left."""
     spec, observed = probe.spec, probe.observed
-    records = list(read_journal(spec.journal_path))
-    trained = [each for each in records if each["record"] == "trained"]
-    if len(trained) < ROUNDS or len(observed.at_rounds) <= ROUNDS or not trained[-1]["steps"]:
+    rounds = _trainings(read_journal(spec.journal_path))
+    steps_s = [_step_s(each) for each in rounds]
+    if len(rounds) < ROUNDS or len(observed.at_rounds) <= ROUNDS or not steps_s[-1]:
         raise ProbeFailed("the probe ended without having trained")
-    dense_s, slim_s = (each["cpu_s"] / max(1, each["steps"]) for each in trained)
     last_round_s = observed.at_rounds[-1] - observed.at_rounds[-2]
     planned = plan.peers[spec.peer_id]
     return PeerCost(
@@ -264,7 +263,25 @@ def _cost(plan: Plan, probe: _PeerProbe) -> PeerCost:
         peak_bytes=observed.peak_bytes,
         page_table_bytes=observed.page_table_bytes,
         start_s=observed.at_rounds[0],
-        step_s=slim_s,
-        dense_step_s=dense_s,
-        round_s=max(0.0, last_round_s - trained[-1]["cpu_s"]),
+        step_s=steps_s[-1],
+        dense_step_s=steps_s[0],
+        round_s=max(0.0, last_round_s - sum(each["cpu_s"] for each in rounds[-1])),
     )
+
+
+def _trainings(records: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Return the records of training in each round; fine-tuning after the last is left out."""
+    rounds: list[list[Mapping[str, Any]]] = [[]]
+    for each in records:
+        if each["record"] in ("trained", "probed"):
+            rounds[-1].append(each)
+        elif each["record"] == "resources":  # the round has ended
+            rounds.append([])
+    return rounds[:-1]
+
+
+def _step_s(trainings: Sequence[Mapping[str, Any]]) -> float:
+    """Return the CPU time of a step, over a round's trainings but for those of W0; 0 = none."""
+    own = [each for each in trainings if each["record"] == "trained"]
+    steps = sum(each["steps"] for each in own)
+    return sum(each["cpu_s"] for each in own) / steps if steps else 0.0

@@ -50,7 +50,10 @@ def test_a_probe_that_pulls_from_all_it_hears_hears_few():
     assert len(neighbors_of_a_probe(gossip, "p00")) == donors_of_a_probe(gossip, "p00") == 8
 
 
-@pytest.mark.parametrize("algorithm", ["prisam", "local", "d-psgd", "dis-pfl-erk"])
+@pytest.mark.parametrize(
+    "algorithm",
+    ["prisam", "local", "d-psgd", "dis-pfl-erk", "fedavg-ft", "fedrep", "ditto", "ifca"],
+)
 def test_a_probe_measures_what_a_peer_takes(tmp_path, algorithm):
     with prepared_with(tmp_path, algorithm=algorithm) as prepared:
         costs = measure_peers(prepared, prepared.plan, ("p00", "p05"))
