@@ -106,7 +106,7 @@ def data_in_time(
     Raises:
         ConfigError: there are no test images of a group's classes.
     """
-    dealer = _Dealer(split, pools, rng)
+    dealer = Dealer(split, pools, rng)
     of_peers: dict[str, list[Drift]] = defaultdict(list)
     for drift in drifts:
         of_peers[drift.peer].append(drift)
@@ -175,8 +175,12 @@ class _PeerCourse:
             self.changes.append(DataFrom(t, data, fault))
 
 
-class _Dealer:
-    """Deals images of a group to one peer after the other."""
+class Dealer:
+    """Deals images of a group to one peer after the other.
+
+    Args:
+        split: peer -> the images that were dealt before; all peers have a group.
+    """
 
     def __init__(
         self, split: Mapping[str, PeerData], pools: Pools, rng: np.random.Generator
@@ -191,7 +195,11 @@ class _Dealer:
         self._test_pools = [np.flatnonzero(pools.test_labels == c) for c in range(pools.n_classes)]
 
     def deal(self, had: PeerData, to: int | Literal["next"]) -> PeerData:
-        """Return images of group `to`, as many as there are in `had`."""
+        """Return images of group `to`, as many as there are in `had`.
+
+        Raises:
+            ConfigError: there are no test images of the group's classes.
+        """
         groups = sorted(self._members)
         if to == NEXT:
             assert had.group is not None

@@ -1,4 +1,4 @@
-"""drift: peers take data of another data group, all at once, step by step, or again and again."""
+"""drift: peers take data of another data group. replace: other devices take their places."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ def _group_or_next(value: object) -> object:
     raise Misfit("", value, _TO)
 
 
-class DriftFault(OnPeers):
-    """The peer trains on, validates on and is tested on images of another data group.
+def _group_same_or_next(value: object) -> object:
+    try:
+        return value if value == "same" else _group_or_next(value)
+    except Misfit:
+        raise Misfit("", value, 'the number of a data group, "same" or "next"') from None
 
-    Rounds are known before the run, so that the same plan gives the same images again.
 
-    Attributes:
-        to: the group; "next" is the one after the peer's, and after the last one the first.
-        over_rounds: the images are replaced in as many steps, one a round; back they go at once.
-    """
+class _OfRound(OnPeers):
+    """It begins with a round that is known before the run: the same plan gives the same images."""
 
-    to: Annotated[int | Literal["next"], BeforeValidator(_group_or_next)]
-    over_rounds: int = Field(1, ge=1)
     FOR_GOOD = True
 
     @model_validator(mode="after")
@@ -42,6 +40,25 @@ class DriftFault(OnPeers):
         return self
 
     @model_validator(mode="after")
+    def _is_the_same_anywhere(self) -> Self:
+        if self.peers.host is not None:
+            right = "no host: what data a peer has does not depend on where it lives"
+            raise Misfit("peers.host", Told("a host"), right)
+        return self
+
+
+class DriftFault(_OfRound):
+    """The peer trains on, validates on and is tested on images of another data group.
+
+    Attributes:
+        to: the group; "next" is the one after the peer's, and after the last one the first.
+        over_rounds: the images are replaced in as many steps, one a round; back they go at once.
+    """
+
+    to: Annotated[int | Literal["next"], BeforeValidator(_group_or_next)]
+    over_rounds: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
     def _heals_by_rounds(self) -> Self:
         if self.ending.after_s is not None:
             right = "{ rounds = .. }, or none: data change with a round"
@@ -52,9 +69,18 @@ class DriftFault(OnPeers):
             raise Misfit("heal.rounds", rounds, right)
         return self
 
+
+class ReplaceFault(_OfRound):
+    """The device leaves for good, and a new one with images of its own takes its place.
+
+    Attributes:
+        to: the new device's data group; "same" is that of the one that leaves.
+    """
+
+    to: Annotated[int | Literal["same", "next"], BeforeValidator(_group_same_or_next)] = "same"
+
     @model_validator(mode="after")
-    def _is_the_same_anywhere(self) -> Self:
-        if self.peers.host is not None:
-            right = "no host: what data a peer has does not depend on where it lives"
-            raise Misfit("peers.host", Told("a host"), right)
+    def _is_for_good(self) -> Self:
+        if self.heal is not None:
+            raise Misfit("heal", Told("a table"), "none: a device that left does not come back")
         return self
