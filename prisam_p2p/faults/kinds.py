@@ -40,6 +40,8 @@ class FaultKind:
         link_effect: its effect on its links; None = it is not applied to links.
         changes_data: its peers have other data, and maybe another data group, until the heal. Their
             specs say so, whether they are up or down.
+        replaces: its peers are new devices that take the places of others, which leave by an
+            occurrence of their own.
         cuts_links: no packet passes its links until the heal.
         needs_victim: missing evidence is inconclusive: there may have been nothing to hit, such as
             a message.
@@ -56,6 +58,7 @@ class FaultKind:
     attack: Attack | None = None
     link_effect: LinkEffect | None = None
     changes_data: bool = False
+    replaces: bool = False
     cuts_links: bool = False
     needs_victim: bool = False
     unproven: str = "no evidence that it bit at "
@@ -134,6 +137,13 @@ KINDS: dict[str, FaultKind] = {
         changes_data=True,
         needs_victim=True,
         unproven="it trained on no other images: ",
+    ),
+    "replace": FaultKind(
+        data_faults.ReplaceFault,
+        f"{_ACTS}.data:TakePlace",
+        starts_absent=True,
+        replaces=True,
+        unproven="it did not train on images of its own: ",
     ),
     "cut": _of_links(link_faults.CutFault, link_faults.cut_effect, cuts_links=True),
     "flap": _of_links(link_faults.FlapFault, link_faults.flap_effect),

@@ -13,6 +13,8 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.plan.link_properties import Link, LinkState
 from prisam_p2p.plan.topology import Topology
 
+To = int | Literal["same", "next"]
+"""The data group of a newcomer; "same" is that of the device that leaves."""
 LONGEST_ID = 32
 """Characters that the id of a peer may have (`PEER_ID`)."""
 
@@ -31,7 +33,7 @@ class Turnover:
     fault: str
     round: int
     places: tuple[str, ...]
-    to: int | Literal["same", "next"]
+    to: To
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Replacement:
     place: str
     leaves: str
     comes: str
-    to: int | Literal["same", "next"]
+    to: To
 
 
 def replacements(asked: Sequence[Turnover], where: str, peers: Sequence[str]) -> list[Replacement]:

@@ -34,13 +34,14 @@ ATTACKS = {
     [
         ("takes_down", {"kill", "term", "leave", "restart", "pause", "host-down"}),
         ("ends_process", {"kill", "term", "leave", "restart", "host-down"}),
-        ("starts_absent", {"join"}),
-        ("starts_process", {"join", *ATTACKS}),
+        ("starts_absent", {"join", "replace"}),
+        ("starts_process", {"join", "replace", *ATTACKS}),
         ("is_attack", ATTACKS),
         ("on_links", ON_LINKS),
         ("cuts_links", {"cut", "partition", "isolate", "host-cut"}),
         ("all_or_none", {"host-down"}),
         ("changes_data", {"drift"}),
+        ("replaces", {"replace"}),
         ("needs_victim", {"pause", "memory", "full-disk", "drift", *ON_LINKS, *ON_MESSAGES}),
     ],
 )

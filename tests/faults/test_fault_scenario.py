@@ -38,7 +38,7 @@ def test_a_scenario_is_named_after_its_file(tmp_path):
 
 
 def test_every_kind_of_the_six_families_is_known():
-    known = {*PROCESS, *LINK, *TAMPERING, "delay", *PROTOCOL, "full-disk", "drift", *HOSTS}
+    known = {*PROCESS, *LINK, *TAMPERING, "delay", *PROTOCOL, "full-disk", "drift", "replace", *HOSTS}
     assert KINDS.keys() == known
 
 
@@ -83,7 +83,7 @@ def test_ends_joins_and_attacks_are_for_good_and_the_rest_for_a_round(kind):
         **dict.fromkeys(HOSTS, 'hosts = "h2"'), "drift": ALL + '\nto = "next"',
     }  # fmt: skip
     ending = one(needs.get(kind, ALL), kind=kind).ending
-    lasting = ("kill", "term", "leave", "join", "host-down", "drift")
+    lasting = ("kill", "term", "leave", "join", "host-down", "drift", "replace")
     for_good = kind in PROTOCOL or kind in lasting
     assert (ending.never, ending.rounds) == ((True, None) if for_good else (None, 1))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from prisam_p2p.faults.compiler.draft import Draft, draft
 from prisam_p2p.faults.compiler.guard import Fit, fit
@@ -12,6 +13,10 @@ from prisam_p2p.faults.compiler.targets import Targets
 from prisam_p2p.faults.fault_plan import AtRound, FaultPlan, Occurrence
 from prisam_p2p.faults.scenario.fault import Fault
 from prisam_p2p.faults.scenario.scenario import Scenario
+from prisam_p2p.plan.replacements import Replacement, To, Turnover, replacements
+
+LEAVING = "-leaves"
+"""Added to the id of a fault that replaces devices: the fault by which the old ones leave."""
 
 
 def compile_plan(scenario: Scenario, targets: Targets, rounds: int, seed: int) -> FaultPlan:
@@ -25,14 +30,51 @@ def compile_plan(scenario: Scenario, targets: Targets, rounds: int, seed: int) -
     by_id = _drafts(scenario, targets, rounds, seed)
     drafts = [each for fault in scenario.faults for each in by_id[fault.id]]
     fits = fit(drafts, limit)
+    pairs = [*zip(drafts, fits, strict=True)]
+    changes = _replacements(pairs, targets, f"scenario {scenario.name}")
     return FaultPlan(
         scenario=scenario.name,
         seed=seed,
         rounds=rounds,
-        peers=list(targets.peers),
+        peers=sorted([*targets.peers, *(each.comes for each in changes)]),
         most_down=limit,
-        occurrences=[_occurrence(d, f) for d, f in zip(drafts, fits, strict=True)],
+        occurrences=[each for d, f in pairs for each in _occurrences(d, f, changes)],
     )
+
+
+def _replacements(
+    pairs: Sequence[tuple[Draft, Fit]], targets: Targets, where: str
+) -> list[Replacement]:
+    """Return whose place is taken by whom, and when."""
+    asked = []
+    for draft, fitting in pairs:
+        if draft.traits.replaces:
+            assert isinstance(draft.trigger, AtRound), "checked when the scenario was read"
+            id_, to = f"{draft.fault.id}#{draft.occurrence}", draft.parameters["to"]
+            asked.append(Turnover(id_, draft.trigger.round, fitting.peers, cast(To, to)))
+    return replacements(asked, where, targets.peers)
+
+
+def _occurrences(draft: Draft, fit: Fit, changes: Sequence[Replacement]) -> list[Occurrence]:
+    """Return the occurrence of a draft; where places change hands, those leave first who did."""
+    found = _occurrence(draft, fit)
+    if not draft.traits.replaces:
+        return [found]
+    own = [each for each in changes if each.fault == found.id]
+    comes = found.model_copy(update={"peers": sorted(each.comes for each in own)})
+    fault = f"{draft.fault.id}{LEAVING}"
+    leaves = Occurrence(
+        id=f"{fault}#{draft.occurrence}",
+        fault=fault,
+        occurrence=draft.occurrence,
+        kind="leave",
+        peers=sorted(each.leaves for each in own),
+        links=[],
+        trigger=draft.trigger,
+        heal=draft.heal,
+        parameters={"from": "state"},
+    )
+    return [leaves, comes]
 
 
 def _drafts(scenario: Scenario, targets: Targets, rounds: int, seed: int) -> dict[str, list[Draft]]:

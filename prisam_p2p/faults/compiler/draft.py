@@ -26,7 +26,7 @@ from prisam_p2p.faults.fault_plan import (
     Trigger,
 )
 from prisam_p2p.faults.kinds import KINDS, FaultKind
-from prisam_p2p.faults.scenario.data_faults import DriftFault
+from prisam_p2p.faults.scenario.data_faults import DriftFault, ReplaceFault
 from prisam_p2p.faults.scenario.fault import Fault, OnLinks, OnPeers
 from prisam_p2p.faults.scenario.host_faults import HostCutFault, OnHosts
 from prisam_p2p.faults.scenario.link_faults import CutFault, PartitionFault
@@ -69,6 +69,8 @@ def draft(
     parameters = fault.parameters()
     if isinstance(fault, OnPeers):
         at = KeyPath(path.where, f"{path.key}.peers")
+        if isinstance(fault, ReplaceFault):
+            _check_groups(fault, targets, path)
         there = _unable_to_drift(fault, targets, path) if isinstance(fault, DriftFault) else ()
         peers = draw_peers(fault.peers, targets, generator, at, there)
         links = links_of(peers, targets) if KINDS[fault.kind].on_links else ()
@@ -101,18 +103,24 @@ def _unable_to_drift(fault: DriftFault, targets: Targets, path: KeyPath) -> tupl
     Raises:
         ConfigError: the data have no groups, or not this one, or `ids` names such a peer.
     """
-    groups = sorted(set(targets.data_groups.values()))
-    if len(groups) < 2:
-        right = "data in two groups or more, such as with --split cluster-pathological"
-        raise path.error("kind", fault.kind, right)
+    _check_groups(fault, targets, path)
     if fault.to == "next":
         return ()
-    if fault.to not in groups:
-        raise path.error("to", fault.to, f'one of {", ".join(map(str, groups))}, or "next"')
     there = tuple(peer for peer, group in targets.data_groups.items() if group == fault.to)
     if wrong := sorted({*there} & {*(fault.peers.ids or ())}):
         raise path.error("peers", wrong[0], f"a peer that is not of data group {fault.to} already")
     return there
+
+
+def _check_groups(fault: DriftFault | ReplaceFault, targets: Targets, path: KeyPath) -> None:
+    """Raise ConfigError where the data have no groups, or not the one that a fault names."""
+    groups = sorted(set(targets.data_groups.values()))
+    if len(groups) < 2:
+        right = "data in two groups or more, such as with --split cluster-pathological"
+        raise path.error("kind", fault.kind, right)
+    if isinstance(fault.to, int) and fault.to not in groups:
+        words = '"next"' if isinstance(fault, DriftFault) else '"same" or "next"'
+        raise path.error("to", fault.to, f"one of {', '.join(map(str, groups))}, or {words}")
 
 
 def _heal(fault: Fault, trigger: Trigger) -> HealAt:

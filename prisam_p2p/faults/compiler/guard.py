@@ -33,6 +33,11 @@ class _DownTimes:
     """The peers that are down, from a moment until another one, which is excluded."""
 
     spans: list[tuple[str, Moment, Moment]] = field(default_factory=list)
+    replaced: list[tuple[str, Moment]] = field(default_factory=list)
+
+    def gone(self, moment: Moment) -> set[str]:
+        """Return the peers that have left for good; others have their places, so none is lost."""
+        return {peer for peer, since in self.replaced if since <= moment}
 
     def at(self, moment: Moment) -> set[str]:
         return {peer for peer, since, until in self.spans if since <= moment < until}
@@ -62,7 +67,12 @@ def _fit_one(draft: Draft, downs: _DownTimes, limit: int) -> Fit:
         return Fit(tuple(sorted(draft.peers)))
     since = _since(draft)
     down = downs.at(since)
-    up = [peer for peer in draft.peers if peer not in down]
+    if draft.traits.replaces:
+        kept = [peer for peer in draft.peers if peer not in down]
+        downs.replaced.extend((peer, since) for peer in kept)
+        return Fit(tuple(sorted(kept)), len(draft.peers) - len(kept))
+    unable = down | downs.gone(since)
+    up = [peer for peer in draft.peers if peer not in unable]
     kept = up
     if _takes_down(draft):
         room = max(0, limit - len(down))
@@ -75,7 +85,7 @@ def _fit_one(draft: Draft, downs: _DownTimes, limit: int) -> Fit:
 
 def _since(draft: Draft) -> Moment:
     """Return when its peers go down: END if unknown, START for peers that are absent until then."""
-    if draft.traits.starts_absent:
+    if draft.traits.starts_absent and not draft.traits.replaces:
         return START
     return _trigger(draft)
 
