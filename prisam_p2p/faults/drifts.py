@@ -1,4 +1,4 @@
-"""How the data of peers change in a run: the drifts of its scenario, or of an earlier fault plan.
+"""How data change in a run: drifts and replacements of its scenario, or of an earlier fault plan.
 
 They are known before the data are dealt, which is before the other faults are compiled: neither
 hosts nor other faults have a say in them.
@@ -18,7 +18,9 @@ from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.faults.scenario.scenario import load_scenario
 from prisam_p2p.learn.data_in_time import NEXT, Drift
 from prisam_p2p.plan.plan import Plan
+from prisam_p2p.plan.replacements import Replacement
 from prisam_p2p.plan.topology import Topology
+from prisam_p2p.settings import EngineName
 
 
 def drifts_in(path: Path | None, topology: Topology, plan: Plan) -> list[Drift]:
@@ -64,3 +66,49 @@ def drifts_of(plan: FaultPlan) -> list[Drift]:
         start, steps = each.trigger.round, (asked["to"], asked["over_rounds"])
         found += [Drift(each.id, p, start, *steps, until) for p in each.peers]
     return found
+
+
+def replacements_in(path: Path | None, topology: Topology, plan: Plan) -> list[Replacement]:
+    """Return whose place is taken by whom, by a scenario (.toml) or a fault plan (.json).
+
+    Raises:
+        ConfigError: the file is neither, or does not fit the run.
+    """
+    if path is None:
+        return []
+    if path.suffix == ".json":
+        found = replacements_of(read_fault_plan(path))
+    else:
+        scenario = load_scenario(path)
+        if not any(KINDS[fault.kind].replaces for fault in scenario.faults):
+            return []
+        targets = targets_of(topology, plan.data_groups().groups_at(0))
+        settings = plan.settings
+        found = replacements_of(compile_plan(scenario, targets, settings.rounds, settings.seed))
+    if found and plan.settings.on is not EngineName.NONE:
+        right = "no --on: the places of devices change hands on the launcher's host only"
+        raise ConfigError(str(path), "kind", "replace", right)
+    known = {*topology.peer_ids, *(each.comes for each in found)}
+    for each in found:
+        if each.leaves not in known:
+            right = "faults of a run of this network: it has no such peer"
+            raise ConfigError(str(path), each.fault, each.leaves, right)
+    return found
+
+
+def replacements_of(plan: FaultPlan) -> list[Replacement]:
+    """Return whose place is taken by whom, by round ascending.
+
+    The id of a newcomer tells it: p07-2 takes the place of p07-1, and p07-1 that of p07.
+    """
+    found = []
+    for each in plan.occurrences:
+        if not each.traits.replaces:
+            continue
+        assert isinstance(each.trigger, AtRound), "checked when the plan was read"
+        asked: dict[str, Any] = dict(each.parameters)
+        for peer in each.peers:
+            place, _, number = peer.rpartition("-")
+            leaves = place if number == "1" else f"{place}-{int(number) - 1}"
+            found.append(Replacement(each.id, each.trigger.round, place, leaves, peer, asked["to"]))
+    return sorted(found, key=lambda replacement: (replacement.round, replacement.comes))

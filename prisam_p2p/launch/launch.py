@@ -12,7 +12,7 @@ from pathlib import Path
 from prisam_p2p.errors import ConfigError, PrisamError, ResourceError
 from prisam_p2p.extensions.record import CodeRecord
 from prisam_p2p.extensions.reference import short_name
-from prisam_p2p.faults.drifts import drifts_in
+from prisam_p2p.faults.drifts import drifts_in, replacements_in
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.faults.links.fidelity_loss import check_links, loss_of_fidelity, wants
 from prisam_p2p.faults.run_faults import faults_of, plan_of
@@ -117,7 +117,9 @@ def launch(
     code = kept_in_run(loaded, inputs or {}, folder)
     settings = settings_of_code(settings, code)
     with host_engine(settings, topology) as engine:
-        prepared = prepare(topology, settings, code, partial(drifts_in, faults, topology))
+        drifting = partial(drifts_in, faults, topology)
+        replacing = partial(replacements_in, faults, topology)
+        prepared = prepare(topology, settings, code, drifting, replacing)
         with closing(prepared.images):
             if engine:
                 prepared = placed(prepared, topology, engine, quiet)
@@ -222,7 +224,9 @@ def plan_launch(
     given = [key for key, value in overrides.items() if value is not None]
     code = load_code(settings, named_by(topology, given, trust_code, records))
     with host_engine(settings, topology) as engine:
-        prepared = prepare(topology, settings, code, partial(drifts_in, faults, topology))
+        drifting = partial(drifts_in, faults, topology)
+        replacing = partial(replacements_in, faults, topology)
+        prepared = prepare(topology, settings, code, drifting, replacing)
         with closing(prepared.images):
             if engine:
                 prepared = placed(prepared, topology, engine, quiet=True)

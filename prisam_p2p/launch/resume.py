@@ -16,7 +16,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord, sha256_of
 from prisam_p2p.faults.compiler.resolve_hosts import check_hosts
 from prisam_p2p.faults.compiler.targets import Targets, targets_of
-from prisam_p2p.faults.drifts import drifts_of
+from prisam_p2p.faults.drifts import drifts_of, replacements_of
 from prisam_p2p.faults.fault_plan import FaultPlan, read_fault_plan
 from prisam_p2p.faults.remaining import ResumePoint, left_of
 from prisam_p2p.launch.fit import require_fit
@@ -191,7 +191,9 @@ def _prepared(
     check_trust(plan.settings, naming)
     _check_code(plan, path)
     code = load_code(plan.settings, naming)
-    prepared = prepare(topology, settings, code, lambda _: drifts_of(faults) if faults else ())
+    drifting = (lambda _: drifts_of(faults)) if faults else (lambda _: [])
+    replacing = (lambda _: replacements_of(faults)) if faults else (lambda _: [])
+    prepared = prepare(topology, settings, code, drifting, replacing)
     now = prepared.plan.model_copy(update={"settings": plan.settings})
     was, would_be = (each.model_dump(exclude={"host", "hosts"}) for each in (plan, now))
     for key in was:

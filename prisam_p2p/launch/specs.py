@@ -6,7 +6,7 @@ A spec is built once and never changed; what differs between the processes of on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -25,6 +25,7 @@ from prisam_p2p.faults.acts.byzantine import attacks_from_the_start
 from prisam_p2p.faults.barrier_plan import barriers_of, transfer_stops
 from prisam_p2p.faults.fault_plan import FaultPlan
 from prisam_p2p.launch.past import Past
+from prisam_p2p.learn.data_in_time import DataFrom
 from prisam_p2p.measure.state import MOST_EARLIER
 from prisam_p2p.netns.choice import is_isolated, shapes_rates, shares_addresses
 from prisam_p2p.netns.interface import Network
@@ -107,7 +108,7 @@ def build_specs(
             everyone=[] if plan.participation().of_all else list(plan.peers),
             degrees={n: len(plan.peers[n].neighbors) for n in plan.peers[peer].neighbors},
             device=_device(plan.peers[peer], paced=not shapes_rates(network)),
-            data=_data(prepared, peer),
+            data=_data(prepared, plan, peer),
             data_changes=_data_changes(prepared, plan, peer),
             turns_fd=facts.turns_fd,
             cores=plan.host.cores,
@@ -191,8 +192,14 @@ def _device(peer: PeerPlan, paced: bool) -> DeviceSpec:
     )
 
 
-def _data(prepared: Prepared, peer: str) -> DataRows:
-    rows = prepared.rows[peer]
+def _data(prepared: Prepared, plan: Plan, peer: str) -> DataRows:
+    """Return the data of a peer at its beginning.
+
+    A newcomer's are those of its place, until it gets its own before it trains for the first time:
+    so it reports how many of them its predecessor did not have.
+    """
+    arrival = plan.peers[peer].arrival
+    rows = prepared.rows[arrival.replaces if arrival else peer]
     return DataRows(
         fd=prepared.images.fd,
         n_images=prepared.images.n_images,
@@ -204,8 +211,13 @@ def _data(prepared: Prepared, peer: str) -> DataRows:
 
 def _data_changes(prepared: Prepared, plan: Plan, peer: str) -> list[DataChangeSpec]:
     """Return the later data of a peer; a control run and a baseline have no such in their plans."""
+    own = []
+    if arrival := plan.peers[peer].arrival:
+        own = [DataFrom(arrival.round, prepared.rows[peer], arrival.fault)]
     if not plan.peers[peer].data_changes:
-        return []
+        later: Sequence[DataFrom] = own
+    else:
+        later = [*own, *prepared.changes[peer]]
     return [
         DataChangeSpec(
             round=each.round,
@@ -215,7 +227,7 @@ def _data_changes(prepared: Prepared, plan: Plan, peer: str) -> list[DataChangeS
             test=each.data.test.tolist(),
             fault=each.fault,
         )
-        for each in prepared.changes[peer]
+        for each in later
     ]
 
 

@@ -97,11 +97,15 @@ def data_groups(plan: Mapping[str, Any]) -> DataGroups:
 
 def _periods(plan: object) -> list[Period]:
     peer = plan if isinstance(plan, dict) else {}
-    starts = [(0, _whole(peer.get("group")))]
+    arrival = peer.get("arrival")
+    came = _whole(arrival.get("round")) if isinstance(arrival, dict) else None
+    starts = [(came or 0, _whole(peer.get("group")))]
     for first, group in _changes(peer.get("data_changes")):
         if group != starts[-1][1]:
             starts = [each for each in starts if each[0] < first] + [(first, group)]
-    ends = [*(first for first, _ in starts[1:]), None]
+    left = _whole(peer.get("leaves"))
+    starts = [each for each in starts if left is None or each[0] < left]
+    ends = [*(first for first, _ in starts[1:]), left]
     return [Period(t, group, end) for (t, group), end in zip(starts, ends, strict=True)]
 
 

@@ -27,7 +27,7 @@ from prisam_p2p.settings import RunSettings
 from prisam_p2p.system.host import HostFacts
 
 SCHEMA = 1
-_OF_GROUPS = {"group", "data_changes"}
+_OF_GROUPS = {"group", "data_changes", "arrival", "leaves"}
 
 
 class DataChange(BaseModel):
@@ -48,6 +48,22 @@ class DataChange(BaseModel):
     fault: str = ""
 
 
+class Arrival(BaseModel):
+    """A device that takes the place of another one during the run.
+
+    Attributes:
+        round: it is there from the beginning of this round's training on.
+        replaces: the peer that leaves then.
+        fault: id of the fault that replaces it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    round: int
+    replaces: str
+    fault: str
+
+
 class PeerPlan(BaseModel):
     """One peer of a plan.
 
@@ -58,6 +74,8 @@ class PeerPlan(BaseModel):
             (`data_groups.py` tells the group of a round).
         classes: training and validation images per class, at the beginning.
         data_changes: by round ascending.
+        arrival: None = it is there from the beginning.
+        leaves: the round before whose training another device takes its place; None = none does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,6 +90,8 @@ class PeerPlan(BaseModel):
     group: int | None
     classes: list[int]
     data_changes: list[DataChange] = []
+    arrival: Arrival | None = None
+    leaves: int | None = None
 
 
 class ModelPlan(BaseModel):
@@ -149,9 +169,11 @@ class Plan(BaseModel):
         )
 
     def without_changes(self) -> Plan:
-        """Return the plan of a run in which all peers keep their data."""
-        peers = {p: each.model_copy(update={"data_changes": []}) for p, each in self.peers.items()}
-        return self.model_copy(update={"peers": peers})
+        """Return the plan of a run in which all peers stay, and keep their data."""
+        there = {p for p, each in self.peers.items() if each.arrival is None}
+        peers = {p: _unchanged(self.peers[p], there) for p in self.peers if p in there}
+        links = {name: x for name, x in self.links.items() if there.issuperset(name.split("->"))}
+        return self.model_copy(update={"peers": peers, "links": links})
 
     def link_states(self) -> dict[Link, LinkState]:
         """Return the state of each link in `links`.
@@ -160,6 +182,11 @@ class Plan(BaseModel):
             ConfigError: a name in `links` is not a link between neighbors.
         """
         return states_from_names(self.links, self.directed_links(), "plan.json")
+
+
+def _unchanged(peer: PeerPlan, there: set[str]) -> PeerPlan:
+    neighbors = [n for n in peer.neighbors if n in there]
+    return peer.model_copy(update={"data_changes": [], "leaves": None, "neighbors": neighbors})
 
 
 def read_plan(path: Path) -> Plan:
@@ -188,6 +215,8 @@ def _with_traits(data: dict[str, Any]) -> dict[str, Any]:
 def topology_of(plan: Plan, path: Path) -> Topology:
     """Return the topology of an earlier run, with the plan's settings as its [run].
 
+    Devices that come during the run are no part of it: the faults of the run bring them.
+
     Args:
         path: of plan.json, for errors.
 
@@ -199,6 +228,7 @@ def topology_of(plan: Plan, path: Path) -> Topology:
             raise ConfigError(str(path), "peers", peer, f"text that matches {PEER_ID}")
         for neighbor in set(each.neighbors) - plan.peers.keys():
             raise ConfigError(str(path), f"peers.{peer}.neighbors", neighbor, "one of the peers")
+    plan = plan.without_changes()
     graph = nx.Graph()
     graph.add_nodes_from(plan.peers)
     graph.add_edges_from((p, n) for p, each in plan.peers.items() for n in each.neighbors)

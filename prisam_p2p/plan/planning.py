@@ -22,6 +22,7 @@ from prisam_p2p.learn.data_in_time import DataFrom, Drift, Pools, data_in_time
 from prisam_p2p.learn.dataset_code import dataset_from_code
 from prisam_p2p.learn.datasets import Dataset, load_dataset
 from prisam_p2p.learn.models import Architecture
+from prisam_p2p.learn.newcomers import Newcomer, data_of_newcomers
 from prisam_p2p.learn.shared_data import SharedImages, share
 from prisam_p2p.learn.split_code import split_from_code
 from prisam_p2p.learn.split_table import class_counts, render_split
@@ -29,18 +30,22 @@ from prisam_p2p.learn.splits import PeerData, SplitRequest, draw_split
 from prisam_p2p.learn.structure import layout_of
 from prisam_p2p.learn.warm_up import training_step, usable_device
 from prisam_p2p.plan.link_properties import properties_by_name
-from prisam_p2p.plan.plan import DataChange, ModelPlan, PeerPlan, Plan
+from prisam_p2p.plan.plan import Arrival, DataChange, ModelPlan, PeerPlan, Plan
 from prisam_p2p.plan.profile import device_prune_ratio
+from prisam_p2p.plan.replacements import Replacement, stays_of, with_newcomers
 from prisam_p2p.plan.topology import Topology
 from prisam_p2p.plan.user_code import NO_CODE, Code, forkable, records_of, traits_of
 from prisam_p2p.settings import EngineName, MaskBy, RunSettings, SimilarityBy, Split
 from prisam_p2p.system.host import HostFacts, host_facts
 
-_OF_SPLIT, _OF_LATER_DATA = 1, 2
+_OF_SPLIT, _OF_LATER_DATA, _OF_NEWCOMERS = 1, 2, 3
 """Draw the images at the beginning apart from those of later rounds."""
 
 DriftsOf = Callable[[Plan], Sequence[Drift]]
 """Given a plan without changes of data: the changes that faults are to make."""
+
+ReplacementsOf = Callable[[Plan], Sequence[Replacement]]
+"""Given a plan without newcomers: whose place is taken by whom during the run."""
 
 _SIMILARITY_RATIO_IF_NOBODY_PRUNES = 0.5
 """A mask that keeps all channels is the same on every peer, and says nothing about its data."""
@@ -71,12 +76,14 @@ def prepare(
     settings: RunSettings,
     code: Code = NO_CODE,
     drifts_of: DriftsOf = lambda _: (),
+    replacements_of: ReplacementsOf = lambda _: (),
 ) -> Prepared:
     """Load the data, partition it, and plan the run and its baseline.
 
     Args:
         code: what `settings` name, loaded (`user_code.load_code`).
         drifts_of: returns how the data of the run change; those of its baseline do not.
+        replacements_of: returns which devices are replaced in the run; in its baseline, none is.
 
     Raises:
         ConfigError: a setting, a profile or the data does not fit the others.
@@ -90,6 +97,13 @@ def prepare(
     beside = _baseline_settings(settings)
     baseline = planner.plan(beside, _code_of_baseline(code), "--baseline") if beside else None
     table = render_split(split, dataset.train_labels, dataset.n_classes)
+    if found := replacements_of(plan):
+        later = [Newcomer(each.comes, each.leaves, each.to) for each in found]
+        rng = np.random.default_rng([settings.seed, _OF_NEWCOMERS])
+        split |= data_of_newcomers(split, later, _pools(settings, dataset), rng)
+        net = with_newcomers(topology, found)
+        planner = replace(planner, topology=net, split=split)
+        plan = _with_newcomers(plan, planner.plan(settings, code, "--algorithm"), topology, found)
     changes = _changes(settings, dataset, split, drifts_of(plan))
     in_time = {p: [data, *(c.data for c in changes.get(p, ()))] for p, data in split.items()}
     every = {(p, n): data for p, each in in_time.items() for n, data in enumerate(each)}
@@ -114,15 +128,43 @@ def _changes(
     drifts: Sequence[Drift],
 ) -> dict[str, list[DataFrom]]:
     """Return peer -> its other images later, as indices into the pools of the data set."""
-    pools = Pools(
+    pools = _pools(settings, dataset)
+    rng = np.random.default_rng([settings.seed, _OF_LATER_DATA])
+    return data_in_time(split, drifts, pools, settings.rounds, rng) if drifts else {}
+
+
+def _pools(settings: RunSettings, dataset: Dataset) -> Pools:
+    """Return what new images are dealt from."""
+    return Pools(
         dataset.train_labels,
         dataset.test_labels,
         dataset.n_classes,
         settings.test_images_per_peer,
         by_class=isinstance(settings.split, Split),
     )
-    rng = np.random.default_rng([settings.seed, _OF_LATER_DATA])
-    return data_in_time(split, drifts, pools, settings.rounds, rng) if drifts else {}
+
+
+def _with_newcomers(
+    plan: Plan, with_all: Plan, topology: Topology, found: Sequence[Replacement]
+) -> Plan:
+    """Return the plan with newcomers; clusters and fan-in are those of the devices at a time.
+
+    Args:
+        with_all: as if all were there from the beginning.
+    """
+    stays, came = stays_of(topology.peer_ids, found), {each.comes: each for each in found}
+    peers = {
+        peer: each.model_copy(update={"leaves": stays[peer].end, "arrival": _arrival(came, peer)})
+        for peer, each in with_all.peers.items()
+    }
+    return plan.model_copy(update={"peers": peers, "links": with_all.links})
+
+
+def _arrival(came: Mapping[str, Replacement], peer: str) -> Arrival | None:
+    if peer not in came:
+        return None
+    each = came[peer]
+    return Arrival(round=each.round, replaces=each.leaves, fault=each.fault)
 
 
 def _with_changes(plan: Plan, changes: Mapping[str, Sequence[DataFrom]], dataset: Dataset) -> Plan:

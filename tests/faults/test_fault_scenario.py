@@ -24,6 +24,9 @@ def read(tmp_path, text):
     return load_scenario(path)
 
 
+DATA = {"drift", "replace"}
+
+
 def one(rest="", **kwargs):
     return scenario(fault(rest, **kwargs)).faults[0]
 
@@ -38,7 +41,17 @@ def test_a_scenario_is_named_after_its_file(tmp_path):
 
 
 def test_every_kind_of_the_six_families_is_known():
-    known = {*PROCESS, *LINK, *TAMPERING, "delay", *PROTOCOL, "full-disk", "drift", "replace", *HOSTS}
+    known = {
+        *PROCESS,
+        *LINK,
+        *TAMPERING,
+        "delay",
+        *PROTOCOL,
+        "full-disk",
+        "drift",
+        "replace",
+        *HOSTS,
+    }
     assert KINDS.keys() == known
 
 

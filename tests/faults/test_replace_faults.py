@@ -79,7 +79,7 @@ def test_a_share_of_the_places_changes_hands_in_each_round():
 def test_a_place_counts_as_one_that_is_up():
     """Turnover loses no device, so that it does not use up what the guard allows."""
     text = replace("every = { rounds = 1, from = 1 }", peers="{ percent = 50 }", at=EVERY_ROUND)
-    later = fault('peers = { pick = 1 }', id="k", at='{ round = 8, phase = "train" }')
+    later = fault("peers = { pick = 1 }", id="k", at='{ round = 8, phase = "train" }')
     found = plan(f"{text}\n\n{later}", GROUPS, guard="1")
     assert all(len(each.peers) == 3 for each in found.occurrences if each.fault != "k")
 

@@ -47,11 +47,11 @@ def _replacements(
 ) -> list[Replacement]:
     """Return whose place is taken by whom, and when."""
     asked = []
-    for draft, fitting in pairs:
-        if draft.traits.replaces:
-            assert isinstance(draft.trigger, AtRound), "checked when the scenario was read"
-            id_, to = f"{draft.fault.id}#{draft.occurrence}", draft.parameters["to"]
-            asked.append(Turnover(id_, draft.trigger.round, fitting.peers, cast(To, to)))
+    for each, fitting in pairs:
+        if each.traits.replaces:
+            assert isinstance(each.trigger, AtRound), "checked when the scenario was read"
+            id_, to = f"{each.fault.id}#{each.occurrence}", each.parameters["to"]
+            asked.append(Turnover(id_, each.trigger.round, fitting.peers, cast(To, to)))
     return replacements(asked, where, targets.peers)
 
 
