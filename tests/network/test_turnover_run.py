@@ -1,0 +1,78 @@
+"""Devices that are replaced in a real run: it fired, bit and was contained; resumed, too."""
+
+import json
+import signal
+
+import pytest
+from control_runs import FIVE_ROUNDS, finished, records
+from launching import (
+    DEADLINE_S,
+    alive,
+    asked,
+    launch,
+    launcher,
+    peer_pids,
+    prisam,
+    round_done,
+    topology,
+    wait_for,
+)
+
+from prisam_p2p.report.run_folder import RunFolder
+
+pytestmark = pytest.mark.network
+
+SCENARIO = """
+description = "p00 is replaced, and so is the device that takes its place"
+[[fault]]
+id = "turnover"
+kind = "replace"
+peers = ["p00"]
+at = { phase = "train" }
+every = { rounds = 2, from = 1 }
+"""
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """Return the folder of a run with two replacements, which has a control run."""
+    folder = tmp_path_factory.mktemp("turnover")
+    (folder / "turnover.toml").write_text(SCENARIO)
+    options = ("--faults", folder / "turnover.toml", "--control-run", "--quiet")
+    code, _, err = launch(topology(folder, FIVE_ROUNDS), "--run-dir", folder / "run", *options)
+    assert code == 0, err
+    return folder / "run"
+
+
+def test_it_fired_bit_and_was_contained(turned):
+    summary = json.loads((turned / "summary.json").read_text())
+    finished(summary)
+    assert {each["id"]: each["verdict"] for each in summary["faults"]} == dict.fromkeys(
+        ("turnover-leaves#0", "turnover#0", "turnover-leaves#1", "turnover#1"), "true"
+    )
+    heard = {x["round"]: x for x in records(turned, "p01", "heard")}
+    holders = [{"p00", "p00-1", "p00-2"} & {*heard[t]["peers"]} for t in range(5)]
+    assert holders == [{"p00"}, {"p00-1"}, {"p00-1"}, {"p00-2"}, {"p00-2"}]
+    (new,) = records(turned, "p00-1", "data_changed")
+    assert (new["round"], new["new"]) == (1, new["train"])
+    assert RunFolder(turned / "twin").peers == tuple(f"p{i:02d}" for i in range(6))
+
+
+def test_data_groups_follow_who_is_there(turned):
+    groups = RunFolder(turned).data_groups
+    there = [{"p00", "p00-1", "p00-2"} & groups.groups_at(t).keys() for t in range(5)]
+    assert there == [{"p00"}, {"p00-1"}, {"p00-1"}, {"p00-2"}, {"p00-2"}]
+
+
+def test_a_run_whose_launcher_was_killed_in_between_comes_to_the_same(turned, tmp_path):
+    run, faults = tmp_path / "run", turned.parent / "turnover.toml"
+    net = topology(tmp_path, FIVE_ROUNDS)
+    with launcher(net, "--run-dir", run, "--faults", faults, "--quiet") as process:
+        wait_for("round 3", round_done(run, ["p01", "p03"], 2))
+        pids = peer_pids(run)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=DEADLINE_S)
+    wait_for("end of the peers", lambda: not alive(list(pids.values())), 30)
+    assert prisam("resume", run, "--quiet") == (0, "")
+    code, out = asked("verify", run, turned)
+    assert (code, out.split(":")[0]) == (0, "the same")
