@@ -203,6 +203,7 @@ def _bytes_wasted(run: RunFolder, name: str, applied: list[Line]) -> int:
 
 
 def _accuracy_change(run: RunFolder, hit: list[str], control_run: RunFolder) -> float | None:
-    here, there = ([each.last(peer, "deployed") for peer in hit] for each in (run, control_run))
+    both = [peer for peer in hit if peer in control_run.peers]  # there, no device is replaced
+    here, there = ([each.last(peer, "deployed") for peer in both] for each in (run, control_run))
     changes = [a["test"] - b["test"] for a, b in zip(here, there, strict=True) if a and b]
     return round(fmean(changes), 6) if changes else None
