@@ -46,7 +46,9 @@ def turned(tmp_path_factory):
 
 def test_it_fired_bit_and_was_contained(turned):
     summary = json.loads((turned / "summary.json").read_text())
-    finished(summary)
+    finished(summary, "p00", "p00-1")
+    gone = {summary["peers"][peer]["state"] for peer in ("p00", "p00-1")}
+    assert gone == {"stopped as planned"}
     assert {each["id"]: each["verdict"] for each in summary["faults"]} == dict.fromkeys(
         ("turnover-leaves#0", "turnover#0", "turnover-leaves#1", "turnover#1"), "true"
     )
@@ -55,7 +57,7 @@ def test_it_fired_bit_and_was_contained(turned):
     assert holders == [{"p00"}, {"p00-1"}, {"p00-1"}, {"p00-2"}, {"p00-2"}]
     (new,) = records(turned, "p00-1", "data_changed")
     assert (new["round"], new["new"]) == (1, new["train"])
-    assert RunFolder(turned / "twin").peers == tuple(f"p{i:02d}" for i in range(6))
+    assert RunFolder(turned / "twin").peers == [f"p{i:02d}" for i in range(6)]
 
 
 def test_data_groups_follow_who_is_there(turned):
