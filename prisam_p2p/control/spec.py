@@ -148,7 +148,9 @@ class PeerSpec(BaseModel):
         true_group: peers with similar data, itself included; [] for algorithms that must not know.
         true_group_changes: (round, those peers from then on), by round ascending.
         data_changes: what replaces `data`, by round ascending.
-        degrees: neighbor -> how many neighbors it has.
+        degrees: neighbor -> how many neighbors it has at a time.
+        degree: how many it has itself at a time, those that are over included; None = as many as
+            there are in `neighbors`.
         everyone: all peers of the run, of which each round's are drawn; [] = all take part.
         keys: None = connections are plain. Without the secret key no process can be started.
         barriers: (round, phase) before which it waits for the launcher.
@@ -189,6 +191,7 @@ class PeerSpec(BaseModel):
     true_group_changes: list[tuple[int, list[str]]] = []
     data_changes: list[DataChangeSpec] = []
     degrees: dict[str, int] = {}
+    degree: int | None = None
     everyone: list[str] = []
     keys: Keys | None = None
     barriers: list[tuple[int, Phase]] = []

@@ -85,15 +85,27 @@ def replacements_in(path: Path | None, topology: Topology, plan: Plan) -> list[R
         targets = targets_of(topology, plan.data_groups().groups_at(0))
         settings = plan.settings
         found = replacements_of(compile_plan(scenario, targets, settings.rounds, settings.seed))
-    if found and plan.settings.on is not EngineName.NONE:
-        right = "no --on: the places of devices change hands on the launcher's host only"
-        raise ConfigError(str(path), "kind", "replace", right)
+    if found:
+        _check_settings(plan, path)
     known = {*topology.peer_ids, *(each.comes for each in found)}
     for each in found:
         if each.leaves not in known:
             right = "faults of a run of this network: it has no such peer"
             raise ConfigError(str(path), each.fault, each.leaves, right)
     return found
+
+
+def _check_settings(plan: Plan, path: Path) -> None:
+    """Raise ConfigError where settings do not go with devices that are replaced."""
+    if plan.settings.on is not EngineName.NONE:
+        right = "no --on: the places of devices change hands on the launcher's host only"
+    elif not plan.participation().of_all:
+        right = "no --participation below all: who takes part is drawn from peers that all stay"
+    elif plan.settings.mask_hops > 1:
+        right = "--mask-hops 1: masks are relayed between peers that all stay"
+    else:
+        return
+    raise ConfigError(str(path), "kind", "replace", right)
 
 
 def replacements_of(plan: FaultPlan) -> list[Replacement]:

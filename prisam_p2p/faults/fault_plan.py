@@ -134,7 +134,7 @@ class Occurrence(PlanTable):
         except ConfigError as error:
             raise Misfit(f"parameters.{error.key}", error.value, error.right) from None
         in_training = isinstance(self.trigger, AtRound) and self.trigger.phase == "train"
-        if self.traits.changes_data and not in_training:
+        if (self.traits.changes_data or self.traits.replaces) and not in_training:
             raise Misfit("trigger", Told("another"), "a round's phase train: data change there")
         return self
 
@@ -152,6 +152,15 @@ class Occurrence(PlanTable):
     def donors(self) -> list[str]:
         """The peers whose transfers may trigger it: its peers, or the senders of its links."""
         return self.peers or sorted({start for start, _ in self.links})
+
+
+LEAVING = "-leaves"
+"""Added to the id of a fault that replaces devices: the fault by which the old ones leave."""
+
+
+def id_of_leaving(fault: str, occurrence: int) -> str:
+    """Return the id of the occurrence in which those leave whom a fault replaces."""
+    return f"{fault}{LEAVING}#{occurrence}"
 
 
 class FaultPlan(PlanTable):

@@ -15,6 +15,7 @@ from prisam_p2p.faults.fault_plan import (
     HealAtRound,
     HealNever,
     Occurrence,
+    id_of_leaving,
 )
 
 Line = Mapping[str, Any]
@@ -45,12 +46,21 @@ def left_of(plan: FaultPlan, history: Sequence[Line], now: ResumePoint) -> Fault
     Firings that were active, and heal at a later round or never, start again with the first
     round: the processes and links that they were applied to are gone.
 
+    Places change hands again in each round that is done again, whatever was seen of it: the old
+    device is there until then, and the new one begins with W0, as at first.
+
     Args:
         history: the launcher's journal.
     """
     again = _unseen(plan, history, now.first_round)
     applied, active = _applied(history) - again, open_hits(history) - again
-    rest = [each for o in plan.occurrences for each in _rest(o, applied, active, now)]
+    turnovers = turnover_ids(plan)
+    rest: list[Occurrence] = []
+    for each in plan.occurrences:
+        if each.id not in turnovers:
+            rest += _rest(each, applied, active, now)
+        elif _round_of(each) >= now.first_round:
+            rest.append(each)
     there = {each.id for each in rest}
     timed = [_timed(each, there, history, now) for each in rest]
     return plan.model_copy(update={"occurrences": timed})
@@ -71,15 +81,30 @@ def gone_for_good(plan: FaultPlan, history: Sequence[Line]) -> set[str]:
     """Return the peers whose process a fault ended for good, and that nothing brought back.
 
     One that was to end, and of whose end nobody heard, starts again: the fault then ends it.
+    Devices whose place another one took are left out: that depends on the round to go on with.
     """
+    turnovers = turnover_ids(plan)
     open_ = open_hits(history) - _unseen(plan, history, 0)
     return {
         peer
         for each in plan.occurrences
-        if each.traits.ends_process and isinstance(each.heal, HealNever)
+        if each.traits.ends_process
+        and isinstance(each.heal, HealNever)
+        and each.id not in turnovers
         for peer in each.peers
         if (each.id, peer) in open_
     }
+
+
+def turnover_ids(plan: FaultPlan) -> set[str]:
+    """Return the ids of the occurrences in which places change hands: who leaves, and who comes."""
+    comes = [each for each in plan.occurrences if each.traits.replaces]
+    return {id_ for each in comes for id_ in (each.id, id_of_leaving(each.fault, each.occurrence))}
+
+
+def _round_of(each: Occurrence) -> int:
+    assert isinstance(each.trigger, AtRound), "checked when the plan was read"
+    return each.trigger.round
 
 
 def _unseen(plan: FaultPlan, history: Sequence[Line], first_round: int) -> set[Hit]:

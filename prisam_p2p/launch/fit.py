@@ -94,7 +94,7 @@ def examine(prepared: Prepared, runs: Sequence[PlannedRun], run_dir: Path) -> Pr
     for run in runs:
         costs = None
         try:
-            costs = costs_of(prepared, run.plan)
+            costs = costs_of(prepared, run.plan.at_one_time())
         except (PrisamError, OSError) as error:
             unknown = str(error)
         needs.append(_needs(run, costs))
@@ -141,7 +141,7 @@ def held_bytes() -> int:
 
 
 def _needs(run: PlannedRun, costs: PeerCosts | None) -> RunNeeds:
-    plan = run.plan
+    plan = run.plan.at_one_time()
     secured = plan.settings.security is Security.CURVE
     here = Circumstances(run.namespaces, secured, open_files())
     counts = counts_on_hosts(plan) if plan.hosts else count(plan, here)
@@ -150,7 +150,7 @@ def _needs(run: PlannedRun, costs: PeerCosts | None) -> RunNeeds:
         namespaces=run.namespaces,
         counts=counts,
         memory=None,
-        disk=disk(plan, counts),
+        disk=disk(run.plan, counts),  # all devices leave files
         seconds=None,
     )
     if costs is None:
@@ -167,7 +167,7 @@ def _obviously_fits(
         return True
     shared = held_bytes()
     most = max(
-        most_memory(run.plan, each.counts, shared) + each.disk.temporary
+        most_memory(run.plan.at_one_time(), each.counts, shared) + each.disk.temporary
         for run, each in zip(runs, counted, strict=True)
     )
     return most < _OBVIOUS * limits.memory.amount

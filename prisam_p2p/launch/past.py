@@ -14,7 +14,7 @@ from prisam_p2p.faults.remaining import gone_for_good, open_hits
 from prisam_p2p.measure import records
 from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.measure.state import kept_states, rounds_to_begin_with
-from prisam_p2p.plan.plan import Plan
+from prisam_p2p.plan.plan import PeerPlan, Plan
 
 Line = dict[str, Any]
 
@@ -66,8 +66,14 @@ def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
     over = _over(run_dir, plan, faults, kept, history)
     begun = [x["t_s"] for x in history if x["record"] == "all_ready"]
     ends = [_last_s(path) for path in (run_dir / "journal").glob("*.jsonl")]
-    going_on = {p: kept[p] for p in kept if p not in over}
-    rounds = _rounds(going_on, plan)
+    going_on = {p: states_of_stay(kept[p], plan.peers[p]) for p in kept if p not in over}
+    unseen = [p for p, states in going_on.items() if plan.peers[p].arrival and not states]
+    rounds = _rounds({p: going_on[p] for p in going_on.keys() - {*unseen}}, plan)
+    start = max(rounds.values(), default=0)
+    over |= dict.fromkeys(replaced_before(plan, start), f"stopped{records.AS_PLANNED}")
+    rounds |= dict.fromkeys(unseen, start)
+    rounds = {peer: rounds[peer] for peer in plan.peers if peer in rounds and peer not in over}
+    there = {p: going_on[p] for p in rounds if not comes_later(plan.peers[p], start)}
     return Past(
         run_id=next(x["run_id"] for x in history if x["record"] == "run_started"),
         launches=sum(x["record"] == "run_started" for x in history),
@@ -79,7 +85,7 @@ def past_of(run_dir: Path, plan: Plan, faults: FaultPlan | None) -> Past:
         rounds=rounds,
         over=over,
         open_faults=sorted(hit for hit in open_hits(history) if hit[1] not in over),
-        out_of_step=[] if plan.traits.silent else out_of_step(going_on, rounds),
+        out_of_step=[] if plan.traits.silent else out_of_step(there, {p: rounds[p] for p in there}),
     )
 
 
@@ -151,6 +157,27 @@ def first_rounds(kept: Mapping[str, Collection[int]], rounds: int) -> dict[str, 
         peer: start if start in able[peer] or not states else max(start, min(states))
         for peer, states in kept.items()
     }
+
+
+def states_of_stay(kept: Mapping[int, Path], peer: PeerPlan) -> dict[int, Path]:
+    """Return the states that a device can go on with while it is there.
+
+    One that takes another's place in a round begins that round with W0, whenever it is done.
+    """
+    first = peer.arrival.round + 1 if peer.arrival else 0
+    end = peer.leaves
+    return {t: path for t, path in kept.items() if t >= first and (end is None or t <= end)}
+
+
+def comes_later(peer: PeerPlan, start: int) -> bool:
+    """Tell whether a device takes another's place in round `start` or a later one."""
+    return peer.arrival is not None and peer.arrival.round >= start
+
+
+def replaced_before(plan: Plan, start: int) -> list[str]:
+    """Return the devices whose places were taken before round `start`, ascending."""
+    found = ((peer, each.leaves) for peer, each in plan.peers.items())
+    return sorted(peer for peer, leaves in found if leaves is not None and leaves < start)
 
 
 def out_of_step(kept: Mapping[str, Collection[int]], begins: Mapping[str, int]) -> list[str]:

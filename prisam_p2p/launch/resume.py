@@ -14,6 +14,7 @@ from pathlib import Path
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.extensions.record import CodeRecord, sha256_of
+from prisam_p2p.extensions.reference import short_name
 from prisam_p2p.faults.compiler.resolve_hosts import check_hosts
 from prisam_p2p.faults.compiler.targets import Targets, targets_of
 from prisam_p2p.faults.drifts import drifts_of, replacements_of
@@ -82,6 +83,7 @@ def resume(
     if _completed(run_dir) and not _baseline_lacks(run_dir, plan):
         right = "a run that did not: nothing to resume"
         raise ConfigError(str(run_dir), "", "a run that completed", right)
+    _check_places(plan, run_dir)
     settings, topology = _settings(plan, elsewhere or {}), topology_of(plan, run_dir / "plan.json")
     with host_engine(settings, topology) as engine:
         faults = _faults(run_dir)
@@ -140,6 +142,13 @@ def _finish(request: RunRequest, after_run: Callable[[Path], object]) -> RunResu
     _say_who_is_out_of_step(past)
     _align_states(run_dir, past)
     return reported(partial(continue_run, replace(request, faults=left), past), run_dir, after_run)
+
+
+def _check_places(plan: Plan, run_dir: Path) -> None:
+    """Refuse a run without a common round to go on with, in which places change hands."""
+    if plan.traits.silent and any(each.arrival for each in plan.peers.values()):
+        right = "an algorithm whose peers go in step: the places of devices change hands in a round"
+        raise ConfigError(str(run_dir), "algorithm", short_name(plan.settings.algorithm), right)
 
 
 def _align_states(run_dir: Path, past: Past) -> None:

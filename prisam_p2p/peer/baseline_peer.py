@@ -50,8 +50,13 @@ class BaselinePeer(Peer):
 
     @property
     def degrees(self) -> Mapping[str, int]:
-        """Neighbor -> how many neighbors it has."""
+        """Neighbor -> how many neighbors it has at a time."""
         return self.spec.degrees
+
+    @property
+    def degree(self) -> int:
+        """How many neighbors this one has at a time; those that took others' places count once."""
+        return len(self.neighbors) if self.spec.degree is None else self.spec.degree
 
     @property
     def fan_in(self) -> int:

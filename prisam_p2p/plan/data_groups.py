@@ -95,6 +95,13 @@ def data_groups(plan: Mapping[str, Any]) -> DataGroups:
     )
 
 
+def predecessor(peer: Mapping[str, Any]) -> str | None:
+    """Return whose place a peer of plan.json takes during the run; None = it is there at first."""
+    arrival = peer.get("arrival")
+    replaces = arrival.get("replaces") if isinstance(arrival, dict) else None
+    return replaces if isinstance(replaces, str) else None
+
+
 def _periods(plan: object) -> list[Period]:
     peer = plan if isinstance(plan, dict) else {}
     arrival = peer.get("arrival")

@@ -170,8 +170,34 @@ class Plan(BaseModel):
 
     def without_changes(self) -> Plan:
         """Return the plan of a run in which all peers stay, and keep their data."""
+        plan = self.at_one_time()
+        kept: dict[str, object] = {"data_changes": [], "leaves": None}
+        peers = {p: each.model_copy(update=kept) for p, each in plan.peers.items()}
+        return plan.model_copy(update={"peers": peers})
+
+    def place_of(self, peer: str) -> str:
+        """Return the peer of the topology whose place a device has; it may be the device itself."""
+        while (arrival := self.peers[peer].arrival) is not None:
+            peer = arrival.replaces
+        return peer
+
+    def degree(self, peer: str) -> int:
+        """Return how many neighbors a peer has at a time: devices follow each other in a place."""
+        return len({self.place_of(neighbor) for neighbor in self.peers[peer].neighbors})
+
+    def at_one_time(self) -> Plan:
+        """Return the plan of the devices at the beginning: as many are there at any time."""
         there = {p for p, each in self.peers.items() if each.arrival is None}
-        peers = {p: _unchanged(self.peers[p], there) for p in self.peers if p in there}
+        if len(there) == len(self.peers):
+            return self
+        return self._only(there)
+
+    def _only(self, there: set[str]) -> Plan:
+        peers = {
+            p: each.model_copy(update={"neighbors": [n for n in each.neighbors if n in there]})
+            for p, each in self.peers.items()
+            if p in there
+        }
         links = {name: x for name, x in self.links.items() if there.issuperset(name.split("->"))}
         return self.model_copy(update={"peers": peers, "links": links})
 
@@ -182,11 +208,6 @@ class Plan(BaseModel):
             ConfigError: a name in `links` is not a link between neighbors.
         """
         return states_from_names(self.links, self.directed_links(), "plan.json")
-
-
-def _unchanged(peer: PeerPlan, there: set[str]) -> PeerPlan:
-    neighbors = [n for n in peer.neighbors if n in there]
-    return peer.model_copy(update={"data_changes": [], "leaves": None, "neighbors": neighbors})
 
 
 def read_plan(path: Path) -> Plan:

@@ -62,12 +62,14 @@ def replacements(asked: Sequence[Turnover], where: str, peers: Sequence[str]) ->
         peers: of the topology.
 
     Raises:
-        ConfigError: the id of a newcomer is too long, or a peer has it already.
+        ConfigError: the id of a newcomer is too long, or a peer has it already; or the round is 0.
     """
     holders, numbers = {peer: peer for peer in peers}, dict.fromkeys(peers, 0)
     last_round: dict[str, int] = {}
     found = []
     for each in sorted(asked, key=lambda turnover: turnover.round):
+        if each.round < 1:
+            raise ConfigError(where, each.fault, each.round, "round 1 or later: none was there yet")
         for place in sorted(each.places):
             if last_round.get(place) == each.round:
                 continue

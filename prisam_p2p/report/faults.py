@@ -5,12 +5,13 @@ docs/faults.md defines each word.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
 from prisam_p2p.faults.kinds import KINDS
 from prisam_p2p.measure.records import AS_PLANNED, GUARDED
+from prisam_p2p.plan.data_groups import predecessor
 from prisam_p2p.report.applied_faults import occurrences
 from prisam_p2p.report.byzantine_peers import named_by
 from prisam_p2p.report.run_folder import Line, RunFolder
@@ -40,6 +41,7 @@ class FaultVerdict:
         verdict: true, false, unknown (the run did not come to its end, or nothing passed that the
             fault could have touched), or not judged (it was not to fire at anybody).
         why: in words, where it is not true.
+        replaced: newcomer -> the peer whose place it took; {} of other kinds.
     """
 
     id: str
@@ -56,6 +58,7 @@ class FaultVerdict:
     accuracy_change: float | None
     verdict: str
     why: str
+    replaced: dict[str, str] = field(default_factory=dict)
 
 
 def fault_verdicts(run: RunFolder, control_run: RunFolder | None = None) -> list[FaultVerdict]:
@@ -102,6 +105,7 @@ def _judge(
         accuracy_change=_accuracy_change(run, hit, control_run) if control_run else None,
         verdict=verdict,
         why=why,
+        replaced={p: x for p in hit if (x := predecessor(run.plan["peers"].get(p, {})))},
     )
 
 
@@ -129,7 +133,21 @@ def _verdict(
         if _launcher_died_after(run, occurrence["id"]):
             return UNKNOWN, f"{why}, before the launcher died"
         return (UNKNOWN if KINDS[kind].needs_victim else FALSE), why
+    if KINDS[kind].replaces and (unheard := _unheard(run, hit)):
+        return FALSE, f"no neighbor heard a mask of {', '.join(unheard)}"
     return TRUE, ""
+
+
+def _unheard(run: RunFolder, hit: list[str]) -> list[str]:
+    """Return the newcomers that no other peer heard; none where the algorithm sends no masks."""
+    heard = {
+        peer
+        for each in run.peers
+        for line in run.records(each, "heard")
+        for peer in line["peers"]
+        if peer != each
+    }
+    return [peer for peer in hit if peer not in heard] if heard else []
 
 
 def _over(run: RunFolder) -> bool:

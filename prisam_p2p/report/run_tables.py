@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from prisam_p2p.measure import records
+from prisam_p2p.plan.data_groups import predecessor
 from prisam_p2p.report.connection_rows import ConnectionRow, connection_rows
 from prisam_p2p.report.hosts import RunHosts
 from prisam_p2p.report.ledger import Ledger, LedgerRow
@@ -34,7 +35,10 @@ class Table:
 
 @dataclass(frozen=True)
 class PeerRow:
-    """The plan of a peer, with its first data group; and its host, the last of several."""
+    """The plan of a peer, with its first data group; and its host, the last of several.
+
+    `replaces` is the peer whose place it takes during the run; NULL = it is there at first.
+    """
 
     peer: str
     profile: str
@@ -44,6 +48,7 @@ class PeerRow:
     macs: int
     neighbors: list[str]
     host: str
+    replaces: str | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,7 @@ def _peers(run: RunFolder, hosts: RunHosts) -> Table:
             macs=plan["macs"],
             neighbors=plan["neighbors"],
             host=hosts.of_peer(peer),
+            replaces=predecessor(plan),
         )
         for peer, plan in sorted(run.plan["peers"].items())
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.measure.traffic import Count
+from prisam_p2p.plan.data_groups import predecessor
 from prisam_p2p.report.breakdown import SUMMED, by_kind
 from prisam_p2p.report.checks import checks_json, run_checks
 from prisam_p2p.report.closure import closure
@@ -117,6 +118,7 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str], ledger: Ledger) -> 
         "group": grouped["group"] if grouped else [peer],
         "data_group": run.data_groups.last_of(peer),
         "data_changes": [[x["round"], x["group"]] for x in plan.get("data_changes", ())],
+        "replaces": predecessor(plan),
         "params": deployed["parameters"] if deployed else None,
         "macs": deployed["macs"] if deployed else None,
         "training_macs": training_macs(

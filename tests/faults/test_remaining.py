@@ -95,3 +95,22 @@ def test_what_nobody_saw_bite_is_done_again_where_its_round_comes_again():
         assert left(faults, applied, seen) == begins_again
         assert gone_for_good(faults, [applied, seen]) == (set() if heal else {"p00"})
         assert left(faults, applied, line("healed", "k", "p00", 29.97)) == {}
+
+
+def test_places_change_hands_again_in_rounds_that_are_done_again():
+    """Whatever was seen of it; a change before those rounds is over."""
+
+    def change(round_index, comes, leaves):
+        at = {"round": round_index, "phase": "train"}
+        new = occurrence("t", "replace", [comes], at, None, parameters={"to": "same"})
+        return occurrence("t-leaves", "leave", [leaves], at, None), new
+
+    def seen(comes, leaves):
+        whom = (("t", comes), ("t-leaves", leaves))
+        return [line(word, *hit, 12.0) for word in ("applied", "verified") for hit in whom]
+
+    for t, over in ((3, True), (4, False), (5, False)):
+        faults = plan(*change(t, "p01", "p00"))
+        for history in ([], seen("p01", "p00")):
+            assert [*left(faults, *history)] == ([] if over else ["t-leaves#0", "t#0"])
+            assert gone_for_good(faults, history) == set()

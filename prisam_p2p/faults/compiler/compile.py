@@ -10,13 +10,16 @@ from prisam_p2p.faults.compiler.guard import Fit, fit
 from prisam_p2p.faults.compiler.occurrence_times import occurrence_times
 from prisam_p2p.faults.compiler.resolve_peers import KeyPath
 from prisam_p2p.faults.compiler.targets import Targets
-from prisam_p2p.faults.fault_plan import AtRound, FaultPlan, Occurrence
+from prisam_p2p.faults.fault_plan import (
+    LEAVING,
+    AtRound,
+    FaultPlan,
+    Occurrence,
+    id_of_leaving,
+)
 from prisam_p2p.faults.scenario.fault import Fault
 from prisam_p2p.faults.scenario.scenario import Scenario
 from prisam_p2p.plan.replacements import Replacement, To, Turnover, replacements
-
-LEAVING = "-leaves"
-"""Added to the id of a fault that replaces devices: the fault by which the old ones leave."""
 
 
 def compile_plan(scenario: Scenario, targets: Targets, rounds: int, seed: int) -> FaultPlan:
@@ -64,7 +67,7 @@ def _occurrences(draft: Draft, fit: Fit, changes: Sequence[Replacement]) -> list
     comes = found.model_copy(update={"peers": sorted(each.comes for each in own)})
     fault = f"{draft.fault.id}{LEAVING}"
     leaves = Occurrence(
-        id=f"{fault}#{draft.occurrence}",
+        id=id_of_leaving(draft.fault.id, draft.occurrence),
         fault=fault,
         occurrence=draft.occurrence,
         kind="leave",

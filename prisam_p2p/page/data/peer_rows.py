@@ -8,6 +8,7 @@ from typing import Any
 from prisam_p2p.page.data.checked_lines import Line
 from prisam_p2p.page.data.plan_facts import items, number, table, text, whole
 from prisam_p2p.page.data.shared import Handlers, Shared
+from prisam_p2p.plan.data_groups import predecessor
 
 NOT_STARTED, RUNNING = "not started", "running"
 
@@ -71,6 +72,7 @@ class PeerRows:
             up_mbit_s=number(profile.get("up_mbit_s")),
             down_mbit_s=number(profile.get("down_mbit_s")),
             host="",
+            replaces=predecessor(plan) or "",
         )
 
     def _put_data_groups(self, at: int, peer: str) -> None:

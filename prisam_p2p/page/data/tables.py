@@ -83,6 +83,7 @@ TABLES: dict[str, PageTable] = {
         deployed=_NUMBER,
         local=_NUMBER,
         host=_WORD,
+        replaces=_WORD,
     ),
     "data_groups": _table("peer first_round", peer=_PEER, first_round=_WHOLE, group=_WHOLE),
     "hosts": _table(

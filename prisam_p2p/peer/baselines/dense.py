@@ -82,7 +82,7 @@ def _all(me: BaselinePeer, _t: int) -> list[str]:
 
 def _mixed(me: BaselinePeer, members: Mapping[str, Weights]) -> Weights:
     present = {p: me.degrees[p] for p in members if p != me.peer_id}
-    shares = metropolis_weights(me.peer_id, len(me.neighbors), present)
+    shares = metropolis_weights(me.peer_id, me.degree, present)
     return mix(me.layout, members, shares)
 
 

@@ -75,14 +75,23 @@
   }
 
   function budgetTable(rows, hasHosts) {
+    const hasNewcomers = rows.some((row) => row.replaces);
     const columns = Object.values(BUDGETS).flatMap((each) => [each.asked, each.achieved]);
     return {
-      columns: ["peer", "profile", "state", ...(hasHosts ? ["host"] : []), ...columns],
+      columns: [
+        "peer",
+        "profile",
+        "state",
+        ...(hasHosts ? ["host"] : []),
+        ...(hasNewcomers ? ["replaces"] : []),
+        ...columns,
+      ],
       rows: rows.map((row) => [
         row.id,
         row.profile,
         row.state,
         ...(hasHosts ? [row.host] : []),
+        ...(hasNewcomers ? [row.replaces] : []),
         ...columns.map((column) => of(row, column)),
       ]),
     };
@@ -145,6 +154,7 @@
       ["achieved", figure(budget.achieved)],
       ["state", row.state ?? ""],
       ...(store.hasHosts ? [["host", row.host]] : []),
+      ...(row.replaces ? [["replaces", row.replaces]] : []),
     ]);
   }
 
