@@ -129,7 +129,8 @@ main(["launch", sys.argv[1], "--algorithm", "first-neighbor", "--run-dir", sys.a
 @pytest.mark.network
 def test_a_baseline(copy, tmp_path):
     copy.write("peer/baselines/first_neighbor.py", FIRST_NEIGHBOR)
-    row = '    FIRST_NEIGHBOR = "first-neighbor", "averages with one peer", Traits(dense=True)\n'
+    of_it = '"first-neighbor", "averages with one peer", Traits(dense=True), Costs("drawn")'
+    row = f"    FIRST_NEIGHBOR = {of_it}\n"
     copy.insert("algorithms.py", "    PENS = ", row)
     loops = "peer/baselines/__init__.py"
     imported = "from prisam_p2p.peer.baselines.first_neighbor import first_neighbor\n"

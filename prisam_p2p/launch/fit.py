@@ -29,9 +29,10 @@ from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
 from prisam_p2p.preflight.cost_cache import cache_folder, remember, remembered
 from prisam_p2p.preflight.counts import Circumstances, RunCounts, count
+from prisam_p2p.preflight.duration import seconds
 from prisam_p2p.preflight.host_shares import host_shares
 from prisam_p2p.preflight.host_verdict import shortages_of_hosts
-from prisam_p2p.preflight.needs import disk, memory, most_memory, seconds
+from prisam_p2p.preflight.needs import disk, memory, most_memory
 from prisam_p2p.preflight.peer_cost import PeerCosts
 from prisam_p2p.preflight.verdict import (
     Preflight,

@@ -39,7 +39,7 @@ from prisam_p2p.measure.journal import read_journal
 from prisam_p2p.netns.loopback import Loopback
 from prisam_p2p.plan.plan import Plan
 from prisam_p2p.plan.planning import Prepared
-from prisam_p2p.preflight.donors import donors_of_a_round
+from prisam_p2p.preflight.donors import donors_of_a_round, peers_heard
 from prisam_p2p.preflight.peer_cost import PeerCost
 from prisam_p2p.processes.engine import Engine
 from prisam_p2p.processes.sampling import open_board
@@ -110,6 +110,8 @@ def probe_settings(settings: RunSettings) -> RunSettings:
             **{name: getattr(plain, name) for name in other},
             "rounds": ROUNDS,
             "participation": None,
+            "mask_hops": 1,  # it hears all at once, as if they were neighbors
+            "pens_rounds": ROUNDS,
             "epochs": 1,
             "warmup_epochs": 1,
             "evaluate_every": 1,
@@ -120,8 +122,8 @@ def probe_settings(settings: RunSettings) -> RunSettings:
 
 
 def neighbors_of_a_probe(plan: Plan, peer: str) -> list[str]:
-    """Return the neighbors that a probe hears: fewer where it pulls from all that it hears."""
-    neighbors = plan.peers[peer].neighbors
+    """Return the peers that a probe hears: fewer where it pulls from all that it hears."""
+    neighbors = peers_heard(plan, peer)
     pulls_from_all = donors_of_a_round(plan, peer) == len(neighbors)
     return neighbors[: MOST_DONORS if pulls_from_all else MOST_NEIGHBORS]
 
@@ -256,6 +258,7 @@ def _cost(plan: Plan, probe: _PeerProbe) -> PeerCost:
     planned = plan.peers[spec.peer_id]
     return PeerCost(
         donors=donors_of_a_probe(plan, spec.peer_id),
+        trained=len(spec.data.train),
         tested=len(spec.data.test),
         parameters=planned.parameters,
         macs=planned.macs,

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.preflight.peer_cost import PeerCost
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class _CacheFile(BaseModel):

@@ -11,7 +11,7 @@ from math import ceil
 
 from prisam_p2p.core.participation import participants
 from prisam_p2p.plan.plan import Plan
-from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run
+from prisam_p2p.preflight.donors import donors_of_a_round, donors_of_a_run, peers_heard
 from prisam_p2p.settings import Start
 
 _LAUNCHER_FILES, _ENGINE_FILES = 11, 10
@@ -57,6 +57,7 @@ class RunCounts:
         peer_files: of the peer with the most, whose name is `busiest`.
         host_files: of all processes together.
         degrees: peer -> neighbors that it connects to.
+        heard: peer -> peers whose masks it hears in a round.
         donors: peer -> neighbors that it pulls from in a round.
     """
 
@@ -72,6 +73,7 @@ class RunCounts:
     busiest: str
     host_files: int
     degrees: dict[str, int]
+    heard: dict[str, int]
     donors: dict[str, int]
 
     @property
@@ -113,5 +115,6 @@ def count(plan: Plan, around: Circumstances) -> RunCounts:
         busiest=busiest,
         host_files=sum(files.values()) + launcher + sum(helpers),
         degrees=degrees,
+        heard={peer: 0 if silent else len(peers_heard(plan, peer)) for peer in plan.peers},
         donors={peer: donors_of_a_round(plan, peer) for peer in plan.peers},
     )

@@ -1,4 +1,4 @@
-"""From how many peers a peer pulls weights: by the algorithm's traits and settings. Pure.
+"""From how many peers a peer pulls weights: by what the algorithm declares, and settings. Pure.
 
 Where clustering decides, nobody knows it before the run; the estimate is the peers heard that have
 similar data, or the share of those heard that one of k clusters has.
@@ -8,28 +8,25 @@ from __future__ import annotations
 
 from math import ceil
 
-from prisam_p2p.algorithms import Algorithm
 from prisam_p2p.plan.plan import Plan
+from prisam_p2p.preflight.declared import costs_of_algorithm, trial_rounds, tried_models
 from prisam_p2p.settings import Grouping
-
-_TRIED_FOR_EACH = 5
-"""Models that pens tries for each that it averages (peer/baselines/pens.py)."""
 
 
 def donors_of_a_round(plan: Plan, peer: str) -> int:
     """Return from how many peers `peer` pulls in one round, at most."""
-    settings, degree = plan.settings, len(peers_heard(plan, peer))
-    algorithm, traits = settings.algorithm, plan.traits
-    if traits.silent:
+    settings, pulls = plan.settings, costs_of_algorithm(plan).pulls
+    if pulls == "nobody":
         return 0
-    if algorithm in (Algorithm.D_PSGD, Algorithm.D_PSGD_FT, Algorithm.EXACT_SIMILARITY):
+    degree = len(peers_heard(plan, peer))
+    if pulls == "all":
         return degree
-    if traits.knows_groups:
+    if pulls == "drawn":
+        return min(degree, plan.fan_in)
+    if pulls == "tried":
+        return min(degree, tried_models(plan))
+    if plan.traits.knows_groups:
         return len(alike_neighbors(plan, peer))
-    if algorithm is Algorithm.PENS:
-        return min(degree, settings.pens_sampled or _TRIED_FOR_EACH * plan.fan_in)
-    if not traits.clusters:  # a user's algorithm may pull from all
-        return min(degree, plan.fan_in) if isinstance(algorithm, Algorithm) else degree
     if settings.grouping is Grouping.TOP_M:
         return min(degree, settings.top_m)
     of_a_cluster = ceil((degree + 1) / plan.clusters) - 1
@@ -41,15 +38,11 @@ def donors_of_a_run(plan: Plan, peer: str) -> float:
 
     To each of them it keeps a connection for weights, and their last weights on disk.
     """
-    settings, degree = plan.settings, len(peers_heard(plan, peer))
-    each = donors_of_a_round(plan, peer)
-    if plan.traits.silent or each == degree:
+    degree, each = len(peers_heard(plan, peer)), donors_of_a_round(plan, peer)
+    pulls = costs_of_algorithm(plan).pulls
+    if pulls in ("nobody", "all", "group") or each == degree:
         return each
-    draws = 0
-    if settings.algorithm is Algorithm.PENS:
-        draws = settings.rounds // 2 if settings.pens_rounds is None else settings.pens_rounds
-    elif not (plan.traits.clusters or plan.traits.knows_groups):
-        draws = settings.rounds
+    draws = trial_rounds(plan) if pulls == "tried" else plan.settings.rounds
     if not draws:
         return each
     return float(degree * (1 - (1 - each / degree) ** draws))

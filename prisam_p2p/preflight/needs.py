@@ -1,16 +1,16 @@
-"""The memory, the disk and the time that a run takes: from its plan, and what a peer costs. Pure.
+"""The memory and the disk that a run takes: from its plan, and what a peer costs. Pure.
 
 How near this comes to real runs: docs/preflight.md, from benchmarks/preflight.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 
 from prisam_p2p.plan.plan import PeerPlan, Plan
 from prisam_p2p.preflight.counts import RunCounts
+from prisam_p2p.preflight.declared import kept_models
 from prisam_p2p.preflight.peer_cost import PeerCosts
 from prisam_p2p.settings import Start
 
@@ -28,18 +28,6 @@ _FORK_BYTES, _MODEL_COPIES, _PULLED_COPIES, _BYTES_OF_A_MAC = 64 * MIB, 16, 4, 1
 _EVALUATION_BATCH = 32
 _SPOOL_BYTES = 256 * MIB
 """Most that a peer keeps of what it pulled (transport/spool.py)."""
-
-_CONNECTION_S, _NEIGHBOR_S, _DONOR_S = 0.0015, 0.0012, 0.003
-"""CPU seconds: to connect to a neighbor; in a round for a neighbor, and for a donor."""
-_PULLED_BYTE_S = 4e-9
-"""Of both ends: to send, check, keep and average a byte of weights."""
-_FORK_S, _RUN_S = 0.008, 1.0
-"""CPU seconds to start a peer, and of a run beside its peers: network, checks, summary."""
-_BUSY = 0.9
-"""The share of the cores that a run keeps busy, as peers wait for each other."""
-
-_FORWARD = 1 / 3
-"""The share of a training step that its forward pass takes."""
 
 _PEER_RECORD_BYTES, _CONNECTION_RECORD_BYTES, _NEIGHBOR_RECORD_BYTES = 6 * KIB, 900, 190
 """In journals: of a peer; of a connection (its records and the kernel's); of a neighbor in a
@@ -100,7 +88,7 @@ def memory(
         takes_turns = plan.settings.turns and peer.profile.speed == 1
         held += waiting if takes_turns else peak
         training.append(peak - waiting if takes_turns else 0.0)
-    at_once = sum(sorted(training, reverse=True)[: _cores(plan)])
+    at_once = sum(sorted(training, reverse=True)[: cores_of(plan)])
     ends = 2 * counts.connections
     kernel = (
         costs.mean(lambda each: each.page_table_bytes) * counts.processes
@@ -164,7 +152,8 @@ def most_memory(plan: Plan, counts: RunCounts, shared: int) -> int:
     image = 4 * prod(model.image_shape)
     images = max(sum(peer.classes) for peer in plan.peers.values())
     images += plan.settings.test_images_per_peer
-    copies = sum(_MODEL_COPIES + _PULLED_COPIES * donors for donors in counts.donors.values())
+    kept = _MODEL_COPIES + _PULLED_COPIES * kept_models(plan)
+    copies = sum(kept + _PULLED_COPIES * donors for donors in counts.donors.values())
     return (
         counts.peers * (own + outputs + 2 * image * images)
         + copies * model.n_bytes
@@ -174,14 +163,18 @@ def most_memory(plan: Plan, counts: RunCounts, shared: int) -> int:
 
 
 def disk(plan: Plan, counts: RunCounts) -> Disk:
-    """Return what a run writes; a peer keeps a model, two states, and what it pulled last."""
+    """Return what a run writes; a peer keeps a model, two states, and what it pulled last.
+
+    Both states hold the further models that its algorithm keeps.
+    """
     rounds, peers = plan.settings.rounds, plan.peers.values()
     models = sum(2 * each.n_bytes + _next_bytes(plan, each) for each in peers)
+    models += 2 * kept_models(plan) * plan.model.n_bytes * len(peers)
     records = (
         _PEER_RECORD_BYTES * len(peers)
         + _CONNECTION_RECORD_BYTES * counts.connections
         + rounds * (_mask_bytes(plan) + 1500) * len(peers)
-        + rounds * _NEIGHBOR_RECORD_BYTES * sum(counts.degrees.values())
+        + rounds * _NEIGHBOR_RECORD_BYTES * sum(counts.heard.values())
     )
     pulled = sum(
         min(_SPOOL_BYTES, donors * offered_bytes(plan)) for donors in counts.donors.values()
@@ -189,55 +182,9 @@ def disk(plan: Plan, counts: RunCounts) -> Disk:
     return Disk(models + records + _SUMMARY_BYTES * len(peers), round(pulled))
 
 
-def seconds(plan: Plan, counts: RunCounts, costs: PeerCosts) -> float:
-    """Return how long a run takes where nothing else keeps the cores busy.
-
-    A round takes the time that the cores need for all peers, or that the slowest device needs.
-    """
-    n, links, cores = counts.peers, sum(counts.degrees.values()), _cores(plan)
-    start_s = n * (_FORK_S + costs.mean(lambda each: each.start_s)) + _CONNECTION_S * links
-    work_s = n * costs.mean(lambda each: each.round_s) + _NEIGHBOR_S * links
-    donor_s = _DONOR_S + _PULLED_BYTE_S * offered_bytes(plan)
-    work_s += donor_s * sum(counts.donors.values()) + n * _testing_s(plan, costs)
-    dense_s = dict.fromkeys(plan.peers, costs.mean(lambda each: each.dense_step_s))
-    slim_s = {peer: costs.step_s(each.macs) for peer, each in plan.peers.items()}
-
-    def round_s(epochs: int, step_s: Mapping[str, float]) -> float:
-        trained_s = {p: epochs * _batches(plan, plan.peers[p]) * s for p, s in step_s.items()}
-        slowest_s = max(s / plan.peers[peer].profile.speed for peer, s in trained_s.items())
-        return max((sum(trained_s.values()) + work_s) / cores / _BUSY, slowest_s + work_s / n)
-
-    settings = plan.settings
-    n_dense = _dense_rounds(plan)
-    later_s = n_dense * round_s(settings.epochs, dense_s)
-    later_s += (settings.rounds - 1 - n_dense) * round_s(settings.epochs, slim_s)
-    return _RUN_S + start_s / cores + round_s(settings.warmup_epochs, dense_s) + later_s
-
-
-def _cores(plan: Plan) -> int:
+def cores_of(plan: Plan) -> int:
     """Return the cores that the peers of a run share: of this host, or of all of its hosts."""
     return sum(host.cores for host in plan.hosts.hosts.values()) if plan.hosts else plan.host.cores
-
-
-def _testing_s(plan: Plan, costs: PeerCosts) -> float:
-    """Return what a round's evaluations take beyond those of a probe: forward passes alone."""
-    moments = 1 if plan.traits.silent else 2
-    images = plan.settings.test_images_per_peer - costs.mean(lambda each: each.tested)
-    step_s = costs.mean(lambda each: each.step_s)
-    return max(0.0, moments * images / plan.settings.batch_size * step_s * _FORWARD)
-
-
-def _batches(plan: Plan, peer: PeerPlan) -> int:
-    """Return the training steps of an epoch; a fifth of the images is for validation."""
-    return max(1, ceil(sum(peer.classes) * 0.8 / plan.settings.batch_size))
-
-
-def _dense_rounds(plan: Plan) -> int:
-    """Return how many rounds after the first train whole models, or a union of their channels."""
-    later, every = plan.settings.rounds - 1, plan.settings.regrowth_every
-    if plan.traits.dense:
-        return later
-    return later // every if every else 0
 
 
 def _next_bytes(plan: Plan, peer: PeerPlan) -> int:

@@ -13,13 +13,13 @@ class PeerCost(BaseModel):
 
     Attributes:
         donors: neighbors that it pulled from in a round.
-        tested: its test images.
+        trained, tested: its training and its test images.
         parameters, macs: of its slim model; other peers' costs are interpolated by them.
         held_bytes: most private memory at the borders of its phases: what it holds while it waits.
         peak_bytes: most private memory at any time, which is in training.
         page_table_bytes: of the kernel, for its private and its shared pages.
         start_s: CPU time until its first round.
-        step_s: CPU time of a training step of the slim model.
+        step_s: CPU time of a training step of the slim model, over all trainings of a round.
         dense_step_s: of a step of the dense model.
         round_s: CPU time of a round without its training.
     """
@@ -27,6 +27,7 @@ class PeerCost(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     donors: int = Field(ge=0)
+    trained: int = Field(ge=0)
     tested: int = Field(ge=0)
     parameters: int = Field(ge=0)
     macs: int = Field(ge=0)

@@ -130,7 +130,8 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
     runs = []
     for run in preflight.runs:
         fields = asdict(run)
-        del fields["counts"]["donors"], fields["counts"]["degrees"]  # a row for each peer
+        for of_each_peer in ("degrees", "heard", "donors"):
+            del fields["counts"][of_each_peer]
         if run.memory:
             fields["memory"] |= {"added": run.memory.added, "total": run.memory.total}
         runs.append(fields)

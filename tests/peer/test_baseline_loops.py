@@ -4,6 +4,8 @@ Training adds 1 to every weight, so this peer, b, offers 1 everywhere; its neigh
 what a test says. What b has after aggregation is worked out in the comments.
 """
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from tiny_layouts import one_layer
@@ -408,3 +410,42 @@ def test_dis_pfl_erk_averages_over_who_retains_a_weight_and_then_takes_its_new_m
         expected = np.select([both, we, they], [5.0, 1.0, 7.0], 0.0) * after.mask[span]
         assert found[tensor.name].tolist() == expected.tolist()
     assert after.mask.sum() == mine.sum()
+
+
+class Counts(AddsOne):
+    """A learner that counts how often it trains, by epochs, and computes a loss."""
+
+    def __init__(self):
+        self.trainings, self.losses = Counter(), 0
+
+    def train(self, weights, *, epochs, in_turn=(), **_):
+        self.trainings[epochs] += len(in_turn) or 1
+        return super().train(weights)
+
+    def loss(self, weights):
+        self.losses += 1
+        return super().loss(weights)
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_every_algorithm_takes_what_it_declares(run, algorithm):
+    masks = {"choice": CHOICES}.get(algorithm.traits.masks)
+    how = {"offers": OFFERS, "masks": masks}
+    if not algorithm.traits.dense:
+        how = {"offers": SLIM, "masks": {"a": packed("0110"), "c": packed("1100")}, "rho": 0.5}
+    if algorithm is Algorithm.EXACT_SIMILARITY:
+        how["offers"] = {"a": constant(-4), "c": constant(10)}
+    if algorithm.traits.entrywise:
+        layout = entrywise(LAYOUT)
+        how |= {"layout": layout, "offers": {peer: constant(4, layout) for peer in OFFERS}}
+    learner, costs = Counts(), algorithm.costs
+    more = {"fan_in": 1, "pens_rounds": 1, "warmup_epochs": 3, "finetune_epochs": 7}
+    _, network = run(algorithm, learner=learner, **how, **more)
+    pulled = len(network.pulled[0]) if network else 0
+    kept = sum(key.endswith("/mask") for key in run.peer.memory)
+    tuned = {7: 1} if costs.fine_tunes else {}
+    assert learner.trainings == {3: costs.trainings} | tuned
+    assert kept == {"none": 0, "personal": 1, "k": 2}[costs.keeps]
+    assert pulled == {"nobody": 0, "drawn": 1, "group": 1, "tried": 2, "all": 2}[costs.pulls]
+    compared = {"none": 0, "keeps": 2 * kept, "pulls": pulled}  # k models before the round, too
+    assert learner.losses == compared[costs.compares]

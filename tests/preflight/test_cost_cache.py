@@ -25,7 +25,7 @@ def test_a_file_that_cannot_be_read_is_as_none(tmp_path):
     for broken in ("", whole[:40], "[]", whole.replace('"macs"', '"mags"')):
         file.write_text(broken)
         assert remembered(tmp_path, KEY) is None
-    file.write_text(whole.replace('"schema_version": 2', '"schema_version": 1'))
+    file.write_text(whole.replace('"schema_version": 3', '"schema_version": 2'))
     assert remembered(tmp_path, KEY) is None
     file.write_text(whole.replace("vgg-s", "other"))
     assert remembered(tmp_path, KEY) is None

@@ -25,6 +25,7 @@ OFFERS = [HostOffer(f"h{i}", f"node{i}", f"10.0.0.{i}", 4, 1000) for i in (1, 2,
 AROUND = Circumstances(namespaces=False, secured=True, open_files=4)
 COST = PeerCost(
     donors=0,
+    trained=10,
     tested=10,
     parameters=1000,
     macs=1000,

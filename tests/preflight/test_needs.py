@@ -6,11 +6,13 @@ import pytest
 from hand_plans import plan_of, with_settings, with_speed
 
 from prisam_p2p.preflight.counts import Circumstances, count
-from prisam_p2p.preflight.needs import MIB, disk, memory, most_memory, seconds
+from prisam_p2p.preflight.duration import seconds
+from prisam_p2p.preflight.needs import MIB, disk, memory, most_memory
 from prisam_p2p.preflight.peer_cost import PeerCost, PeerCosts
 
 COST = PeerCost(
     donors=0,
+    trained=32,
     tested=150,
     parameters=60_000,
     macs=200_000,
@@ -130,3 +132,44 @@ def test_donors_beyond_those_of_the_probe_are_added():
     beside = memory(plan, counts, few, 0, namespaces=False)
     exact = memory(plan, counts, all_, 0, namespaces=False)
     assert beside.peers - exact.peers == 12 * 3 * plan.model.n_bytes
+
+
+def timed(plan, **costs):
+    return seconds(plan, counted(plan), PeerCosts([COST.model_copy(update=costs)]))
+
+
+def test_time_follows_what_an_algorithm_declares():
+    plan = with_settings(on(with_speed(plan_of(), 1.0), 1), algorithm="fedavg-random", rounds=11)
+    # 32 images are 2 steps of 0.1 s; 3 epochs, then 10 rounds of 2 epochs; 12 peers on one core
+    training_s = 12 * (3 + 10 * 2) * 2 * 0.1 / 0.9
+    once_s = timed(plan)
+    for algorithm, trainings in (("ditto", 2), ("fedrep", 4)):
+        more_s = timed(with_settings(plan, algorithm=algorithm)) - once_s
+        assert more_s == pytest.approx((trainings - 1) * training_s)
+    tuned = with_settings(plan, algorithm="fedavg-ft", finetune_epochs=30)
+    assert timed(tuned) - once_s == pytest.approx(12 * 30 * 2 * 0.1 / 0.9)
+    k = plan.clusters
+    compared_s = timed(with_settings(plan, algorithm="ifca"), trained=0) - timed(plan, trained=0)
+    # each of k models twice: for its statistics, and for its loss: 2 batches, forward alone
+    assert compared_s == pytest.approx(11 * 12 * 2 * k * 2 * (0.1 / 3) / 0.9)
+
+
+def test_time_follows_who_takes_part_and_whether_w0_is_trained():
+    plan = with_settings(on(with_speed(plan_of(), 1.0), 1), rounds=11, regrowth_every=0)
+    all_s = timed(plan)
+    some = with_settings(plan, participation=0.5)
+    # all in two rounds, half in nine
+    assert timed(some) / all_s == pytest.approx((3 + 2 + 9 * 2 / 2) / (3 + 10 * 2), abs=0.1)
+    of_w0 = with_settings(plan, similarity_by="gamma-of-w0", similarity_epochs=4)
+    assert timed(of_w0) - all_s == pytest.approx(10 * 12 * 4 * 2 * 0.1 / 0.9)
+    seldom = with_settings(of_w0, similarity_every=5)
+    assert timed(seldom) - all_s == pytest.approx(2 * 12 * 4 * 2 * 0.1 / 0.9)
+
+
+def test_states_hold_the_further_models_of_an_algorithm():
+    plan = with_settings(plan_of(), algorithm="fedavg-random")
+    plain = disk(plan, counted(plan)).run_folder
+    for algorithm, kept in (("ditto", 1), ("ifca", plan.clusters), ("facade", plan.clusters)):
+        more = with_settings(plan, algorithm=algorithm)
+        written = disk(more, counted(more)).run_folder - plain
+        assert written == 12 * 2 * kept * plan.model.n_bytes
