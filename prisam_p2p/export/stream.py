@@ -18,7 +18,7 @@ from prisam_p2p.export.points import ExportMarker, ExportPoint, tag_word
 from prisam_p2p.page.data.shared import MOMENTS
 
 _WORDS_OF_MOMENTS = dict(
-    zip(MOMENTS, ("trained", "before_recalibration", "aggregated"), strict=True)
+    zip(MOMENTS, ("trained", "before_recalibration", "aggregated", "fine_tuned"), strict=True)
 )
 _OF_RESOURCES = {
     "cpu_s": "resources/cpu_s",

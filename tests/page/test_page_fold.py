@@ -57,6 +57,9 @@ OF_P001 = [
     | {"detail": "5 times the others'", "fetched_bytes": 7},
     {"t_s": 11.41, "record": "caught_up", "round": 1, "next_round": 2},
     {"t_s": 11.42, "record": "pull_failed", "round": 2, "donor": "p005", "reason": "gone"},
+    {"t_s": 11.43, "record": "sat_out", "round": 2, "waited_s": 0.2},
+    {"t_s": 11.44, "record": "evaluated", "round": 2, "moment": "after_fine_tuning"}
+    | {"validation": 0.5, "test": 0.625, "right": [5], "of": [8]},
 ]
 
 

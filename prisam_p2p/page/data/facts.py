@@ -61,6 +61,7 @@ def begun_facts(
         "mask_layers": [list(each) for each in facts.mask_layers],
         "classes": [str(each) for each in range(facts.classes)],
         "data_groups": len(groups),
+        "models": facts.models,
         "baseline": None,
         "phases": list(PHASES),
         "moments": list(MOMENTS),

@@ -65,9 +65,16 @@ class GroupRows:
             labels = sorted([number(who), label] for who, label in line["labels"].items())
         chosen = [each for each in members if each != peer]
         self._group(peer, line, members=members, chosen=chosen, labels=labels)
+        self._choice(peer, line)
         known = {who: n for who, n in line["labels"].items() if who in self._shared.plan.numbers}
         self._labels.setdefault(line["round"], {}).setdefault(peer, []).append(known)
         self._stale_rounds.add(line["round"])
+
+    def _choice(self, peer: int, line: Line) -> None:
+        """Tell which of the k models a peer trained, where labels are numbers of models."""
+        choice = line["labels"].get(self._shared.plan.ids[peer])
+        if self._shared.plan.models and choice is not None:
+            self._tables["choices"].put(peer, line["round"], choice)
 
     def _aggregated(self, peer: int, line: Line) -> None:
         number = self._shared.plan.number

@@ -26,6 +26,7 @@ class PlanFacts:
         mask_bits: bits of an announced mask; 0: unknown.
         mask_layers: (name, bits) of each channel set, in the mask's order; empty: not recorded.
         classes: number of classes.
+        models: of how many models, or heads, each peer trains one (ifca, facade); else 0.
         clusters: into how many groups a peer's neighbors fall, if it clusters them; else 1.
     """
 
@@ -38,6 +39,7 @@ class PlanFacts:
     mask_bits: int
     mask_layers: tuple[tuple[str, int], ...]
     classes: int
+    models: int
     clusters: int
 
     @property
@@ -70,6 +72,7 @@ def plan_facts(plan: Mapping[str, Any]) -> PlanFacts:
         mask_bits=max(whole(model.get("mask_bits")) or 0, 0),
         mask_layers=_layers(model),
         classes=max(whole(model.get("n_classes")) or 0, 0),
+        models=max(whole(plan.get("clusters")) or 0, 0) if _chooses_models(plan) else 0,
         clusters=max(whole(plan.get("clusters")) or 1, 1) if _clusters(plan) else 1,
     )
 
@@ -79,6 +82,10 @@ def _clusters(plan: Mapping[str, Any]) -> bool:
     if isinstance(traits, dict):
         return bool(traits.get("clusters"))
     return table(plan.get("settings")).get("algorithm") == "prisam"
+
+
+def _chooses_models(plan: Mapping[str, Any]) -> bool:
+    return table(plan.get("traits")).get("masks") == "choice"
 
 
 def _layers(model: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:

@@ -13,8 +13,10 @@ from prisam_p2p.page.data.tables import TABLES, Rows
 LAUNCHER = -1
 """The launcher's number among peers."""
 
-MOMENTS = ("after_training", "before_recalibration", "after_aggregation")
-"""Moments of a round at which a model is evaluated, by their number in the tables."""
+MOMENTS = ("after_training", "before_recalibration", "after_aggregation", "after_fine_tuning")
+"""Moments at which a model is evaluated, by their number in the tables.
+
+A model is fine-tuned once, after the last round; all others are moments of a round."""
 AGGREGATED = MOMENTS.index("after_aggregation")
 
 Take = Callable[[int, Line], None]

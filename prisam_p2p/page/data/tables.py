@@ -140,6 +140,7 @@ TABLES: dict[str, PageTable] = {
         missing=_LIST,
         offsets=_LIST,
     ),
+    "sat_out": _table("peer round", peer=_PEER, round=_WHOLE, begin_s=_NUMBER, end_s=_NUMBER),
     "accuracy": _table(
         "peer round moment",
         peer=_PEER,
@@ -170,6 +171,7 @@ TABLES: dict[str, PageTable] = {
         prune_ratio=_NUMBER,
     ),
     "masks": _table("peer round", peer=_PEER, round=_WHOLE, mask=_WHOLE),
+    "choices": _table("peer round", peer=_PEER, round=_WHOLE, choice=_WHOLE),
     "mask_bits": _table("mask", mask=_WHOLE, bits=_BITS),
     "ari": _table("round", round=_WHOLE, ari=_NUMBER),
     "bytes": _table("round kind layer", round=_WHOLE, kind=_WORD, layer=_WORD, n_bytes=_WHOLE),

@@ -36,6 +36,7 @@ class Timeline:
             "served": self._served,
             "heard": self._heard,
             "arrivals": self._arrivals,
+            "sat_out": self._sat_out,
         }
 
     def _started(self, peer: int, line: Line) -> None:
@@ -49,6 +50,12 @@ class Timeline:
             if begin_s < end_s:  # as precisely as the page has it
                 number = _NUMBERS.get(phase, len(PHASES) - 1)
                 put(peer, begin_s, number, line["round"], end_s)
+
+    def _sat_out(self, peer: int, line: Line) -> None:
+        """Tell a round that a peer was not drawn for from one in which it was down."""
+        seconds, end_s = self._shared.seconds, line["t_s"]
+        begin_s = end_s - line["waited_s"]
+        self._tables["sat_out"].put(peer, line["round"], seconds(begin_s), seconds(end_s))
 
     # -- pulls -------------------------------------------------------------------------
 

@@ -134,10 +134,11 @@
       {
         id: "moment",
         label: "Moment",
-        options: [
+        options: (store) => [
           ["2", "aggregated"],
           ["1", "averaged, before recalibration"],
           ["0", "trained"],
+          ...(prisam.charts.isFineTuned(store) ? [["3", "fine-tuned"]] : []),
         ],
       },
     ],

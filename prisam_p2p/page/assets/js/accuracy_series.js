@@ -3,8 +3,8 @@
 "use strict";
 
 (function () {
-  const { MOMENT_NAMES, groupName } = prisam.charts;
-  const { AGGREGATED } = prisam.charts.MOMENTS;
+  const { MOMENT_NAMES, STAR, PAUSE, groupName } = prisam.charts;
+  const { AGGREGATED, FINE_TUNED } = prisam.charts.MOMENTS;
   const { spread, broken } = prisam.series;
   const MOST_LINES = 60; // more peers are a smear, unless they are asked for
 
@@ -14,9 +14,9 @@
       name,
       type: "line",
       data: broken(lines, moment),
-      showSymbol: false,
-      symbol: mark.symbol,
-      symbolSize: 5,
+      showSymbol: moment === FINE_TUNED,
+      symbol: moment === FINE_TUNED ? STAR : mark.symbol,
+      symbolSize: moment === FINE_TUNED ? 8 : 5,
       z: 2,
       lineStyle: { color: mark.color, width: 1, opacity: many ? 0.25 : 0.45 },
       itemStyle: { color: mark.color },
@@ -30,17 +30,21 @@
       name,
       type: "line",
       z: 4,
-      symbol: mark.symbol,
-      symbolSize: rows.length > 40 ? 0 : 6,
+      ...symbolOf(mark, rows, moment),
       data: rows.map((row) => [row.x, row.y, null, row.round, moment, row]),
       lineStyle: {
         color: mark.color,
-        width: trained ? 1.5 : 2.5,
+        width: moment === FINE_TUNED ? 0 : trained ? 1.5 : 2.5,
         type: trained ? "dotted" : "solid",
       },
       itemStyle: { color: mark.color },
     };
   }
+
+  const symbolOf = (mark, rows, moment) =>
+    moment === FINE_TUNED
+      ? { symbol: STAR, symbolSize: 15 }
+      : { symbol: mark.symbol, symbolSize: rows.length > 40 ? 0 : 6 };
 
   function bandSeries(name, mark, rows) {
     return {
@@ -86,6 +90,53 @@
     ];
   }
 
+  const SAT_OUT = "sat out";
+  const hasPauses = ({ axis }) => ["round", "seconds"].includes(axis);
+
+  /**
+   * Peer -> points of the rounds that it sat out: its model, and so its accuracy, is that of its
+   * last aggregation.
+   */
+  function pausesOf({ store, controls }, lines, moment) {
+    const found = new Map();
+    if (moment !== AGGREGATED || !hasPauses(controls)) return found;
+    for (const { peer, round, end_s } of store.table("sat_out").rows()) {
+      const last = (lines.get(peer) || []).filter((point) => point[2] < round).at(-1);
+      if (!last) continue;
+      if (!found.has(peer)) found.set(peer, []);
+      found.get(peer).push([controls.axis === "round" ? round : end_s, last[1], round]);
+    }
+    return found;
+  }
+
+  /** The lines of peers, level through the rounds that they sat out. */
+  const withPauses = (lines, pauses) =>
+    new Map(
+      [...lines].map(([peer, line]) => [
+        peer,
+        [...line, ...(pauses.get(peer) || [])].sort((a, b) => a[2] - b[2]),
+      ]),
+    );
+
+  /** A pause for each round that a peer sat out, of the peers whose lines are drawn. */
+  function pauseSeries({ selection, palette }, pauses, all) {
+    const shown = [...pauses].filter(([peer]) => all || peer === selection.peer);
+    if (!shown.length) return [];
+    return [
+      {
+        name: SAT_OUT,
+        type: "scatter",
+        z: 7,
+        symbol: PAUSE,
+        symbolSize: [7, 9],
+        data: shown.flatMap(([peer, points]) =>
+          points.map(([x, y, round]) => [x, y, peer, round, null]),
+        ),
+        itemStyle: { color: palette.text, borderColor: palette.surface, borderWidth: 0.5 },
+      },
+    ];
+  }
+
   /** Peer -> the points of its line in rounds in which it is of a data group. */
   const pointsIn = (store, lines, group) =>
     new Map(
@@ -106,6 +157,8 @@
     const { show } = c.controls;
     const thin = show === "peers" || (show === "all" && lines.size <= MOST_LINES);
     const series = [];
+    const pauses = pausesOf(c, lines, moment);
+    const level = withPauses(lines, pauses);
     const known = [...lines].flatMap(([peer, line]) =>
       line.map(([, , round]) => c.store.groupOf(peer, round)),
     );
@@ -116,10 +169,12 @@
       const rows = spread(mine.values());
       const name = groupName(group) + (isSecond ? `, ${MOMENT_NAMES[moment]}` : "");
       if (!isSecond && show !== "peers") series.push(bandSeries(name, mark, rows));
-      if (!isSecond && thin) series.push(peerSeries(name, mark, mine, moment, lines.size > 40));
+      const drawn = pointsIn(c.store, level, group);
+      if (!isSecond && thin) series.push(peerSeries(name, mark, drawn, moment, lines.size > 40));
       if (show !== "peers") series.push(meanSeries(name, mark, rows, moment));
     }
-    return isSecond ? series : [...series, ...chosenSeries(c, lines, moment)];
+    if (isSecond) return series;
+    return [...series, ...chosenSeries(c, level, moment), ...pauseSeries(c, pauses, thin)];
   }
 
   function referenceSeries(c, axis) {
@@ -127,28 +182,35 @@
     const all = c.store.table("reference").rows();
     const sources = [...new Set(all.map((row) => row.source))];
     return sources
-      .map((source) => {
+      .flatMap((source) => {
         const mine = all.filter((row) => row.source === source);
+        const ofRounds = mine.filter((row) => row.moment !== FINE_TUNED);
         // Training alone aggregates nothing, so its last moment is an earlier one.
-        const last = Math.max(...mine.map((row) => row.moment));
-        const rows = mine.filter((row) => row.moment === last);
-        const dash = source === "baseline" ? [8, 4] : [3, 3];
-        return {
-          name:
-            source === "control"
-              ? "control run"
-              : `baseline: ${c.store.facts.baseline ?? "not known"}`,
-          type: "line",
-          z: 5,
-          symbol: "none",
-          data: rows
-            .filter((row) => row[axis.column] !== null)
-            .map((row) => [row[axis.column], row.mean, null, row.round, last]),
-          lineStyle: { color: c.palette.text, width: 2, type: dash },
-          itemStyle: { color: c.palette.text },
-        };
+        const last = Math.max(...ofRounds.map((row) => row.moment));
+        return [last, FINE_TUNED].map((moment) => {
+          const rows = mine.filter((row) => row.moment === moment);
+          return referenceLine(c, source, moment, axis, rows);
+        });
       })
       .filter((series) => series.data.length);
+  }
+
+  function referenceLine({ store, palette }, source, moment, axis, rows) {
+    const tuned = moment === FINE_TUNED;
+    const run =
+      source === "control" ? "control run" : `baseline: ${store.facts.baseline ?? "not known"}`;
+    return {
+      name: run + (tuned ? `, ${MOMENT_NAMES[moment]}` : ""),
+      type: "line",
+      z: 5,
+      symbol: tuned ? STAR : "none",
+      symbolSize: 15,
+      data: rows
+        .filter((row) => row[axis.column] !== null)
+        .map((row) => [row[axis.column], row.mean, null, row.round, moment]),
+      lineStyle: { color: palette.text, width: 2, type: source === "baseline" ? [8, 4] : [3, 3] },
+      itemStyle: { color: palette.text },
+    };
   }
 
   /** Where each fault lies on the axis, from when it was applied until it healed. */
@@ -223,6 +285,7 @@
 
   prisam.accuracySeries = {
     MOST_LINES,
+    SAT_OUT,
     momentSeries,
     referenceSeries,
     faultSeries,

@@ -7,8 +7,18 @@
   const LETTER_PX = 7;
 
   /** The numbers of the moments at which a model is evaluated, as `moments` in a run's facts. */
-  const MOMENTS = { TRAINED: 0, AVERAGED: 1, AGGREGATED: 2 };
-  const MOMENT_NAMES = ["trained", "averaged", "aggregated"]; // by these numbers
+  const MOMENTS = { TRAINED: 0, AVERAGED: 1, AGGREGATED: 2, FINE_TUNED: 3 };
+  const MOMENT_NAMES = ["trained", "averaged", "aggregated", "fine-tuned"]; // by these numbers
+
+  /** A model is fine-tuned once, after the last round: a star, and no line. */
+  const STAR = "path://M10 0L12.6 7H20L14 11.5L16.2 19L10 14.5L3.8 19L6 11.5L0 7H7.4Z";
+
+  /** A round that a peer sat out, in all views: two upright bars, a pause. */
+  const PAUSE = "path://M0 0H4V12H0ZM8 0H12V12H8Z";
+
+  /** Whether models of a run were fine-tuned. */
+  const isFineTuned = (store) =>
+    (store.table("accuracy").columns.moment || []).includes(MOMENTS.FINE_TUNED);
 
   /** The name of an axis, in its middle, `nameGap` pixels away from it. */
   const axisName = (name, nameGap = 26) => ({ name, nameLocation: "middle", nameGap });
@@ -86,6 +96,9 @@
   prisam.charts = {
     MOMENTS,
     MOMENT_NAMES,
+    STAR,
+    PAUSE,
+    isFineTuned,
     axisName,
     topName,
     percent,

@@ -7,12 +7,13 @@
   const { modelOf, deepest, nothing } = prisam.fellModel;
   const NOT_RECORDED = "not recorded";
   /** By the numbers of the moments. */
-  const MOMENT_WORDS = ["trained", "averaged, before recalibration", "aggregated"];
+  const MOMENT_WORDS = ["trained", "averaged, before recalibration", "aggregated", "fine-tuned"];
   /** In the order of what happened: [moment, its place in the palette]. */
   const BARS = [
     [MOMENTS.TRAINED, 3],
     [MOMENTS.AVERAGED, 4],
     [MOMENTS.AGGREGATED, 0],
+    [MOMENTS.FINE_TUNED, 2],
   ];
 
   /**
@@ -59,6 +60,7 @@
       table: {
         columns: ["what", "value"],
         rows: [
+          ...takingPart(store, which),
           ...accuracyRows(store, which),
           ...groupRows(store, which),
           ["failed pulls", pairs(store, failedPulls(store, which), (why) => why)],
@@ -77,6 +79,13 @@
       ? list.map(([peer, value]) => `${store.peerId(peer)}: ${words(value)}`).join("; ") || "none"
       : NOT_RECORDED;
 
+  /** Said only of a round that the peer sat out. */
+  const takingPart = (store, { peer, round }) =>
+    store
+      .table("sat_out")
+      .rowsOf(peer, round)
+      .map(() => ["took part", "no: it sat this round out, because it was not drawn for it"]);
+
   const accuracyRows = (store, { peer, round }) =>
     store
       .table("accuracy")
@@ -86,6 +95,9 @@
         `test ${text.share(row.test)}, validation ${text.share(row.validation)}`,
       ]);
 
+  const trainedModel = (store, peer, round) =>
+    store.table("choices").rowsOf(peer, round)[0]?.choice ?? NOT_RECORDED;
+
   function groupRows(store, { peer, round }) {
     const group = store.table("groups").rowsOf(peer, round)[0];
     const { prune_ratio, members, chosen, averaged, norms, rejected } = group ?? {};
@@ -93,6 +105,7 @@
     const refused = rejected ?? (group ? [] : null);
     return [
       ["prune ratio rho", text.known(prune_ratio) ? text.number(prune_ratio, 3) : NOT_RECORDED],
+      ...(store.facts.models ? [["model that it trained", trainedModel(store, peer, round)]] : []),
       ["its group", ids(store, members)],
       ["chosen to pull from", ids(store, chosen)],
       ["in the average", ids(store, averaged)],

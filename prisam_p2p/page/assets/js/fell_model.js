@@ -4,7 +4,7 @@
 
 (function () {
   const { TRAINED, AGGREGATED } = prisam.charts.MOMENTS;
-  const N_MOMENTS = 3;
+  const N_MOMENTS = prisam.charts.MOMENT_NAMES.length;
 
   let cached = { order: null };
 

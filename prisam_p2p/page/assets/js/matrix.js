@@ -142,6 +142,38 @@
     );
   }
 
+  /** A pause in the middle of cells: rounds that a peer sat out. */
+  function pauseSeries(columns, rows, which, palette) {
+    return series(
+      "sat out",
+      (api, area) => {
+        const cells = cellsOf(api, area, columns, rows);
+        const height = Math.max(2, Math.min(10, cells.height * 0.5, cells.width));
+        const bar = height / 3;
+        return [
+          rects(
+            which.flatMap(([column, row]) => {
+              const [x, y] = [cells.x(column + 0.5), cells.y(row + 0.5) - height / 2];
+              return [x - 1.5 * bar, y, bar, height, x + 0.5 * bar, y, bar, height];
+            }),
+            { fill: palette.muted },
+          ),
+        ];
+      },
+      { z: 2, itemStyle: { color: palette.muted } },
+    );
+  }
+
+  /** The cells of rounds that peers sat out, as [column, row], in a matrix of peers by rounds. */
+  const pausesOf = (store, peers, rounds) => {
+    const rowOf = new Map(peers.map((peer, row) => [peer, row]));
+    return store
+      .table("sat_out")
+      .rows()
+      .filter(({ peer, round }) => rowOf.has(peer) && round < rounds)
+      .map(({ peer, round }) => [round, rowOf.get(peer)]);
+  };
+
   /** Small squares in the upper right corner of cells. */
   function cornerSeries(columns, rows, which, palette) {
     return series(
@@ -182,5 +214,14 @@
     ...more,
   });
 
-  prisam.matrix = { scaleOf, cellSeries, frameSeries, cornerSeries, legend };
+  prisam.matrix = {
+    scaleOf,
+    cellsOf,
+    cellSeries,
+    frameSeries,
+    cornerSeries,
+    pauseSeries,
+    pausesOf,
+    legend,
+  };
 })();

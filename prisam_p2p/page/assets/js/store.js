@@ -12,11 +12,13 @@
     pulls: ["peer", "began_s", "donor"],
     servings: ["peer", "to", "end_s"],
     arrivals: ["peer", "round"],
+    sat_out: ["peer", "round"],
     accuracy: ["peer", "round", "moment"],
     per_class: ["peer", "round", "moment"],
     reference: ["source", "round", "moment"],
     groups: ["peer", "round"],
     masks: ["peer", "round"],
+    choices: ["peer", "round"],
     mask_bits: ["mask"],
     ari: ["round"],
     bytes: ["round", "kind", "layer"],
@@ -168,7 +170,9 @@
     /** The data group of a peer in a round, at the beginning without one; -1: it has none. */
     groupOf(i, round = 0) {
       if (!this._groups) this._groups = this._byPeer("group");
-      const begun = this._groupPeriods().get(i)?.filter((row) => row.first_round <= round);
+      const begun = this._groupPeriods()
+        .get(i)
+        ?.filter((row) => row.first_round <= round);
       return begun?.length ? begun[begun.length - 1].group : (this._groups.get(i) ?? -1);
     }
 

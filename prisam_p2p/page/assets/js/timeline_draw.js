@@ -14,6 +14,8 @@
   const MOST_LABELS = 200; // of one phase
   const MOST_ARROWS = 500;
   const BRACKET_PX = 2;
+  const PAUSE_LINE_PX = 2;
+  const PAUSE_PX = 10; // at most
   const FAULT_LANES = 3;
   const FAULT_LANE_PX = 15;
   const NOTES_PX = 14; // between the labels of faults and the first row
@@ -99,6 +101,7 @@
     }
   }
 
+  const PAUSES = "round that the peer sat out";
   const OUTCOMES = {
     arrived: "pull",
     failed: "pull that failed",
@@ -157,6 +160,36 @@
         );
       },
       { itemStyle: { color: palette.shade, decal }, z: 1 },
+    );
+  }
+
+  /**
+   * Rounds that peers sat out, where their pulls would be: a line as long as the peer waited, and
+   * a pause in its middle.
+   */
+  function pauseSeries(pauses, model, palette) {
+    const middle = (PULLS[0] + PULLS[1]) / 2;
+    return series(
+      PAUSES,
+      (api, area) => {
+        const scale = scaleOf(api, area);
+        const high = Math.min(PAUSE_PX, Math.max(3, (PULLS[1] - PULLS[0]) * scale.rowPx));
+        const list = model.peers.flatMap((peer, row) =>
+          (pauses.get(peer) || []).flatMap(({ begin_s, end_s }) => {
+            if (end_s < scale.from_s || begin_s > scale.to_s) return [];
+            const [x, y] = [scale.x(begin_s), scale.y(row, middle)];
+            const [width, bar] = [(end_s - begin_s) * scale.perSecond, high / 3.5];
+            const centre = x + width / 2;
+            return [
+              ...[x, y - PAUSE_LINE_PX / 2, width, PAUSE_LINE_PX],
+              ...[centre - 1.5 * bar, y - high / 2, bar, high],
+              ...[centre + 0.5 * bar, y - high / 2, bar, high],
+            ];
+          }),
+        );
+        return [rects(list, { fill: palette.text })];
+      },
+      { itemStyle: { color: palette.text }, z: 3 },
     );
   }
 
@@ -366,12 +399,14 @@
     pullSeries,
     gapSeries,
     bandsOf,
+    pauseSeries,
     faultSeries,
     groupSeries,
     noteSeries,
     selectionSeries,
     OUTCOMES,
     PULLS,
+    PAUSES,
     FAULT_LANES,
     FAULT_LANE_PX,
     NOTES_PX,

@@ -200,5 +200,15 @@
     return (sender || []).filter((_, row) => receiver[row] === peer).sort((a, b) => a - b);
   }
 
-  prisam.timelineModel = { modelOf, spansOf, pullsOf, spanAt, roundWindow, arrowsTo };
+  /** Peer -> the rounds that it sat out, as rows of table `sat_out`. */
+  function pausesOf(store) {
+    const found = new Map();
+    for (const row of store.table("sat_out").rows()) {
+      if (!found.has(row.peer)) found.set(row.peer, []);
+      found.get(row.peer).push(row);
+    }
+    return found;
+  }
+
+  prisam.timelineModel = { pausesOf, modelOf, spansOf, pullsOf, spanAt, roundWindow, arrowsTo };
 })();

@@ -10,7 +10,7 @@
   const MOST_NAMED = 6;
 
   /** What lies at a pixel: {tip: element, select: what a click selects}, or null. */
-  function find({ model, bands, notes }, store, scale, x, y) {
+  function find({ model, bands, notes, pauses }, store, scale, x, y) {
     if (x < scale.area.x || x > scale.area.x + scale.area.width) return null;
     const t_s = scale.t(x);
     const slack_s = NEAR_PX / scale.perSecond;
@@ -21,7 +21,9 @@
     if (peer === undefined || y > scale.area.y + scale.area.height) return null;
     const within = (y - scale.y(row, 0)) / scale.rowPx;
     const found =
-      (within >= PULLS[0] && ofPull(model, store, peer, t_s, slack_s, within)) ||
+      (within >= PULLS[0] &&
+        (ofPull(model, store, peer, t_s, slack_s, within) ||
+          ofPause(pauses, store, peer, t_s, slack_s))) ||
       ofSpan(model, store, peer, t_s, slack_s / 2) ||
       ofGap(model, store, peer, t_s);
     if (!found) return null;
@@ -94,6 +96,8 @@
       ["lasted", text.seconds(end_s[row] - begin_s[row], 3)],
       ["from", `${text.seconds(begin_s[row], 3)} to ${text.seconds(end_s[row], 3)}`],
     ];
+    if (store.table("sat_out").rowsOf(peer, round[row]).length)
+      rows.push(["took part", "no: it sat this round out"]);
     if (name === "waiting for masks") rows.push(...waitedFor(store, peer, round[row]));
     return { heading: `${store.peerId(peer)}: ${name}`, rows, select: selected(peer, round[row]) };
   }
@@ -133,6 +137,25 @@
       heading: `${store.peerId(peer)} pulls from ${store.peerId(donor[row])}`,
       rows,
       select: selected(peer, round[row]),
+    };
+  }
+
+  function ofPause(pauses, store, peer, t_s, slack_s) {
+    const found = (pauses.get(peer) || []).find(
+      ({ begin_s, end_s }) => t_s >= begin_s - slack_s && t_s <= end_s + slack_s,
+    );
+    if (!found) return null;
+    const { round, begin_s, end_s } = found;
+    const rows = [
+      ["round", roundWords(round)],
+      ["because", "it was not drawn to take part in this round"],
+      ["waited", `${text.seconds(end_s - begin_s, 3)} for the masks of those that were`],
+      ["from", `${text.seconds(begin_s, 3)} to ${text.seconds(end_s, 3)}`],
+    ];
+    return {
+      heading: `${store.peerId(peer)} sits a round out`,
+      rows,
+      select: selected(peer, round),
     };
   }
 

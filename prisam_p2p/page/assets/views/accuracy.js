@@ -2,10 +2,10 @@
 "use strict";
 
 (function () {
-  const { MOMENT_NAMES, legendRows } = prisam.charts;
-  const { TRAINED, AGGREGATED } = prisam.charts.MOMENTS;
+  const { MOMENT_NAMES, legendRows, isFineTuned } = prisam.charts;
+  const { TRAINED, AGGREGATED, FINE_TUNED } = prisam.charts.MOMENTS;
   const { linesOf, spread } = prisam.series;
-  const { MOST_LINES, momentSeries, referenceSeries, faultSeries, roundSeries } =
+  const { MOST_LINES, SAT_OUT, momentSeries, referenceSeries, faultSeries, roundSeries } =
     prisam.accuracySeries;
   const AXES = {
     round: { column: "round", name: "round" },
@@ -42,9 +42,12 @@
   function tooltip(c, axis) {
     return (params) => {
       const [x, y, peer, round, moment, row] = params.value;
+      const paused = params.seriesName === SAT_OUT;
       const rows = [
-        ["accuracy", prisam.text.share(y, 2)],
-        ["moment", MOMENT_NAMES[moment] ?? ""],
+        [paused ? "accuracy, as before" : "accuracy", prisam.text.share(y, 2)],
+        paused
+          ? ["took part", "no: it sat this round out"]
+          : ["moment", MOMENT_NAMES[moment] ?? ""],
         ["round", round ?? ""],
       ];
       if (axis.column !== "round") rows.push([axis.name, prisam.text.number(x, 2)]);
@@ -64,8 +67,8 @@
   function build(c) {
     const table = c.store.table("accuracy");
     const axis = AXES[c.controls.axis];
-    const moments =
-      c.controls.moment === "both" ? [AGGREGATED, TRAINED] : [Number(c.controls.moment)];
+    const all = [AGGREGATED, TRAINED, ...(isFineTuned(c.store) ? [FINE_TUNED] : [])];
+    const moments = c.controls.moment === "both" ? all : [Number(c.controls.moment)];
     const lines = moments.map((moment) =>
       linesOf(table, axis.column, c.controls.score, (i) => table.columns.moment[i] === moment),
     );
@@ -78,7 +81,9 @@
       return { option: null, empty: why, table: asTable, summary: why };
     }
     const series = [...drawn, ...referenceSeries(c, axis), ...faultSeries(c), ...roundSeries(c)];
-    const legend = legendOf(c, [...new Set(series.map((each) => each.name))]);
+    const names = new Set(series.map((each) => each.name));
+    if (names.delete(SAT_OUT)) names.add(SAT_OUT); // after the groups
+    const legend = legendOf(c, [...names]);
     return {
       height: (c.width < 600 ? 316 : 406) + legend.height,
       notes: remarks(c),
@@ -92,15 +97,20 @@
     const names = ["round", "moment", "validation", "test", "t_s", "device_s", "wire_mib"].filter(
       (name) => table.has(name),
     );
-    return {
-      columns: ["peer", ...names],
-      rows: table
-        .rows()
-        .map((row) => [
-          store.peerId(row.peer),
-          ...names.map((name) => (name === "moment" ? MOMENT_NAMES[row.moment] : row[name])),
-        ]),
-    };
+    const rows = table
+      .rows()
+      .map((row) => [
+        store.peerId(row.peer),
+        ...names.map((name) => (name === "moment" ? MOMENT_NAMES[row.moment] : row[name])),
+      ]);
+    const pauses = store
+      .table("sat_out")
+      .rows()
+      .map(({ peer, round, end_s }) => [
+        store.peerId(peer),
+        ...names.map((name) => ({ round, moment: SAT_OUT, t_s: end_s })[name] ?? null),
+      ]);
+    return { columns: ["peer", ...names], rows: [...rows, ...pauses] };
   }
 
   const nothing = (c, table, axis, moment) =>
@@ -118,7 +128,12 @@
           "each.",
       );
     if (["device", "wire"].includes(controls.axis))
-      notes.push("Baseline, control run and faults are drawn over rounds and seconds only.");
+      notes.push(
+        "Baseline, control run, faults and rounds that were sat out are drawn over rounds and " +
+          "seconds only.",
+      );
+    if (store.table("sat_out").n)
+      notes.push("Not all peers took part in every round: means and bands are of those that did.");
     return notes;
   }
 
@@ -175,11 +190,14 @@
     id: "accuracy",
     title: "Accuracy",
     order: 3,
-    tables: ["accuracy", "reference", "faults", "peers", "per_class"],
+    tables: ["accuracy", "sat_out", "reference", "faults", "peers", "per_class"],
     how:
       "A thin line is a peer, a thick line the mean of a data group, and the band reaches from " +
       "the group's lowest to its highest peer. Solid is the model after aggregation, dotted " +
       "after training alone: where the solid line lies below, averaging cost the group accuracy. " +
+      "A star is the model after fine-tuning, which comes once, after the last round. A pause " +
+      "(two upright bars) is a round that the peer sat out: its model stayed as it was. The line " +
+      "of a peer that was down has no such mark, and that of a lost peer ends. " +
       "Long dashes are the baseline, short dashes the control run without faults. Shaded is the " +
       "time of a fault. Hold Ctrl and turn the wheel, or drag the slider, to zoom. By class: the " +
       "share of test images that were right, by round and class; a class that stays pale is one " +
@@ -202,11 +220,12 @@
           {
             id: "moment",
             label: "Moment",
-            options: [
-              ["both", "aggregated and trained"],
+            options: (store) => [
+              ["both", isFineTuned(store) ? "all of these" : "aggregated and trained"],
               ["2", "aggregated"],
               ["0", "trained"],
               ["1", "averaged, before recalibration"],
+              ...(isFineTuned(store) ? [["3", "fine-tuned"]] : []),
             ],
           },
           {

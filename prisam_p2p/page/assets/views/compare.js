@@ -4,7 +4,8 @@
 
 (function () {
   const { linesOf, spread } = prisam.series;
-  const { AGGREGATED } = prisam.charts.MOMENTS;
+  const { MOMENT_NAMES, STAR } = prisam.charts;
+  const { AGGREGATED, FINE_TUNED } = prisam.charts.MOMENTS;
   const AXES = {
     round: ["round", "round"],
     seconds: ["t_s", "seconds of the run"],
@@ -62,17 +63,23 @@
     const [column, unit] = AXES[c.controls.axis];
     const { runs } = c.store;
     const names = namesOf(runs);
-    const lines = runs.map((run) => {
-      const table = run.table("accuracy");
-      return spread(
-        linesOf(table, column, "test", (i) => table.columns.moment[i] === AGGREGATED).values(),
+    const meansAt = (moment) =>
+      runs.map((run) => {
+        const table = run.table("accuracy");
+        return spread(
+          linesOf(table, column, "test", (i) => table.columns.moment[i] === moment).values(),
+        );
+      });
+    const [lines, tuned] = [AGGREGATED, FINE_TUNED].map(meansAt);
+    const rowsAt = (means, moment) =>
+      means.flatMap((line, i) =>
+        line.map(({ round, x, y, low, high, n }) => [
+          ...[names[i], MOMENT_NAMES[moment], round, x, y, low, high, n],
+        ]),
       );
-    });
     const table = {
-      columns: ["run", "round", unit, "mean", "lowest", "highest", "peers"],
-      rows: lines.flatMap((line, i) =>
-        line.map((row) => [names[i], row.round, row.x, row.y, row.low, row.high, row.n]),
-      ),
+      columns: ["run", "moment", "round", unit, "mean", "lowest", "highest", "peers"],
+      rows: [...rowsAt(lines, AGGREGATED), ...rowsAt(tuned, FINE_TUNED)],
     };
     if (!lines.some((line) => line.length)) {
       const empty = `No run here tells its accuracy over ${unit}.`;
@@ -93,6 +100,9 @@
         },
         itemStyle: { color: mark.color },
       };
+    });
+    tuned.forEach((means, i) => {
+      if (means.length) series.push(tunedSeries(names[i], c.palette.mark(i), means));
     });
     const tip = (params) =>
       prisam.text.tooltip(params.seriesName, [
@@ -129,6 +139,17 @@
       },
     };
   }
+
+  /** Fine-tuned models of a run: a star in the run's colour. */
+  const tunedSeries = (name, { color }, means) => ({
+    name: `${name}, ${MOMENT_NAMES[FINE_TUNED]}`,
+    type: "scatter",
+    z: 5,
+    symbol: STAR,
+    symbolSize: 15,
+    data: means.map((row) => [row.x, row.y, row.round]),
+    itemStyle: { color },
+  });
 
   function bytes(c) {
     const { runs } = c.store;
@@ -219,10 +240,10 @@
     when: (store) => store.runs.length > 1,
     how:
       "The runs of this page beside each other. A line is the mean over the peers of one run, of " +
-      "the model after aggregation on test data; over wire MiB it shows what accuracy was bought " +
-      "by how many bytes. Bytes are those of the ledger, in all layers. A fault stands in one " +
-      "line with its verdict in each run that had it. All views below show the run that is " +
-      "chosen in the bar.",
+      "the model after aggregation on test data, and a star that after fine-tuning; over wire " +
+      "MiB it shows what accuracy was bought by how many bytes. Bytes are those of the ledger, " +
+      "in all layers. A fault stands in one line with its verdict in each run that had it. All " +
+      "views below show the run that is chosen in the bar.",
     figures: [
       { id: "figures", title: "Figures", follows: [], build: figuresBeside },
       {

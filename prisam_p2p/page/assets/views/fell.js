@@ -7,6 +7,7 @@
   const { modelOf, deepest, nothing, points } = prisam.fellModel;
   const LEAST = 0.01; // a scale that ends earlier would make noise look like a fall
   const seen = { cells: null, figure: null };
+  let paused = { rows: null, keys: new Set() }; // rounds that were sat out, as "peer round"
 
   /** Where the scale ends: at twice the deepest fall, so that large gains do not hide the falls. */
   function endOf(known) {
@@ -61,6 +62,7 @@
           striped: (change) => change < 0,
         }),
         matrix.cornerSeries(rounds, peers.length, troubled(store, peers, rounds), palette),
+        matrix.pauseSeries(rounds, peers.length, matrix.pausesOf(store, peers, rounds), palette),
         matrix.frameSeries(rounds, peers.length, frames(selection, peers, rounds, palette)),
       ],
     };
@@ -72,16 +74,24 @@
   }
 
   const tableOf = (store, { peers, rounds, at, changes }) => ({
-    columns: ["peer", "round", "trained", "averaged", "aggregated", "change"],
+    columns: ["peer", "round", "trained", "averaged", "aggregated", "change", "sat_out"],
     rows: peers.flatMap((peer, row) =>
       Array.from({ length: rounds }, (_, round) => [
         store.peerId(peer),
         round,
         ...[TRAINED, AVERAGED, AGGREGATED].map((moment) => at(peer, round, moment)),
         changes[row * rounds + round],
+        satOut(store).has(`${peer} ${round}`) ? "yes" : "no",
       ]),
     ),
   });
+
+  const satOut = (store) => {
+    const rows = store.table("sat_out").rows();
+    if (paused.rows !== rows)
+      paused = { rows, keys: new Set(rows.map(({ peer, round }) => `${peer} ${round}`)) };
+    return paused.keys;
+  };
 
   function summaryOf(store, model, known) {
     const worst = deepest(model);
@@ -133,7 +143,10 @@
     const [trained, averaged, aggregated] = [TRAINED, AVERAGED, AGGREGATED].map((moment) =>
       model.at(cell.peer, cell.round, moment),
     );
-    const rows = [["trained", text.share(trained)]];
+    const rows = satOut(store).has(`${cell.peer} ${cell.round}`)
+      ? [["took part", "no: it sat this round out"]]
+      : [];
+    rows.push(["trained", text.share(trained)]);
     if (averaged !== null) rows.push(["averaged, before recalibration", text.share(averaged)]);
     rows.push(
       ["aggregated", text.share(aggregated)],
@@ -150,15 +163,16 @@
     title: "Who fell, and when",
     short: "Who fell",
     order: 4,
-    tables: ["peers", "accuracy", "groups", "arrivals", "pulls", "per_class"],
+    tables: ["peers", "accuracy", "sat_out", "groups", "arrivals", "pulls", "per_class", "choices"],
     how:
       "A row is a peer, by data group, and a column is a round. The colour says what averaging " +
       "with others did to the peer's accuracy in that round: blue is a gain; orange with stripes " +
       "is a fall; the number is in percentage points. A small square marks a round in which a " +
-      "mask was missing, a pull failed or weights were rejected. Look for orange rows (a peer " +
-      "whose group does not fit) and orange columns (a round in which all fell). Click on a " +
-      "cell: the table below says with whom it averaged and what was missing, and the bars which " +
-      "classes it lost.",
+      "mask was missing, a pull failed or weights were rejected. A pause (two upright bars) is a " +
+      "round that the peer sat out; an empty cell one in which it was down or lost. Look for " +
+      "orange rows (a peer whose group does not fit) and orange columns (a round in which all " +
+      "fell). Click on a cell: the table below says with whom it averaged and what was missing, " +
+      "and the bars which classes it lost.",
     figures: [
       {
         id: "changes",

@@ -2,7 +2,7 @@
 "use strict";
 
 (function () {
-  const { modelOf, roundWindow } = prisam.timelineModel;
+  const { modelOf, roundWindow, pausesOf } = prisam.timelineModel;
   const draw = prisam.timelineDraw;
 
   const LEGEND_ROW_PX = 22;
@@ -25,7 +25,8 @@
     if (empty) return { option: null, empty };
     const bands = draw.bandsOf(store, model);
     const notes = store.table("notes").rows();
-    seen.figure = { model, bands, notes };
+    const pauses = pausesOf(store);
+    seen.figure = { model, bands, notes, pauses };
     const rowPx = ROW_PX.find(([most]) => model.peers.length <= most)[1];
     const phases = model.phases.map((_, phase) => phase).filter((phase) => used(model, phase));
     const series = [
@@ -36,6 +37,7 @@
       ...Object.keys(draw.OUTCOMES)
         .filter((outcome) => pulled(model, outcome))
         .map((outcome) => draw.pullSeries(model, outcome, palette)),
+      ...(pauses.size ? [draw.pauseSeries(pauses, model, palette)] : []),
       draw.selectionSeries(model, store, selection, palette),
       draw.noteSeries(notes, model, palette),
     ];
@@ -74,7 +76,9 @@
       right: 0,
       itemHeight: 12,
       itemGap: 8,
-      data: names,
+      data: names.map((name) =>
+        name === draw.PAUSES ? { name, icon: prisam.charts.PAUSE } : { name },
+      ),
       icon: "rect",
     },
   });
@@ -171,7 +175,7 @@
     ].filter(Boolean);
   }
 
-  /** All spans and pulls as rows; spans come first, by peer and begin. */
+  /** All spans, pulls and rounds that were sat out, as rows; each kind by peer and begin. */
   function tableOf(store, model) {
     const { span, pull } = model;
     const rows = store
@@ -197,6 +201,16 @@
         pull.reason[i] || pull.outcome[i],
       ]);
     }
+    for (const { peer, round, begin_s, end_s } of store.table("sat_out").rows())
+      rows.push([
+        store.peerId(peer),
+        "sat out",
+        "not drawn to take part",
+        round,
+        begin_s,
+        end_s,
+        "",
+      ]);
     return { columns: ["peer", "kind", "what", "round", "begin_s", "end_s", "outcome"], rows };
   }
 
@@ -217,11 +231,13 @@
     title: "Who did what, when",
     short: "Timeline",
     order: 2,
-    tables: ["peers", "spans", "pulls", "arrivals", "faults", "notes", "links"],
+    tables: ["peers", "spans", "sat_out", "pulls", "arrivals", "faults", "notes", "links"],
     how:
       "Each row is a peer, and rows are sorted by data group (g0, g1, ..). A bar is what the " +
       "peer did: work is a high bar, waiting is a thin one. Below the bars, each lane holds " +
-      "pulls of weights; a frame without filling is a pull that failed or was rejected. Hatched: " +
+      "pulls of weights; a frame without filling is a pull that failed or was rejected. A pause " +
+      "(two upright bars on a line) is a round that the peer sat out, because it was not drawn " +
+      "to take part; it was up all the while. Hatched: " +
       "no record, because the process was down, or was killed before it wrote what it did. " +
       "Shaded bands are faults, darker at the peers that they hit, and each is labelled with " +
       "its verdict. Diamonds are notes: lost peers, " +
@@ -265,5 +281,6 @@
     area: seen.scale.area,
     pixelOf: [0, 1].map((t_s) => seen.scale.x(t_s)),
     spans: seen.figure.model.nSpans,
+    pauses: [...seen.figure.pauses.values()].flat(),
   });
 })();
