@@ -13,6 +13,7 @@ from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import SEED
 from prisam_p2p.experiment.grid_file import FILES, AxisValue, Grid, tuned_axes
 from prisam_p2p.experiment.output_specs import Label
+from prisam_p2p.experiment.search import Candidate, SearchGrid
 from prisam_p2p.settings import MOST_ROUNDS
 
 Labels = Mapping[str, Label]
@@ -39,17 +40,18 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A tuning run, which measures how good a candidate is.
+class Search:
+    """The tuning of the cells that have the same labels on the tuned axes.
 
     Attributes:
-        labels: of the tuned axes, for which the candidate may be chosen.
-        candidate: its settings.
+        labels: of the tuned axes.
+        at: axis -> value, at which the candidates are tried.
+        grid: the candidates.
     """
 
     labels: Labels
-    candidate: Mapping[str, Any]
-    cell: Cell
+    at: Mapping[str, AxisValue]
+    grid: SearchGrid
 
 
 def cells_of(
@@ -77,26 +79,47 @@ def cells_of(
     return cells
 
 
-def trials_of(grid: Grid, overrides: Mapping[str, Any], cells: Iterable[Cell]) -> list[Trial]:
-    """Return the tuning runs for `cells`: every candidate, with other axes at their first value."""
+def searches_of(grid: Grid, cells: Iterable[Cell]) -> list[Search]:
+    """Return what is to be tuned for `cells`; other axes are at their first value.
+
+    Raises:
+        ConfigError: two axes say what to tune for the same cells.
+    """
     if grid.tune is None:
         return []
     per = tuned_axes(grid)
     wanted = {key_of(confined(cell.labels, per)) for cell in cells}
-    trials = []
-    seen = set()
+    seeds = tuple(range(grid.tune.seed, grid.tune.seed + grid.tune.seeds))
+    found: dict[frozenset[Any], Search] = {}
     for chosen in _combinations(grid):
         labels = confined({axis: choice.label for axis, choice in chosen.items()}, per)
         key = key_of(labels)
-        if key not in wanted or key in seen:
-            continue
-        seen.add(key)
-        for candidate in grid.candidates:
-            name = _name({**labels, **candidate})
-            more = {**candidate, **overrides, SEED: grid.tune.seed}
-            cell = _evaluated_at_its_end(_cell(grid, chosen, more, name))
-            trials.append(Trial(labels, candidate, cell))
-    return trials
+        if key in wanted and key not in found:
+            searched = SearchGrid(_tuned_values(grid, chosen), seeds, grid.tune.bounds)
+            found[key] = Search(labels, chosen, searched)
+    return [*found.values()]
+
+
+def _tuned_values(grid: Grid, chosen: Mapping[str, AxisValue]) -> Mapping[str, tuple[Any, ...]]:
+    own = {axis: choice.tune for axis, choice in chosen.items() if choice.tune}
+    if len(own) > 1:
+        right = f"tune in only one of the axes {' and '.join(own)}"
+        raise ConfigError(
+            str(grid.path), "tune", [choice.label for choice in chosen.values()], right
+        )
+    return next(iter(own.values()), grid.candidates)
+
+
+def trial_of(
+    grid: Grid, overrides: Mapping[str, Any], search: Search, candidate: Candidate, seed: int
+) -> Cell:
+    """Return the tuning run of a candidate with a seed."""
+    settings = dict(zip(search.grid.values, candidate, strict=True))
+    first = seed == search.grid.seeds[0]
+    name = _name({**search.labels, **settings, **({} if first else {SEED: seed})})
+    return _evaluated_at_its_end(
+        _cell(grid, search.at, {**settings, **overrides, SEED: seed}, name)
+    )
 
 
 def _evaluated_at_its_end(cell: Cell) -> Cell:
@@ -161,7 +184,8 @@ def _cell(grid: Grid, chosen: Mapping[str, AxisValue], more: Mapping[str, Any], 
 
 def _check_overrides(grid: Grid, overrides: Mapping[str, Any]) -> None:
     taken = {key: f"the axis {a}" for a, cs in grid.axes.items() for c in cs for key in c.settings}
-    for key in {key for candidate in grid.candidates for key in candidate}:
+    own = (name for cs in grid.axes.values() for c in cs for name in c.tune)
+    for key in dict.fromkeys((*grid.candidates, *own)):
         if key in taken:
             right = f"a setting that no axis gives, while {taken[key]} gives this one"
             raise ConfigError(str(grid.path), "tune.candidates", key, right)

@@ -135,19 +135,31 @@ def _print_forecast(found: Any, output: str) -> None:
     from prisam_p2p.experiment.absent_data import told
     from prisam_p2p.experiment.progress import duration
 
-    cells = found.runs
+    cells, trials = found.runs, found.trials
     to_do = [cell for cell in cells if not cell.done]
     total_s = sum(cell.seconds for cell in to_do)
     if output == "json":
-        shown = {"cells": [asdict(c) for c in cells], "left_s": total_s, "absent": found.absent}
+        shown = {
+            "cells": [asdict(cell) for cell in (*found.tuning, *cells)],
+            "left_s": trials.least_s + total_s,
+            "most_left_s": trials.most_s + total_s,
+            "tuning_left": asdict(trials),
+            "absent": found.absent,
+        }
         click.echo(json.dumps(shown, indent=1))
         return
-    for cell in cells:
-        took = (
-            f"done in {duration(cell.seconds)}" if cell.done else f"about {duration(cell.seconds)}"
+    for cell in (*found.tuning, *cells):
+        about = "done in" if cell.done else "about"
+        code = ", made by other code" if cell.stale else ""
+        click.echo(f"{cell.name}: {about} {duration(cell.seconds)}{code}")
+    if trials.most:
+        click.echo(
+            f"tuning: at least {trials.least:,} and at most {trials.most:,} runs to do, "
+            f"about {duration(trials.least_s)} to {duration(trials.most_s)}"
         )
-        click.echo(f"{cell.name}: {took}{', made by other code' if cell.stale else ''}")
-    click.echo(f"{len(to_do)} of {len(cells)} to do, about {duration(total_s)} one after another")
+    click.echo(f"cells: {len(to_do):,} of {len(cells):,} to do, about {duration(total_s)}")
+    least, most = (duration(s + total_s) for s in (trials.least_s, trials.most_s))
+    click.echo(f"in all: about {least}{f' to {most}' if trials.most else ''}, one after another")
     for dataset in found.absent:
         click.echo(told(dataset))
 

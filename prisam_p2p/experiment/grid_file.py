@@ -6,7 +6,7 @@ cells.py derives the runs from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from prisam_p2p.settings import RunSettings
 
 _KINDS = {"topology": TOPOLOGY_FILES, "faults": FAULT_FILES}
 FILES = tuple(_KINDS)
-_OWN_KEYS = ("label", "without", *FILES)
+_OWN_KEYS = ("label", "without", "tune", *FILES)
 _ALWAYS_THERE = ("cells", "rounds")
 _NOT_IN_FILES = {
     "baseline": "no such key; compare methods by an axis named method",
@@ -43,10 +43,14 @@ class Tune(BaseModel):
     candidates: dict[str, list[Any]] = Field(
         min_length=1, description="Setting -> its values; every combination is a candidate."
     )
+    bounds: dict[str, tuple[float, float]] = Field(
+        {}, description="Setting -> least and largest value to which its values may be extended."
+    )
     per: list[str] | None = Field(
         None, description="Axes whose values are tuned separately. [all but seed]"
     )
-    seed: int = Field(1000, ge=0, lt=2**32, description="Seed of the tuning runs.")
+    seed: int = Field(1000, ge=0, lt=2**31, description="First seed of the tuning runs.")
+    seeds: int = Field(3, ge=1, le=100, description="Number of seeds; each is one above the last.")
 
 
 class GridFile(BaseModel):
@@ -82,12 +86,14 @@ class AxisValue:
         settings: that it gives; values as in JSON.
         files: "topology" or "faults" -> path.
         without: axes that do not apply to it, so that it is run once for all of their values.
+        tune: setting -> values, to tune in place of those of [tune.candidates]; often empty.
     """
 
     label: Label
     settings: Mapping[str, Any]
     files: Mapping[str, Path]
     without: frozenset[str] = frozenset()
+    tune: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class Grid:
         name: of the file, without its ending.
         files, settings: of every cell, as in AxisValue.
         axes: axis -> values, in the file's order.
-        candidates: the settings of each candidate of tuning.
+        candidates: setting -> its values to try in tuning.
     """
 
     name: str
@@ -108,7 +114,7 @@ class Grid:
     settings: Mapping[str, Any]
     axes: Mapping[str, tuple[AxisValue, ...]]
     tune: Tune | None
-    candidates: tuple[Mapping[str, Any], ...]
+    candidates: Mapping[str, tuple[Any, ...]]
     exclude: tuple[Mapping[str, Label | list[Label]], ...]
     tables: tuple[TableSpec, ...]
     figures: tuple[FigureSpec, ...]
@@ -123,6 +129,7 @@ def load_grid(path: Path) -> Grid:
     file = load_toml(path, GridFile)
     axes = {axis: _axis(axis, values, path) for axis, values in file.axes.items()}
     _check_references(file, axes, path)
+    _check_tuning(file.tune, axes, path)
     settings = _explicit(file.run)
     _refuse_options(settings, "run", path)
     return Grid(
@@ -133,7 +140,7 @@ def load_grid(path: Path) -> Grid:
         settings=settings,
         axes=axes,
         tune=file.tune,
-        candidates=_candidates(file.tune, path) if file.tune else (),
+        candidates=_values(file.tune.candidates, "tune.candidates", path) if file.tune else {},
         exclude=tuple(file.exclude),
         tables=tuple(file.table),
         figures=tuple(file.figure),
@@ -192,7 +199,11 @@ def _choice(axis: str, value: Any, key: str, path: Path) -> AxisValue:
         stated = {name: v for name, v in value.items() if name not in _OWN_KEYS}
         named = {name: value.get(name) for name in FILES}
         files = _files(named, key, path)
-        return AxisValue(label, settings_of(stated, key, path), files, frozenset(without))
+        own = value.get("tune", {})
+        if not isinstance(own, dict):
+            raise ConfigError(str(path), f"{key}.tune", own, "a table of settings and their values")
+        tune = _values(own, f"{key}.tune", path)
+        return AxisValue(label, settings_of(stated, key, path), files, frozenset(without), tune)
     known = [*RunSettings.model_fields, *FILES]
     if axis not in known:
         right = f"a setting, topology or faults, or a list of tables; {near(axis, known)}"
@@ -218,14 +229,45 @@ def _files(named: Mapping[str, Any], key: str, path: Path) -> dict[str, Path]:
     return found
 
 
-def _candidates(tune: Tune, path: Path) -> tuple[dict[str, Any], ...]:
-    combined: list[dict[str, Any]] = [{}]
-    for name, values in tune.candidates.items():
+def _values(stated: Mapping[str, Any], key: str, path: Path) -> dict[str, tuple[Any, ...]]:
+    """Return the values to tune of each setting, as in JSON."""
+    found = {}
+    for name, values in stated.items():
+        if not isinstance(values, list) or not values:
+            raise ConfigError(str(path), f"{key}.{name}", values, "a list of at least one value")
+        checked = [settings_of({name: value}, key, path)[name] for value in values]
+        for value in checked:
+            if checked.count(value) > 1:
+                raise ConfigError(str(path), f"{key}.{name}", value, "each value only once")
+        found[name] = tuple(checked)
+    return found
+
+
+def _check_tuning(tune: Tune | None, axes: Mapping[str, tuple[AxisValue, ...]], path: Path) -> None:
+    """Refuse bounds that do not hold the values, and values to tune where nothing is tuned."""
+    per = (tune.per or [axis for axis in axes if axis != SEED]) if tune else []
+    for axis, choices in axes.items():
+        for i, choice in enumerate(choices):
+            if choice.tune and axis not in per:
+                right = f"[tune], and {axis} among the axes that are tuned separately (tune.per)"
+                raise ConfigError(str(path), f"axes.{axis}[{i}].tune", [*choice.tune], right)
+    if tune is None:
+        return
+    grids = [tune.candidates, *(choice.tune for choices in axes.values() for choice in choices)]
+    for name, (low, high) in tune.bounds.items():
+        key = f"tune.bounds.{name}"
+        values = [value for each in grids for value in each.get(name, ())]
         if not values:
-            raise ConfigError(str(path), f"tune.candidates.{name}", values, "at least one value")
-        each = [settings_of({name: value}, "tune.candidates", path) for value in values]
-        combined = [{**before, **one} for before in combined for one in each]
-    return tuple(combined)
+            right = f"a setting that is tuned; {near(name, {n for each in grids for n in each})}"
+            raise ConfigError(str(path), key, name, right)
+        for value in values:
+            if isinstance(value, bool | str) or not low <= value <= high:
+                right = f"[least, largest] with all values that are tried between, such as {value}"
+                raise ConfigError(str(path), key, [low, high], right)
+        whole = all(isinstance(value, int) for value in values)
+        for bound in (low, high):
+            stated = int(bound) if whole and bound == int(bound) else bound
+            settings_of({name: stated}, "tune.bounds", path)
 
 
 def _check_references(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.absent_data import is_absent
 from prisam_p2p.experiment.cell_folder import CELLS, locked
-from prisam_p2p.experiment.cells import Cell, cells_of, is_tuned, trials_of
+from prisam_p2p.experiment.cells import Cell, cells_of, is_tuned, searches_of
 from prisam_p2p.experiment.data_check import check_data
 from prisam_p2p.experiment.durations import Estimates
 from prisam_p2p.experiment.grid_file import Grid
@@ -22,11 +21,11 @@ from prisam_p2p.experiment.resolved_cell import ResolvedCell, resolve
 from prisam_p2p.experiment.results import Written, write_results
 from prisam_p2p.experiment.runner import CellOutcomes, Job, Runner, host_cores, job_of
 from prisam_p2p.experiment.statistics import CellResult
-from prisam_p2p.experiment.tuning import Tried, Tuned, choose, record
+from prisam_p2p.experiment.tuning import Tuned, choices
+from prisam_p2p.experiment.tuning_runs import TuningRuns
 from prisam_p2p.measure.files import write_whole
 from prisam_p2p.system.stop_requests import stop_requests
 
-TUNING = "tuning"
 _UNTUNED = "not run: all of its tuning runs failed"
 
 
@@ -85,13 +84,28 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class TrialsLeft:
+    """How many tuning runs are left, and their seconds, one after another: at least and at most."""
+
+    least: int
+    most: int
+    least_s: float
+    most_s: float
+
+
+@dataclass(frozen=True)
 class DryRun:
     """An experiment before it is run.
 
     Attributes:
+        tuning: the tuning runs that are done and those of the next step.
+        trials: how many tuning runs are left.
+        runs: the cells.
         absent: data sets that runs need, and of which the user has not said where they are.
     """
 
+    tuning: Sequence[Forecast]
+    trials: TrialsLeft
     runs: Sequence[Forecast]
     absent: Sequence[str]
 
@@ -124,11 +138,11 @@ def run_experiment(
 
 def _to_do(grid: Grid, request: ExperimentRequest) -> Iterator[ResolvedCell]:
     """Yield the runs that are not done, as far as is known before tuning; resolve all cells."""
-    tuned = choose(_tried(grid, request))
+    tuned, trials = _tuned(grid, request), _trials(grid, request)
     cells = _wanted(grid, request, tuned)
-    trials = _jobs([t.cell for t in trials_of(grid, request.overrides, cells)], request, TUNING)
     jobs = _jobs(cells, request, CELLS)
-    yield from (job.resolved for job in trials if not job.done())
+    for search in searches_of(grid, cells):
+        yield from (job.resolved for job in trials.to_run(trials.searched(search)))
     for cell, job in zip(cells, jobs, strict=True):
         if not (is_tuned(grid, cell, tuned) and job.done()):
             yield job.resolved
@@ -145,7 +159,8 @@ def tabulate(grid: Grid, request: ExperimentRequest) -> FinishedExperiment:
         raise ConfigError(
             "--out", "", str(request.out), "a folder in which this experiment has run"
         )
-    written = _write(grid, request, choose(_tried(grid, request)), {})
+    tuned = {**_trials(grid, request).recorded(), **_tuned(grid, request)}
+    written = _write(grid, request, tuned, {})
     return FinishedExperiment(0, CellOutcomes([], {}, False), written)
 
 
@@ -160,17 +175,34 @@ def forecast(grid: Grid, request: ExperimentRequest) -> DryRun:
     """
     # A dry run refuses the same input as a run, but for data that are absent.
     check_data(_to_do(grid, request), grid.path, request.overrides, request.trust_code, True)
-    cells = _wanted(grid, request, choose(_tried(grid, request)))
-    trials = [trial.cell for trial in trials_of(grid, request.overrides, cells)]
-    estimates = Estimates(host_cores())
-    jobs = [*_jobs(trials, request, TUNING), *_jobs(cells, request, CELLS)]
-    runs = [_forecast(job, estimates) for job in jobs]
-    left = [job.resolved.settings for job, run in zip(jobs, runs, strict=True) if not run.done]
-    return DryRun(runs, sorted({s.dataset for s in left if is_absent(s)}))
+    tuned = _tuned(grid, request)
+    cells = _wanted(grid, request, tuned)
+    trials, estimates = _trials(grid, request), Estimates(host_cores())
+    tuning = []
+    least = most = least_s = most_s = 0.0
+    listed = []
+    for search in searches_of(grid, cells):
+        each = trials.searched(search)
+        jobs = [*trials.done(each), *trials.to_run(each)]
+        listed += jobs
+        tuning += [_forecast(job, estimates, job.done()) for job in jobs]
+        fewest, largest = each.trials_left()
+        seconds = tuning[-1].seconds if jobs else 0.0
+        least, most = least + fewest, most + largest
+        least_s, most_s = least_s + fewest * seconds, most_s + largest * seconds
+    jobs = _jobs(cells, request, CELLS)
+    runs = [
+        _forecast(job, estimates, is_tuned(grid, cell, tuned) and job.done())
+        for cell, job in zip(cells, jobs, strict=True)
+    ]
+    forecasts = zip([*listed, *jobs], [*tuning, *runs], strict=True)
+    left = [job.resolved.settings for job, run in forecasts if not run.done]
+    absent = sorted({settings.dataset for settings in left if is_absent(settings)})
+    return DryRun(tuning, TrialsLeft(int(least), int(most), least_s, most_s), runs, absent)
 
 
-def _forecast(job: Job, estimates: Estimates) -> Forecast:
-    done, ending = job.done(), job.folder.ending()
+def _forecast(job: Job, estimates: Estimates, done: bool) -> Forecast:
+    ending = job.folder.ending()
     known = ending.wall_s if done and ending else None
     seconds = known or estimates.seconds(job.resolved)
     return Forecast(job.name, done, seconds, job.folder.stale())
@@ -186,32 +218,29 @@ def _write(
 
 
 def _tune(grid: Grid, request: ExperimentRequest, runner: Runner) -> tuple[Tuned, CellOutcomes]:
-    """Run the trials that are not done, write tuning.json, and return the chosen settings."""
-    trials = trials_of(grid, request.overrides, _wanted(grid, request, {}))
-    if not trials:
+    """Run the trials that are not done, write tuning.json, and return the chosen settings.
+
+    The choices are also of cells that are not asked for now, as far as their trials are done.
+    """
+    trials = _trials(grid, request)
+    if grid.tune is None:
         return {}, CellOutcomes([], {}, False)
-    outcome = runner.run(_jobs([trial.cell for trial in trials], request, TUNING), "tuning")
-    tried = _tried(grid, request, outcome.failed)
-    tuned = choose(tried)
-    if not outcome.interrupted:
-        text = json.dumps(record(tried, tuned), indent=1)
-        write_whole(request.out / "tuning.json", text + "\n")
-    return tuned, outcome
+    _, outcome = trials.run(searches_of(grid, _wanted(grid, request, {})), runner)
+    every = searches_of(grid, cells_of(grid, request.overrides, {}))
+    searched = [trials.searched(search, outcome.failed) for search in every]
+    trials.write(searched)
+    return choices(searched), outcome
 
 
-def _tried(grid: Grid, request: ExperimentRequest, failed: Collection[str] = ()) -> list[Tried]:
-    """Return all finished trials, even of cells not asked for now, and those that `failed`."""
-    trials = trials_of(grid, request.overrides, cells_of(grid, request.overrides, {}))
-    jobs = _jobs([trial.cell for trial in trials], request, TUNING)
-    return [
-        Tried(trial, _validation(job) if job.done() else None)
-        for trial, job in zip(trials, jobs, strict=True)
-        if job.done() or job.name in failed
-    ]
+def _tuned(grid: Grid, request: ExperimentRequest) -> Tuned:
+    """Return the choices of the searches that are over."""
+    trials = _trials(grid, request)
+    every = searches_of(grid, cells_of(grid, request.overrides, {}))
+    return choices(trials.searched(search) for search in every)
 
 
-def _validation(job: Job) -> float | None:
-    return measured(job.folder.path).values["validation_deployed"]
+def _trials(grid: Grid, request: ExperimentRequest) -> TuningRuns:
+    return TuningRuns(grid, dict(request.overrides), request.out, request.rerun_stale)
 
 
 def _wanted(grid: Grid, request: ExperimentRequest, tuned: Tuned) -> list[Cell]:

@@ -104,6 +104,7 @@ class Runner:
         self._jobs, self._keep_models, self._lock = jobs, keep_models, lock
         self._observer, self._stopping = observer, stopping
         self._learned = CellHistory()
+        self._told: set[Path] = set()
         self._running: list[CellProcess] = []
         self._free_mib = self._least_mib = 0.0
         self._was_alone = True
@@ -121,7 +122,8 @@ class Runner:
                 self._learned.add(ending)
         for job in jobs:
             told = other_code(job.folder.digests(), present_code()) if job.name in done else None
-            if told:
+            if told and job.folder.path not in self._told:
+                self._told.add(job.folder.path)
                 self._observer.say(f"{job.folder.path}: {told}")
         waiting = [job for job in jobs if job.name not in set(done)]
         failed: dict[str, str] = {}

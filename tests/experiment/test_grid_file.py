@@ -8,7 +8,7 @@ import pytest
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import CATALOG
-from prisam_p2p.experiment.cells import cells_of, key_of, trials_of
+from prisam_p2p.experiment.cells import cells_of, key_of, searches_of, trial_of
 from prisam_p2p.experiment.grid_file import load_grid
 from prisam_p2p.experiment.output_specs import FigureKind
 from prisam_p2p.experiment.resolved_cell import resolve
@@ -125,25 +125,64 @@ def test_excluded_combinations_are_not_run(grid):
     assert [cell.name for cell in cells(grid, text)][3:] == ["seed-1_local-dense"]
 
 
+def first_trials(loaded):
+    """The first runs of tuning: every candidate with the first seed."""
+    return [
+        trial_of(loaded, {}, search, candidate, search.grid.seeds[0])
+        for search in searches_of(loaded, cells_of(loaded, {}, {}))
+        for candidate in search.grid.candidates()
+    ]
+
+
 def test_trials_are_every_candidate_at_the_other_axes_first_value(grid):
     loaded = grid(BASIS + AXES + TUNE)
-    trials = trials_of(loaded, {}, cells_of(loaded, {}, {}))
-    assert [trial.cell.name for trial in trials] == [
+    trials = first_trials(loaded)
+    assert [trial.name for trial in trials] == [
         "prisam_learning-rate-0.1_momentum-0.0",
         "prisam_learning-rate-0.2_momentum-0.0",
         "local-dense_learning-rate-0.1_momentum-0.0",
         "local-dense_learning-rate-0.2_momentum-0.0",
     ]
-    assert {trial.cell.settings["seed"] for trial in trials} == {7}
-    assert trials[1].cell.settings["prune_ratio"] == 0.3
+    assert {trial.settings["seed"] for trial in trials} == {7}
+    assert trials[1].settings["prune_ratio"] == 0.3
+    (search, _) = searches_of(loaded, cells_of(loaded, {}, {}))
+    assert search.grid.seeds == (7, 8, 9)
+    later = trial_of(loaded, {}, search, (0.1, 0.0), 8)
+    assert later.name == "prisam_learning-rate-0.1_momentum-0.0_seed-8"
+    assert later.settings["seed"] == 8
+
+
+def test_a_method_may_tune_settings_of_its_own(grid):
+    own = AXES.replace('grouping = "top-m"', "tune = { epochs = [1, 2] }")
+    loaded = grid(BASIS + own + TUNE)
+    prisam, local = searches_of(loaded, cells_of(loaded, {}, {}))
+    assert prisam.grid.values == {"epochs": (1, 2)}
+    assert local.grid.values == {"learning_rate": (0.1, 0.2), "momentum": (0.0,)}
+    with pytest.raises(ConfigError, match=r"axes.method\[0\].tune = .*expected \[tune\]"):
+        grid(BASIS + own)
+    with pytest.raises(ConfigError, match=r"axes.method\[0\].tune.epochs = \[\]: expected a list"):
+        grid(BASIS + own.replace("[1, 2]", "[]") + TUNE)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ("learning_rate = [0.15, 1]", r"bounds.learning_rate = \[0.15, 1.0\]: .* such as 0.1"),
+        ("learning_rat = [0.01, 1]", "bounds.learning_rat = .*the nearest is learning_rate"),
+        ("momentum = [0.0, 1.5]", r"tune.bounds.momentum = 1.5: expected"),
+    ],
+)
+def test_bounds_hold_the_values_and_are_valid(grid, bounds, words):
+    with pytest.raises(ConfigError, match=words):
+        grid(BASIS + AXES + TUNE + f"bounds = {{ {bounds} }}")
 
 
 def test_trials_are_evaluated_at_their_end_alone_unless_a_setting_uses_evaluations(grid):
     for more, every in (("", MOST_ROUNDS), ("patience = 3\n", None)):
         loaded = grid(BASIS + more + AXES + TUNE)
         found = cells_of(loaded, {}, {})
-        trials = trials_of(loaded, {}, found)
-        assert {trial.cell.settings.get("evaluate_every") for trial in trials} == {every}
+        trials = first_trials(loaded)
+        assert {trial.settings.get("evaluate_every") for trial in trials} == {every}
         assert {cell.settings.get("evaluate_every") for cell in found} == {None}
 
 
@@ -254,7 +293,7 @@ def test_cells_of_the_same_name_are_refused(grid):
 def test_a_shipped_experiment_is_valid(path):
     loaded = load_grid(path)
     found = cells_of(loaded, {}, {})
-    for cell in [*found, *(trial.cell for trial in trials_of(loaded, {}, found))]:
+    for cell in [*found, *first_trials(loaded)]:
         resolve(cell)
     assert loaded.tables or loaded.figures
 
@@ -296,4 +335,5 @@ def test_the_documented_file_is_valid(grid, tmp_path):
     text = example.replace("../networks/equal-20.toml", "net.toml")
     loaded = grid(text)
     assert len(cells_of(loaded, {}, {})) == 9
-    assert len(loaded.candidates) == 4
+    (search, _) = searches_of(loaded, cells_of(loaded, {}, {}))[:2]
+    assert len(search.grid.candidates()) == 9

@@ -11,7 +11,7 @@ from prisam_p2p.cli import main
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import CATALOG
 from prisam_p2p.experiment.cell_folder import CellFolder
-from prisam_p2p.experiment.cells import cells_of, is_tuned, key_of, trials_of
+from prisam_p2p.experiment.cells import cells_of, is_tuned, key_of, searches_of, trial_of
 from prisam_p2p.experiment.grid_file import load_grid
 from prisam_p2p.experiment.measures import SCHEMA
 from prisam_p2p.experiment.progress import observer
@@ -108,12 +108,35 @@ def test_a_dry_run_without_the_data_says_times_and_how_to_get_them(tmp_path):
     arguments = ["experiment", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(main, [*arguments, "--dry-run"])
     assert result.exit_code == 0, result.output
-    assert "6 of 6 to do, about " in result.output
+    assert "tuning: at least 8 and at most 8 runs to do, about " in result.output
+    assert "cells: 2 of 2 to do, about " in result.output
     assert "the data of svhn were not looked at" in result.output
     assert "--data-dir DIR --download" in result.output
     result = CliRunner().invoke(main, [*arguments, "--dry-run", "--data-dir", str(tmp_path / "no")])
     assert result.exit_code == 2  # where they are said to be, they must be
     assert CliRunner().invoke(main, arguments).exit_code == 2
+
+
+def test_a_dry_run_goes_on_from_the_finished_tuning_runs(tmp_path):
+    """A cell of a choice that may no longer hold does not end it."""
+    one_method = GRID[: GRID.index("[[axes.method]]")]
+    one_method = one_method.replace("[tune.cand", "[tune]\nseeds = 2\n[tune.cand")
+    (tmp_path / "grid.toml").write_text(one_method)
+    grid, out = load_grid(tmp_path / "grid.toml"), tmp_path / "out"
+    (search,) = searches_of(grid, cells_of(grid, {}, {}))
+    for rate, seed in ((0.1, 1000), (0.2, 1000), (0.2, 1001)):
+        done(trial_of(grid, {}, search, (rate,), seed), out / "tuning", rate)
+    (cell,) = cells_of(grid, {}, {frozenset(): {"learning_rate": 0.2}})
+    done(cell, out / "cells", 0.5)
+    assert forecast(grid, ExperimentRequest(out, {})).trials.most == 0
+
+    (tmp_path / "grid.toml").write_text(
+        one_method.replace("[axes]", "[tune.bounds]\nlearning_rate = [0.1, 0.4]\n[axes]")
+    )
+    wider = forecast(load_grid(tmp_path / "grid.toml"), ExperimentRequest(out, {}))
+    assert [run.name for run in wider.tuning if not run.done] == ["learning-rate-0.4"]
+    assert (wider.trials.least, wider.trials.most) == (1, 2)
+    assert [run.done for run in wider.runs] == [False]
 
 
 def test_rerun_stale_is_refused_where_nothing_is_run(tmp_path):
@@ -152,10 +175,11 @@ groups = 9
 def test_tables_after_a_run_of_some_cells_cover_all_finished_cells(tmp_path):
     (tmp_path / "grid.toml").write_text(GRID)
     grid, out = load_grid(tmp_path / "grid.toml"), tmp_path / "out"
-    trials = trials_of(grid, {}, cells_of(grid, {}, {}))
-    for trial in trials:
-        done(trial.cell, out / "tuning", trial.candidate["learning_rate"])
-    best = {key_of(trial.labels): {"learning_rate": 0.2} for trial in trials}
+    searches = searches_of(grid, cells_of(grid, {}, {}))
+    for search in searches:
+        for rate, seed in ((0.1, 1000), (0.2, 1000), (0.2, 1001), (0.2, 1002)):
+            done(trial_of(grid, {}, search, (rate,), seed), out / "tuning", rate)
+    best = {key_of(search.labels): {"learning_rate": 0.2} for search in searches}
     for one in cells_of(grid, {}, best):
         more = {"left_out": 3, "verdict": "not judged", "exit_code": 5}
         done(one, out / "cells", 0.5, **(more if one.labels["method"] == "local" else {}))
