@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from prisam_p2p.measure.state import MOST_EARLIER
 from prisam_p2p.plan.plan import PeerPlan, Plan
 from prisam_p2p.preflight.counts import RunCounts
 from prisam_p2p.preflight.declared import kept_models
@@ -165,11 +166,15 @@ def most_memory(plan: Plan, counts: RunCounts, shared: int) -> int:
 def disk(plan: Plan, counts: RunCounts) -> Disk:
     """Return what a run writes; a peer keeps a model, two states, and what it pulled last.
 
-    Both states hold the further models that its algorithm keeps.
+    States hold the further models that its algorithm keeps. Where not all peers take part in every
+    round, earlier states are kept, too.
     """
     rounds, peers = plan.settings.rounds, plan.peers.values()
     models = sum(2 * each.n_bytes + _next_bytes(plan, each) for each in peers)
-    models += 2 * kept_models(plan) * plan.model.n_bytes * len(peers)
+    kept, earlier = kept_models(plan) * plan.model.n_bytes, _earlier_states(plan)
+    dense = plan.traits.dense
+    models += sum(earlier * (plan.model.n_bytes if dense else each.n_bytes) for each in peers)
+    models += (2 + earlier) * kept * len(peers)
     records = (
         _PEER_RECORD_BYTES * len(peers)
         + _CONNECTION_RECORD_BYTES * counts.connections
@@ -185,6 +190,13 @@ def disk(plan: Plan, counts: RunCounts) -> Disk:
 def cores_of(plan: Plan) -> int:
     """Return the cores that the peers of a run share: of this host, or of all of its hosts."""
     return sum(host.cores for host in plan.hosts.hosts.values()) if plan.hosts else plan.host.cores
+
+
+def _earlier_states(plan: Plan) -> int:
+    """Return how many states before its last two a peer keeps at the end."""
+    if plan.participation().of_all:
+        return 0
+    return min(MOST_EARLIER, max(0, plan.settings.rounds - 2))
 
 
 def _next_bytes(plan: Plan, peer: PeerPlan) -> int:

@@ -173,3 +173,11 @@ def test_states_hold_the_further_models_of_an_algorithm():
         more = with_settings(plan, algorithm=algorithm)
         written = disk(more, counted(more)).run_folder - plain
         assert written == 12 * 2 * kept * plan.model.n_bytes
+
+
+def test_states_of_earlier_rounds_are_kept_where_peers_sit_rounds_out():
+    plan = with_settings(plan_of(), algorithm="ditto", rounds=6)
+    plain = disk(plan, counted(plan)).run_folder
+    some = with_settings(plan, participation=0.5)
+    written = disk(some, counted(some)).run_folder - plain
+    assert written == 12 * 4 * 2 * plan.model.n_bytes
