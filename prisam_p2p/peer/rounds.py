@@ -55,7 +55,8 @@ class PeerInRounds(PeerBase):
         """Yield the rounds in which this peer takes part; let the others pass.
 
         A peer that fell behind (it was paused or cut off) skips to the round that half of its
-        neighbors have reached; otherwise its masks would stay stale.
+        neighbors have reached; otherwise its masks would stay stale. Neighbors that are ahead only
+        in rounds that it sits out have not left it behind.
         """
         t = first
         while t < self.rounds:
@@ -68,7 +69,9 @@ class PeerInRounds(PeerBase):
             else:
                 self._sit_out(t)
             reached = self._neighbors_if_any.reached() if self._neighbors_if_any else 0
-            after, t = t, max(t + 1, min(reached, self.rounds - 1))
+            after, t = t, t + 1
+            if reached > self._participation.next_round(self.peer_id, t):
+                t = max(t, min(reached, self.rounds - 1))
             if t > after + 1:
                 self._journal.write(records.CaughtUp(after, t))
 
