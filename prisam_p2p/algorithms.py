@@ -32,13 +32,6 @@ class Traits:
     entrywise: bool = False
 
 
-HEAD_PASSES = 3
-"""FedRep trains the head for this many times the local epochs, the body once; source: up to 10."""
-
-TRIED_FOR_EACH = 5
-"""Models that PENS tries for each one averaged, by default; the source tries 10 and averages 2."""
-
-
 @dataclass(frozen=True)
 class Costs:
     """What a peer needs in a round, relative to one plain training of one model.
@@ -156,7 +149,7 @@ class Algorithm(StrEnum):
         "fedrep",
         "averages all layers but the last with random neighbors; each peer keeps its own head",
         Traits(dense=True),
-        Costs("drawn", trainings=HEAD_PASSES + 1),
+        Costs("drawn", trainings=4),  # the head three times, the body once
     )
     DITTO = (
         "ditto",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from prisam_p2p.algorithms import TRIED_FOR_EACH, Costs, built_in
+from prisam_p2p.algorithms import Costs, built_in
 from prisam_p2p.plan.plan import Plan
+
+PENS_TRIED_FOR_EACH = 5
+"""As peer/baselines/pens.py has it, which imports nothing but what users' algorithms can."""
 
 
 def costs_of_algorithm(plan: Plan) -> Costs:
@@ -34,7 +37,7 @@ def compared_models(plan: Plan, donors: float) -> float:
 
 def tried_models(plan: Plan) -> int:
     """Return how many models a peer tries in a round of trials."""
-    return plan.settings.pens_sampled or TRIED_FOR_EACH * plan.fan_in
+    return plan.settings.pens_sampled or PENS_TRIED_FOR_EACH * plan.fan_in
 
 
 def trial_rounds(plan: Plan) -> int:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 from hand_plans import plan_of, with_settings, with_speed
 
+from prisam_p2p.peer.baselines import pens
+from prisam_p2p.preflight import declared
 from prisam_p2p.preflight.counts import Circumstances, count
 from prisam_p2p.preflight.duration import seconds
 from prisam_p2p.preflight.needs import MIB, disk, memory, most_memory
@@ -136,6 +138,10 @@ def test_donors_beyond_those_of_the_probe_are_added():
 
 def timed(plan, **costs):
     return seconds(plan, counted(plan), PeerCosts([COST.model_copy(update=costs)]))
+
+
+def test_as_many_models_are_counted_as_pens_tries():
+    assert declared.PENS_TRIED_FOR_EACH == pens.TRIED_FOR_EACH
 
 
 def test_time_follows_what_an_algorithm_declares():

@@ -11,9 +11,11 @@ also trains head and body in turn and mixes bodies only.
 
 from __future__ import annotations
 
-from prisam_p2p.algorithms import HEAD_PASSES
 from prisam_p2p.core.heads import head_and_body, head_of, with_head
 from prisam_p2p.peer.baseline_peer import BaselinePeer
+
+HEAD_PASSES = 3
+"""The head is trained for this many times the local epochs, the body once; the source: up to 10."""
 
 
 def fedrep(me: BaselinePeer) -> None:

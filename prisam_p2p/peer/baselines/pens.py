@@ -10,9 +10,11 @@ neural networks on non-iid data", FL-ICML workshop, arXiv 2107.08517.
 
 from __future__ import annotations
 
-from prisam_p2p.algorithms import TRIED_FOR_EACH
 from prisam_p2p.core.peer_choice import lowest
 from prisam_p2p.peer.baseline_peer import BaselinePeer
+
+TRIED_FOR_EACH = 5
+"""Models tried for each one averaged, by default: the source tries 10 and averages with 2."""
 
 
 def pens(me: BaselinePeer) -> None:
