@@ -83,7 +83,8 @@ class CollectedStates:
         self._rounds[peer] = set(kept_states(last))
 
     def _drop(self, last: Path, since: int) -> None:
-        for t, each in kept_states(last).items():
+        kept = kept_states(last)
+        for t in sorted(kept)[:-2]:  # those two are kept of every peer, wherever it lives
             if t < since:
-                each.unlink()
+                kept[t].unlink()
         drop_surplus(last, MOST_EARLIER, MOST_SPARSE)
