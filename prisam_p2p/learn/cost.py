@@ -7,6 +7,8 @@ torch._dynamo, which takes 2 s of CPU time in every process.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
+from functools import partial
 
 import torch
 from torch import nn
@@ -18,9 +20,15 @@ from prisam_p2p.learn.structure import dress, layout_of
 
 
 def macs(architecture: Architecture, mask: Mask) -> int:
-    """Count the MACs of convolutions and linear layers for one image.
+    """Count the MACs of a forward pass of one image; arguments as of `layer_macs`."""
+    return sum(layer_macs(architecture, mask).values())
 
-    Biases, BN and activations are not counted, as in the paper's 153 MMAC of VGG-11.
+
+def layer_macs(architecture: Architecture, mask: Mask) -> dict[str, int]:
+    """Count the MACs of each layer for one image; layers are in the order that it passes them.
+
+    Only convolutions and linear layers have any: biases, BN and activations are not counted, as in
+    the paper's 153 MMAC of VGG-11.
 
     Args:
         mask: shape (layout.n_bits,), True = kept.
@@ -29,17 +37,36 @@ def macs(architecture: Architecture, mask: Mask) -> int:
         ConfigError: `layout_of` refuses the architecture.
     """
     net = _zero_net(architecture, mask)
-    counted: list[int] = []
+    counted: dict[str, int] = {}
 
-    def count(layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        counted.append(output.numel() * _macs_per_output(layer))
+    def count(name: str, layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        counted[name] = counted.get(name, 0) + output.numel() * _macs_per_output(layer)
 
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(count)
+    for name, layer in net.named_modules():
+        if next(layer.parameters(recurse=False), None) is not None:
+            layer.register_forward_hook(partial(count, name))
     with torch.no_grad(), single_thread():
         net.eval()(architecture.blank(1))
-    return sum(counted)
+    return counted
+
+
+def step_macs(layers: Mapping[str, int], part: Collection[str] | None = None) -> int:
+    """Count the MACs of one image in a training step: its forward and its backward pass.
+
+    A backward pass takes a layer's MACs for the gradients of its weights, if these are trained,
+    and as many for those of its inputs, if anything before the layer is trained.
+
+    Args:
+        layers: as `layer_macs` returns them.
+        part: names of the parameters that are trained, the others being frozen; None = all.
+    """
+    trained = None if part is None else {name.rpartition(".")[0] for name in part}
+    total, any_before = 0, False
+    for name, of_layer in layers.items():
+        is_trained = trained is None or name in trained
+        total += of_layer * (1 + is_trained + any_before)
+        any_before = any_before or is_trained
+    return total
 
 
 def _zero_net(architecture: Architecture, mask: Mask) -> nn.Module:
@@ -57,4 +84,4 @@ def _macs_per_output(layer: nn.Module) -> int:
         return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
     if isinstance(layer, nn.Linear):
         return layer.in_features
-    raise TypeError(f"cannot count the MACs of {type(layer).__name__}")
+    return 0

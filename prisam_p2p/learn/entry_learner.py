@@ -48,9 +48,9 @@ class EntryLearner(Learner):
         w0 = super().initial_weights(seed)
         return entries_of(self._layout, w0, self._layout.full_mask())
 
-    def macs(self, _mask: Mask) -> int:
-        """Return the MACs of the dense network: dropped entries are zeros, and are multiplied."""
-        return super().macs(self._layout.network.full_mask())
+    def layer_macs(self, _mask: Mask) -> dict[str, int]:
+        """Return those of the dense network: dropped entries are zeros, and are multiplied."""
+        return super().layer_macs(self._layout.network.full_mask())
 
     def _net(self, weights: Weights) -> nn.Module:
         return super()._net(network_of(self._layout, weights))

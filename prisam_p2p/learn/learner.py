@@ -12,7 +12,7 @@ from torch import nn
 
 from prisam_p2p.core.layout import Mask, State, Weights
 from prisam_p2p.learn import training
-from prisam_p2p.learn.cost import macs
+from prisam_p2p.learn.cost import layer_macs
 from prisam_p2p.learn.dataset_pools import Images, Indices, Labels
 from prisam_p2p.learn.malloc import return_freed_memory
 from prisam_p2p.learn.models import Architecture, build
@@ -78,7 +78,7 @@ class Learner:
         self._architecture, self._how, self._seed = architecture, how, seed
         self._device = torch.device(device)
         self._images, self._labels, self._data = images, labels, data
-        self._counted: tuple[bytes, int] | None = None
+        self._counted: tuple[bytes, dict[str, int]] | None = None
 
     @property
     def n_train(self) -> int:
@@ -87,9 +87,13 @@ class Learner:
 
     def macs(self, mask: Mask) -> int:
         """Return the MACs of one image's forward pass through the network of this mask."""
+        return sum(self.layer_macs(mask).values())
+
+    def layer_macs(self, mask: Mask) -> dict[str, int]:
+        """Return those of each layer, in the order in which an image passes them."""
         key = mask.tobytes()
         if self._counted is None or self._counted[0] != key:  # masks seldom change at last
-            self._counted = key, macs(self._architecture, mask)
+            self._counted = key, layer_macs(self._architecture, mask)
         return self._counted[1]
 
     def load(self, data: PeerData) -> None:

@@ -101,6 +101,7 @@ class Trained:
 
     Attributes:
         macs: multiply-accumulates of one image's forward pass through the network trained.
+        training_macs: those of this whole training, forward and backward.
     """
 
     round: int
@@ -115,6 +116,7 @@ class Trained:
     speed_asked: float
     speed_achieved: float | None
     macs: int | None = None
+    training_macs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class Probed:
     speed_asked: float
     speed_achieved: float | None
     macs: int | None = None
+    training_macs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,19 @@ class Compared:
 
     round: int
     models: int
+    images: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Differentiated:
+    """Gradients of one batch were computed, to choose the weights that regrow.
+
+    Attributes:
+        macs: multiply-accumulates of the batch's forward and backward pass.
+    """
+
+    round: int
     images: int
     macs: int
 
@@ -853,6 +869,7 @@ Record = (
     | Regrown
     | Probed
     | Compared
+    | Differentiated
     | Offered
     | Announced
     | Heard

@@ -17,6 +17,7 @@ from prisam_p2p.core.delta_similarity import delta_cosines, kmeans_of_cosines
 from prisam_p2p.core.entrywise import EntryLayout
 from prisam_p2p.core.erk import drop_and_regrow
 from prisam_p2p.core.layout import Mask, State, Weights
+from prisam_p2p.learn.cost import step_macs
 from prisam_p2p.measure import records
 from prisam_p2p.peer.components import w0_seed
 from prisam_p2p.peer.marks import does
@@ -232,7 +233,11 @@ class BaselinePeer(Peer):
     def gradients(self, t: int, weights: Weights) -> State:
         """Return the dense gradients of the loss on one batch of own data."""
         with self._turns.turn():
-            return self.learner.gradients(weights, round_index=t)
+            found = self.learner.gradients(weights, round_index=t)
+        n = min(self.settings.batch_size, self.learner.n_train)
+        of_one = step_macs(self.learner.layer_macs(weights.mask))
+        self._journal.write(records.Differentiated(t, n, n * of_one))
+        return found
 
     @does(Activity.PRUNING)
     def drop_and_regrow(self, trained: Weights, gradients: State, rate: float) -> Mask:

@@ -11,6 +11,7 @@ from prisam_p2p.control.activity import Activity
 from prisam_p2p.control.spec import PeerSpec
 from prisam_p2p.core.layout import Layout, Weights
 from prisam_p2p.errors import ConfigError
+from prisam_p2p.learn.cost import step_macs
 from prisam_p2p.learn.learner import Learner
 from prisam_p2p.learn.pace import Pace
 from prisam_p2p.peer.marks import Marks
@@ -70,6 +71,8 @@ class LocalTraining:
                 toward=toward,
                 strength=strength,
             )
+        layers = self._learner.layer_macs(weights.mask)
+        of_steps = [step_macs(layers, part) for part in in_turn] or [step_macs(layers)]
         return trained, {
             "epochs": epochs * (len(in_turn) or 1),
             "steps": outcome.steps,
@@ -81,7 +84,8 @@ class LocalTraining:
             "wall_s": round(pace.wall_s, 6),
             "speed_asked": self._spec.device.speed,
             "speed_achieved": round(pace.cpu_s / pace.wall_s, 4) if outcome.steps else None,
-            "macs": self._learner.macs(weights.mask),
+            "macs": sum(layers.values()),
+            "training_macs": outcome.images // len(of_steps) * sum(of_steps),
         }
 
     def _after_step(self, seconds: float) -> None:

@@ -123,7 +123,7 @@ def _peer(run: RunFolder, peer: str, states: dict[str, str], ledger: Ledger) -> 
         "macs": deployed["macs"] if deployed else None,
         "training_macs": training_macs(
             [*run.records(peer, "trained"), *run.records(peer, "probed")],
-            run.records(peer, "compared"),
+            [*run.records(peer, "compared"), *run.records(peer, "differentiated")],
         ),
         "accuracy": {
             **{m: evaluated[m]["test"] if m in evaluated else None for m in MOMENTS},

@@ -6,22 +6,18 @@ from collections.abc import Iterable
 
 from prisam_p2p.report.run_folder import Line
 
-FORWARD_AND_BACKWARD = 3
-"""A backward pass takes about twice the MACs of a forward pass: gradients of inputs and weights."""
 
-
-def training_macs(trained: Iterable[Line], compared: Iterable[Line]) -> int | None:
-    """Return the MACs of all training, and of evaluations that an algorithm needs to choose.
+def training_macs(trained: Iterable[Line], for_choices: Iterable[Line]) -> int | None:
+    """Return the MACs of all training, and of passes that an algorithm needs to choose.
 
     Args:
         trained: records `trained` and `probed`.
-        compared: records `compared`: forward passes only.
+        for_choices: records `compared` and `differentiated`.
 
     Returns:
-        None if nothing was trained, or if a record lacks `macs` (older releases).
+        None if nothing was trained, or if a record lacks `training_macs` (older releases).
     """
     lines = list(trained)
-    if not lines or any(line.get("macs") is None for line in lines):
+    if not lines or any(line.get("training_macs") is None for line in lines):
         return None
-    passes = sum(FORWARD_AND_BACKWARD * line["images"] * line["macs"] for line in lines)
-    return int(passes + sum(line["macs"] for line in compared))
+    return int(sum(x["training_macs"] for x in lines) + sum(x["macs"] for x in for_choices))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from prisam_p2p.learn.cost import macs
+from prisam_p2p.learn.cost import layer_macs, macs, step_macs
 from prisam_p2p.learn.models import Architecture, build
 from prisam_p2p.learn.structure import layout_of
 
@@ -61,3 +61,25 @@ def test_the_count_of_vgg_s_matches_a_calculation_by_hand():
     asked = architecture("vgg-s", n_classes=3, image=(1, 8, 8))
     one_each = first_of_each_set(layout_of(asked), 0.999)
     assert macs(asked, one_each) == 9 * (64 + 16 + 4 + 1) + 3
+
+
+@pytest.mark.parametrize("trained", ["all", "head", "body"])
+@pytest.mark.parametrize("name", ["vgg-s", "resnet20"])
+def test_the_count_of_a_training_step_equals_that_of_torch(name, trained):
+    asked = architecture(name, image=(3, 16, 16))
+    net = build(asked, 0)
+    names = [name for name, _ in net.named_parameters()]
+    part = {"all": names, "head": names[-2:], "body": names[:-2]}[trained]
+    for each, parameter in net.named_parameters():
+        parameter.requires_grad_(each in part)
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(4, *asked.image_shape)).sum().backward()
+    layers = layer_macs(asked, layout_of(asked).full_mask())
+    assert 2 * 4 * step_macs(layers, part) == counter.get_total_flops()
+
+
+def test_a_training_step_of_three_layers_by_hand():
+    layers = {"a": 100, "norm": 0, "b": 20, "c": 3}
+    assert step_macs(layers) == 123 + 123 + 23  # outputs, weights, inputs except the images
+    assert step_macs(layers, ["c.weight", "c.bias"]) == 123 + 3
+    assert step_macs(layers, ["norm.weight"]) == 123 + 23

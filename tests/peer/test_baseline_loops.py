@@ -57,6 +57,9 @@ class AddsOne:
     def macs(self, mask):
         return 10
 
+    def layer_macs(self, mask):
+        return {"layer": 10}
+
     def train(self, weights, **_):
         added = {n: a + (a.dtype.kind == "f") for n, a in weights.tensors.items()}
         return Weights(weights.mask, added), TrainingOutcome(1, 4, 0.5)

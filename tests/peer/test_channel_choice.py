@@ -117,6 +117,9 @@ class Moves:
     def macs(self, mask):
         return 10
 
+    def layer_macs(self, mask):
+        return {"layer": 10}
+
     def train(self, weights, *, round_index, epochs, learning_rate, **_):
         self.trained.append((round_index, text(weights.mask), epochs, round(learning_rate, 4)))
         full = widen(LAYOUT, weights)
