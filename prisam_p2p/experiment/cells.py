@@ -69,11 +69,10 @@ def cells_of(
             topology; or two cells have the same name.
     """
     _check_overrides(grid, overrides)
-    per = tuned_axes(grid)
     cells = []
     for chosen in _combinations(grid):
         labels = {axis: choice.label for axis, choice in chosen.items()}
-        best = tuned.get(key_of(confined(labels, per)), {})
+        best = tuned.get(_tuning_key(grid, labels), {})
         cells.append(_cell(grid, chosen, {**best, **overrides}, _name(labels)))
     _check_names(cells, grid.path)
     return cells
@@ -88,7 +87,7 @@ def searches_of(grid: Grid, cells: Iterable[Cell]) -> list[Search]:
     if grid.tune is None:
         return []
     per = tuned_axes(grid)
-    wanted = {key_of(confined(cell.labels, per)) for cell in cells}
+    wanted = {_tuning_key(grid, cell.labels) for cell in cells}
     seeds = tuple(range(grid.tune.seed, grid.tune.seed + grid.tune.seeds))
     found: dict[frozenset[Any], Search] = {}
     for chosen in _combinations(grid):
@@ -131,7 +130,7 @@ def _evaluated_at_its_end(cell: Cell) -> Cell:
 
 def is_tuned(grid: Grid, cell: Cell, tuned: Mapping[frozenset[Any], Mapping[str, Any]]) -> bool:
     """Tell whether tuning has chosen settings for a cell; True if the grid does not tune."""
-    return grid.tune is None or key_of(confined(cell.labels, tuned_axes(grid))) in tuned
+    return grid.tune is None or _tuning_key(grid, cell.labels) in tuned
 
 
 def confined(labels: Labels, axes: Sequence[str]) -> dict[str, Label]:
@@ -142,6 +141,15 @@ def confined(labels: Labels, axes: Sequence[str]) -> dict[str, Label]:
 def key_of(labels: Labels) -> frozenset[Any]:
     """Return a hashable key of these labels."""
     return frozenset(labels.items())
+
+
+def _tuning_key(grid: Grid, labels: Labels) -> frozenset[Any]:
+    """Return `key_of` the labels of the tuned axes at which a cell's settings are tuned."""
+    found = confined(labels, tuned_axes(grid))
+    for axis in found:
+        (value,) = (v for v in grid.axes[axis] if v.label == found[axis])
+        found[axis] = value.label if value.tuned_as is None else value.tuned_as
+    return key_of(found)
 
 
 def _combinations(grid: Grid) -> Iterator[dict[str, AxisValue]]:

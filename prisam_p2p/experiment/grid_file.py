@@ -27,7 +27,7 @@ from prisam_p2p.settings import RunSettings
 
 _KINDS = {"topology": TOPOLOGY_FILES, "faults": FAULT_FILES}
 FILES = tuple(_KINDS)
-_OWN_KEYS = ("label", "without", "tune", *FILES)
+_OWN_KEYS = ("label", "without", "tune", "tuned_as", *FILES)
 _ALWAYS_THERE = ("cells", "rounds")
 _NOT_IN_FILES = {
     "baseline": "no such key; compare methods by an axis named method",
@@ -87,6 +87,7 @@ class AxisValue:
         files: "topology" or "faults" -> path.
         without: axes that do not apply to it, so that it is run once for all of their values.
         tune: setting -> values, to tune in place of those of [tune.candidates]; often empty.
+        tuned_as: the label of another value, whose tuned settings this one takes; None = its own.
     """
 
     label: Label
@@ -94,6 +95,7 @@ class AxisValue:
     files: Mapping[str, Path]
     without: frozenset[str] = frozenset()
     tune: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    tuned_as: Label | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,8 @@ def _choice(axis: str, value: Any, key: str, path: Path) -> AxisValue:
         if not isinstance(own, dict):
             raise ConfigError(str(path), f"{key}.tune", own, "a table of settings and their values")
         tune = _values(own, f"{key}.tune", path)
-        return AxisValue(label, settings_of(stated, key, path), files, frozenset(without), tune)
+        settings = settings_of(stated, key, path)
+        return AxisValue(label, settings, files, frozenset(without), tune, value.get("tuned_as"))
     known = [*RunSettings.model_fields, *FILES]
     if axis not in known:
         right = f"a setting, topology or faults, or a list of tables; {near(axis, known)}"
@@ -247,10 +250,15 @@ def _check_tuning(tune: Tune | None, axes: Mapping[str, tuple[AxisValue, ...]], 
     """Refuse bounds that do not hold the values, and values to tune where nothing is tuned."""
     per = (tune.per or [axis for axis in axes if axis != SEED]) if tune else []
     for axis, choices in axes.items():
+        own = [choice.label for choice in choices if choice.tuned_as is None]
         for i, choice in enumerate(choices):
-            if choice.tune and axis not in per:
-                right = f"[tune], and {axis} among the axes that are tuned separately (tune.per)"
-                raise ConfigError(str(path), f"axes.{axis}[{i}].tune", [*choice.tune], right)
+            for key, stated in (("tune", [*choice.tune]), ("tuned_as", choice.tuned_as)):
+                if stated and axis not in per:
+                    right = f"[tune], and {axis} among the axes tuned separately (tune.per)"
+                    raise ConfigError(str(path), f"axes.{axis}[{i}].{key}", stated, right)
+            if choice.tuned_as is not None and (choice.tune or choice.tuned_as not in own):
+                right = f"without tune, a label of {axis} that is tuned: {', '.join(map(str, own))}"
+                raise ConfigError(str(path), f"axes.{axis}[{i}].tuned_as", choice.tuned_as, right)
     if tune is None:
         return
     grids = [tune.candidates, *(choice.tune for choices in axes.values() for choice in choices)]

@@ -8,7 +8,7 @@ import pytest
 
 from prisam_p2p.errors import ConfigError
 from prisam_p2p.experiment.catalog import CATALOG
-from prisam_p2p.experiment.cells import cells_of, key_of, searches_of, trial_of
+from prisam_p2p.experiment.cells import cells_of, is_tuned, key_of, searches_of, trial_of
 from prisam_p2p.experiment.grid_file import load_grid
 from prisam_p2p.experiment.output_specs import FigureKind
 from prisam_p2p.experiment.resolved_cell import resolve
@@ -150,6 +150,36 @@ def test_trials_are_every_candidate_at_the_other_axes_first_value(grid):
     later = trial_of(loaded, {}, search, (0.1, 0.0), 8)
     assert later.name == "prisam_learning-rate-0.1_momentum-0.0_seed-8"
     assert later.settings["seed"] == 8
+
+
+def test_a_form_of_a_method_takes_what_was_tuned_for_another(grid):
+    form = '[[axes.method]]\nlabel = "long"\nepochs = 4\ntuned_as = "PRISAM"\n'
+    loaded = grid(BASIS + AXES + form + TUNE)
+    assert [s.labels["method"] for s in searches_of(loaded, cells_of(loaded, {}, {}))] == [
+        "PRISAM",
+        "local, dense",
+    ]
+    tuned = {key_of({"method": "PRISAM"}): {"learning_rate": 0.2}}
+    long = [cell for cell in cells_of(loaded, {}, tuned) if cell.labels["method"] == "long"]
+    assert {(c.settings["epochs"], c.settings["learning_rate"]) for c in long} == {(4, 0.2)}
+    assert [search.labels["method"] for search in searches_of(loaded, long)] == ["PRISAM"]
+    assert is_tuned(loaded, long[0], tuned)
+    assert not is_tuned(loaded, long[0], {})
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('tuned_as = "PRISM"', "tuned_as = 'PRISM': expected .*PRISAM, local, dense"),
+        ('tuned_as = "long"', "tuned_as = 'long': expected"),
+        ('tuned_as = "PRISAM"\ntune = { epochs = [1, 2] }', "expected without tune"),
+    ],
+)
+def test_a_form_names_a_method_that_is_tuned(grid, more, words):
+    with pytest.raises(ConfigError, match=words):
+        grid(BASIS + AXES + f'[[axes.method]]\nlabel = "long"\n{more}\n' + TUNE)
+    with pytest.raises(ConfigError, match=r"tuned_as|tune = "):
+        grid(BASIS + AXES + f'[[axes.method]]\nlabel = "long"\n{more}\n')
 
 
 def test_a_method_may_tune_settings_of_its_own(grid):
