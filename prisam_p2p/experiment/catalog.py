@@ -46,7 +46,7 @@ CATALOG: dict[str, Measure] = {
     "model_bytes_share": Measure("bytes of the model, share of the dense one's", 3),
     "macs_share": Measure("MACs of an inference, share of the dense model's", 3),
     "mega_macs": Measure("MACs of an inference, millions", 2),
-    "training_macs": Measure("MACs of a peer's training in the run", 0),
+    "training_giga_macs": Measure("MACs of a peer's training in the run, billions", 1),
     "prune_ratio": Measure("prune ratio", 2),
     "rounds_to_90_percent": Measure("rounds to 90 % of the best method's accuracy", 1),
     "sent_mib_to_90_percent": Measure(

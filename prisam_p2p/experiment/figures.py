@@ -1,4 +1,4 @@
-"""Draw figures of measures: over rounds, over bytes, against an axis, as bars, and of the cost."""
+"""Draw figures of measures: over rounds, bytes or each other, against an axis, as bars, of cost."""
 
 from __future__ import annotations
 
@@ -95,6 +95,43 @@ def over_bytes(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> F
     return _finish(figure, panels, spec, stats)
 
 
+def scatter(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
+    """Draw a point with error bars for each label of `lines`: one measure over another.
+
+    The x axis is logarithmic; a label whose value there is 0 is a horizontal line.
+    """
+    of_y = grouped(points(results, axes, spec, spec.measure or "", None), _panel_and_line(spec))
+    of_x = grouped(points(results, axes, spec, spec.x_measure or "", None), _panel_and_line(spec))
+    stats = {key: each for key, each in of_y.items() if key in of_x}
+    if not stats:
+        return None
+    figure, panels = canvas(_titles(spec, axes))
+    for panel, n, key, label in _each_line(spec, axes, panels):
+        if key not in stats:
+            continue
+        x, y, style = of_x[key], stats[key], line_style(n)
+        if x.mean == 0:
+            panel.axhline(y.mean, color=style.colour, linestyle=":", label=f"{label} (at 0)")
+        else:
+            panel.errorbar(
+                [x.mean],
+                [y.mean],
+                xerr=[x.sd or 0.0],
+                yerr=[y.sd or 0.0],
+                fmt=style.marker,
+                color=style.colour,
+                fillstyle="full" if n < len(COLOURS) else "none",
+                markersize=5,
+                capsize=2,
+                linewidth=0.8,
+                label=label,
+            )
+    for panel in panels:
+        plain_log(panel)
+    _label(panels, CATALOG[spec.x_measure or ""].title, CATALOG[spec.measure or ""].title)
+    return _finish(figure, panels, spec, stats)
+
+
 def against_axis(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure | None:
     """Draw a line with error bars for each label of `lines`, over the labels of `x`."""
     stats = _end_stats(spec, results, axes)
@@ -177,6 +214,7 @@ def cost(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Figure 
 _DRAW: dict[FigureKind, Callable[[FigureSpec, Sequence[CellResult], Axes], Figure | None]] = {
     FigureKind.OVER_ROUNDS: over_rounds,
     FigureKind.OVER_BYTES: over_bytes,
+    FigureKind.SCATTER: scatter,
     FigureKind.AGAINST: against_axis,
     FigureKind.BARS: bars,
     FigureKind.COST: cost,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -23,7 +23,7 @@ from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import Line, RunFolder
 from prisam_p2p.report.summary import MOMENTS, read_summary, rounds_done, rounds_sat_out
 
-SCHEMA = 5
+SCHEMA = 6
 MIB = 2**20
 
 Values = dict[str, float | None]
@@ -66,7 +66,7 @@ def measure(run: RunFolder) -> Measurements:
         "weights_share": _mean([line["fetched_bytes"] / dense["n_bytes"] for line in pulled]),
         "model_bytes_share": _mean([line["n_bytes"] / dense["n_bytes"] for line in ends]),
         "macs_share": _mean([line["macs"] / dense["macs"] for line in ends]),
-        "training_macs": _mean([p.get("training_macs") for p in summary["peers"].values()]),
+        "training_giga_macs": _mean([_training_giga_macs(p) for p in summary["peers"].values()]),
         "mega_macs": _mean([line["macs"] / 1e6 for line in ends]),
         "prune_ratio": _mean([line["prune_ratio"] for line in ends]),
         **_drift_values(run),
@@ -75,6 +75,12 @@ def measure(run: RunFolder) -> Measurements:
         "duration_s": summary["duration_s"],
     }
     return Measurements(values, rounds)
+
+
+def _training_giga_macs(peer: Mapping[str, Any]) -> float | None:
+    """Return those of a peer of summary.json; None if its journal lacks them."""
+    macs = peer.get("training_macs")
+    return macs / 1e9 if macs is not None else None
 
 
 _AVERAGE_OR_TUNED = (MOMENTS[0], "after_fine_tuning")

@@ -35,6 +35,7 @@ class FigureKind(StrEnum):
 
     OVER_ROUNDS = "over-rounds"
     OVER_BYTES = "over-bytes"
+    SCATTER = "scatter"
     AGAINST = "against"
     BARS = "bars"
     COST = "cost"
@@ -46,13 +47,14 @@ class FigureKind(StrEnum):
 _KEYS: dict[FigureKind, tuple[set[str], set[str]]] = {
     FigureKind.OVER_ROUNDS: ({"measure", "lines"}, {"panels"}),
     FigureKind.OVER_BYTES: ({"measure", "lines"}, {"panels"}),
+    FigureKind.SCATTER: ({"measure", "x_measure", "lines"}, {"panels"}),
     FigureKind.AGAINST: ({"measure", "x"}, {"lines", "panels", "x_label"}),
     FigureKind.BARS: ({"measure", "x"}, {"lines", "panels", "x_label"}),
     FigureKind.COST: ({"x"}, {"x_label"}),
     FigureKind.MASK_SIMILARITY: (set(), {ROUND}),
     FigureKind.MASK_PCA: (set(), {ROUND}),
 }
-_OPTIONAL = ("measure", "x", "x_label", "lines", "panels", ROUND)
+_OPTIONAL = ("measure", "x_measure", "x", "x_label", "lines", "panels", ROUND)
 
 
 class Output(BaseModel):
@@ -120,6 +122,7 @@ class FigureSpec(Output):
 
     kind: FigureKind
     measure: str | None = Field(None, description="The measure to show.")
+    x_measure: str | None = Field(None, description="The measure on the x axis.")
     x: str | None = Field(None, description="The axis whose labels are on the x axis.")
     x_label: str | None = Field(None, description="Title of the x axis, with its unit. [x]")
     lines: str | None = Field(None, description="The axis with a line, or a bar, per label.")
@@ -144,6 +147,8 @@ class FigureSpec(Output):
         over = self.kind in (FigureKind.OVER_ROUNDS, FigureKind.OVER_BYTES)
         if self.measure is not None:
             _check_measure("measure", self.measure, by_round=over)
+        if self.x_measure is not None:
+            _check_measure("x_measure", self.x_measure, by_round=False)
         return self
 
 
@@ -186,5 +191,8 @@ def _check_measure(key: str, measure: str, by_round: bool) -> None:
 
 def needs_methods(output: TableSpec | FigureSpec) -> bool:
     """Tell whether `output` shows a measure that compares methods."""
-    shown = output.measures if isinstance(output, TableSpec) else [output.measure]
+    if isinstance(output, TableSpec):
+        shown: Sequence[str | None] = output.measures
+    else:
+        shown = (output.measure, output.x_measure)
     return any(measure in BETWEEN_METHODS for measure in shown)

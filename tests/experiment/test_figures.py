@@ -49,6 +49,21 @@ def test_over_bytes_a_method_that_sends_nothing_is_a_horizontal_line():
     assert panel.get_xscale() == "log"
 
 
+def test_scatter_has_a_point_for_each_method_where_both_measures_have_values():
+    asked = spec(
+        "scatter", measure="accuracy_deployed", x_measure="sent_mib", lines="method", panels="split"
+    )
+    figure = draw(asked, results(), AXES)
+    hard, _ = figure.axes
+    (bars,) = hard.containers
+    point, (level,) = bars.lines[0], [x for x in hard.lines if x.get_label() == "local (at 0)"]
+    assert level.get_ydata() == pytest.approx([0.53, 0.53])
+    assert list(point.get_xdata()) == [30]
+    assert point.get_ydata() == pytest.approx([0.65])
+    assert hard.get_xscale() == "log"
+    assert "MiB" in hard.get_xlabel()
+
+
 def test_the_x_axis_of_against_has_numbers_or_text():
     axes = {**AXES, "method": ["PRISAM"]}
     words = draw(

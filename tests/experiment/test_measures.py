@@ -80,7 +80,7 @@ def test_measures_of_a_run(run):
     assert found.values["mask_bytes"] == 2.0
     assert found.values["weights_share"] == 0.25
     assert found.values["macs_share"] == 0.25
-    assert found.values["training_macs"] == 200
+    assert found.values["training_giga_macs"] == 200e-9
     assert found.values["model_bytes_share"] == 0.26
     assert found.values["accuracy_deployed"] == 0.7
     assert found.values["left_out"] == 2
