@@ -5,6 +5,7 @@
 Each network is launched as a user would. The launcher's process tree is sampled every 0.2 s: the
 sums of PSS, descriptors and threads, of which the largest count. TCP connections are those
 of the run's own closure. Time is measured in separate runs, because sampling takes much of a core.
+preflight_costs.py does this for algorithms and options.
 """
 
 from __future__ import annotations
@@ -70,34 +71,56 @@ def compare(n: int, repeats: int, options: tuple[str, ...]) -> list[dict[str, An
         groups = 3 if n < 100 else 4
         path.write_text(TOPOLOGY.format(peers=n, links=LINKS.get(n, K_REGULAR), groups=groups))
         given = [str(path), *options]
-        text = subprocess.run(
-            [*PLAN, *given, "--format", "json"], stdout=subprocess.PIPE, check=True
-        ).stdout
-        run = json.loads(text)["runs"][0]
+        run = foreseen(given)
         sampled = sample([*PROGRAM, *given, "--quiet", "--run-dir", f"{folder}/sampled"])
         times = [timed([*PROGRAM, *given], Path(folder, f"run-{i}")) for i in range(repeats)]
-        written = sum(f.stat().st_size for f in Path(folder, "run-0").rglob("*") if f.is_file())
-        closure = json.loads(Path(folder, "run-0", "summary.json").read_text())["closure"]
-    counts, memory = run["counts"], run["memory"]
-    pss = (memory["total"] - memory["kernel"]) / MIB  # the kernel's part is of no process
+        written, connections = folder_mib(Path(folder, "run-0")), closed(Path(folder, "run-0"))
+    counts = run["counts"]
     compared: list[tuple[str, float, list[float]]] = [
-        ("memory (PSS), MiB", pss, [sampled["pss"] / MIB]),
-        ("TCP connections", counts["connections"], [closure["connections"]]),
+        ("memory (PSS), MiB", pss_mib(run), [sampled["pss"] / MIB]),
+        ("TCP connections", counts["connections"], [connections]),
         ("descriptors in all", counts["host_files"], [sampled["files"]]),
         ("descriptors of one peer", counts["peer_files"], [sampled["peer_files"]]),
         ("descriptors of launcher", counts["launcher_files"], [sampled["launcher_files"]]),
         ("threads", counts["threads"], [sampled["threads"]]),
-        ("run folder, MiB", run["disk"]["run_folder"] / MIB, [written / MIB]),
+        ("run folder, MiB", run["disk"]["run_folder"] / MIB, [written]),
         ("time, s", run["seconds"], times),
     ]
     return [{"peers": n, "what": w, "estimate": e, "measured": m} for w, e, m in compared]
 
 
+def foreseen(given: list[str]) -> dict[str, Any]:
+    """Return what `prisam plan` foresees for a topology and options."""
+    command = [*PLAN, *given, "--format", "json"]
+    told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    return dict(json.loads(told)["runs"][0])
+
+
+def pss_mib(run: dict[str, Any]) -> float:
+    """Return the foreseen memory of all processes; the kernel's part belongs to none of them."""
+    return float(run["memory"]["total"] - run["memory"]["kernel"]) / MIB
+
+
 def timed(command: list[str], run_dir: Path) -> float:
-    """Run; return the seconds from the run's beginning to its end, by its journal."""
+    """Run; return the seconds that it took."""
     subprocess.run([*command, "--quiet", "--run-dir", str(run_dir)], check=True)
+    return duration_s(run_dir)
+
+
+def duration_s(run_dir: Path) -> float:
+    """Return the seconds from a run's beginning to its end, by its journal."""
     last = (run_dir / "journal" / "launcher.jsonl").read_text().splitlines()[-1]
     return float(json.loads(last)["duration_s"])
+
+
+def folder_mib(run_dir: Path) -> float:
+    """Return the size of all files of a run."""
+    return sum(file.stat().st_size for file in run_dir.rglob("*") if file.is_file()) / MIB
+
+
+def closed(run_dir: Path) -> int:
+    """Return the number of TCP connections in a run's closure."""
+    return int(json.loads((run_dir / "summary.json").read_text())["closure"]["connections"])
 
 
 def sample(command: list[str]) -> Counter[str]:
