@@ -12,30 +12,37 @@ COLOURS_ON_DARK = (
 )
 """The same hues, in the same order, lighter: they stand on a dark ground."""
 
-# What a peer does (docs/run-folder.md, record `spans`) -> its colour of COLOURS. Work has the
-# strong hues; all waiting is grey, so that a look finds it.
+_WAITING = ("#747474", "#7C7C7C")
+
 PHASES = {
-    "training": 0,
-    "pulling": 1,
-    "evaluating": 2,
-    "recalibrating": 3,
-    "clustering": 5,
-    "averaging": 4,
-    "pruning": 5,
-    "announcing": 4,
-    "waiting for masks": 7,
-    "waiting for its turn": 7,
-    "at a barrier": 7,
-    "waiting for orders": 7,
-    "between two steps": 7,
-    "writing state": 6,
-    "writing the model": 6,
-    "loading weights": 6,
-    "starting": 6,
-    "connecting": 6,
-    "leaving": 6,
-    "serving": 1,
+    "training": ("#0072B2", "#2F86CC"),
+    "pulling": ("#D55E00", "#DB6206"),
+    "evaluating": ("#009E73", "#2CC79A"),
+    "recalibrating": ("#CC79A7", "#CC79A7"),
+    "clustering": ("#E69F00", "#F5B942"),
+    "averaging": ("#6E1479", "#984496"),
+    "pruning": ("#7B5702", "#9E9466"),
+    "announcing": ("#C9B491", "#FCE159"),
+    "waiting for masks": _WAITING,
+    "waiting for its turn": _WAITING,
+    "at a barrier": _WAITING,
+    "waiting for orders": _WAITING,
+    "between two steps": _WAITING,
+    "writing state": ("#3DC9D2", "#C0FBE0"),
+    "writing the model": ("#3A656E", "#96DEBE"),
+    "loading weights": ("#234F57", "#2A7156"),
+    "starting": ("#AC8BF9", "#B1A0E6"),
+    "connecting": ("#6132AC", "#784ACF"),
+    "leaving": ("#946AEA", "#CDBFFC"),
+    "serving": ("#7C200A", "#BC4002"),
 }
+"""What a peer does (docs/run-folder.md, record `spans`) -> its colour on light, and on dark.
+
+Phases that belong together share a hue: masks (yellow), weights on the way (red), the average
+(purple), files (turquoise), the process itself (violet). All waiting is grey, so that a look
+finds it. The main phases have the hues of Okabe and Ito; the others were searched for so that any
+two are told apart by readers who see no red, green or blue (tests/page/test_palette.py).
+"""
 
 # Kinds of messages on the wire -> their colour of COLOURS.
 KINDS = {"weights": 0, "mask": 1, "request": 5, "hello": 3, "control": 2, "relay": 4}
@@ -61,11 +68,12 @@ def as_json() -> dict[str, Any]:
     """Return the palette as the page reads it (js/theme.js)."""
     return {
         "light": {"colours": COLOURS, "sequential": SEQUENTIAL, "diverging": DIVERGING}
+        | {"phases": {name: each[0] for name, each in PHASES.items()}}
         | {"verdicts": {name: each[0] for name, each in VERDICTS.items()}},
         "dark": {"colours": COLOURS_ON_DARK, "sequential": SEQUENTIAL_ON_DARK}
         | {"diverging": DIVERGING_ON_DARK}
+        | {"phases": {name: each[1] for name, each in PHASES.items()}}
         | {"verdicts": {name: each[1] for name, each in VERDICTS.items()}},
         "symbols": {name: each[2] for name, each in VERDICTS.items()},
-        "phases": PHASES,
         "kinds": KINDS,
     }

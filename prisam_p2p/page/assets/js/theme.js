@@ -97,6 +97,13 @@
       : { ...found, decal: DECALS[order % DECALS.length], symbol: SYMBOLS[order % SYMBOLS.length] };
   }
 
+  /** A phase has a colour of its own, and a decal (its place in the palette gives it). */
+  function phase(name) {
+    const colours = PALETTE[dark() ? "dark" : "light"].phases;
+    const order = Object.keys(colours).indexOf(name);
+    return order < 0 ? mark(placeOf(name, {})) : { ...mark(order), color: colours[name] };
+  }
+
   const VERDICTS = { true: "good", false: "bad", "not judged": "plain" }; // report/verdicts.py
 
   /** The mark of a verdict, or of a tile's tone: {tone, color, symbol: a letter such as ✓}. */
@@ -109,7 +116,7 @@
 
   prisam.palette = {
     mark,
-    phase: (name) => named(name, PALETTE.phases),
+    phase,
     kind: (name) => named(name, PALETTE.kinds),
     group: (i) =>
       i === null || i === undefined || i < 0 ? { ...mark(7), dash: "solid" } : mark(i),

@@ -18,6 +18,7 @@
   const PAUSE_PX = 10; // at most
   const FAULT_LANES = 3;
   const FAULT_LANE_PX = 15;
+  const DARK = 0.4; // luminance; the usual decal, dark grey, is hard to see below it
   const NOTES_PX = 14; // between the labels of faults and the first row
 
   /** Turns seconds and rows into pixels. `within` a row: from -0.5 (top) to 0.5. */
@@ -51,11 +52,11 @@
 
   const visible = (scale, list) => bars(list, scale.from_s, scale.to_s, 0.5 / scale.perSecond);
 
-  /** The mark of a phase; on black, its decal is white. */
+  /** The mark of a phase; on a dark colour, its decal is white. */
   const decalSeen = ({ color, decal }) => ({
     color,
     decal:
-      echarts.color.lum(color, 1) < 0.05 ? { ...decal, color: "rgba(255, 255, 255, 0.5)" } : decal,
+      echarts.color.lum(color, 1) < DARK ? { ...decal, color: "rgba(255, 255, 255, 0.5)" } : decal,
   });
 
   function phaseSeries(model, phase, palette) {

@@ -14,6 +14,7 @@
     [100, 10],
     [Infinity, 6],
   ]; // up to so many peers, a row is so high
+  const ICONS = { [draw.PAUSES]: prisam.charts.PAUSE, notes: "diamond" }; // of what is no bar
   const MARGIN = 0.05; // of a round or a fault, on both sides when it is zoomed to
 
   const seen = { scale: null, bands: [], figure: null };
@@ -76,9 +77,7 @@
       right: 0,
       itemHeight: 12,
       itemGap: 8,
-      data: names.map((name) =>
-        name === draw.PAUSES ? { name, icon: prisam.charts.PAUSE } : { name },
-      ),
+      data: names.map((name) => (ICONS[name] ? { name, icon: ICONS[name] } : { name })),
       icon: "rect",
     },
   });
@@ -234,7 +233,9 @@
     tables: ["peers", "spans", "sat_out", "pulls", "arrivals", "faults", "notes", "links"],
     how:
       "Each row is a peer, and rows are sorted by data group (g0, g1, ..). A bar is what the " +
-      "peer did: work is a high bar, waiting is a thin one. Below the bars, each lane holds " +
+      "peer did: work is a high bar, waiting is a thin grey one. Phases that belong together " +
+      "have one hue: masks yellow to brown, weights on their way red, averages purple, files " +
+      "turquoise, the process itself violet. Below the bars, each lane holds " +
       "pulls of weights; a frame without filling is a pull that failed or was rejected. A pause " +
       "(two upright bars on a line) is a round that the peer sat out, because it was not drawn " +
       "to take part; it was up all the while. Hatched: " +
