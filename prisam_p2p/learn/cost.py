@@ -42,11 +42,15 @@ def layer_macs(architecture: Architecture, mask: Mask) -> dict[str, int]:
     def count(name: str, layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
         counted[name] = counted.get(name, 0) + output.numel() * _macs_per_output(layer)
 
-    for name, layer in net.named_modules():
-        if next(layer.parameters(recurse=False), None) is not None:
-            layer.register_forward_hook(partial(count, name))
+    hooks = [
+        layer.register_forward_hook(partial(count, name))
+        for name, layer in net.named_modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    ]
     with torch.no_grad(), single_thread():
         net.eval()(architecture.blank(1))
+    for hook in hooks:  # copies of a skeleton share its table of hooks
+        hook.remove()
     return counted
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from prisam_p2p.core.layout import Weights
 from prisam_p2p.learn.cost import layer_macs, macs, step_macs
-from prisam_p2p.learn.models import Architecture, build
-from prisam_p2p.learn.structure import layout_of
+from prisam_p2p.learn.models import Architecture, build, empty
+from prisam_p2p.learn.structure import layout_of, slim_module, state_of
 
 
 def architecture(name, n_classes=10, image=(3, 32, 32)):
@@ -83,3 +84,13 @@ def test_a_training_step_of_three_layers_by_hand():
     assert step_macs(layers) == 123 + 123 + 23  # outputs, weights, inputs except the images
     assert step_macs(layers, ["c.weight", "c.bias"]) == 123 + 3
     assert step_macs(layers, ["norm.weight"]) == 123 + 23
+
+
+def test_networks_made_after_a_count_count_nothing():
+    asked = architecture("vgg-s", image=(1, 8, 8))
+    mask = layout_of(asked).full_mask()
+    layers = layer_macs(asked, mask)
+    before = dict(layers)
+    slim_module(asked, Weights(mask, state_of(build(asked, 0))))(asked.blank(2))
+    assert layers == before == layer_macs(asked, mask)
+    assert not any(module._forward_hooks for module in empty(asked).modules())
