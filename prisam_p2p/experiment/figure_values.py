@@ -28,21 +28,21 @@ _COMPONENTS = {
 def values_of(spec: FigureSpec, results: Sequence[CellResult], axes: Axes) -> Table:
     """Return a row for each point of a figure of measures: its measure, labels and statistics.
 
-    The labels are those of panel and line and, last, of the round or of the x axis; rounds are
-    counted from 1, as the figure's axis does.
+    The labels are those of panel and line and, last, of the round or of the x axis if there is one;
+    rounds are counted from 1, as the figure's axis does.
     """
     over = spec.kind in (FigureKind.OVER_ROUNDS, FigureKind.OVER_BYTES)
     rounds = sorted({t for result in results for t in result.measured.rounds}) if over else None
     along = [axis for axis in (spec.panels, spec.lines) if axis]
-    by = [*along, ROUND if over else spec.x or ""]
+    by = [*along, *([ROUND] if over else [spec.x] if spec.x else [])]
     rows = []
     for measure in _measures(spec):
         found = points(results, axes, spec, measure, rounds)
         for labels, each in grouped(found, by).items():
-            *names, last = labels
-            at = int(last) + 1 if over else last
+            *others, last = labels
+            shown = [*others, int(last) + 1] if over else labels
             numbers = [getattr(each, column) for column in STATISTICS]
-            rows.append([measure, *map(str, [*names, at]), *numbers])
+            rows.append([measure, *map(str, shown), *numbers])
     columns = {"measure": "VARCHAR", **dict.fromkeys(by, "VARCHAR"), **STATISTICS}
     return Table(spec.name, columns, rows)
 
@@ -66,5 +66,5 @@ def mask_values(spec: FigureSpec, announced: AnnouncedMasks) -> Table:
 def _measures(spec: FigureSpec) -> Sequence[str]:
     if spec.kind is FigureKind.COST:
         return OF_COST
-    measure = spec.measure or ""
-    return [measure, "sent_mib"] if spec.kind is FigureKind.OVER_BYTES else [measure]
+    over = "sent_mib" if spec.kind is FigureKind.OVER_BYTES else spec.x_measure
+    return [each for each in (spec.measure, over) if each]

@@ -79,6 +79,25 @@ def test_another_folder_is_refused(tmp_path):
         write_results_page(tmp_path)
 
 
+def test_the_values_of_a_scatter_are_both_measures_of_every_line():
+    spec = FigureSpec(
+        name="points",
+        title="Points",
+        kind="scatter",
+        measure="accuracy_deployed",
+        x_measure="sent_mib",
+        lines="method",
+        where={"split": "hard"},
+    )
+    table = values_of(spec, results(), AXES)
+    assert [row[:3] for row in table.rows] == [
+        ["accuracy_deployed", "PRISAM", pytest.approx(0.65)],
+        ["accuracy_deployed", "local", pytest.approx(0.53)],
+        ["sent_mib", "PRISAM", 30],
+        ["sent_mib", "local", 0],
+    ]
+
+
 def test_the_values_of_a_figure_over_bytes_are_the_accuracy_and_the_bytes_of_every_round():
     spec = FigureSpec(
         name="bytes",

@@ -1,4 +1,4 @@
-"""The tables of shipped experiments can be made of any values."""
+"""The tables of shipped experiments, and the values of figures, can be made of any values."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from prisam_p2p.experiment.catalog import CATALOG, of_rounds
 from prisam_p2p.experiment.cells import cells_of
+from prisam_p2p.experiment.figure_values import values_of
 from prisam_p2p.experiment.grid_file import load_grid
 from prisam_p2p.experiment.measures import Measurements
 from prisam_p2p.experiment.statistics import CellResult
@@ -28,3 +29,6 @@ def test_tables_can_be_made_of_any_values(tmp_path, path):
     write_cells(results, axes, tmp_path)
     for table in grid.tables:
         assert write_table(table, results, axes, tmp_path).startswith(f"### {table.title}")
+    of_measures = [f for f in grid.figures if f.kind not in ("mask-similarity", "mask-pca")]
+    for figure in of_measures:
+        assert values_of(figure, results, axes).rows
