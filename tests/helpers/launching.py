@@ -36,6 +36,11 @@ FAST = """
 description = "a device that is not slowed down"
 source = "none: for tests"
 """
+PACED = """
+description = "a device that sleeps through most of a round"
+source = "none: for tests"
+speed = 0.015
+"""
 
 
 def patient(text: str) -> str:
@@ -48,9 +53,19 @@ def patient(text: str) -> str:
     return text.replace("[run]\n", f"[run]\n{waits}")
 
 
+def paced(text: str) -> str:
+    """Return a topology whose rounds take some tenths of a second, and little of the processors.
+
+    For runs that must last until a test has done something to them, and has waited for what
+    follows. Their results are those of the topology as it was.
+    """
+    assert '"fast"' in text
+    return text.replace('"fast"', '"paced"')
+
+
 def topology(folder: Path, text: str = SMALL, **profiles: str) -> Path:
     """Write a topology and the device profiles it names beside it."""
-    for name, profile in {"fast": FAST, **profiles}.items():
+    for name, profile in {"fast": FAST, "paced": PACED, **profiles}.items():
         (folder / f"{name}.toml").write_text(profile)
         text = text.replace(f'"{name}"', f'"./{name}.toml"')
     path = folder / "net.toml"

@@ -3,11 +3,13 @@
 Such a program is a process of its own all the same: its session, arguments, environment, working
 directory, pipes and exit code are those of a fresh interpreter. What forks have in common is what
 the interpreter draws when it starts (the hashes of texts) and when modules are imported. So a test
-of whether two runs are the same starts one of them fresh.
+of whether two runs are the same starts one of them fresh. And a fork ends without giving back
+memory object by object, which writes to all pages that it shares and takes as long as a round.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -17,20 +19,24 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[2]
-IMPORTS = (  # all that a launch imports
+IMPORTS = (  # all that a launch imports, at its start, in its peers and for its summary
     "prisam_p2p.cli",
     "prisam_p2p.launch.launch",
     "prisam_p2p.peer.process",
+    "prisam_p2p.report.summaries",
     "sklearn.cluster",
+    "duckdb",
+    "torch_pruning",
 )
 START_TAKES_S = 120.0
 MOST_BYTES = 1 << 17
@@ -162,7 +168,7 @@ def _serve(line: socket.socket) -> Callable[[], Any]:
     while True:
         text, fds, _, _ = socket.recv_fds(line, MOST_BYTES, 3)
         if not text:
-            sys.exit()
+            os._exit(0)  # as `_run` does
         if os.fork() == 0:
             line.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -195,6 +201,27 @@ def _kept(order: dict[str, Any], line: int, out: int, err: int) -> Callable[[], 
     return partial(program, order["arguments"], prog_name=order["called"])
 
 
+def _run(program: Callable[[], Any]) -> NoReturn:
+    """Run a program that ends by sys.exit(code), and end as multiprocessing ends its forks.
+
+    Anything else that ends it goes through to the interpreter, which tells of it.
+    """
+    try:
+        program()
+        code = 0
+    except SystemExit as ended:
+        if not isinstance(ended.code, int):
+            raise
+        code = ended.code
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.current_thread():
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    _serve(socket.socket(fileno=int(sys.argv[1])))()
+    _run(_serve(socket.socket(fileno=int(sys.argv[1]))))

@@ -4,7 +4,6 @@ Whether it bit is seen against the control run: the same plan and seed, without 
 """
 
 import json
-import signal
 
 import pytest
 from control_runs import (
@@ -14,19 +13,8 @@ from control_runs import (
     is_the_control_run_before,
     records,
 )
-from launching import (
-    DEADLINE_S,
-    alive,
-    asked,
-    launch,
-    launcher,
-    peer_pids,
-    prisam,
-    refused,
-    round_done,
-    topology,
-    wait_for,
-)
+from launching import asked, launch, refused, topology
+from resuming import is_the_same, kill_launcher_after, resume
 
 from prisam_p2p.report.groups import ari_by_round
 from prisam_p2p.report.run_folder import RunFolder
@@ -120,15 +108,9 @@ def test_data_groups_follow_in_time(drifted):
 def test_a_run_whose_launcher_was_killed_during_a_drift_comes_to_the_same(drifted, tmp_path):
     run, faults = tmp_path / "run", drifted.parent / "drift.toml"
     net = topology(tmp_path, FIVE_ROUNDS)
-    with launcher(net, "--run-dir", run, "--faults", faults, "--quiet") as process:
-        wait_for("round 3", round_done(run, ["p01", "p03"], 2))
-        pids = peer_pids(run)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 60)
-    assert prisam("resume", run, "--quiet") == (0, "")
-    code, out = asked("verify", run, drifted)
-    assert (code, out.split(":")[0]) == (0, "the same")
+    kill_launcher_after(2, ["p01", "p03"], run, net, "--faults", faults)
+    resume(run)
+    is_the_same(run, drifted)
     faults = json.loads((run / "summary.json").read_text())["faults"]
     assert {each["verdict"] for each in faults} == {"true"}
 

@@ -14,7 +14,7 @@ from control_runs import (
     members,
     records,
 )
-from launching import SMALL, asked, journal, launch, refused, topology
+from launching import SMALL, asked, journal, launch, paced, refused, topology
 from named_time import named_shares
 from whole_summaries import whole_summary
 
@@ -31,10 +31,10 @@ def scenario(folder, *faults):
     return path
 
 
-def run_with(folder, *faults, name="run", code=0, options=()):
+def run_with(folder, *faults, name="run", code=0, options=(), text=FIVE_ROUNDS):
     run = folder / name
     path = scenario(folder, *faults)
-    net = topology(folder, FIVE_ROUNDS)
+    net = topology(folder, text)
     got, _, err = launch(net, "--run-dir", run, "--faults", path, *OPTIONS, *options)
     assert got == code, err
     summary = json.loads((run / "summary.json").read_text())
@@ -332,7 +332,8 @@ def test_a_partition_parts_the_sides_and_heals(tmp_path, control, namespaces):
         tmp_path,
         'kind = "partition"\ngroups = [["p00", "p01", "p02"], ["p03", "p04", "p05"]]\n'
         'at = { round = 1, phase = "announce" }\nheal = { rounds = 2 }',
-        options=(*namespaces, "--rounds", "30"),  # rounds of 0.1 s: to meet again takes a second
+        options=(*namespaces, "--rounds", "10"),
+        text=paced(FIVE_ROUNDS),  # to meet again takes a second
     )
     assert summary["faults"][0]["verdict"] == "true"
     assert {1, 2} <= set(heard_missing(run, "p00", "p03"))
@@ -413,7 +414,8 @@ def test_a_reset_connection_comes_back(tmp_path, control, namespaces):
         tmp_path,
         'kind = "cut"\nlinks = ["p00-p01"]\nhow = "reset"\nat = { round = 1, phase = "announce" }\n'
         "heal = { after_s = 0.5 }",
-        options=(*namespaces, "--rounds", "15"),
+        options=(*namespaces, "--rounds", "8"),
+        text=paced(FIVE_ROUNDS),
     )
     assert summary["faults"][0]["verdict"] == "true"
     left = [x["neighbor"] for x in records(run, "p00", "neighbor_left")]

@@ -18,6 +18,7 @@ from launching import (
     family,
     has_signal,
     journal,
+    paced,
     topology,
     wait_for,
 )
@@ -28,6 +29,7 @@ from prisam_p2p.extensions.record import CodeRecord
 pytestmark = pytest.mark.network
 
 RING = SMALL.replace('"full"', '"ring"').replace("count = 6", "count = 4")
+LONG = paced(RING.replace("rounds = 3", "rounds = 5000"))
 
 
 def script(text, cwd, *arguments):
@@ -128,7 +130,7 @@ def test_errors_are_those_of_the_program(arguments, error, said, tmp_path, monke
 
 
 def test_an_interrupt_ends_all_processes_and_leaves_a_run_to_load(tmp_path):
-    net = topology(tmp_path, RING.replace("rounds = 3", "rounds = 5000"))
+    net = topology(tmp_path, LONG)
     program = """
         import sys
         import prisam_p2p as pp
@@ -181,7 +183,7 @@ def test_an_interrupt_is_not_lost_at(stage, tmp_path):
 
 
 def test_a_second_interrupt_ends_a_launcher_that_does_not_stop(tmp_path):
-    net = topology(tmp_path, RING.replace("rounds = 3", "rounds = 5000"))
+    net = topology(tmp_path, LONG)
     program = """
         import sys
         import prisam_p2p as pp
@@ -206,7 +208,7 @@ def test_a_second_interrupt_ends_a_launcher_that_does_not_stop(tmp_path):
 
 
 def test_a_killed_caller_leaves_no_process(tmp_path):
-    net = topology(tmp_path, RING.replace("rounds = 3", "rounds = 5000"))
+    net = topology(tmp_path, LONG)
     program = "import sys, prisam_p2p as pp; pp.launch(sys.argv[1], run_dir='run')"
     with script(program, tmp_path, net) as process:
         run = tmp_path / "run"

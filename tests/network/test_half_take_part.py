@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 
 import pytest
-from launching import (
-    DEADLINE_S,
-    SMALL,
-    alive,
-    asked,
-    journal,
-    launch,
-    launcher,
-    patient,
-    peer_pids,
-    prisam,
-    round_done,
-    topology,
-    wait_for,
-)
+from launching import SMALL, journal, launch, patient, topology
+from resuming import is_the_same, kill_launcher_after, resume
 
 from prisam_p2p.plan.plan import Plan, read_plan
 
@@ -88,14 +74,7 @@ def test_a_baseline_draws_of_those_that_take_part(whole):
 
 def test_a_run_that_was_killed_goes_on_to_the_same(whole, tmp_path):
     run = tmp_path / "run"
-    options = ["--baseline", "none", "--run-dir", run, "--quiet"]
-    with launcher(whole / "plan.json", *options) as process:
-        wait_for("round 2", round_done(run, ["p00", "p03"], 2))
-        pids = peer_pids(run)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 60)
-    assert prisam("resume", run, "--quiet") == (0, "")
-    code, out = asked("verify", whole, run)
-    assert (code, out.split(":")[0]) == (0, "the same"), out
+    kill_launcher_after(2, ["p00", "p03"], run, whole / "plan.json", "--baseline", "none")
+    resume(run)
+    is_the_same(whole, run)
     assert json.loads((run / "summary.json").read_text())["closure"]["unexplained_bytes"] == 0

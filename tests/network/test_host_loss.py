@@ -19,6 +19,7 @@ from launching import (
     journal,
     launch,
     launcher,
+    paced,
     round_done,
     topology,
     wait_for,
@@ -57,7 +58,7 @@ class Course:
 
     def __init__(self, folder: Path, rounds: int, on_host_loss: str) -> None:
         self.run = folder / "run"
-        text = SMALL.replace("rounds = 3", f"rounds = {rounds}")
+        text = paced(SMALL.replace("rounds = 3", f"rounds = {rounds}"))
         self.launcher = launcher(
             topology(folder, text),
             *("--run-dir", self.run, *HOSTS, "--on-host-loss", on_host_loss),
@@ -123,7 +124,7 @@ def course_of(tmp_path):
 
 
 def test_run_goes_on_without_the_peers_of_a_host_whose_agent_is_killed(course_of):
-    course = course_of(rounds=60, on_host_loss="lost")
+    course = course_of(rounds=20, on_host_loss="lost")
     course.signal([course.agent], signal.SIGKILL)
     wait_for("end of the host's processes", lambda: not alive(course.of_h2), 60)
     code, err = course.ends()
@@ -145,7 +146,7 @@ def test_run_goes_on_without_the_peers_of_a_host_whose_agent_is_killed(course_of
 
 
 def test_peers_of_a_lost_host_start_again_elsewhere_and_take_part(course_of):
-    course = course_of(rounds=120, on_host_loss="restart")
+    course = course_of(rounds=40, on_host_loss="restart")
     course.signal([course.agent], signal.SIGKILL)
     killed_s = time.monotonic()
     course.await_restart()
@@ -266,7 +267,7 @@ def kinds(course: Course) -> list[str]:
 def test_host_that_goes_down_as_planned_fails_no_run(tmp_path, on_host_loss):
     run, faults = tmp_path / "run", tmp_path / "down.toml"
     faults.write_text(DOWN)
-    net = topology(tmp_path, SMALL.replace("rounds = 3", "rounds = 100"))
+    net = topology(tmp_path, paced(SMALL.replace("rounds = 3", "rounds = 40")))
     options = ("--run-dir", run, *HOSTS, "--on-host-loss", on_host_loss, "--faults", faults)
     code, _, err = launch(net, *options)
     assert code == 0, err

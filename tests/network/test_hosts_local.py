@@ -15,6 +15,7 @@ from launching import (
     journal,
     launch,
     launcher,
+    paced,
     patient,
     round_done,
     topology,
@@ -26,7 +27,7 @@ from prisam_p2p.measure.folders import TWIN
 pytestmark = pytest.mark.network
 
 EIGHT_PEERS = patient(SMALL.replace("count = 6", "count = 8"))
-LONG = SMALL.replace("rounds = 3", "rounds = 500")
+LONG = paced(SMALL.replace("rounds = 3", "rounds = 500"))
 PEERS = [f"p0{i}" for i in range(6)]
 HOSTS = ["h1", "h2", "h3"]
 ON_THREE = ("--on", "local", "--hosts", "3")

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from launching import SMALL, asked, journal, launch, patient, prisam, topology, wait_for
+from launching import SMALL, asked, journal, launch, paced, patient, prisam, topology, wait_for
 
 pytestmark = pytest.mark.network
 
 PEERS = [f"p0{i}" for i in range(6)]
 FIVE = SMALL.replace("rounds = 3", "rounds = 5")
-THIRTY = patient(SMALL.replace("rounds = 3", "rounds = 30"))
+TWENTY = paced(patient(SMALL.replace("rounds = 3", "rounds = 20")))
 ON_THREE = ("--on", "local", "--hosts", "3")
 
 FAULTS = """
@@ -107,7 +107,7 @@ def test_a_plan_is_placed_on_its_hosts_as_it_was(faulty):
 
 def test_a_run_of_hosts_goes_on_on_others_and_on_none(tmp_path):
     """To the result of a run on this machine alone."""
-    net, run = topology(tmp_path, THIRTY), tmp_path / "run"
+    net, run = topology(tmp_path, TWENTY), tmp_path / "run"
     code, _, err = launch(net, "--run-dir", tmp_path / "alone", "--quiet")
     assert code == 0, err
     ends = [

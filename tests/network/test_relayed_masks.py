@@ -1,23 +1,11 @@
 """Masks relayed in a real network: groups, bytes, a resume, a cut, and a relay that lies."""
 
 import json
-import signal
 
 import pytest
 from control_runs import records
-from launching import (
-    DEADLINE_S,
-    SMALL,
-    alive,
-    launch,
-    launcher,
-    patient,
-    peer_pids,
-    prisam,
-    round_done,
-    topology,
-    wait_for,
-)
+from launching import SMALL, launch, paced, patient, topology
+from resuming import kill_launcher_after, resume
 
 from prisam_p2p.report.run_folder import RunFolder
 from prisam_p2p.report.verify import compare
@@ -65,13 +53,8 @@ def test_a_ring_that_relays_comes_to_what_a_full_network_comes_to(ring, control_
 
 def test_a_run_that_relays_goes_on_after_its_launcher_was_killed(ring, tmp_path):
     run = tmp_path / "run"
-    with launcher(topology(tmp_path, patient(RING)), "--run-dir", run, "--quiet") as process:
-        wait_for("round 1", round_done(run, PEERS, 0))
-        pids = peer_pids(run)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 30)
-    assert prisam("resume", run, "--quiet") == (0, "")
+    kill_launcher_after(0, PEERS, run, topology(tmp_path, patient(RING)))
+    resume(run)
     assert differences(run, ring.path) == []
     assert json.loads((run / "summary.json").read_text())["closure"]["unexplained_bytes"] == 0
 
@@ -121,7 +104,7 @@ heal = { rounds = 1 }
 def test_no_connection_lasts_where_no_path_does(ring, tmp_path, namespaces):
     faults, run = tmp_path / "faults.toml", tmp_path / "run"
     faults.write_text(CUT)
-    net = topology(tmp_path, RING.replace("rounds = 4", "rounds = 12"))  # to meet again
+    net = topology(tmp_path, paced(RING.replace("rounds = 4", "rounds = 8")))  # to meet again
     code, _, err = launch(net, "--run-dir", run, "--faults", faults, "--quiet", *namespaces)
     assert code == 0, err
     summary = json.loads((run / "summary.json").read_text())

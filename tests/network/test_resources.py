@@ -18,6 +18,7 @@ from launching import (
     journal,
     launch,
     launcher,
+    paced,
     peer_pids,
     prisam,
     round_done,
@@ -145,7 +146,7 @@ def test_a_disk_without_room_for_the_plan_starts_nothing_and_keeps_nothing(tmp_p
 
 def test_a_run_folder_that_is_removed_ends_the_run(tmp_path):
     run = tmp_path / "run"
-    text = RING.replace("rounds = 3", "rounds = 500")
+    text = paced(RING.replace("rounds = 3", "rounds = 500"))
     with launcher(topology(tmp_path, text), "--run-dir", run, *QUIET) as process:
         wait_for("first round", round_done(run, PEERS, 0))
         pids = family(process.pid)

@@ -7,19 +7,17 @@ import pytest
 from launching import (
     DEADLINE_S,
     SMALL,
-    alive,
-    asked,
     journal,
     launch,
     launcher,
     patient,
-    peer_pids,
     prisam,
     refused,
     round_done,
     topology,
     wait_for,
 )
+from resuming import is_the_same, kill_launcher_after, resume
 
 pytestmark = pytest.mark.network
 
@@ -47,15 +45,9 @@ def test_a_run_whose_launcher_was_killed_goes_on_and_comes_to_the_same(tmp_path)
     net, run, twin = topology(tmp_path, patient(SIX_ROUNDS)), tmp_path / "run", tmp_path / "twin"
     faults = tmp_path / "faults.toml"
     faults.write_text(SCENARIO)
-    with launcher(net, "--run-dir", run, "--faults", faults, "--quiet") as process:
-        wait_for("round 2", round_done(run, ["p00", "p03"], 1))
-        pids = peer_pids(run)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 60)
+    kill_launcher_after(1, ["p00", "p03"], run, net, "--faults", faults)
     killed = len(journal(run, "p00"))
-    code, out = prisam("resume", run, "--quiet")
-    assert (code, out) == (0, "")
+    resume(run)
 
     summary = json.loads((run / "summary.json").read_text())
     assert (summary["status"], summary["rounds"]) == ("completed", 6)
@@ -81,8 +73,7 @@ def test_a_run_whose_launcher_was_killed_goes_on_and_comes_to_the_same(tmp_path)
     assert again == list(range(first.pop(), 6))
 
     assert launch(net, "--run-dir", twin, "--faults", faults, "--quiet", fresh=True)[0] == 0
-    code, out = asked("verify", run, twin)
-    assert (code, out.split(":")[0]) == (0, "the same")
+    is_the_same(run, twin)
 
     code, out = prisam("resume", run)
     assert (code, "nothing to resume" in out) == (2, True)

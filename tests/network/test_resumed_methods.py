@@ -1,22 +1,8 @@
 """Runs whose launcher was killed go on to the same, whatever a method keeps between rounds."""
 
-import signal
-
 import pytest
-from launching import (
-    DEADLINE_S,
-    SMALL,
-    alive,
-    asked,
-    launch,
-    launcher,
-    patient,
-    peer_pids,
-    prisam,
-    round_done,
-    topology,
-    wait_for,
-)
+from launching import SMALL, launch, patient, topology
+from resuming import is_the_same, kill_launcher_after, resume
 
 pytestmark = pytest.mark.network
 
@@ -39,19 +25,11 @@ FEW = "--mask-hops 3 --participation 0.5 --similarity-by gamma-of-w0 --similarit
 def goes_on_to_the_same(folder, text, options):
     """Run a topology twice, once with a launcher that is killed and resumed, and compare."""
     net, run, twin = topology(folder, patient(text)), folder / "run", folder / "twin"
-    options = [*options, "--quiet", "--run-dir"]
-    code, _, err = launch(net, *options, twin)
+    code, _, err = launch(net, *options, "--run-dir", twin, "--quiet")
     assert code == 0, err
-    with launcher(net, *options, run) as process:
-        wait_for("round 1", round_done(run, PEERS, 0))
-        pids = peer_pids(run)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 60)
-    assert prisam("resume", run, "--quiet") == (0, "")
-    code, out = asked("verify", run, twin)
-    assert (code, out.split(":")[0]) == (0, "the same"), out
-    assert "6 final weights" in out
+    kill_launcher_after(0, PEERS, run, net, *options)
+    resume(run)
+    assert "6 final weights" in is_the_same(run, twin)
 
 
 @pytest.mark.parametrize("method", ["ditto", "ifca", "facade", "dac", "fedrep"])

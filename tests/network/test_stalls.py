@@ -16,6 +16,7 @@ from launching import (
     journal,
     launch,
     launcher,
+    paced,
     peer_pids,
     round_done,
     topology,
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.network
 
 PEERS = [f"p0{i}" for i in range(6)]
 SHORT = ("--stall-timeout-s", "3")
-LONG = SMALL.replace("rounds = 3", "rounds = 500")
+LONG = paced(SMALL.replace("rounds = 3", "rounds = 500"))
 
 
 def told(run, *kinds):
@@ -155,7 +156,7 @@ def test_a_planned_pause_that_is_longer_than_the_timeout_ends_nobody(tmp_path):
     run, scenario = tmp_path / "run", tmp_path / "pause.toml"
     scenario.write_text(PAUSED)
     # So many rounds that the others do not finish first: the pause would then heal early.
-    net = topology(tmp_path, SMALL.replace("rounds = 3", "rounds = 40"))
+    net = topology(tmp_path, paced(SMALL.replace("rounds = 3", "rounds = 20")))
     code, _, err = launch(net, "--run-dir", run, "--quiet", "--faults", scenario, *SHORT)
     assert code in (0, 5), err  # 5: where p05 was not missed, the pause cannot be judged
     assert told(run, "stalled", "given_up") == []

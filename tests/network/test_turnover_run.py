@@ -1,22 +1,11 @@
 """Devices that are replaced in a real run: it fired, bit and was contained; resumed, too."""
 
 import json
-import signal
 
 import pytest
 from control_runs import FIVE_ROUNDS, finished, records
-from launching import (
-    DEADLINE_S,
-    alive,
-    asked,
-    launch,
-    launcher,
-    peer_pids,
-    prisam,
-    round_done,
-    topology,
-    wait_for,
-)
+from launching import launch, topology
+from resuming import is_the_same, kill_launcher_after, resume
 
 from prisam_p2p.report.run_folder import RunFolder
 
@@ -69,12 +58,6 @@ def test_data_groups_follow_who_is_there(turned):
 def test_a_run_whose_launcher_was_killed_in_between_comes_to_the_same(turned, tmp_path):
     run, faults = tmp_path / "run", turned.parent / "turnover.toml"
     net = topology(tmp_path, FIVE_ROUNDS)
-    with launcher(net, "--run-dir", run, "--faults", faults, "--quiet") as process:
-        wait_for("round 3", round_done(run, ["p01", "p03"], 2))
-        pids = peer_pids(run)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=DEADLINE_S)
-    wait_for("end of the peers", lambda: not alive(list(pids.values())), 30)
-    assert prisam("resume", run, "--quiet") == (0, "")
-    code, out = asked("verify", run, turned)
-    assert (code, out.split(":")[0]) == (0, "the same")
+    kill_launcher_after(2, ["p01", "p03"], run, net, "--faults", faults)
+    resume(run)
+    is_the_same(run, turned)

@@ -1,4 +1,7 @@
-"""Each tutorial works as it stands: its files are saved, its commands and scripts run, in order."""
+"""Each tutorial works as it stands: its files are saved, its commands and scripts run, in order.
+
+Scripts run in interpreters of their own; `prisam` commands are forks of one (warm_process.py).
+"""
 
 import csv
 import os
@@ -9,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from launching import ROOT
+from launching import ROOT, prisam
 
 import prisam_p2p as pp
 
@@ -20,35 +23,35 @@ A_STEP_TAKES_S = 120
 BLOCK = re.compile(r"(?:Save this as `([\w./-]+)`:\n\n)?^```(\w+)\n(.*?)^```", re.DOTALL | re.M)
 
 
-def steps(page):
-    """Yield the command of each step of a page; write the files that it says to save."""
+def follow(page):
+    """Do all that a page says, in the current folder; return what was printed."""
+    printed = []
     for name, language, text in BLOCK.findall(page.read_text()):
         if name:
             Path(name).write_text(text)
         elif language == "python":
-            yield [sys.executable, "-c", text]
+            printed.append(printed_by_script(text))
         else:
             assert language == "sh", f"{page.name}: a test cannot follow a block of {language}"
             for line in text.splitlines():
                 program, *arguments = shlex.split(line)
                 assert program == "prisam", line
-                yield [sys.executable, "-m", "prisam_p2p", *arguments]
-
-
-def follow(page):
-    """Do all that a page says, in the current folder; return what was printed."""
-    printed = []
-    for command in steps(page):
-        done = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=A_STEP_TAKES_S,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        printed.append(done.stdout)
+                code, told = prisam(*arguments)
+                assert code == 0, f"{line}\n{told[-4000:]}"
+                printed.append(told)
     return "".join(printed)
+
+
+def printed_by_script(text):
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=A_STEP_TAKES_S,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
 
 
 def own_model(printed):
